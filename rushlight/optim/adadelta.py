@@ -1,0 +1,61 @@
+"""Adadelta (Zeiler, 2012)."""
+
+from __future__ import annotations
+
+import rushlight as torch
+
+from .. import Tensor
+from .optimizer import Optimizer, ParamsT, check_at_least_zero, check_lr, to_number, zero_step
+
+
+class Adadelta(Optimizer):
+    """Scale the gradient by the ratio of the running sizes of past steps and gradients."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        *,
+        capturable: bool = False,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        if not 0.0 <= rho <= 1.0:
+            raise ValueError(f"Invalid rho value: {rho}")
+        if not 0.0 <= eps:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_at_least_zero("weight_decay", weight_decay)
+        defaults = {
+            "lr": lr,
+            "rho": rho,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+            "capturable": capturable,
+            "foreach": foreach,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _init_state(self, p, group):
+        return {
+            "step": zero_step(),
+            "square_avg": torch.zeros_like(p),
+            "acc_delta": torch.zeros_like(p),
+        }
+
+    def _update(self, p, g, state, group):
+        rho, eps = group["rho"], group["eps"]
+        square, past = state["square_avg"], state["acc_delta"]
+        state["step"] += 1
+        if group["weight_decay"]:
+            g = g.add(p, alpha=group["weight_decay"])
+        square.mul_(rho).addcmul_(g, g, value=1 - rho)
+        delta = past.add(eps).sqrt_() / square.add(eps).sqrt_() * g
+        past.mul_(rho).addcmul_(delta, delta, value=1 - rho)
+        p.add_(delta, alpha=-to_number(group["lr"]))

@@ -1,0 +1,81 @@
+"""Adagrad (Duchi, Hazan and Singer, 2011)."""
+
+from __future__ import annotations
+
+import rushlight as torch
+
+from .. import _C, Tensor
+from .optimizer import (
+    Optimizer,
+    ParamsT,
+    check_at_least_zero,
+    check_fused,
+    check_lr,
+    to_number,
+    zero_step,
+)
+
+
+class Adagrad(Optimizer):
+    """Divide the gradient by the root of the sum of all its squares so far."""
+
+    _kernel = staticmethod(_C.fused_adagrad)
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_lr(lr)
+        check_at_least_zero("lr_decay", lr_decay)
+        check_at_least_zero("weight_decay", weight_decay)
+        check_at_least_zero("initial_accumulator_value", initial_accumulator_value)
+        if not 0.0 <= eps:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_fused(fused, foreach, differentiable)
+        defaults = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+        # Here, unlike elsewhere, the state is there before the first step.
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.state[p] = self._init_state(p, group)
+
+    def share_memory(self) -> None:
+        """Move the sums to memory shared between processes."""
+        for state in self.state.values():
+            state["sum"].share_memory_()
+
+    def _init_state(self, p, group):
+        start = group["initial_accumulator_value"]
+        if p.is_complex():
+            start = complex(start, start)
+        step = zero_step(group["fused"])
+        return {"step": step, "sum": torch.full_like(p, start).detach()}
+
+    def _update(self, p, g, state, group):
+        state["step"] += 1
+        step = state["step"].item()
+        if group["weight_decay"]:
+            g = g.add(p, alpha=group["weight_decay"])
+        lr = to_number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
+        total = state["sum"].addcmul_(g, g, value=1)
+        p.addcdiv_(g, total.sqrt().add_(group["eps"]), value=-lr)

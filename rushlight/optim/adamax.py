@@ -1,0 +1,68 @@
+"""Adamax: Adam with the infinity norm (Kingma and Ba, 2014)."""
+
+from __future__ import annotations
+
+import rushlight as torch
+
+from .. import Tensor
+from .optimizer import (
+    Optimizer,
+    ParamsT,
+    check_at_least_zero,
+    check_betas,
+    check_lr,
+    to_number,
+    zero_step,
+)
+
+
+class Adamax(Optimizer):
+    """Divide a running mean of gradients by a decaying maximum of their size."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        if not 0.0 <= eps:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_betas(betas)
+        check_at_least_zero("weight_decay", weight_decay)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
+
+    def _init_state(self, p, group):
+        return {
+            "step": zero_step(),
+            "exp_avg": torch.zeros_like(p),
+            "exp_inf": torch.zeros_like(p),
+        }
+
+    def _update(self, p, g, state, group):
+        beta1, beta2 = group["betas"]
+        state["step"] += 1
+        step = state["step"].item()
+        if group["weight_decay"]:
+            g = g.add(p, alpha=group["weight_decay"])
+        mean = state["exp_avg"].lerp_(g, 1 - beta1)
+        largest = state["exp_inf"].mul_(beta2)
+        largest.copy_(torch.maximum(largest, g.abs().add_(group["eps"])))
+        p.addcdiv_(mean, largest, value=-to_number(group["lr"]) / (1 - beta1**step))

@@ -1,0 +1,47 @@
+"""AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2017)."""
+
+from __future__ import annotations
+
+from .. import Tensor
+from .adam import Adam
+from .optimizer import ParamsT
+
+
+class AdamW(Adam):
+    """Adam that shrinks the parameters themselves instead of adding decay to the gradient."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        # Checkpoints from before the option existed were decoupled all the same.
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True

@@ -1,0 +1,76 @@
+"""Averaged stochastic gradient descent (Polyak and Juditsky, 1992)."""
+
+from __future__ import annotations
+
+import rushlight as torch
+
+from .. import Tensor
+from .optimizer import (
+    Optimizer,
+    ParamsT,
+    check_at_least_zero,
+    check_lr,
+    scalar_dtype,
+    to_number,
+    zero_step,
+)
+
+
+class ASGD(Optimizer):
+    """SGD with a decaying step that also keeps the average of the points it visits (`ax`)."""
+
+    _tensor_state = ("step", "eta", "mu")
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-2,
+        lambd: float = 1e-4,
+        alpha: float = 0.75,
+        t0: float = 1e6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        check_at_least_zero("weight_decay", weight_decay)
+        defaults = {
+            "lr": lr,
+            "lambd": lambd,
+            "alpha": alpha,
+            "t0": t0,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
+
+    def _init_state(self, p, group):
+        return {
+            "step": zero_step(),
+            "eta": torch.full((), to_number(group["lr"]), dtype=scalar_dtype()),
+            "mu": torch.ones((), dtype=scalar_dtype()),
+            "ax": torch.zeros_like(p),
+        }
+
+    def _update(self, p, g, state, group):
+        lr, lambd = to_number(group["lr"]), group["lambd"]
+        eta, mu, average = state["eta"].item(), state["mu"].item(), state["ax"]
+        state["step"] += 1
+        step = state["step"].item()
+        if group["weight_decay"]:
+            g = g.add(p, alpha=group["weight_decay"])
+        p.mul_(1 - lambd * eta)
+        p.add_(g, alpha=-eta)
+        if mu == 1:
+            average.copy_(p)
+        else:
+            average.lerp_(p, mu)
+        # Rounded to the default type even where a checkpoint made the state wider.
+        eta, mu = lr / (1 + lambd * lr * step) ** group["alpha"], 1 / max(1, step - group["t0"])
+        state["eta"].copy_(torch.tensor(eta, dtype=scalar_dtype()))
+        state["mu"].copy_(torch.tensor(mu, dtype=scalar_dtype()))

@@ -1,0 +1,86 @@
+"""NAdam: Adam with Nesterov momentum (Dozat, 2016)."""
+
+from __future__ import annotations
+
+import rushlight as torch
+
+from .. import Tensor
+from .optimizer import (
+    Optimizer,
+    ParamsT,
+    check_at_least_zero,
+    check_betas,
+    check_lr,
+    scalar_dtype,
+    to_number,
+    zero_step,
+)
+
+
+class NAdam(Optimizer):
+    """Adam that looks ahead along its momentum, which warms up by `momentum_decay`."""
+
+    _tensor_state = ("step", "mu_product")
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        if not 0.0 <= eps:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_betas(betas)
+        check_at_least_zero("weight_decay", weight_decay)
+        check_at_least_zero("momentum_decay", momentum_decay)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum_decay": momentum_decay,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _init_state(self, p, group):
+        return {
+            "step": zero_step(),
+            "mu_product": torch.ones((), dtype=scalar_dtype()),
+            "exp_avg": torch.zeros_like(p),
+            "exp_avg_sq": torch.zeros_like(p),
+        }
+
+    def _update(self, p, g, state, group):
+        lr, decay = to_number(group["lr"]), group["weight_decay"]
+        beta1, beta2 = group["betas"]
+        state["step"] += 1
+        step = state["step"].item()
+        if decay and group["decoupled_weight_decay"]:
+            p.mul_(1 - lr * decay)
+        elif decay:
+            g = g.add(p, alpha=decay)
+        momentum, ahead = (
+            beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1)
+        )
+        state["mu_product"] *= momentum
+        product = state["mu_product"].item()
+        mean = state["exp_avg"].lerp_(g, 1 - beta1)
+        square = state["exp_avg_sq"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        scale = square.div(1 - beta2**step).sqrt().add_(group["eps"])
+        p.addcdiv_(g, scale, value=-lr * (1 - momentum) / (1 - product))
+        p.addcdiv_(mean, scale, value=-lr * ahead / (1 - product * ahead))

@@ -1,0 +1,536 @@
+"""The base of every optimizer: groups, state, hooks, and the loop over the parameters."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from functools import wraps
+from itertools import chain
+from typing import Any
+
+import rushlight as torch
+
+from .. import _C, Tensor
+from ..utils.hooks import RemovableHandle
+
+ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+
+_global_optimizer_pre_hooks: dict[int, Callable] = OrderedDict()
+_global_optimizer_post_hooks: dict[int, Callable] = OrderedDict()
+
+# Options that checkpoints of old versions lack, with the value that they stood for.
+_LATE_OPTIONS = {
+    "momentum": 0,
+    "nesterov": False,
+    "centered": False,
+    "amsgrad": False,
+    "maximize": False,
+    "foreach": None,
+    "fused": None,
+    "capturable": False,
+    "differentiable": False,
+    "decoupled_weight_decay": False,
+}
+
+# Where a graph of device work can be captured; `capturable=True` means nothing elsewhere.
+_CAPTURABLE_DEVICES = ["cuda", "xpu", "hpu", "privateuseone"]
+
+
+class _RequiredParameter:
+    """Marks an option that every group has to give."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _RequiredParameter()
+
+
+def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` before every step of every optimizer."""
+    return _register(_global_optimizer_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` after every step of every optimizer."""
+    return _register(_global_optimizer_post_hooks, hook)
+
+
+def _register(registry, hook, prepend=False):
+    handle = RemovableHandle(registry)
+    registry[handle.id] = hook
+    if prepend:
+        registry.move_to_end(handle.id, last=False)
+    return handle
+
+
+def _with_hooks(step):
+    """Wrap a `step` that a subclass wrote so that the hooks run around it."""
+
+    @wraps(step)
+    def hooked(self, *args, **kwargs):
+        if self._has_hooks():
+            return self._run_hooked(step, (self, *args), kwargs)
+        return step(self, *args, **kwargs)
+
+    hooked.hooked = True
+    return hooked
+
+
+def scalar_dtype() -> torch.dtype:
+    """The dtype of step counters: float64 where that is the default type, else float32."""
+    double = torch.get_default_dtype() == torch.float64
+    return torch.float64 if double else torch.float32
+
+
+def zero_step(fused: bool | None = None) -> Tensor:
+    """A step counter at zero; float32 where `fused` asks for it."""
+    return torch.zeros((), dtype=torch.float32 if fused else scalar_dtype())
+
+
+def to_number(value):
+    """The Python number in a one-element tensor; anything else unchanged."""
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def check_lr(lr: float | Tensor, message: str = "Invalid learning rate: {}") -> None:
+    """Refuse a negative learning rate and a tensor of several."""
+    check_one_element(lr)
+    if not 0.0 <= lr:
+        raise ValueError(message.format(lr))
+
+
+def check_one_element(lr: float | Tensor) -> None:
+    """Refuse a learning rate that is a tensor of several."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+
+
+def check_at_least_zero(name: str, value: float) -> None:
+    """Refuse a negative option, by the name used in the message."""
+    if value < 0.0:
+        raise ValueError(f"Invalid {name} value: {value}")
+
+
+def check_betas(betas) -> None:
+    """Refuse decay rates outside [0, 1)."""
+    for index in range(2):
+        if not 0.0 <= betas[index] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
+
+
+def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) -> None:
+    """Refuse ways of running a step that exclude each other."""
+    if not fused:
+        return
+    if differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+class Optimizer:
+    """Base of all optimizers: owns groups, state, hooks and loops; a subclass owns one rule.
+
+    A subclass of ours defines `_update(p, g, state, group)`, one update of one real
+    parameter in tensor operators, `_init_state(p, group)` and, where there is one, the
+    kernel that updates all parameters of a group at once. A subclass of the user's may
+    define `step` instead.
+    """
+
+    # kernel(group, state) updates what it can and returns the parameters that it left, or
+    # None: those whose state is not there yet, and those of a layout or type it lacks.
+    _kernel: Callable[[dict, dict], list | None] | None = None
+    _sparse_message = "{} does not support sparse gradients"
+    _sparse_gradients = False
+    # State entries that checkpoints of old versions hold as numbers.
+    _tensor_state: tuple[str, ...] = ("step",)
+
+    def __init_subclass__(cls, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.__dict__["step"])
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self._make_hooks()
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or "
+                f"dicts, but got {torch.typename(params)}"
+            )
+        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
+        groups = list(params)
+        if len(groups) == 0:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+        self._warned_capturable_if_run_uncaptured = True
+
+    def _make_hooks(self):
+        self._optimizer_step_pre_hooks = OrderedDict()
+        self._optimizer_step_post_hooks = OrderedDict()
+        self._optimizer_state_dict_pre_hooks = OrderedDict()
+        self._optimizer_state_dict_post_hooks = OrderedDict()
+        self._optimizer_load_state_dict_pre_hooks = OrderedDict()
+        self._optimizer_load_state_dict_post_hooks = OrderedDict()
+        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
+        self._running_hooks = False
+
+    # -- pickling and printing -----------------------------------------------------------
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "defaults": self.defaults,
+            "state": self.state,
+            "param_groups": self.param_groups,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "_optimizer_step_pre_hooks" not in self.__dict__:
+            self._make_hooks()
+        for group in self.param_groups:
+            for name, value in _LATE_OPTIONS.items():
+                if name in self.defaults:
+                    group.setdefault(name, value)
+            for p in group["params"]:
+                self._upgrade_state(self.state.get(p) or {})
+
+    def _upgrade_state(self, state):
+        for name in self._tensor_state:
+            if name in state and not isinstance(state[name], Tensor):
+                state[name] = torch.tensor(float(state[name]), dtype=scalar_dtype())
+
+    def __repr__(self) -> str:
+        lines = [type(self).__name__ + " ("]
+        for number, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {number}")
+            for key in sorted(group):
+                if key != "params":
+                    lines.append(f"    {key}: {to_number(group[key])}")
+            lines.append("")
+        return "\n".join(lines[:-1]) + "\n)"
+
+    # -- the step ------------------------------------------------------------------------
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient, once.
+
+        `closure`, when given, evaluates the model anew first (with gradients recorded) and
+        its value is returned.
+        """
+        if self._has_hooks():
+            return self._run_hooked(type(self).step, (self, closure), {})
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        kernel, state = self._kernel, self.state
+        for group in self.param_groups:
+            if kernel is None:
+                self._update_each(group, [p for p in group["params"] if p.grad is not None])
+                continue
+            rest = kernel(group, state)
+            if rest is not None:
+                self._update_rest(kernel, group, rest)
+        return loss
+
+    def _update_rest(self, kernel, group, params):
+        """Update what the kernel returned: parameters new to it, or not fit for it."""
+        fresh = False
+        for p in params:
+            self._check(p, p.grad, group)
+            state = None if self.state.get(p) else self._init_state(p, group)
+            if state:
+                self.state[p] = state
+                fresh = True
+        if fresh:
+            params = kernel({**group, "params": params}, self.state) or ()
+        self._update_each(group, params)
+
+    def _update_each(self, group, params):
+        """The same update in tensor operators, one parameter after another."""
+        previous = _C.set_grad_enabled(bool(self.defaults.get("differentiable", False)))
+        try:
+            for p in params:
+                self._check(p, p.grad, group)
+                state = self.state.get(p)
+                if not state:
+                    state = self._init_state(p, group)
+                g = -p.grad if group.get("maximize") else p.grad
+                if p.is_complex():
+                    self._update_complex(p, g, state, group)
+                else:
+                    self._update(p, g, state, group)
+                if state:
+                    self.state[p] = state
+        finally:
+            _C.set_grad_enabled(previous)
+
+    def _update_complex(self, p, g, state, group):
+        """Treat a complex parameter as a real one with one more dimension of size 2."""
+        real = {
+            key: torch.view_as_real(value)
+            if isinstance(value, Tensor) and value.is_complex()
+            else value
+            for key, value in state.items()
+        }
+        self._update(torch.view_as_real(p), torch.view_as_real(g), real, group)
+        for key in real.keys() - state.keys():
+            state[key] = torch.view_as_complex(real[key])
+
+    def _check(self, p, g, group):
+        if not self._sparse_gradients and g.is_sparse:
+            raise RuntimeError(self._sparse_message.format(type(self).__name__))
+        if group.get("capturable") and p.device.type not in _CAPTURABLE_DEVICES:
+            raise AssertionError(
+                "If capturable=True, params and state_steps must be on supported devices: "
+                f"{_CAPTURABLE_DEVICES}."
+            )
+        if group.get("fused") and not p.is_floating_point():
+            raise RuntimeError(
+                "`fused=True` requires all the params to be floating point Tensors of "
+                f"supported devices: ['cpu', 'cuda'] but {p.dtype} and {p.device.type}"
+            )
+
+    def _init_state(self, p, group) -> dict[str, Any]:
+        return {}
+
+    def _update(self, p, g, state, group) -> None:
+        raise NotImplementedError
+
+    # -- hooks ---------------------------------------------------------------------------
+    def _has_hooks(self):
+        return (
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+        ) and not self._running_hooks
+
+    def _run_hooked(self, step, args, kwargs):
+        # `step` may lead to another hooked step, by super(): the hooks run around the outer.
+        if args[1:] == (None,):
+            args = args[:1]
+        pre = chain(_global_optimizer_pre_hooks.values(), self._optimizer_step_pre_hooks.values())
+        for hook in list(pre):
+            result = hook(self, args, kwargs)
+            if isinstance(result, tuple) and len(result) == 2:
+                args, kwargs = result
+            elif result is not None:
+                raise RuntimeError(
+                    f"{step} must return None or a tuple of (new_args, new_kwargs), "
+                    f"but got {result}."
+                )
+        self._running_hooks = True
+        try:
+            out = step(*args, **kwargs)
+        finally:
+            self._running_hooks = False
+        post = chain(
+            self._optimizer_step_post_hooks.values(), _global_optimizer_post_hooks.values()
+        )
+        for hook in list(post):
+            hook(self, args, kwargs)
+        return out
+
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return new ones."""
+        return _register(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return _register(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` before `state_dict` gathers anything."""
+        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)`, which may return a dictionary to use instead."""
+        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)`, which may return a dictionary to load instead."""
+        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` after a state was loaded."""
+        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+
+    # -- checkpoints ---------------------------------------------------------------------
+    def state_dict(self) -> dict[str, Any]:
+        """The state, with parameters numbered in order, and the groups' options.
+
+        The tensors are the optimizer's own, not copies.
+        """
+        for hook in list(self._optimizer_state_dict_pre_hooks.values()):
+            hook(self)
+        numbers: dict[int, int] = {}
+        groups = []
+        for group in self.param_groups:
+            packed = {key: value for key, value in group.items() if key != "params"}
+            for p in group["params"]:
+                numbers.setdefault(id(p), len(numbers))
+            packed["params"] = [numbers[id(p)] for p in group["params"]]
+            groups.append(packed)
+        state = {
+            numbers[id(key)] if isinstance(key, Tensor) else key: value
+            for key, value in self.state.items()
+        }
+        result = {"state": state, "param_groups": groups}
+        for hook in list(self._optimizer_state_dict_post_hooks.values()):
+            result = hook(self, result) or result
+        return result
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take state and options over; floating-point state is cast to its parameter's dtype."""
+        state_dict = state_dict.copy()
+        for hook in list(self._optimizer_load_state_dict_pre_hooks.values()):
+            state_dict = hook(self, state_dict) or state_dict
+        saved = deepcopy(state_dict["param_groups"])
+        self._check_groups(saved)
+        parameters = dict(
+            zip(
+                chain.from_iterable(group["params"] for group in saved),
+                chain.from_iterable(group["params"] for group in self.param_groups),
+                strict=True,
+            )
+        )
+        state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        for key, value in state_dict["state"].items():
+            if key in parameters:
+                p = parameters[key]
+                state[p] = {k: self._fit(p, k, v) for k, v in value.items()}
+            else:
+                state[key] = value
+        for group, new in zip(self.param_groups, saved, strict=True):
+            new["params"] = group["params"]
+            if "param_names" in group:
+                new.setdefault("param_names", group["param_names"])
+        self.__setstate__({"state": state, "param_groups": saved})
+        for hook in list(self._optimizer_load_state_dict_post_hooks.values()):
+            hook(self)
+
+    def _check_groups(self, saved):
+        if len(saved) != len(self.param_groups):
+            raise ValueError("loaded state dict has a different number of parameter groups")
+        for group, new in zip(self.param_groups, saved, strict=True):
+            if len(group["params"]) != len(new["params"]):
+                raise ValueError(
+                    "loaded state dict contains a parameter group "
+                    "that doesn't match the size of optimizer's group"
+                )
+
+    @classmethod
+    def _fit(cls, p, key, value):
+        """A loaded value on the parameter's device, in its dtype unless it counts steps."""
+        if isinstance(value, Tensor):
+            if key == "step":
+                return value
+            if p.is_floating_point():
+                return value.to(dtype=p.dtype, device=p.device)
+            return value.to(device=p.device)
+        if isinstance(value, dict):
+            return {k: cls._fit(p, key, v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(cls._fit(p, key, v) for v in value)
+        return value
+
+    # -- gradients and groups ------------------------------------------------------------
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or fill them with zeros."""
+        if set_to_none:
+            for group in self.param_groups:
+                _C.clear_grads(group["params"])
+            return
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if p.grad.grad_fn is not None:
+                    p.grad.detach_()
+                else:
+                    p.grad.requires_grad_(False)
+                p.grad.zero_()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters with options of its own."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params = param_group["params"]
+        if isinstance(params, Tensor):
+            params = [params]
+        elif isinstance(params, set):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the "
+                "ordering of tensors in sets will change between runs. Please use a list instead."
+            )
+        names, params = _split_names(list(params))
+        for p in params:
+            self._check_parameter(p)
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(
+                    "parameter group didn't specify a value of required optimization "
+                    f"parameter {name}"
+                )
+        self._check_duplicates(params)
+        self._check_names(names)
+        param_group["params"] = params
+        if names:
+            param_group["param_names"] = names
+        for name, default in self.defaults.items():
+            param_group.setdefault(name, default)
+        self.param_groups.append(param_group)
+
+    def _check_parameter(self, p):
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"optimizer can only optimize Tensors, but one of the params is {torch.typename(p)}"
+            )
+        if not self.defaults.get("differentiable") and not (p.is_leaf or p.retains_grad):
+            raise ValueError("can't optimize a non-leaf Tensor")
+
+    def _check_duplicates(self, params):
+        ids = {id(p) for p in params}
+        if len(ids) != len(params):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, "
+                "this will cause an error; see github.com/pytorch/pytorch/issues/40967 for "
+                "more information",
+                stacklevel=3,
+            )
+        if any(id(p) in ids for group in self.param_groups for p in group["params"]):
+            raise ValueError("some parameters appear in more than one parameter group")
+
+    def _check_names(self, names):
+        if self.param_groups and ("param_names" in self.param_groups[0]) != bool(names):
+            kind = "with" if names else "without"
+            raise ValueError(
+                "all optimizer param groups should be with/without names. "
+                f"cannot add param group {kind} names to the optimizer"
+            )
+
+
+def _split_names(params):
+    """Names and tensors of a list of tensors, or of (name, tensor) pairs."""
+    names = [item[0] for item in params if isinstance(item, tuple)]
+    tensors = [item[1] if isinstance(item, tuple) else item for item in params]
+    if names and len(names) != len(tensors):
+        raise ValueError(
+            "all optimizer params should be with/without names. Some param names are missing"
+        )
+    return names, tensors

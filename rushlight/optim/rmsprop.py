@@ -1,0 +1,73 @@
+"""RMSprop (Hinton, 2012), and its centred form (Graves, 2013)."""
+
+from __future__ import annotations
+
+import rushlight as torch
+
+from .. import _C, Tensor
+from .optimizer import Optimizer, ParamsT, check_at_least_zero, check_lr, to_number, zero_step
+
+
+class RMSprop(Optimizer):
+    """Divide the gradient by the root of a running mean of its squares."""
+
+    _kernel = staticmethod(_C.fused_rmsprop)
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        if not 0.0 <= eps:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_at_least_zero("momentum", momentum)
+        check_at_least_zero("weight_decay", weight_decay)
+        check_at_least_zero("alpha", alpha)
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "alpha": alpha,
+            "eps": eps,
+            "centered": centered,
+            "weight_decay": weight_decay,
+            "capturable": capturable,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _init_state(self, p, group):
+        state = {"step": zero_step(), "square_avg": torch.zeros_like(p)}
+        if group["momentum"] > 0:
+            state["momentum_buffer"] = torch.zeros_like(p)
+        if group["centered"]:
+            state["grad_avg"] = torch.zeros_like(p)
+        return state
+
+    def _update(self, p, g, state, group):
+        lr, alpha = to_number(group["lr"]), group["alpha"]
+        square = state["square_avg"]
+        state["step"] += 1
+        if group["weight_decay"]:
+            g = g.add(p, alpha=group["weight_decay"])
+        square.mul_(alpha).addcmul_(g, g, value=1 - alpha)
+        if group["centered"]:
+            mean = state["grad_avg"].lerp_(g, 1 - alpha)
+            square = square.addcmul(mean, mean, value=-1)
+        scale = square.sqrt().add_(group["eps"])
+        if group["momentum"] > 0:
+            velocity = state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(g, scale)
+            p.add_(velocity, alpha=-lr)
+        else:
+            p.addcdiv_(g, scale, value=-lr)

@@ -1,0 +1,60 @@
+"""Resilient backpropagation (Riedmiller and Braun, 1993)."""
+
+from __future__ import annotations
+
+import rushlight as torch
+
+from .. import Tensor
+from .optimizer import Optimizer, ParamsT, check_lr, to_number, zero_step
+
+
+class Rprop(Optimizer):
+    """Step by the gradient's sign, with a size per element that grows while the sign holds."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-2,
+        etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50),
+        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        if not 0.0 < etas[0] < 1.0 < etas[1]:
+            raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
+        defaults = {
+            "lr": lr,
+            "etas": etas,
+            "step_sizes": step_sizes,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
+
+    def _init_state(self, p, group):
+        lr = to_number(group["lr"])
+        size = complex(lr, lr) if p.is_complex() else lr
+        return {
+            "step": zero_step(),
+            "prev": torch.zeros_like(p),
+            "step_size": torch.full_like(p, size).detach(),
+        }
+
+    def _update(self, p, g, state, group):
+        shrink, grow = group["etas"]
+        smallest, largest = group["step_sizes"]
+        state["step"] += 1
+        agreement = g * state["prev"]
+        turned = agreement < 0
+        factor = torch.ones_like(g).masked_fill_(agreement > 0, grow).masked_fill_(turned, shrink)
+        size = state["step_size"].mul_(factor).clamp_(smallest, largest)
+        # Where the sign turned the step was too far: stay, and forget the direction.
+        g = g.masked_fill(turned, 0)
+        p.addcmul_(g.sign(), size, value=-1)
+        state["prev"].copy_(g)

@@ -1,0 +1,68 @@
+"""Stochastic gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from .. import _C, Tensor
+from .optimizer import (
+    Optimizer,
+    ParamsT,
+    check_at_least_zero,
+    check_fused,
+    check_one_element,
+    to_number,
+)
+
+
+class SGD(Optimizer):
+    """Step against the gradient, or along a velocity that remembers it."""
+
+    _kernel = staticmethod(_C.fused_sgd)
+    _sparse_gradients = True
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | Tensor = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_one_element(lr)
+        if lr < 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        check_at_least_zero("momentum", momentum)
+        check_at_least_zero("weight_decay", weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        check_fused(fused, foreach, differentiable)
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+
+    def _update(self, p, g, state, group):
+        if group["weight_decay"]:
+            g = g.add(p, alpha=to_number(group["weight_decay"]))
+        momentum = group["momentum"]
+        if momentum:
+            velocity = state.get("momentum_buffer")
+            if velocity is None:
+                velocity = state["momentum_buffer"] = g.detach().clone()
+            else:
+                velocity.mul_(momentum).add_(g, alpha=1 - group["dampening"])
+            g = g.add(velocity, alpha=momentum) if group["nesterov"] else velocity
+        p.add_(g, alpha=-to_number(group["lr"]))
