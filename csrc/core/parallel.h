@@ -1,0 +1,54 @@
+// Threads (one OpenMP pool, shared with oneDNN) and the GIL.
+#pragma once
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+
+namespace rl {
+
+int num_threads();  // what set_num_threads said; 1 in forked workers
+void set_num_threads(int n);
+
+// Runs f(begin, end) over [0, n), in threads when each gets at least `grain` items. A region
+// costs about 5 us, so choose grain such that grain items take 10 us or more.
+template <class F> void parallel_for(int64_t n, int64_t grain, F&& f) {
+  if (n <= 0) return;
+  const int64_t most = grain > 0 ? n / grain : n;
+  const int threads = static_cast<int>(std::min<int64_t>(num_threads(), most));
+  if (threads <= 1 || omp_in_parallel()) {
+    f(int64_t{0}, n);
+    return;
+  }
+  std::exception_ptr error;  // none may leave the region: the last one is thrown behind it
+#pragma omp parallel num_threads(threads)
+  {
+    const int64_t t = omp_get_thread_num(), count = omp_get_num_threads();
+    const int64_t begin = n * t / count, end = n * (t + 1) / count;
+    try {
+      if (begin < end) f(begin, end);
+    } catch (...) {
+#pragma omp critical(rl_parallel_error)
+      error = std::current_exception();
+    }
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+// Releases the GIL for its lifetime when `work` (elements, roughly) is large.
+class NoGil {
+  PyThreadState* state_ = nullptr;
+
+ public:
+  explicit NoGil(int64_t work, int64_t threshold = 50000) {
+    if (work >= threshold) state_ = PyEval_SaveThread();
+  }
+  ~NoGil() { if (state_) PyEval_RestoreThread(state_); }
+  NoGil(const NoGil&) = delete;
+  NoGil& operator=(const NoGil&) = delete;
+};
+
+}  // namespace rl

@@ -1,0 +1,275 @@
+// Arithmetic, element by element: one pass over the inputs and the output.
+//
+//   add a + alpha b, sub, rsub, mul, div, div_trunc, div_floor, remainder, fmod, neg, pow
+//   maximum minimum fmax fmin clamp lerp addcmul addcdiv and friends
+//
+// Integers wrap around; an integer division by zero raises. remainder and div_floor follow the
+// sign of the divisor (as Python), fmod and div_trunc that of the dividend (as C).
+#include "loops.h"
+#include "vecmath.h"
+
+namespace rl {
+namespace {
+
+[[noreturn]] void zero_division() { fail(ErrorType::Runtime, "ZeroDivisionError"); }
+
+template <class T> inline T trunc_quotient(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    if (b == 0) zero_division();
+    if constexpr (std::is_signed_v<T>)
+      if (b == T(-1)) return sub_values(T(0), a);  // the quotient of the least number overflows
+    return static_cast<T>(a / b);
+  } else {
+    return std::trunc(a / b);
+  }
+}
+
+template <class T> inline T c_remainder(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    if (b == 0) zero_division();
+    if constexpr (std::is_signed_v<T>)
+      if (b == T(-1)) return 0;
+    return static_cast<T>(a % b);
+  } else {
+    return std::fmod(a, b);
+  }
+}
+
+template <class T> inline T floor_quotient(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    const T q = trunc_quotient(a, b);
+    if constexpr (std::is_signed_v<T>) {
+      if (b != T(-1) && a % b != 0 && (a < 0) != (b < 0)) return static_cast<T>(q - 1);
+    }
+    return q;
+  } else {
+    if (b == 0) return a / b;
+    const T m = std::fmod(a, b);
+    T q = (a - m) / b;
+    if (m != 0 && (b < 0) != (m < 0)) q -= 1;
+    if (q == 0) return std::copysign(T(0), a / b);
+    const T f = std::floor(q);
+    return q - f > T(0.5) ? f + 1 : f;
+  }
+}
+
+template <class T> inline T python_remainder(T a, T b) {
+  const T m = c_remainder(a, b);
+  if constexpr (std::is_unsigned_v<T>) return m;
+  else return m != 0 && (b < 0) != (m < 0) ? static_cast<T>(m + b) : m;
+}
+
+// Powers by squaring. A negative power of an integer is 0 but for the bases 1 and -1.
+template <class T> inline T integer_power(T base, T exponent) {
+  if constexpr (std::is_signed_v<T>) {
+    if (exponent < 0) {
+      if (base == 1) return 1;
+      if (base == T(-1)) return exponent % 2 == 0 ? T(1) : T(-1);
+      return 0;
+    }
+  }
+  T result = 1;
+  for (;;) {
+    if (exponent & 1) result = mul_values(result, base);
+    exponent = static_cast<T>(exponent >> 1);
+    if (exponent == 0) return result;
+    base = mul_values(base, base);
+  }
+}
+
+template <class T> inline T complex_power(T a, T b) {
+  if (b == T(0)) return T(1);
+  if (a == T(0)) return b.real() > 0 ? T(0) : std::pow(a, b);
+  if (b.imag() == 0 && std::fabs(b.real()) <= 8 && b.real() == std::trunc(b.real())) {
+    T result(1);
+    for (int n = static_cast<int>(std::fabs(b.real())); n > 0; --n) result = mul_values(result, a);
+    return b.real() < 0 ? div_values(T(1), result) : result;
+  }
+  return std::pow(a, b);
+}
+
+template <class T> inline T power(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>) return a || !b;
+  else if constexpr (std::is_integral_v<T>) return integer_power(a, b);
+  else if constexpr (is_complex_type<T>) return complex_power(a, b);
+  else return vpow(a, b);
+}
+
+// A power with one real exponent: the common ones are products and roots.
+template <class T> void power_scalar(char* const* p, int64_t n, const double* c) {
+  T* out = reinterpret_cast<T*>(p[0]);
+  const T* a = reinterpret_cast<const T*>(p[1]);
+  const double e = c[0];
+  const auto each = [&](auto f) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) out[i] = f(a[i]);
+  };
+  if (e == 2) return each([](T x) { return mul_values(x, x); });
+  if (e == 3) return each([](T x) { return mul_values(mul_values(x, x), x); });
+  if (e == 1) return each([](T x) { return x; });
+  if constexpr (std::is_floating_point_v<T>) {
+    if (e == 0.5) return each([](T x) { return std::sqrt(x); });
+    if (e == -0.5) return each([](T x) { return 1 / std::sqrt(x); });
+    if (e == -1) return each([](T x) { return 1 / x; });
+    if (e == -2) return each([](T x) { return 1 / (x * x); });
+    const T t = static_cast<T>(e);
+    each([t](T x) { return vpow(x, t); });
+  } else if constexpr (is_complex_type<T>) {
+    const T t(static_cast<typename T::value_type>(e), 0);
+    each([t](T x) { return complex_power(x, t); });
+  } else {
+    const auto t = static_cast<int64_t>(e);
+    for (int64_t i = 0; i < n; ++i) {
+      uint64_t base = static_cast<uint64_t>(static_cast<int64_t>(a[i])), result = 1;
+      for (int64_t k = t; k > 0; k >>= 1, base *= base) if (k & 1) result *= base;
+      out[i] = static_cast<T>(result);
+    }
+  }
+}
+
+template <class... Ts> void add_power_scalar(Types<Ts...>) {
+  (add_loop<Ts, Ts>("pow_scalar", power_scalar<Ts>, 1.0), ...);
+}
+
+template <class T> inline bool is_nan(T x) {
+  if constexpr (std::is_floating_point_v<T>) return x != x;
+  else return false;
+}
+template <class T> inline T larger(T a, T b) { return is_nan(a) || a > b ? a : b; }    // keeps NaN
+template <class T> inline T smaller(T a, T b) { return is_nan(a) || a < b ? a : b; }
+
+// A bound given as a double, brought into the range of an integer type.
+template <class T> inline T bound(double x) {
+  if constexpr (std::is_integral_v<T>) {
+    if (x <= static_cast<double>(std::numeric_limits<T>::min())) return std::numeric_limits<T>::min();
+    if (x >= static_cast<double>(std::numeric_limits<T>::max())) return std::numeric_limits<T>::max();
+  }
+  return static_cast<T>(x);
+}
+
+template <class T> T parameter(double x, const char* name) {
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    if (x != std::trunc(x))
+      fail(ErrorType::Runtime, "For integral input tensors, argument %s must not be a floating point number.", name);
+    return static_cast<T>(static_cast<int64_t>(x));
+  } else if constexpr (is_complex_type<T>) {
+    return T(static_cast<typename T::value_type>(x), 0);
+  } else {
+    return static_cast<T>(x);
+  }
+}
+
+template <class T> inline T interpolate(T a, T b, T w) {
+  if constexpr (is_complex_type<T>)
+    return std::norm(w) < T(0.25).real() ? a + mul_values(w, b - a) : b - mul_values(b - a, T(1) - w);
+  else return w < T(0.5) ? a + w * (b - a) : b - (b - a) * (1 - w);
+}
+
+void register_sums() {
+  binary_with<[]<class T>(const double* c) {
+    const T alpha = parameter<T>(c[0], "alpha");
+    return [=](T a, T b) { return add_values(a, mul_values(alpha, b)); };
+  }>("add", Everything{});
+  binary_with<[]<class T>(const double* c) {
+    const T alpha = parameter<T>(c[0], "alpha");
+    return [=](T a, T b) { return sub_values(a, mul_values(alpha, b)); };
+  }>("sub", Numbers{});
+  binary_with<[]<class T>(const double* c) {
+    const T alpha = parameter<T>(c[0], "alpha");
+    return [=](T a, T b) { return sub_values(b, mul_values(alpha, a)); };
+  }>("rsub", Numbers{});
+  const auto no_bools = [](char* const*, int64_t, const double*) {
+    fail(ErrorType::Runtime,
+         "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+         "`logical_xor()` operator instead.");
+  };
+  add_loop<bool, bool>("sub", no_bools, 0.3);
+  add_loop<bool, bool>("rsub", no_bools, 0.3);
+  unary<[]<class T>(T a) { return sub_values(T(0), a); }>("neg", Integers{});
+  unary<[](auto a) { return -a; }>("neg", RealsComplexes{});
+  add_loop<bool, bool>("neg", [](char* const*, int64_t, const double*) {
+    fail(ErrorType::Runtime,
+         "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+         "invert a mask, use the `~` or `logical_not()` operator instead.");
+  }, 0.3);
+}
+
+void register_products() {
+  binary<[]<class T>(T a, T b) { return mul_values(a, b); }>("mul", Everything{});
+  binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", RealsComplexes{});
+  binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>("div_trunc", IntegersReals{}, 1.0);
+  binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", IntegersReals{}, 3.0);
+  binary<[]<class T>(T a, T b) { return python_remainder(a, b); }>("remainder", IntegersReals{}, 3.0);
+  binary<[]<class T>(T a, T b) { return c_remainder(a, b); }>("fmod", IntegersReals{}, 3.0);
+  binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", Everything{}, 2.0);
+  add_power_scalar(Numbers{});
+  unary<[]<class T>(T a) { return mul_values(a, a); }>("square", Everything{});
+  unary<[]<class T>(T a) { return div_values(T(1), a); }>("reciprocal", RealsComplexes{});
+  ternary_with<[]<class T>(const double* c) {
+    const T value = parameter<T>(c[0], "value");
+    return [=](T x, T a, T b) { return add_values(x, mul_values(mul_values(value, a), b)); };
+  }>("addcmul", Numbers{});
+  ternary_with<[]<class T>(const double* c) {
+    const T value = parameter<T>(c[0], "value");
+    return [=](T x, T a, T b) { return x + div_values(mul_values(value, a), b); };
+  }>("addcdiv", RealsComplexes{});
+  add_loop<int64_t, int64_t>("addcdiv", [](char* const*, int64_t, const double*) {
+    fail(ErrorType::Runtime,
+         "Integer division with addcdiv is no longer supported: make the tensors floating first, "
+         "or use addcmul with torch.div(tensor1, tensor2, rounding_mode=...).");
+  }, 0.3);
+  binary_with<[]<class T>(const double* c) {
+    const T w = parameter<T>(c[0], "weight");
+    return [=](T a, T b) { return interpolate(a, b, w); };
+  }>("lerp", RealsComplexes{});
+  ternary<[]<class T>(T a, T b, T w) { return interpolate(a, b, w); }>("lerp_tensor", RealsComplexes{});
+}
+
+void register_extremes() {
+  binary<[]<class T>(T a, T b) { return larger(a, b); }>("maximum", AllReal{});
+  binary<[]<class T>(T a, T b) { return smaller(a, b); }>("minimum", AllReal{});
+  binary<[]<class T>(T a, T b) { return is_nan(b) || (a > b) ? a : b; }>("fmax", AllReal{});
+  binary<[]<class T>(T a, T b) { return is_nan(b) || a < b ? a : b; }>("fmin", AllReal{});
+  unary_with<[]<class T>(const double* c) {
+    const T low = bound<T>(c[0]), high = bound<T>(c[1]);
+    return [=](T x) { return smaller(larger(x, low), high); };
+  }>("clamp", IntegersReals{});
+  ternary<[]<class T>(T x, T low, T high) { return smaller(larger(x, low), high); }>(
+      "clamp_tensor", IntegersReals{});
+  binary<[]<class T>(T a, T b) { return larger(a, b); }>("clamp_min_tensor", IntegersReals{});
+  binary<[]<class T>(T a, T b) { return smaller(a, b); }>("clamp_max_tensor", IntegersReals{});
+}
+
+template <class T> T greatest_divisor(T a, T b) {
+  using U = std::make_unsigned_t<T>;
+  U x = a < 0 ? static_cast<U>(-static_cast<U>(a)) : static_cast<U>(a);
+  U y = b < 0 ? static_cast<U>(-static_cast<U>(b)) : static_cast<U>(b);
+  while (x != 0) {
+    const U r = static_cast<U>(y % x);
+    y = x;
+    x = r;
+  }
+  return static_cast<T>(y);
+}
+
+void register_integers() {
+  binary<[]<class T>(T a, T b) { return greatest_divisor(a, b); }>("gcd", Integers{}, 20.0);
+  binary<[]<class T>(T a, T b) {
+    const T g = greatest_divisor(a, b);
+    if (g == 0) return T(0);
+    const T y = mul_values(static_cast<T>(a / g), b);
+    return y < 0 ? sub_values(T(0), y) : y;
+  }>("lcm", Integers{}, 20.0);
+}
+
+const struct Registrar {
+  Registrar() {
+    register_sums();
+    register_products();
+    register_extremes();
+    register_integers();
+  }
+} registrar;
+
+}  // namespace
+}  // namespace rl

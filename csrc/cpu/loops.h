@@ -1,0 +1,141 @@
+// Contiguous inner loops of the pointwise operators, made from one expression each.
+//
+// unary<F>, binary<F>, ternary<F> register the loop out[i] = F(a[i], ...) for a list of element
+// types; F is a generic lambda without captures. The *_with forms take a factory that reads the
+// operator's scalar parameters first: []<class T>(const double* c) { return [=](T x) {...}; }.
+// The output has the compute type unless an R is named.
+#pragma once
+#include <algorithm>
+#include <type_traits>
+
+#include "../core/kernel.h"
+
+namespace rl {
+namespace {
+
+template <class... Ts> struct Types {};
+using Integers = Types<uint8_t, int8_t, int16_t, int32_t, int64_t>;
+using Reals = Types<float, double>;  // half types run through float
+using Complexes = Types<c64, c128>;
+using IntegersReals = Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double>;
+using Numbers = Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, c64, c128>;
+using RealsComplexes = Types<float, double, c64, c128>;
+using Everything = Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, c64, c128>;
+using BoolsIntegers = Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t>;
+using AllReal = Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t, float, double>;
+
+struct Same {};
+template <class R, class T> using Result = std::conditional_t<std::is_same_v<R, Same>, T, R>;
+
+// How a value lies in memory: a bool is a byte that holds 0 or 1, which also vectorises better.
+template <class T> using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
+
+template <class T> constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
+
+// Unsigned type in which integer arithmetic wraps around without undefined behaviour.
+template <class T> using Wrapping = std::conditional_t<(sizeof(T) < 4), uint32_t, std::make_unsigned_t<
+    std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, T, int>>>;
+
+template <auto F> struct Plain {
+  template <class T> auto operator()(const double*) const { return F; }
+};
+template <auto Make, class T> auto make(const double* c) { return Make.template operator()<T>(c); }
+
+template <auto Make, class T, class R> void loop1(char* const* p, int64_t n, const double* c) {
+  const auto f = make<Make, T>(c);
+  auto* out = reinterpret_cast<Stored<R>*>(p[0]);
+  const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<Stored<R>>(f(static_cast<T>(a[i])));
+}
+
+template <auto Make, class T, class R> void loop2(char* const* p, int64_t n, const double* c) {
+  const auto f = make<Make, T>(c);
+  auto* out = reinterpret_cast<Stored<R>*>(p[0]);
+  const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
+  const auto* b = reinterpret_cast<const Stored<T>*>(p[2]);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = static_cast<Stored<R>>(f(static_cast<T>(a[i]), static_cast<T>(b[i])));
+}
+
+template <auto Make, class T, class R> void loop3(char* const* p, int64_t n, const double* c) {
+  const auto f = make<Make, T>(c);
+  auto* out = reinterpret_cast<Stored<R>*>(p[0]);
+  const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
+  const auto* b = reinterpret_cast<const Stored<T>*>(p[2]);
+  const auto* d = reinterpret_cast<const Stored<T>*>(p[3]);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = static_cast<Stored<R>>(
+        f(static_cast<T>(a[i]), static_cast<T>(b[i]), static_cast<T>(d[i])));
+}
+
+template <class T, class R> void add_loop(const char* name, LoopFn fn, double cost) {
+  register_loop(name, RL_LEVEL, dtype_of<T>::value, dtype_of<R>::value, fn, cost);
+}
+
+template <auto Make, class R = Same, class... Ts>
+void unary_with(const char* name, Types<Ts...>, double cost = 0.3) {
+  (add_loop<Ts, Result<R, Ts>>(name, loop1<Make, Ts, Result<R, Ts>>, cost), ...);
+}
+template <auto Make, class R = Same, class... Ts>
+void binary_with(const char* name, Types<Ts...>, double cost = 0.3) {
+  (add_loop<Ts, Result<R, Ts>>(name, loop2<Make, Ts, Result<R, Ts>>, cost), ...);
+}
+template <auto Make, class R = Same, class... Ts>
+void ternary_with(const char* name, Types<Ts...>, double cost = 0.4) {
+  (add_loop<Ts, Result<R, Ts>>(name, loop3<Make, Ts, Result<R, Ts>>, cost), ...);
+}
+template <auto F, class R = Same, class List>
+void unary(const char* name, List list, double cost = 0.3) {
+  unary_with<Plain<F>{}, R>(name, list, cost);
+}
+template <auto F, class R = Same, class List>
+void binary(const char* name, List list, double cost = 0.3) {
+  binary_with<Plain<F>{}, R>(name, list, cost);
+}
+template <auto F, class R = Same, class List>
+void ternary(const char* name, List list, double cost = 0.4) {
+  ternary_with<Plain<F>{}, R>(name, list, cost);
+}
+
+// -- arithmetic that is defined for every element type --------------------------------------
+template <class T> inline T add_values(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>) return a | b;
+  else if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b));
+  else return a + b;
+}
+template <class T> inline T sub_values(T a, T b) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b));
+  else return a - b;
+}
+template <class T> inline T mul_values(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>) return a & b;
+  else if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b));
+  else if constexpr (is_complex_type<T>)
+    return T(a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real());
+  else return a * b;
+}
+// Complex division scaled by the larger part of the divisor (Smith 1962).
+template <class T> inline T div_values(T a, T b) {
+  if constexpr (is_complex_type<T>) {
+    using F = typename T::value_type;
+    const F c = b.real(), d = b.imag();
+    if (c == 0 && d == 0) return T(a.real() / std::fabs(c), a.imag() / std::fabs(c));
+    if (std::fabs(c) >= std::fabs(d)) {
+      const F r = d / c, s = 1 / (c + d * r);
+      return T((a.real() + a.imag() * r) * s, (a.imag() - a.real() * r) * s);
+    }
+    const F r = c / d, s = 1 / (d + c * r);
+    return T((a.real() * r + a.imag()) * s, (a.imag() * r - a.real()) * s);
+  } else {
+    return static_cast<T>(a / b);
+  }
+}
+
+}  // namespace
+}  // namespace rl
