@@ -1,0 +1,185 @@
+"""Switches of recording, as context managers, decorators and plain calls."""
+
+from __future__ import annotations
+
+from functools import wraps
+
+from .. import _C
+
+_set_grad_enabled = _C.set_grad_enabled
+_GENERATOR = 0x20
+_COROUTINE = 0x80
+
+
+def _wrap_generator(make_context, func):
+    """A generator function whose body, but not its caller, runs within the context."""
+
+    @wraps(func)
+    def wrapped(*args, **kwargs):
+        with make_context():
+            generator = func(*args, **kwargs)
+        resume, sent = generator.send, None
+        while True:
+            try:
+                with make_context():
+                    value = resume(sent)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                sent = yield value
+                resume = generator.send
+            except GeneratorExit:
+                with make_context():
+                    generator.close()
+                raise
+            except BaseException as error:
+                sent, resume = error, generator.throw
+
+    return wrapped
+
+
+def _wrap_coroutine(make_context, func):
+    @wraps(func)
+    async def wrapped(*args, **kwargs):
+        with make_context():
+            return await func(*args, **kwargs)
+
+    return wrapped
+
+
+def context_decorator(make_context, func):
+    """`func` running within a new context at every call; a class gets its constructor wrapped."""
+    if isinstance(func, type):
+        import warnings
+
+        warnings.warn(
+            "Decorating classes is deprecated and will be disabled in future versions. You should "
+            "only decorate functions or methods. To preserve the current behavior of class "
+            "decoration, you can directly decorate the `__init__` method and nothing else.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        func.__init__ = context_decorator(make_context, func.__init__)
+        return func
+    flags = getattr(getattr(func, "__code__", None), "co_flags", 0)
+    if flags & _GENERATOR:
+        return _wrap_generator(make_context, func)
+    if flags & _COROUTINE:
+        return _wrap_coroutine(make_context, func)
+
+    @wraps(func)
+    def wrapped(*args, **kwargs):
+        with make_context():
+            return func(*args, **kwargs)
+
+    return wrapped
+
+
+class no_grad:
+    """Record nothing within a `with` block or a decorated function; `@no_grad` and `@no_grad()` work.
+
+    Functions that make tensors with an explicit `requires_grad=True` are not affected.
+    """
+
+    __slots__ = ("_previous",)
+
+    def __new__(cls, orig_func=None):
+        if orig_func is None:
+            return object.__new__(cls)
+        return context_decorator(cls, orig_func)
+
+    def __init__(self, orig_func=None):
+        self._previous = True
+
+    def __enter__(self) -> None:
+        self._previous = _set_grad_enabled(False)
+
+    def __exit__(self, exc_type, exc_value, traceback) -> None:
+        _set_grad_enabled(self._previous)
+
+    def __call__(self, func):
+        return context_decorator(type(self), func)
+
+    def clone(self):
+        """A new context of the same kind."""
+        return type(self)()
+
+
+class enable_grad(no_grad):
+    """Record within a `with` block or a decorated function, even inside `no_grad`."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        self._previous = _set_grad_enabled(True)
+
+
+class set_grad_enabled:
+    """Switch recording on or off: at once as a plain call, or for a `with` block or function."""
+
+    __slots__ = ("mode", "prev")
+
+    def __init__(self, mode: bool):
+        self.mode = mode
+        self.prev = _set_grad_enabled(mode)
+
+    def __enter__(self) -> None:
+        _set_grad_enabled(self.mode)
+
+    def __exit__(self, exc_type, exc_value, traceback) -> None:
+        _set_grad_enabled(self.prev)
+
+    def __call__(self, func):
+        # Only the decorated function is meant, so what the constructor switched is switched back.
+        _set_grad_enabled(self.prev)
+        return context_decorator(self.clone, func)
+
+    def __str__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
+
+    __repr__ = __str__
+
+    def clone(self) -> set_grad_enabled:
+        """A new context of the same mode."""
+        return type(self)(self.mode)
+
+
+class inference_mode:
+    """Like `no_grad`, and tensors made within can never take part in recording, which saves work."""
+
+    __slots__ = ("_previous", "mode")
+
+    def __new__(cls, mode=True):
+        if isinstance(mode, bool):
+            return object.__new__(cls)
+        return context_decorator(cls, mode)
+
+    def __init__(self, mode: bool = True):
+        self.mode = mode
+        self._previous = (False, True)
+
+    def __enter__(self) -> None:
+        # Leaving inference mode for a while turns recording on, as entering turns it off.
+        self._previous = (_C.set_inference_mode(self.mode), _set_grad_enabled(not self.mode))
+
+    def __exit__(self, exc_type, exc_value, traceback) -> None:
+        inference, recording = self._previous
+        _C.set_inference_mode(inference)
+        _set_grad_enabled(recording)
+
+    def __call__(self, func):
+        return context_decorator(self.clone, func)
+
+    def clone(self) -> inference_mode:
+        """A new context of the same mode."""
+        return type(self)(self.mode)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations on tensors that require gradients are recorded."""
+    return _C.is_grad_enabled()
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether `inference_mode` is on."""
+    return _C.is_inference_mode()

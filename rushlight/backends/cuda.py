@@ -1,0 +1,64 @@
+"""Settings of CUDA's libraries."""
+
+from __future__ import annotations
+
+_attention = {"flash": True, "mem_efficient": True, "math": True, "cudnn": True}
+
+
+def is_built() -> bool:
+    """Whether this build can use CUDA."""
+    return False
+
+
+class _Matmul:
+    """Which shortcuts matrix products may take; no effect without a GPU."""
+
+    def __init__(self):
+        self.allow_tf32 = False
+        self.allow_fp16_reduced_precision_reduction = True
+        self.allow_bf16_reduced_precision_reduction = True
+        self.allow_fp16_accumulation = False
+        self.fp32_precision = "none"
+
+
+matmul = _Matmul()
+
+
+def flash_sdp_enabled() -> bool:
+    """Whether attention may use the flash algorithm."""
+    return _attention["flash"]
+
+
+def mem_efficient_sdp_enabled() -> bool:
+    """Whether attention may use the memory-efficient algorithm."""
+    return _attention["mem_efficient"]
+
+
+def math_sdp_enabled() -> bool:
+    """Whether attention may be computed from plain operators."""
+    return _attention["math"]
+
+
+def cudnn_sdp_enabled() -> bool:
+    """Whether attention may use cuDNN."""
+    return _attention["cudnn"]
+
+
+def enable_flash_sdp(enabled: bool) -> None:
+    """Allow or forbid the flash algorithm."""
+    _attention["flash"] = bool(enabled)
+
+
+def enable_mem_efficient_sdp(enabled: bool) -> None:
+    """Allow or forbid the memory-efficient algorithm."""
+    _attention["mem_efficient"] = bool(enabled)
+
+
+def enable_math_sdp(enabled: bool) -> None:
+    """Allow or forbid plain operators."""
+    _attention["math"] = bool(enabled)
+
+
+def enable_cudnn_sdp(enabled: bool) -> None:
+    """Allow or forbid cuDNN."""
+    _attention["cudnn"] = bool(enabled)

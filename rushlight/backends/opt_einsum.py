@@ -1,0 +1,13 @@
+"""The opt_einsum package, which this implementation does not use: einsum contracts left to right."""
+
+from __future__ import annotations
+
+from ._settings import settings_module
+
+
+def is_available() -> bool:
+    """Whether the package is used."""
+    return False
+
+
+settings_module(__name__, enabled=False, strategy=(None, (str, type(None))))

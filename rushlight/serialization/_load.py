@@ -1,0 +1,274 @@
+"""Reading checkpoints of PyTorch and rushlight, from files that nobody has to trust."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+
+import rushlight as torch
+
+from .. import _C
+from .._storage import TypedStorage, UntypedStorage
+from ._names import StorageType, data_unpickler, find_object
+from ._zip import ArchiveReader
+
+_defaults = {"mmap": False}
+
+
+def default_restore_location(storage: UntypedStorage, location: str) -> UntypedStorage:
+    """Move a storage that was read into main memory to the place that the file names."""
+    if location == "cpu":
+        return storage
+    device = torch.device(location)
+    if device.type == "cuda":
+        validate_cuda_device(location)
+    return storage.to(device=device)
+
+
+def validate_cuda_device(location) -> int:
+    """Index of the GPU that `location` names; RuntimeError when there is none."""
+    index = torch.device(location).index or 0
+    if not torch.cuda.is_available():
+        raise RuntimeError(
+            "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is "
+            "False. If you are running on a CPU-only machine, please use torch.load with "
+            "map_location=torch.device('cpu') to map your storages to the CPU."
+        )
+    if index >= torch.cuda.device_count():
+        raise RuntimeError(
+            f"Attempting to deserialize object on CUDA device {index} but torch.cuda.device_count() "
+            f"is {torch.cuda.device_count()}. Please use torch.load with map_location to map your "
+            "storages to an existing device."
+        )
+    return index
+
+
+def _restore_function(map_location):
+    """A function (storage, location) -> storage for every form of `map_location`."""
+    if map_location is None:
+        return default_restore_location
+    if isinstance(map_location, dict):
+        return lambda storage, location: default_restore_location(
+            storage, map_location.get(location, location)
+        )
+    if isinstance(map_location, (str, bytes, torch.device)):
+        if isinstance(map_location, bytes):
+            map_location = map_location.decode("ascii")
+        target = str(torch.device(map_location))
+        return lambda storage, location: default_restore_location(storage, target)
+
+    def restore(storage, location):
+        moved = map_location(storage, location)
+        if moved is None:
+            return default_restore_location(storage, location)
+        return moved.untyped()
+
+    return restore
+
+
+class StorageTable:
+    """The storages of a file by key: each is made once, and views share it."""
+
+    def __init__(self, make, map_location):
+        self._make = make
+        self._restore = _restore_function(map_location)
+        self.loaded: dict[str, UntypedStorage] = {}
+
+    def persistent_load(self, saved_id):
+        """The storage that a persistent id stands for, with the dtype it names."""
+        if type(saved_id) is not tuple or not saved_id:
+            raise pickle.UnpicklingError(f"a persistent id must be a tuple, got {saved_id!r}")
+        if saved_id[0] == "module" and len(saved_id) > 1:
+            return saved_id[1]
+        if saved_id[0] != "storage" or len(saved_id) not in (5, 6):
+            raise pickle.UnpicklingError(f"unknown persistent id {saved_id[0]!r}")
+        _, kind, key, location, numel = saved_id[:5]
+        location = _ascii(location)
+        key = _ascii(key)
+        if len(saved_id) == 6 and saved_id[5] is not None:
+            raise pickle.UnpicklingError("views of storages (files before PyTorch 0.4) are not read")
+        if type(kind) is not StorageType or type(numel) is not int or numel < 0:
+            raise pickle.UnpicklingError("a storage's persistent id is malformed")
+        dtype = kind.dtype or torch.uint8
+        nbytes = numel * dtype.itemsize
+        storage = self.loaded.get(key)
+        if storage is None:
+            storage = self._restore(self._make(key, nbytes, dtype), location)
+            self.loaded[key] = storage
+        elif storage.nbytes() < nbytes:
+            raise pickle.UnpicklingError(f"storage {key!r} is named again with another size")
+        if kind.dtype is None:
+            return storage
+        return TypedStorage(wrap_storage=storage, dtype=kind.dtype)
+
+
+def _ascii(text) -> str:
+    text = text.decode("ascii") if isinstance(text, bytes) else text
+    if type(text) is not str:
+        raise pickle.UnpicklingError(f"expected text, got {type(text).__name__}")
+    return text
+
+
+def _swap_bytes(view: memoryview, dtype) -> None:
+    """Reverse the bytes of every number in place."""
+    from array import array
+
+    width = dtype.itemsize // 2 if dtype.is_complex else dtype.itemsize
+    if width > 1:
+        numbers = array({2: "H", 4: "I", 8: "Q"}[width], view.tobytes())
+        numbers.byteswap()
+        view[:] = memoryview(numbers).cast("B")
+
+
+def new_storage(nbytes: int) -> tuple[UntypedStorage, memoryview]:
+    """A storage in main memory and a view that writes into it."""
+    storage = UntypedStorage(nbytes)
+    if not nbytes:
+        return storage, memoryview(b"")
+    return storage, memoryview(_C.storage_bytes(storage._bytes)).cast("B")
+
+
+def _trusted_unpickler(pickle_module, persistent_load):
+    """An Unpickler class for trusted files: any name may be imported."""
+
+    class Unpickler(pickle_module.Unpickler):
+        def find_class(self, module, name):
+            if module == "torch" or module.startswith("torch."):
+                return find_object(module, name)
+            return super().find_class(module, name)
+
+    Unpickler.persistent_load = staticmethod(persistent_load)
+    return Unpickler
+
+
+def unpickle(data: bytes, persistent_load, pickle_module, weights_only: bool, load_args: dict):
+    """The object pickled in `data`."""
+    if weights_only:
+        encoding = load_args.get("encoding", "utf-8")
+        return data_unpickler(persistent_load, encoding).load(data)
+    return _trusted_unpickler(pickle_module, persistent_load)(io.BytesIO(data), **load_args).load()
+
+
+def _archive_prefix(archive: ArchiveReader) -> str:
+    pickles = [name for name in archive.names() if name.endswith("/data.pkl")]
+    pickles = [name for name in pickles if name.count("/") == 1]
+    if len(pickles) != 1:
+        raise RuntimeError(
+            "load: the zip archive holds no checkpoint: expected one record <name>/data.pkl, "
+            f"got {len(pickles)}"
+        )
+    return pickles[0][: -len("data.pkl")]
+
+
+def _load_zip(file, map_location, pickle_module, weights_only, mmap, load_args):
+    archive = ArchiveReader(file)
+    prefix = _archive_prefix(archive)
+    names = set(archive.names())
+    if prefix + "constants.pkl" in names:
+        raise RuntimeError(
+            "load: the file is a TorchScript archive, not a checkpoint (use torch.jit.load, or save "
+            "the state_dict instead)"
+        )
+    order = sys.byteorder.encode()
+    if prefix + "byteorder" in names:
+        order = archive.read(prefix + "byteorder")
+        if order not in (b"little", b"big"):
+            raise ValueError(f"Unknown endianness type: {order!r}")
+    swap = order != sys.byteorder.encode()
+
+    def make(key: str, nbytes: int, dtype) -> UntypedStorage:
+        path = f"{prefix}data/{key}"
+        if path not in names:
+            raise RuntimeError(f"load: the file has no record {path!r}")
+        if archive.size(path) != nbytes:
+            raise RuntimeError(
+                f"load: record {path!r} has {archive.size(path)} bytes, expected {nbytes}"
+            )
+        if mmap and nbytes and not swap and archive.offset(path) % 16 == 0:
+            tensor = _C.from_buffer(archive.mapped(path), torch.uint8, (nbytes,), (1,), 0)
+            return UntypedStorage._of(tensor)
+        storage, view = new_storage(nbytes)
+        archive.read_into(path, view)
+        if swap:
+            _swap_bytes(view, dtype)
+        return storage
+
+    table = StorageTable(make, map_location)
+    data = archive.read(prefix + "data.pkl")
+    return unpickle(data, table.persistent_load, pickle_module, weights_only, load_args)
+
+
+def _failed(error: Exception) -> pickle.UnpicklingError:
+    return pickle.UnpicklingError(
+        "Weights only load failed. With `weights_only=True`, the default, `torch.load` builds tensors "
+        "and plain containers only. If you trust where the file comes from, call `torch.load` with "
+        "`weights_only=False`, which can run any code that the file contains, or allow the classes it "
+        f"names.\n\tWeightsUnpickler error: {error}"
+    )
+
+
+def _load_opened(file, map_location, pickle_module, weights_only, mmap, load_args):
+    for name in ("read", "seek", "tell"):
+        if not hasattr(file, name):
+            raise AttributeError(
+                f"'{type(file).__name__}' object has no attribute '{name}'. You can only load from a "
+                "file that is seekable. Please pre-load the data into a buffer like io.BytesIO and "
+                "try to load from it instead."
+            )
+    start = file.tell()
+    magic = file.read(4)
+    file.seek(start)
+    if not magic:
+        raise EOFError("Ran out of input")
+    arguments = (map_location, pickle_module, weights_only)
+    try:
+        if magic == b"PK\x03\x04":
+            return _load_zip(file, *arguments, mmap, load_args)
+        if mmap:
+            raise RuntimeError(
+                "mmap can only be used with files saved with `torch.save(_use_new_zipfile_"
+                "serialization=True)`: save the file again to map it"
+            )
+        from ._legacy import load_legacy
+
+        return load_legacy(file, *arguments, load_args)
+    except pickle.UnpicklingError as error:
+        if weights_only:
+            raise _failed(error) from None
+        raise
+
+
+def load(
+    f,
+    map_location=None,
+    pickle_module=None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+    **pickle_load_args,
+):
+    """Read an object that `save` or PyTorch wrote, from a path or a seekable binary file.
+
+    By default only data is built, and classes outside the allow-list raise UnpicklingError;
+    `weights_only=False` runs what the file asks for, so only for files you trust. `map_location` is a
+    device, a dict from saved to wanted locations, or a function (storage, location) -> storage.
+    `mmap=True` maps the file: memory is used for the pages that are touched, and writes stay private.
+    """
+    if weights_only is None:
+        weights_only = pickle_module is None
+    if weights_only and pickle_module is not None:
+        raise RuntimeError(
+            "Can not safely load weights when explicit pickle_module is specified: leave out "
+            "pickle_module, or pass weights_only=False for a file you trust"
+        )
+    mmap = _defaults["mmap"] if mmap is None else mmap
+    is_path = isinstance(f, (str, os.PathLike))
+    if mmap and not is_path:
+        raise ValueError("f must be a file path in order to use the mmap argument")
+    arguments = (map_location, pickle_module or pickle, weights_only, mmap, pickle_load_args)
+    if is_path:
+        with open(f, "rb") as file:
+            return _load_opened(file, *arguments)
+    return _load_opened(f, *arguments)

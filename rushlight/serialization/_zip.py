@@ -1,0 +1,273 @@
+"""The container of a checkpoint: an uncompressed zip file whose records are aligned in memory.
+
+The writer lays records out exactly as PyTorch does, so that its readers can map them; the reader
+trusts nothing: every offset and size is checked against the file before it is used.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from struct import Struct, error as StructError
+from zlib import crc32
+
+ALIGNMENT = 64
+_LOCAL = Struct("<4s5H3I2H")  # signature, 5 fields, crc, packed size, size, name and extra lengths
+_CENTRAL = Struct("<4s6H3I5H2I")
+_END = Struct("<4s4H2IH")
+_END64 = Struct("<4sQ2H2I4Q")
+_END64_LOCATOR = Struct("<4sIQI")
+_LIMIT32 = 0xFFFFFFFF
+_FLAGS = 0x0808  # sizes follow the data; names are UTF-8
+_CHUNK = 1 << 24
+
+
+class ArchiveWriter:
+    """Writes records to an open binary file, one after the other, without seeking."""
+
+    def __init__(self, file, prefix: str):
+        self._write = file.write
+        self._prefix = prefix
+        self._position = 0
+        self._directory: list[bytes] = []
+        self.checksums: list[int] = []
+
+    def _put(self, data) -> None:
+        written = self._write(data)
+        size = memoryview(data).nbytes
+        if written is not None and written != size:
+            raise OSError(f"save: short write: got {written} of {size} bytes")
+        self._position += size
+
+    def add(self, name: str, data) -> None:
+        """Append a record: any object with the buffer protocol."""
+        view = memoryview(data)
+        view = view.cast("B") if view.nbytes else memoryview(b"")
+        path = f"{self._prefix}/{name}".encode()
+        start, size = self._position, view.nbytes
+        big = size >= _LIMIT32 or start >= _LIMIT32
+        self._put(self._local_header(path, start, size, big))
+        crc = 0
+        for at in range(0, size, _CHUNK):
+            chunk = view[at : at + _CHUNK]
+            crc = crc32(chunk, crc)
+            self._put(chunk)
+        descriptor = Struct("<4sI2Q" if big else "<4s3I")
+        self._put(descriptor.pack(b"PK\x07\x08", crc, size, size))
+        self.checksums.append(crc)
+        self._directory.append(self._central_header(path, start, size, crc))
+
+    @staticmethod
+    def _local_header(path: bytes, start: int, size: int, big: bool) -> bytes:
+        sizes = Struct("<2H2Q").pack(1, 16, size, size) if big else b""
+        filled = start + _LOCAL.size + len(path) + len(sizes) + 4
+        padding = -filled % ALIGNMENT
+        extra = sizes + b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
+        short = _LIMIT32 if big else 0
+        fixed = (b"PK\x03\x04", 0, _FLAGS, 0, 0, 0, 0, short, short, len(path), len(extra))
+        return _LOCAL.pack(*fixed) + path + extra
+
+    @staticmethod
+    def _central_header(path: bytes, start: int, size: int, crc: int) -> bytes:
+        wide = [value for value in (size, size, start) if value >= _LIMIT32]
+        extra = Struct(f"<2H{len(wide)}Q").pack(1, 8 * len(wide), *wide) if wide else b""
+        size32, start32 = min(size, _LIMIT32), min(start, _LIMIT32)
+        fixed = (b"PK\x01\x02", 0, 0, _FLAGS, 0, 0, 0, crc, size32, size32)
+        return _CENTRAL.pack(*fixed, len(path), len(extra), 0, 0, 0, 0, start32) + path + extra
+
+    def finish(self) -> None:
+        """Write the directory; no record can follow."""
+        start, count = self._position, len(self._directory)
+        for entry in self._directory:
+            self._put(entry)
+        size = self._position - start
+        if start >= _LIMIT32 or size >= _LIMIT32 or count >= 0xFFFF:
+            end64 = self._position
+            self._put(
+                _END64.pack(b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, start)
+                + _END64_LOCATOR.pack(b"PK\x06\x07", 0, end64, 1)
+            )
+        count, size, start = min(count, 0xFFFF), min(size, _LIMIT32), min(start, _LIMIT32)
+        self._put(_END.pack(b"PK\x05\x06", 0, 0, count, count, size, start, 0))
+
+
+class _Record:
+    __slots__ = ("crc", "end", "start")
+
+    def __init__(self, start: int, end: int, crc: int):
+        self.start = start
+        self.end = end
+        self.crc = crc
+
+
+def _corrupt(what: str) -> RuntimeError:
+    return RuntimeError(
+        f"load: failed reading zip archive: {what}; the file is corrupted or incomplete "
+        "(was it saved or copied only in part?)"
+    )
+
+
+class ArchiveReader:
+    """Reads records of an open, seekable binary file; RuntimeError for anything malformed."""
+
+    def __init__(self, file):
+        self._file = file
+        self._begin = file.tell()
+        file.seek(0, os.SEEK_END)
+        self._length = file.tell() - self._begin
+        self._records: dict[str, _Record] = {}
+        self._mapped = None
+        try:
+            self._read_directory()
+        except (StructError, UnicodeDecodeError) as error:
+            raise _corrupt(str(error)) from None
+
+    def _at(self, offset: int, size: int) -> bytes:
+        if offset < 0 or size < 0 or offset + size > self._length:
+            raise _corrupt(f"{size} bytes at offset {offset} of a file of {self._length} bytes")
+        self._file.seek(self._begin + offset)
+        data = self._file.read(size)
+        if len(data) != size:
+            raise _corrupt(f"expected {size} bytes at offset {offset}, got {len(data)}")
+        return data
+
+    def _directory_place(self) -> tuple[int, int, int]:
+        """Entry count, size and offset of the central directory."""
+        tail_at = max(0, self._length - _END.size - 0xFFFF)
+        tail = self._at(tail_at, self._length - tail_at)
+        found = tail.rfind(b"PK\x05\x06")
+        if found < 0 or len(tail) - found < _END.size:
+            raise _corrupt("failed finding central directory")
+        fields = _END.unpack_from(tail, found)
+        count, size, start = fields[4], fields[5], fields[6]
+        end = tail_at + found
+        if count == 0xFFFF or size == _LIMIT32 or start == _LIMIT32:
+            locator_at = end - _END64_LOCATOR.size
+            locator = _END64_LOCATOR.unpack(self._at(locator_at, _END64_LOCATOR.size))
+            if locator[0] != b"PK\x06\x07":
+                raise _corrupt("failed finding the 64-bit central directory")
+            fields = _END64.unpack(self._at(locator[2], _END64.size))
+            if fields[0] != b"PK\x06\x06":
+                raise _corrupt("failed finding the 64-bit central directory")
+            count, size, start = fields[7], fields[8], fields[9]
+            end = locator[2]
+        if start + size > end or count * _CENTRAL.size > size:
+            raise _corrupt("the central directory lies outside the file")
+        return count, size, start
+
+    def _read_directory(self) -> None:
+        count, size, start = self._directory_place()
+        directory = self._at(start, size)
+        at = 0
+        spans = []
+        for _ in range(count):
+            fields = _CENTRAL.unpack_from(directory, at)
+            if fields[0] != b"PK\x01\x02":
+                raise _corrupt("a directory entry is malformed")
+            names = at + _CENTRAL.size
+            extras = names + fields[10]
+            at = extras + fields[11] + fields[12]
+            if at > size:
+                raise _corrupt("a directory entry is cut off")
+            path = directory[names:extras].decode()
+            record = self._entry(path, fields, directory[extras : extras + fields[11]], start)
+            if path in self._records:
+                raise _corrupt(f"record {path!r} appears twice")
+            self._records[path] = record
+            spans.append((record.start, record.end, path))
+        spans.sort()
+        for (_, end, path), (begin, _, other) in pairwise(spans):
+            if begin < end:
+                raise _corrupt(f"records {path!r} and {other!r} overlap")
+
+    def _entry(self, path: str, fields, extra: bytes, limit: int) -> _Record:
+        flags, method, crc, packed, size, start = (fields[i] for i in (3, 4, 7, 8, 9, 16))
+        wide = _wide_fields(extra)
+        if size == _LIMIT32:
+            size = next(wide)
+        if packed == _LIMIT32:
+            packed = next(wide)
+        if start == _LIMIT32:
+            start = next(wide)
+        if method != 0 or flags & 1 or packed != size:
+            raise RuntimeError(
+                f"load: record {path!r} is compressed or encrypted; checkpoints are stored "
+                "uncompressed (unpack the file and pack it again without compression)"
+            )
+        local = _LOCAL.unpack(self._at(start, _LOCAL.size))
+        data = start + _LOCAL.size + local[9] + local[10]
+        if local[0] != b"PK\x03\x04" or data + size > limit:
+            raise _corrupt(f"record {path!r} lies outside the file")
+        if self._at(start + _LOCAL.size, local[9]) != path.encode():
+            raise _corrupt(f"record {path!r} has another name in front of its data")
+        return _Record(data, data + size, crc)
+
+    def names(self) -> list[str]:
+        """Paths of all records."""
+        return list(self._records)
+
+    def size(self, path: str) -> int:
+        """Size in bytes; KeyError for an unknown record."""
+        record = self._records[path]
+        return record.end - record.start
+
+    def offset(self, path: str) -> int:
+        """Where the data of a record begins in the file."""
+        return self._begin + self._records[path].start
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a record; RuntimeError when they do not match their checksum."""
+        record = self._records[path]
+        data = self._at(record.start, record.end - record.start)
+        self._check(path, crc32(data))
+        return data
+
+    def _check(self, path: str, crc: int) -> None:
+        expected = self._records[path].crc
+        # A zero stands for a checksum that was not computed (`set_crc32_options(False)`).
+        if crc != expected and expected:
+            raise _corrupt(f"record {path!r} does not match its checksum")
+
+    def read_into(self, path: str, target: memoryview) -> None:
+        """Fill `target`, exactly as long as the record, without a further copy."""
+        record = self._records[path]
+        self._file.seek(self._begin + record.start)
+        readinto = getattr(self._file, "readinto", None)
+        crc = 0
+        for at in range(0, target.nbytes, _CHUNK):
+            chunk = target[at : at + _CHUNK]
+            filled = 0
+            while filled < chunk.nbytes:
+                if readinto is not None:
+                    got = readinto(chunk[filled:])
+                else:
+                    data = self._file.read(chunk.nbytes - filled)
+                    got = len(data)
+                    chunk[filled : filled + got] = data
+                if not got:
+                    raise _corrupt(f"record {path!r} is cut off")
+                filled += got
+            crc = crc32(chunk, crc)
+        self._check(path, crc)
+
+    def mapped(self, path: str) -> memoryview:
+        """The record as a private, writable mapping of the file: pages load when touched."""
+        if self._mapped is None:
+            from mmap import ACCESS_COPY, mmap
+
+            self._mapped = memoryview(mmap(self._file.fileno(), 0, access=ACCESS_COPY))
+        record = self._records[path]
+        return self._mapped[self._begin + record.start : self._begin + record.end]
+
+
+def _wide_fields(extra: bytes):
+    """The 64-bit values of a zip64 extra field, in order; an error when one is missing."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, size = int.from_bytes(extra[at : at + 2], "little"), extra[at + 2] | extra[at + 3] << 8
+        if kind == 1:
+            for word in range(at + 4, min(at + 4 + size, len(extra)) - 7, 8):
+                yield int.from_bytes(extra[word : word + 8], "little")
+            break
+        at += 4 + size
+    raise _corrupt("a 64-bit size is missing")
