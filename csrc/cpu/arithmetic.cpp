@@ -91,7 +91,6 @@ template <class T> inline T complex_power(T a, T b) {
 template <class T> inline T power(T a, T b) {
   if constexpr (std::is_same_v<T, bool>) return a || !b;
   else if constexpr (std::is_integral_v<T>) return integer_power(a, b);
-  else if constexpr (is_complex_type<T>) return complex_power(a, b);
   else return vpow(a, b);
 }
 
@@ -135,8 +134,14 @@ template <class T> inline bool is_nan(T x) {
   if constexpr (std::is_floating_point_v<T>) return x != x;
   else return false;
 }
-template <class T> inline T larger(T a, T b) { return is_nan(a) || a > b ? a : b; }    // keeps NaN
-template <class T> inline T smaller(T a, T b) { return is_nan(a) || a < b ? a : b; }
+template <class T> inline T larger(T a, T b) { return is_nan(a) | (a > b) ? a : b; }  // keeps NaN
+template <class T> inline T smaller(T a, T b) { return is_nan(a) | (a < b) ? a : b; }
+
+// Written with single selections, which vectorise; NaN of x or of a bound comes through.
+template <class T> inline T limited(T x, T low, T high) {
+  const T y = (x < low) | is_nan(low) ? low : x;
+  return (high < y) | is_nan(high) ? high : y;
+}
 
 // A bound given as a double, brought into the range of an integer type.
 template <class T> inline T bound(double x) {
@@ -196,14 +201,17 @@ void register_sums() {
 
 void register_products() {
   binary<[]<class T>(T a, T b) { return mul_values(a, b); }>("mul", Everything{});
-  binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", RealsComplexes{});
+  binary<[](auto a, auto b) { return a / b; }>("div", Reals{});
+  binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Complexes{}, 2.0);
   binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>("div_trunc", IntegersReals{}, 1.0);
   binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", IntegersReals{}, 3.0);
   binary<[]<class T>(T a, T b) { return python_remainder(a, b); }>("remainder", IntegersReals{}, 3.0);
   binary<[]<class T>(T a, T b) { return c_remainder(a, b); }>("fmod", IntegersReals{}, 3.0);
-  binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", Everything{}, 2.0);
+  binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", AllReal{}, 2.0);
+  binary<[](auto a, auto b) { return complex_power(a, b); }>("pow", Complexes{}, 80.0);
   add_power_scalar(Numbers{});
-  unary<[]<class T>(T a) { return mul_values(a, a); }>("square", Everything{});
+  unary<[]<class T>(T a) { return mul_values(a, a); }>("square", Numbers{});
+  unary<[](bool a) { return a; }, int64_t>("square", Types<bool>{});
   unary<[]<class T>(T a) { return div_values(T(1), a); }>("reciprocal", RealsComplexes{});
   ternary_with<[]<class T>(const double* c) {
     const T value = parameter<T>(c[0], "value");
@@ -228,13 +236,13 @@ void register_products() {
 void register_extremes() {
   binary<[]<class T>(T a, T b) { return larger(a, b); }>("maximum", AllReal{});
   binary<[]<class T>(T a, T b) { return smaller(a, b); }>("minimum", AllReal{});
-  binary<[]<class T>(T a, T b) { return is_nan(b) || (a > b) ? a : b; }>("fmax", AllReal{});
-  binary<[]<class T>(T a, T b) { return is_nan(b) || a < b ? a : b; }>("fmin", AllReal{});
+  binary<[]<class T>(T a, T b) { return is_nan(b) | (a > b) ? a : b; }>("fmax", AllReal{});
+  binary<[]<class T>(T a, T b) { return is_nan(b) | (a < b) ? a : b; }>("fmin", AllReal{});
   unary_with<[]<class T>(const double* c) {
     const T low = bound<T>(c[0]), high = bound<T>(c[1]);
-    return [=](T x) { return smaller(larger(x, low), high); };
+    return [=](T x) { return limited(x, low, high); };
   }>("clamp", IntegersReals{});
-  ternary<[]<class T>(T x, T low, T high) { return smaller(larger(x, low), high); }>(
+  ternary<[]<class T>(T x, T low, T high) { return limited(x, low, high); }>(
       "clamp_tensor", IntegersReals{});
   binary<[]<class T>(T a, T b) { return larger(a, b); }>("clamp_min_tensor", IntegersReals{});
   binary<[]<class T>(T a, T b) { return smaller(a, b); }>("clamp_max_tensor", IntegersReals{});

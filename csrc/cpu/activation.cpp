@@ -1,0 +1,193 @@
+// Activations of neural networks and their gradients: one pass over each operand.
+//
+//   relu silu mish gelu (erf or tanh) elu leaky_relu threshold hardtanh hardsigmoid hardswish
+//   softplus softshrink hardshrink log_sigmoid prelu, and for each <name>_backward(g, ...), which
+//   recomputes what it needs from the input (from the output for sigmoid and tanh).
+#include "loops.h"
+#include "vecmath.h"
+
+namespace rl {
+namespace {
+
+constexpr double kRootHalf = 0.70710678118654752440;     // 1 / sqrt(2)
+constexpr double kInvRootTwoPi = 0.39894228040143267794;  // 1 / sqrt(2 pi)
+constexpr double kTanhScale = 0.79788456080286535588;     // sqrt(2 / pi)
+constexpr double kTanhCube = 0.044715;
+
+template <class T> inline T absolute(T x) { return std::fabs(x); }
+
+// The C++ library's log1p(exp(x)) would overflow: max(x, 0) + log1p(exp(-|x|)).
+template <class T> inline T soft_plus(T x) {
+  const T high = x < 0 ? T(0) : x;
+  return high + vlog1p(vexp(-std::fabs(x)));
+}
+
+template <class T> inline T normal_cdf(T x) {
+  return (1 + verf(x * static_cast<T>(kRootHalf))) * T(0.5);
+}
+template <class T> inline T tanh_argument(T x) {
+  return static_cast<T>(kTanhScale) * (x + static_cast<T>(kTanhCube) * x * x * x);
+}
+
+void register_relu() {
+  unary<[]<class T>(T x) { return x < T(0) ? T(0) : x; }>("relu", IntegersReals{});
+  unary_with<[]<class T>(const double* c) {
+    const T threshold = static_cast<T>(c[0]), value = static_cast<T>(c[1]);
+    return [=](T x) { return x <= threshold ? value : x; };
+  }>("threshold", IntegersReals{});
+  binary_with<[]<class T>(const double* c) {
+    const T threshold = static_cast<T>(c[0]);
+    return [=](T g, T x) { return x <= threshold ? T(0) : g; };
+  }>("threshold_backward", IntegersReals{});
+  unary_with<[]<class T>(const double* c) {
+    const T slope = static_cast<T>(c[0]);
+    return [=](T x) { return 0 < x ? x : x * slope; };
+  }>("leaky_relu", Reals{});
+  binary_with<[]<class T>(const double* c) {
+    const T slope = static_cast<T>(c[0]);
+    return [=](T g, T x) { return 0 < x ? g : g * slope; };
+  }>("leaky_relu_backward", Reals{});
+  binary<[](auto x, auto w) { return 0 < x ? x : x * w; }>("prelu", Reals{});
+  ternary<[]<class T>(T g, T x, T w) { return 0 < x ? g : g * w; }>("prelu_backward", Reals{});
+  unary_with<[]<class T>(const double* c) {
+    const T low = static_cast<T>(c[0]), high = static_cast<T>(c[1]);
+    return [=](T x) { return x < low ? low : high < x ? high : x; };
+  }>("hardtanh", IntegersReals{});
+  binary_with<[]<class T>(const double* c) {
+    const T low = static_cast<T>(c[0]), high = static_cast<T>(c[1]);
+    return [=](T g, T x) { return (x <= low) | (high <= x) ? T(0) : g; };
+  }>("hardtanh_backward", Reals{});
+}
+
+// elu: scale x above zero, scale alpha (exp(input_scale x) - 1) below.
+template <class T> auto make_elu(const double* c) {
+  const T negative = static_cast<T>(c[0] * c[1]), positive = static_cast<T>(c[1]);
+  const T inner = static_cast<T>(c[2]);
+  return [=](T x) {
+    const T low = vexpm1(x * inner) * negative;
+    return x < 0 ? low : x * positive;
+  };
+}
+template <class T> auto make_elu_backward(const double* c) {
+  const T negative = static_cast<T>(c[0] * c[1] * c[2]), positive = static_cast<T>(c[1]);
+  const T inner = static_cast<T>(c[2]);
+  return [=](T g, T x) {
+    const T low = vexp(x * inner) * negative;
+    return g * (x < 0 ? low : positive);
+  };
+}
+template <class T> auto make_celu(const double* c) {
+  const T alpha = static_cast<T>(c[0]), inverse = static_cast<T>(1 / c[0]);
+  return [=](T x) {
+    const T low = vexpm1(x * inverse) * alpha;
+    return x < 0 ? low : x;
+  };
+}
+
+void register_elu() {
+  unary_with<[]<class T>(const double* c) { return make_elu<T>(c); }>("elu", Reals{}, 0.5);
+  binary_with<[]<class T>(const double* c) { return make_elu_backward<T>(c); }>("elu_backward", Reals{}, 0.5);
+  unary_with<[]<class T>(const double* c) { return make_celu<T>(c); }>("celu", Reals{}, 0.5);
+}
+
+void register_gates() {
+  binary<[]<class T>(T g, T y) { return g * y * (1 - y); }>("sigmoid_backward", Reals{});
+  binary<[]<class T>(T g, T y) {
+    return mul_values(g, std::conj(mul_values(T(1) - y, y)));
+  }>("sigmoid_backward", Complexes{}, 2);
+  binary<[]<class T>(T g, T y) { return g * (1 - y * y); }>("tanh_backward", Reals{});
+  binary<[]<class T>(T g, T y) {
+    return mul_values(g, std::conj(T(1) - mul_values(y, y)));
+  }>("tanh_backward", Complexes{}, 2);
+  unary<[]<class T>(T x) { return x / (1 + vexp(-x)); }>("silu", Reals{}, 0.5);
+  unary<[]<class T>(T x) { return div_values(x, T(1) + std::exp(-x)); }>("silu", Complexes{}, 20);
+  binary<[]<class T>(T g, T x) {
+    const T s = vsigmoid(x);
+    return g * s * (1 + x * (1 - s));
+  }>("silu_backward", Reals{}, 0.6);
+  binary<[]<class T>(T g, T x) {
+    const T s = div_values(T(1), T(1) + std::exp(-x));
+    return mul_values(g, std::conj(mul_values(s, T(1) + mul_values(x, T(1) - s))));
+  }>("silu_backward", Complexes{}, 25);
+  unary<[](auto x) { return x * vtanh(soft_plus(x)); }>("mish", Reals{}, 1.2);
+  binary<[]<class T>(T g, T x) {
+    const T t = vtanh(soft_plus(x));
+    return g * (t + x * vsigmoid(x) * (1 - t * t));
+  }>("mish_backward", Reals{}, 1.5);
+}
+
+void register_gelu() {
+  unary<[](auto x) { return x * normal_cdf(x); }>("gelu", Reals{}, 0.7);
+  binary<[]<class T>(T g, T x) {
+    const T density = static_cast<T>(kInvRootTwoPi) * vexp(x * x * T(-0.5));
+    return g * (normal_cdf(x) + x * density);
+  }>("gelu_backward", Reals{}, 1.0);
+  unary<[]<class T>(T x) { return T(0.5) * x * (1 + vtanh(tanh_argument(x))); }>("gelu_tanh", Reals{}, 0.8);
+  binary<[]<class T>(T g, T x) {
+    const T t = vtanh(tanh_argument(x));
+    const T slope = static_cast<T>(kTanhScale) * (1 + 3 * static_cast<T>(kTanhCube) * x * x);
+    return g * T(0.5) * ((1 + t) + x * (1 - t * t) * slope);
+  }>("gelu_tanh_backward", Reals{}, 1.0);
+}
+
+void register_hard() {
+  unary<[]<class T>(T x) {
+    const T y = x + 3, cut = y < 0 ? T(0) : 6 < y ? T(6) : y;
+    return cut * T(1.0 / 6);
+  }>("hardsigmoid", Reals{});
+  binary<[]<class T>(T g, T x) { return (-3 < x) & (x < 3) ? g * T(1.0 / 6) : T(0); }>(
+      "hardsigmoid_backward", Reals{});
+  unary<[]<class T>(T x) {
+    const T y = x + 3, cut = y < 0 ? T(0) : 6 < y ? T(6) : y;
+    return x * cut * T(1.0 / 6);
+  }>("hardswish", Reals{});
+  binary<[]<class T>(T g, T x) {
+    const T middle = g * (x * T(1.0 / 3) + T(0.5));
+    return x <= -3 ? T(0) : x < 3 ? middle : g;
+  }>("hardswish_backward", Reals{});
+  unary_with<[]<class T>(const double* c) {
+    const T lambda = static_cast<T>(c[0]);
+    return [=](T x) { return (-lambda <= x) & (x <= lambda) ? T(0) : x; };
+  }>("hardshrink", Reals{});
+  unary_with<[]<class T>(const double* c) {
+    const T lambda = static_cast<T>(c[0]);
+    return [=](T x) { return lambda < x ? x - lambda : x < -lambda ? x + lambda : x * 0; };
+  }>("softshrink", Reals{});
+  binary_with<[]<class T>(const double* c) {
+    const T lambda = static_cast<T>(c[0]);
+    return [=](T g, T x) { return (-lambda <= x) & (x <= lambda) ? T(0) : g; };
+  }>("shrink_backward", Reals{});
+}
+
+void register_soft() {
+  unary_with<[]<class T>(const double* c) {
+    const T beta = static_cast<T>(c[0]), threshold = static_cast<T>(c[1]);
+    return [=](T x) {
+      const T z = x * beta, soft = vlog1p(vexp(z)) / beta;
+      return threshold < z ? x : soft;
+    };
+  }>("softplus", Reals{}, 1.0);
+  binary_with<[]<class T>(const double* c) {
+    const T beta = static_cast<T>(c[0]), threshold = static_cast<T>(c[1]);
+    return [=](T g, T x) {
+      const T z = x * beta, e = vexp(z), soft = g * e / (e + 1);
+      return threshold < z ? g : soft;
+    };
+  }>("softplus_backward", Reals{}, 1.0);
+  unary<[](auto x) { return -soft_plus(-x); }>("log_sigmoid", Reals{}, 1.0);
+  binary<[](auto g, auto x) { return g * vsigmoid(-x); }>("log_sigmoid_backward", Reals{}, 0.6);
+}
+
+const struct Registrar {
+  Registrar() {
+    register_relu();
+    register_elu();
+    register_gates();
+    register_gelu();
+    register_hard();
+    register_soft();
+  }
+} registrar;
+
+}  // namespace
+}  // namespace rl

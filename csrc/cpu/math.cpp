@@ -1,0 +1,167 @@
+// Elementary functions, element by element: one pass. Real types vectorise (vecmath.h: at most
+// 4 ULP); complex ones go through the C++ library.
+#include "loops.h"
+#include "special.h"
+#include "vecmath.h"
+
+namespace rl {
+namespace {
+
+constexpr double kPi = 3.14159265358979323846, kLn2 = 0.693147180559945309417;
+
+template <class T> using Part = typename T::value_type;
+
+// -- complex functions that <complex> lacks ----------------------------------------------------
+template <class T> inline T complex_expm1(T z) {
+  const Part<T> s = std::sin(z.imag() / 2), e = std::expm1(z.real());
+  return T(e * std::cos(z.imag()) - 2 * s * s, (e + 1) * std::sin(z.imag()));
+}
+template <class T> inline T complex_log1p(T z) {
+  const Part<T> x = z.real(), y = z.imag();
+  if (!(std::fabs(x) < 1e4) || !(std::fabs(y) < 1e4)) return std::log(T(1) + z);
+  return T(std::log1p(x * (2 + x) + y * y) / 2, std::atan2(y, 1 + x));
+}
+template <class T> inline T complex_sinc(T z) {
+  if (z == T(0)) return T(1);
+  const T t = z * static_cast<Part<T>>(kPi);
+  return div_values(std::sin(t), t);
+}
+template <class T> inline T complex_sigmoid(T z) { return div_values(T(1), T(1) + std::exp(-z)); }
+
+void register_exponentials() {
+  unary<[](auto x) { return vexp(x); }>("exp", Reals{}, 0.4);
+  unary<[](auto x) { return std::exp(x); }>("exp", Complexes{}, 20);
+  unary<[](auto x) { return vexp2(x); }>("exp2", Reals{}, 0.4);
+  unary<[]<class T>(T x) { return std::exp(x * static_cast<Part<T>>(kLn2)); }>("exp2", Complexes{}, 20);
+  unary<[](auto x) { return vexpm1(x); }>("expm1", Reals{}, 0.5);
+  unary<[](auto x) { return complex_expm1(x); }>("expm1", Complexes{}, 30);
+  unary<[](auto x) { return vlog(x); }>("log", Reals{}, 0.5);
+  unary<[](auto x) { return std::log(x); }>("log", Complexes{}, 40);
+  unary<[](auto x) { return vlog2(x); }>("log2", Reals{}, 0.5);
+  unary<[]<class T>(T x) { return std::log(x) / static_cast<Part<T>>(kLn2); }>("log2", Complexes{}, 20);
+  unary<[](auto x) { return vlog10(x); }>("log10", Reals{}, 0.5);
+  unary<[](auto x) { return std::log10(x); }>("log10", Complexes{}, 20);
+  unary<[](auto x) { return vlog1p(x); }>("log1p", Reals{}, 0.8);
+  unary<[](auto x) { return complex_log1p(x); }>("log1p", Complexes{}, 30);
+  unary<[](auto x) { return vsigmoid(x); }>("sigmoid", Reals{}, 0.5);
+  unary<[](auto x) { return complex_sigmoid(x); }>("sigmoid", Complexes{}, 20);
+}
+
+void register_circular() {
+  unary<[](auto x) { return vsin(x); }>("sin", Reals{}, 0.8);
+  unary<[](auto x) { return std::sin(x); }>("sin", Complexes{}, 30);
+  unary<[](auto x) { return vcos(x); }>("cos", Reals{}, 0.8);
+  unary<[](auto x) { return std::cos(x); }>("cos", Complexes{}, 30);
+  unary<[](auto x) { return vtan(x); }>("tan", Reals{}, 1.5);
+  unary<[](auto x) { return std::tan(x); }>("tan", Complexes{}, 30);
+  unary<[](auto x) { return vasin(x); }>("asin", Reals{}, 1.0);
+  unary<[](auto x) { return std::asin(x); }>("asin", Complexes{}, 50);
+  unary<[](auto x) { return vacos(x); }>("acos", Reals{}, 1.0);
+  unary<[](auto x) { return std::acos(x); }>("acos", Complexes{}, 50);
+  unary<[](auto x) { return vatan(x); }>("atan", Reals{}, 1.0);
+  unary<[](auto x) { return std::atan(x); }>("atan", Complexes{}, 50);
+  binary<[](auto y, auto x) { return vatan2(y, x); }>("atan2", Reals{}, 2.0);
+  unary<[]<class T>(T x) {
+    const T t = static_cast<T>(kPi) * x;
+    return x == 0 ? T(1) : vsin(t) / t;
+  }>("sinc", Reals{}, 1.5);
+  unary<[](auto x) { return complex_sinc(x); }>("sinc", Complexes{}, 40);
+}
+
+void register_hyperbolic() {
+  unary<[](auto x) { return vsinh(x); }>("sinh", Reals{}, 1.5);
+  unary<[](auto x) { return std::sinh(x); }>("sinh", Complexes{}, 30);
+  unary<[](auto x) { return vcosh(x); }>("cosh", Reals{}, 1.5);
+  unary<[](auto x) { return std::cosh(x); }>("cosh", Complexes{}, 30);
+  unary<[](auto x) { return vtanh(x); }>("tanh", Reals{}, 0.6);
+  unary<[](auto x) { return std::tanh(x); }>("tanh", Complexes{}, 30);
+  unary<[](auto x) { return vasinh(x); }>("asinh", Reals{}, 1.5);
+  unary<[](auto x) { return std::asinh(x); }>("asinh", Complexes{}, 50);
+  unary<[](auto x) { return vacosh(x); }>("acosh", Reals{}, 1.5);
+  unary<[](auto x) { return std::acosh(x); }>("acosh", Complexes{}, 50);
+  unary<[](auto x) { return vatanh(x); }>("atanh", Reals{}, 1.5);
+  unary<[](auto x) { return std::atanh(x); }>("atanh", Complexes{}, 50);
+}
+
+void register_roots() {
+  unary<[](auto x) { return std::sqrt(x); }>("sqrt", Reals{}, 0.4);
+  unary<[](auto x) { return std::sqrt(x); }>("sqrt", Complexes{}, 12);
+  unary<[](auto x) { return 1 / std::sqrt(x); }>("rsqrt", Reals{}, 0.5);
+  unary<[]<class T>(T x) { return div_values(T(1), std::sqrt(x)); }>("rsqrt", Complexes{}, 20);
+  // Squares of floats neither overflow nor vanish in double.
+  binary<[](float a, float b) {
+    constexpr float kInf = std::numeric_limits<float>::infinity();
+    const double x = a, y = b;
+    const float r = static_cast<float>(std::sqrt(x * x + y * y));
+    return std::fabs(a) == kInf || std::fabs(b) == kInf ? kInf : r;
+  }>("hypot", Types<float>{}, 0.8);
+  binary<[](double a, double b) { return std::hypot(a, b); }>("hypot", Types<double>{}, 5.0);
+}
+
+// Reads "nothing given" (NaN) of the parameter eps as no clamping.
+template <class T> auto make_logit(const double* c) {
+  const bool clamped = c[0] == c[0];
+  const T low = clamped ? static_cast<T>(c[0]) : -std::numeric_limits<T>::infinity();
+  const T high = clamped ? 1 - static_cast<T>(c[0]) : std::numeric_limits<T>::infinity();
+  return [=](T x) {
+    const T z = x < low ? low : x > high ? high : x;
+    return vlog(z / (1 - z));
+  };
+}
+
+template <class T> inline T log_add(T a, T b) {
+  constexpr T kInf = std::numeric_limits<T>::infinity();
+  const T top = a != a || a > b ? a : b;
+  const T y = top + vlog1p(vexp(-std::fabs(a - b)));
+  return a == b && std::fabs(a) == kInf ? a : y;
+}
+template <class T> inline T log_add2(T a, T b) {
+  constexpr T kInf = std::numeric_limits<T>::infinity();
+  const T top = a != a || a > b ? a : b;
+  const T y = top + vlog1p(vexp2(-std::fabs(a - b))) * static_cast<T>(1 / kLn2);
+  return a == b && std::fabs(a) == kInf ? a : y;
+}
+template <class T> inline T complex_log_add(T a, T b) {
+  const bool less = a.real() < b.real() || a.real() != a.real();
+  const T top = less ? b : a, bottom = less ? a : b;
+  if (std::isinf(top.real()) && top.real() == bottom.real()) {
+    return top.real() < 0 ? bottom : std::log(std::exp(bottom) + std::exp(top));
+  }
+  return top + complex_log1p(std::exp(bottom - top));
+}
+
+void register_logarithmic() {
+  unary_with<[]<class T>(const double* c) { return make_logit<T>(c); }>("logit", Reals{}, 0.8);
+  binary<[](auto a, auto b) { return log_add(a, b); }>("logaddexp", Reals{}, 1.5);
+  binary<[](auto a, auto b) { return complex_log_add(a, b); }>("logaddexp", Complexes{}, 60);
+  binary<[](auto a, auto b) { return log_add2(a, b); }>("logaddexp2", Reals{}, 1.5);
+  binary<[]<class T>(T x, T y) {
+    const T product = x * vlog(y);
+    return y != y ? y : x == 0 ? T(0) : product;
+  }>("xlogy", Reals{}, 0.8);
+  binary<[](auto x, auto e) { return x * vexp2(e); }>("ldexp", Reals{}, 0.5);
+  binary<[]<class T>(T x, T e) { return mul_values(x, std::exp(e * static_cast<Part<T>>(kLn2))); }>(
+      "ldexp", Complexes{}, 30);
+}
+
+void register_special() {
+  unary<[](auto x) { return verf(x); }>("erf", Reals{}, 0.6);
+  unary<[](auto x) { return verfc(x); }>("erfc", Reals{}, 1.5);
+  unary<[]<class T>(T x) { return static_cast<T>(inverse_erf(x)); }>("erfinv", Reals{}, 100);
+  unary<[]<class T>(T x) { return static_cast<T>(log_gamma(x)); }>("lgamma", Reals{}, 30);
+  unary<[]<class T>(T x) { return static_cast<T>(digamma(x)); }>("digamma", Reals{}, 30);
+}
+
+const struct Registrar {
+  Registrar() {
+    register_exponentials();
+    register_circular();
+    register_hyperbolic();
+    register_roots();
+    register_logarithmic();
+    register_special();
+  }
+} registrar;
+
+}  // namespace
+}  // namespace rl
