@@ -1,0 +1,234 @@
+// copy_into and fill: any strides, any dtypes, a broadcast source; one pass over each side.
+//
+// Dims are ordered by the destination's memory and joined where both sides allow. What is left is
+// a row (the innermost dim) run by the cast loops of cpu/convert.cpp, or, when the source is
+// contiguous along another dim than the destination, a 2-d transpose in blocks.
+#include <cstring>
+
+#include "array.h"
+#include "convert.h"
+#include "parallel.h"
+
+namespace rl {
+namespace {
+
+constexpr int64_t kThreadBytes = 1 << 19;  // what one thread should move at least
+
+struct Walk {
+  int ndim = 0;
+  int64_t sizes[kMaxDims], dst[kMaxDims], src[kMaxDims];  // strides in bytes, innermost last
+};
+
+// Outermost first by the destination's strides; dims of size 1 left out; neighbours joined.
+Walk plan(const Array& d, const Array& s) {
+  const int n = d.ndim(), lead = n - s.ndim();
+  int order[kMaxDims], m = 0;
+  int64_t from[kMaxDims];
+  for (int i = 0; i < n; ++i) {
+    const int own = i - lead;
+    from[i] = own < 0 || s.sizes()[own] == 1 ? 0 : s.strides()[own];
+    if (d.sizes()[i] != 1) order[m++] = i;
+  }
+  for (int i = 1; i < m; ++i) {
+    for (int j = i; j > 0 && d.strides()[order[j - 1]] < d.strides()[order[j]]; --j)
+      std::swap(order[j - 1], order[j]);
+  }
+  Walk w;
+  for (int i = 0; i < m; ++i) {
+    const int64_t size = d.sizes()[order[i]];
+    const int64_t to = d.strides()[order[i]] * d.item(), of = from[order[i]] * s.item();
+    const int last = w.ndim - 1;
+    if (last >= 0 && w.dst[last] == to * size && w.src[last] == of * size) {
+      w.sizes[last] *= size;
+      w.dst[last] = to;
+      w.src[last] = of;
+    } else {
+      w.sizes[w.ndim] = size;
+      w.dst[w.ndim] = to;
+      w.src[w.ndim++] = of;
+    }
+  }
+  if (w.ndim == 0) {
+    w.sizes[0] = 1;
+    w.dst[0] = d.item();
+    w.src[0] = s.item();
+    w.ndim = 1;
+  }
+  return w;
+}
+
+// Calls f(dst, src) at every index of the outer `dims` whose linear number lies in [begin, end).
+template <class F>
+void each_outer(const Walk& w, int dims, int64_t begin, int64_t end, char* dst, const char* src, F f) {
+  int64_t index[kMaxDims], rest = begin;
+  for (int d = dims - 1; d >= 0; --d) {
+    index[d] = rest % w.sizes[d];
+    rest /= w.sizes[d];
+    dst += index[d] * w.dst[d];
+    src += index[d] * w.src[d];
+  }
+  for (int64_t i = begin; i < end; ++i) {
+    f(dst, src);
+    for (int d = dims - 1; d >= 0; --d) {
+      dst += w.dst[d];
+      src += w.src[d];
+      if (++index[d] < w.sizes[d]) break;
+      dst -= w.dst[d] * w.sizes[d];
+      src -= w.src[d] * w.sizes[d];
+      index[d] = 0;
+    }
+  }
+}
+
+int64_t outer_count(const Walk& w, int dims) {
+  int64_t n = 1;
+  for (int d = 0; d < dims; ++d) n *= w.sizes[d];
+  return n;
+}
+
+// One long run: threads take pieces of it.
+void copy_run(const Walk& w, char* dst, const char* src, ConvertFn fn, int bytes) {
+  parallel_for(w.sizes[0], kThreadBytes / bytes, [&](int64_t a, int64_t b) {
+    fn(dst + a * w.dst[0], w.dst[0], src + a * w.src[0], w.src[0], b - a);
+  });
+}
+
+void copy_rows(const Walk& w, char* dst, const char* src, ConvertFn fn, int bytes) {
+  const int last = w.ndim - 1;
+  const int64_t row = w.sizes[last];
+  parallel_for(outer_count(w, last), std::max<int64_t>(kThreadBytes / (bytes * row), 1),
+               [&](int64_t a, int64_t b) {
+                 each_outer(w, last, a, b, dst, src, [&](char* d, const char* s) {
+                   fn(d, w.dst[last], s, w.src[last], row);
+                 });
+               });
+}
+
+// The source runs contiguously along dim `other`, the destination along the last one.
+void copy_transposed(const Walk& w, int other, char* dst, const char* src, int item) {
+  Walk outer;
+  for (int d = 0; d < w.ndim - 1; ++d) {
+    if (d == other) continue;
+    outer.sizes[outer.ndim] = w.sizes[d];
+    outer.dst[outer.ndim] = w.dst[d];
+    outer.src[outer.ndim++] = w.src[d];
+  }
+  const int last = w.ndim - 1;
+  const TransposeFn fn = find_transpose(item);
+  const int64_t rows = w.sizes[other], cols = w.sizes[last];
+  const auto block = [&](char* d, const char* s, int64_t begin, int64_t end) {
+    fn(d + begin * w.dst[other], w.dst[other], s + begin * item, w.src[last], end - begin, cols);
+  };
+  const int64_t count = outer_count(outer, outer.ndim);
+  if (count >= 2 * num_threads()) {
+    parallel_for(count, std::max<int64_t>(kThreadBytes / (item * rows * cols), 1), [&](int64_t a, int64_t b) {
+      each_outer(outer, outer.ndim, a, b, dst, src, [&](char* d, const char* s) { block(d, s, 0, rows); });
+    });
+    return;
+  }
+  each_outer(outer, outer.ndim, 0, count, dst, src, [&](char* d, const char* s) {
+    parallel_for(rows, std::max<int64_t>(kThreadBytes / (item * cols), 1),
+                 [&](int64_t a, int64_t b) { block(d, s, a, b); });
+  });
+}
+
+// A dim along which the source is contiguous while the destination is so along the last; -1: none.
+int transposed_dim(const Walk& w, int item) {
+  const int last = w.ndim - 1;
+  if (w.ndim < 2 || w.dst[last] != item || w.src[last] == item || w.src[last] == 0) return -1;
+  for (int d = last - 1; d >= 0; --d)
+    if (w.src[d] == item && w.sizes[d] >= 4 && w.sizes[last] >= 4) return d;
+  return -1;
+}
+
+// A few long columns rather than many short rows: exchanges the two innermost dims.
+void prefer_long_rows(Walk& w) {
+  const int last = w.ndim - 1;
+  if (w.ndim < 2 || w.sizes[last] >= 8 || w.sizes[last - 1] <= w.sizes[last]) return;
+  std::swap(w.sizes[last], w.sizes[last - 1]);
+  std::swap(w.dst[last], w.dst[last - 1]);
+  std::swap(w.src[last], w.src[last - 1]);
+}
+
+void check_expandable(const Array& dst, const Array& src) {
+  const int lead = dst.ndim() - src.ndim();
+  bool fits = true;
+  for (int d = 0; d < src.ndim(); ++d) {
+    const int64_t n = src.sizes()[d];
+    fits = fits && (n == 1 || (d + lead >= 0 && n == dst.sizes()[d + lead]));
+  }
+  if (!fits) {
+    fail(ErrorType::Runtime,
+         "copy_: the source does not broadcast to the destination: got shape %s, expected %s",
+         shape_text(src.shape()).c_str(), shape_text(dst.shape()).c_str());
+  }
+}
+
+// Further leading dims of the source all have size 1 here: they carry no elements.
+Array without_lead(const Array& src, int ndim) {
+  Array a = src;
+  while (a.ndim() > ndim) a = a.select(0, 0);
+  return a;
+}
+
+template <class V> void fill_value(const Array& dst, V value, DType type) {
+  const Array one = Array::over(StorageRef(), type, 0, {}, {});
+  if (dst.numel() == 0) return;
+  alignas(16) char v[16];
+  convert(dst.dtype(), v, type, &value, 1);
+  const Walk w = plan(dst, one);
+  const auto same = find_convert(dst.dtype(), dst.dtype());
+  bool zero = true;
+  for (int i = 0; i < dst.item(); ++i) zero = zero && v[i] == 0;
+  NoGil nogil(dst.numel(), 100000);
+  if (w.ndim == 1 && w.dst[0] == dst.item() && zero) {
+    char* p = dst.bytes();
+    parallel_for(dst.nbytes(), kThreadBytes, [&](int64_t a, int64_t b) {
+      std::memset(p + a, 0, static_cast<size_t>(b - a));
+    });
+  } else if (w.ndim == 1) {
+    parallel_for(w.sizes[0], kThreadBytes / dst.item(), [&](int64_t a, int64_t b) {
+      same(dst.bytes() + a * w.dst[0], w.dst[0], v, 0, b - a);
+    });
+  } else {
+    Walk repeated = w;
+    std::fill(repeated.src, repeated.src + repeated.ndim, 0);
+    prefer_long_rows(repeated);
+    copy_rows(repeated, dst.bytes(), v, same, dst.item());
+  }
+}
+
+}  // namespace
+
+void copy_into(const Array& dst, const Array& given) {
+  if (dst.numel() == 0 && given.numel() <= 1) return;
+  Array trimmed;
+  const Array* src = &given;
+  check_expandable(dst, given);
+  if (given.ndim() > dst.ndim()) {
+    trimmed = without_lead(given, dst.ndim());
+    src = &trimmed;
+  }
+  if (dst.numel() == 0) return;
+  const ConvertFn fn = find_convert(dst.dtype(), src->dtype());
+  const int bytes = std::max(dst.item(), src->item());
+  char* to = dst.bytes();
+  const char* from = src->bytes();
+  if (dst.contiguous() && src->contiguous() && dst.numel() == src->numel() && dst.nbytes() < kThreadBytes) {
+    fn(to, dst.item(), from, src->item(), dst.numel());
+    return;
+  }
+  Walk w = plan(dst, *src);
+  NoGil nogil(dst.numel(), 100000);
+  if (w.ndim == 1) return copy_run(w, to, from, fn, bytes);
+  const int other = dst.dtype() == src->dtype() ? transposed_dim(w, dst.item()) : -1;
+  if (other >= 0) return copy_transposed(w, other, to, from, dst.item());
+  prefer_long_rows(w);
+  copy_rows(w, to, from, fn, bytes);
+}
+
+void fill(const Array& dst, double value) { fill_value(dst, value, DType::F64); }
+void fill(const Array& dst, c128 value) { fill_value(dst, value, DType::C128); }
+void fill(const Array& dst, int64_t value) { fill_value(dst, value, DType::I64); }
+
+}  // namespace rl
