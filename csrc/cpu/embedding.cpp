@@ -1,0 +1,141 @@
+// Embedding: y[i, :] = weight[ids[i], :], and the dense gradient of weight.
+//
+// weight (rows, width), ids any shape. Forward copies rows, threads split the ids. Backward sums
+// rows of g into zeros: each thread owns a range of destination rows and reads all ids, so no
+// atomics, and every row adds up in the order of the ids.
+#include <cmath>
+
+#include "walk.h"
+
+namespace rl {
+namespace {
+
+void check_ids(const Array& ids, int64_t rows) {  // contiguous int64
+  const int64_t* v = ids.data<int64_t>();
+  int64_t low = 0, high = -1;
+  const int64_t n = ids.numel();
+#pragma omp simd reduction(min : low) reduction(max : high)
+  for (int64_t i = 0; i < n; ++i) {
+    low = std::min(low, v[i]);
+    high = std::max(high, v[i]);
+  }
+  if (n && (low < 0 || high >= rows))
+    fail(ErrorType::Index, "index out of range in self: embedding got index %lld for %lld rows",
+         static_cast<long long>(low < 0 ? low : high), static_cast<long long>(rows));
+}
+
+template <class T> void add_row(T* y, const T* g, int64_t n, double scale) {
+  using A = typename accumulate_type<T>::type;
+  if (scale == 1) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(static_cast<A>(y[i]) + static_cast<A>(g[i]));
+  } else {
+    const A k = static_cast<A>(scale);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(static_cast<A>(y[i]) + k * static_cast<A>(g[i]));
+  }
+}
+
+template <class F> void visit_float(const char* op, DType t, F&& f) {
+  switch (t) {
+    case DType::F16: return f(Half{});
+    case DType::BF16: return f(BFloat16{});
+    case DType::F32: return f(float{});
+    case DType::F64: return f(double{});
+    case DType::C64: return f(c64{});
+    case DType::C128: return f(c128{});
+    default: fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op, dtype_scalar_name(t));
+  }
+}
+
+}  // namespace
+
+RL_KERNEL(embedding) {  // input, weight, padding_idx, scale_grad_by_freq
+  const Array& given = call.tensor(0);
+  const Array weight = call.tensor(1).contiguous_copy();
+  if (given.dtype() != DType::I64 && given.dtype() != DType::I32)
+    fail(ErrorType::Runtime, "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch.%sTensor instead (while checking arguments for embedding)",
+         dtype_scalar_name(given.dtype()));
+  if (weight.ndim() != 2) fail(ErrorType::Runtime, "'weight' must be 2-D");
+  const Array ids = index_values(given);
+  check_ids(ids, weight.size(0));
+  IntList shape(given.shape().begin(), given.shape().end());
+  shape.push_back(weight.size(1));
+  const Array y = Array::empty(weight.dtype(), shape);
+  const int64_t bytes = weight.size(1) * weight.item(), n = ids.numel();
+  if (y.numel()) {
+    NoGil nogil(y.numel());
+    const int64_t* v = ids.data<int64_t>();
+    parallel_for(n, std::max<int64_t>(1, 65536 / bytes), [&](int64_t i0, int64_t i1) {
+      for (int64_t i = i0; i < i1; ++i) std::memcpy(y.bytes() + i * bytes, weight.bytes() + v[i] * bytes, bytes);
+    });
+  }
+  call.result(y);
+}
+
+RL_KERNEL(embedding_dense_backward) {  // g, input, rows, padding_idx, scale_grad_by_freq
+  const Array ids = index_values(call.tensor(1));
+  const Array g = call.tensor(0).contiguous_copy();
+  const int64_t rows = call.integer(2), skip = call.none(3) ? -1 : call.integer(3);
+  const bool by_frequency = call.boolean(4);
+  check_ids(ids, rows);
+  const int64_t n = ids.numel(), width = g.ndim() ? g.size(-1) : 0;
+  if (g.numel() != n * width)
+    fail(ErrorType::Runtime, "embedding_dense_backward: gradient of shape %s does not fit %lld indices",
+         shape_text(g.shape()).c_str(), static_cast<long long>(n));
+  const Array y = Array::empty(g.dtype(), {rows, width});
+  Scratch<int64_t> counts(by_frequency ? rows : 0);
+  const int64_t* v = ids.data<int64_t>();
+  if (by_frequency) {
+    std::fill(counts.get(), counts.get() + rows, 0);
+    for (int64_t i = 0; i < n; ++i) ++counts[v[i]];
+  }
+  NoGil nogil(y.numel() + g.numel());
+  visit_float("embedding_dense_backward", g.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const int64_t work = y.numel() + g.numel();
+    const int64_t grain = work < 100000 ? rows + 1 : std::max<int64_t>(1, rows / 64);
+    parallel_for(rows, grain, [&](int64_t r0, int64_t r1) {
+      T* to = y.data<T>();
+      std::memset(static_cast<void*>(to + r0 * width), 0, (r1 - r0) * width * sizeof(T));
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t r = v[i];
+        if (r < r0 || r >= r1 || r == skip) continue;
+        add_row(to + r * width, g.data<T>() + i * width, width, by_frequency ? 1.0 / static_cast<double>(counts[r]) : 1.0);
+      }
+    });
+  });
+  call.result(y);
+}
+
+RL_KERNEL(embedding_renorm) {  // input (weight), indices, max_norm, norm_type: rows used are scaled down
+  const Array ids = index_values(call.tensor(1));
+  const double most = call.real(2), p = call.real(3);
+  check_ids(ids, call.tensor(0).size(0));
+  const Array y = writable(call, 0);
+  std::vector<int64_t> rows(ids.data<int64_t>(), ids.data<int64_t>() + ids.numel());
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  const int64_t width = y.size(1), sr = y.stride(0), sc = y.stride(1);
+  visit_float("embedding_renorm_", y.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    if constexpr (!std::is_same_v<T, c64> && !std::is_same_v<T, c128>) {
+      using A = typename accumulate_type<T>::type;
+      for (int64_t r : rows) {
+        T* row = y.data<T>() + r * sr;
+        double norm = 0;
+        for (int64_t i = 0; i < width; ++i) {
+          const double a = std::abs(static_cast<double>(static_cast<A>(row[i * sc])));
+          norm = std::isinf(p) ? std::max(norm, a) : norm + (p == 2 ? a * a : std::pow(a, p));
+        }
+        if (!std::isinf(p)) norm = p == 2 ? std::sqrt(norm) : std::pow(norm, 1 / p);
+        if (norm <= most) continue;
+        const A scale = static_cast<A>(most / (norm + 1e-7));
+        for (int64_t i = 0; i < width; ++i) row[i * sc] = static_cast<T>(static_cast<A>(row[i * sc]) * scale);
+      }
+    }
+  });
+  call.result(y);
+}
+
+}  // namespace rl

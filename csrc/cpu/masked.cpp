@@ -1,0 +1,226 @@
+// Masks: where, masked_fill, masked_select, masked_scatter, nonzero.
+//
+// where and masked_fill: y_i = m_i ? a_i : b_i over broadcast operands, one pass. The selecting
+// ones count first and then write: two passes over the mask, one over the values.
+#include "core/op.h"
+#include "walk.h"
+
+namespace rl {
+namespace {
+
+template <class T, bool MoveA, bool MoveB>
+void choose_plain(T* y, const uint8_t* m, const T* a, const T* b, int64_t n) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const T u = a[MoveA ? i : 0], v = b[MoveB ? i : 0];
+    y[i] = m[i] ? u : v;
+  }
+}
+
+template <class T>
+void choose_run(char* const* p, const int64_t* s, int64_t n) {
+  constexpr int64_t w = sizeof(T);
+  T* y = reinterpret_cast<T*>(p[0]);
+  const uint8_t* m = reinterpret_cast<const uint8_t*>(p[1]);
+  const T* a = reinterpret_cast<const T*>(p[2]);
+  const T* b = reinterpret_cast<const T*>(p[3]);
+  if (s[0] == w && s[1] == 1 && (s[2] == w || s[2] == 0) && (s[3] == w || s[3] == 0)) {
+    if (s[2] && s[3]) choose_plain<T, true, true>(y, m, a, b, n);
+    else if (s[2]) choose_plain<T, true, false>(y, m, a, b, n);
+    else if (s[3]) choose_plain<T, false, true>(y, m, a, b, n);
+    else choose_plain<T, false, false>(y, m, a, b, n);
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i)
+    *reinterpret_cast<T*>(p[0] + i * s[0]) =
+        p[1][i * s[1]] ? *reinterpret_cast<const T*>(p[2] + i * s[2])
+                       : *reinterpret_cast<const T*>(p[3] + i * s[3]);
+}
+
+// Operands of one dtype that broadcast to y; y may be one of them.
+void choose(const Array& y, const Array& mask, const Array& a, const Array& b) {
+  Walk<4> walk;
+  walk.push_all(y.shape(), {&y, &mask, &a, &b});
+  NoGil nogil(y.numel());
+  visit_size(y.item(), [&](auto tag) { walk.run(65536, choose_run<decltype(tag)>); });
+}
+
+bool is_mask(const Array& a) { return a.dtype() == DType::Bool || a.dtype() == DType::U8; }
+
+Array operand(const Call& call, int i, DType t) {
+  return call.is_tensor(i) ? call.tensor(i).to(t) : scalar_of(call.args[i], t);
+}
+
+int64_t count_nonzero(const Array& x) {  // contiguous
+  int64_t count = 0;
+  visit_all(x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* v = x.data<T>();
+    int64_t c = 0;
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) c += static_cast<float>(v[i]) != 0;
+      else c += v[i] != T{};
+    }
+    count = c;
+  });
+  return count;
+}
+
+Array as_bytes(const Array& mask) { return mask.contiguous_copy(); }
+
+int64_t count_set(const uint8_t* m, int64_t n) {
+  int64_t count = 0;
+#pragma omp simd reduction(+ : count)
+  for (int64_t i = 0; i < n; ++i) count += m[i] != 0;
+  return count;
+}
+
+}  // namespace
+
+RL_KERNEL(where) {  // condition, input, other
+  const Array& mask = call.tensor(0);
+  if (!is_mask(mask))
+    fail(ErrorType::Runtime, "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
+         dtype_scalar_name(mask.dtype()));
+  const DType t = result_type(call.args + 1, 2);
+  const Array a = operand(call, 1, t), b = operand(call, 2, t);
+  IntList shape = broadcast_shapes("where", a.shape(), b.shape());
+  shape = broadcast_shapes("where", mask.shape(), shape);
+  const Array y = Array::empty(t, shape);
+  choose(y, mask, a, b);
+  call.result(y);
+}
+
+RL_KERNEL(masked_fill) {  // input, mask, value
+  const Array& x = call.tensor(0);
+  const Array& mask = call.tensor(1);
+  if (mask.dtype() != DType::Bool)
+    fail(ErrorType::Runtime, "masked_fill_ only supports boolean masks, but got mask with dtype %s",
+         dtype_name(mask.dtype()));
+  if (call.is_tensor(2) && call.tensor(2).ndim() != 0)
+    fail(ErrorType::Runtime,
+         "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).",
+         call.tensor(2).ndim());
+  if (!is_complex(x.dtype()) && (call.is_tensor(2) ? is_complex(call.tensor(2).dtype()) : PyComplex_Check(call.args[2])))
+    fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", dtype_name(x.dtype()));
+  if (is_integral(x.dtype()) && x.dtype() != DType::Bool) {
+    const bool real = call.is_tensor(2) ? is_real(call.tensor(2).dtype()) : PyFloat_Check(call.args[2]);
+    const double v = real ? call.real(2) : 0;
+    if (v != v || v > 9.3e18 || v < -9.3e18)
+      fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", dtype_name(x.dtype()));
+  }
+  const Array value = scalar_of(call.args[2], x.dtype());
+  const bool in_place = call.destination && same_place(*call.destination, x);
+  const IntList shape = broadcast_shapes("masked_fill", x.shape(), mask.shape());
+  if (in_place && product(shape) != x.numel())
+    fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s",
+         shape_text(x.shape()).c_str(), shape_text(shape).c_str());
+  Array y = in_place ? x : static_cast<int>(shape.size()) == x.ndim() && x.numel() == product(shape)
+                               ? Array::empty_like(x) : Array::empty(x.dtype(), shape);
+  choose(y, in_place && may_overlap(mask, y) ? mask.clone() : mask, value, x);
+  call.result(y);
+}
+
+RL_KERNEL(masked_select) {  // input, mask
+  const Array& mask_in = call.tensor(1);
+  if (!is_mask(mask_in))
+    fail(ErrorType::Runtime, "masked_select: expected BoolTensor for mask, got %s", dtype_name(mask_in.dtype()));
+  const IntList shape = broadcast_shapes("masked_select", call.tensor(0).shape(), mask_in.shape());
+  const Array mask = as_bytes(mask_in.expand(shape)), x = call.tensor(0).expand(shape).contiguous_copy();
+  const uint8_t* m = mask.data<uint8_t>();
+  const int64_t n = x.numel(), block = 65536, blocks = (n + block - 1) / block;
+  Scratch<int64_t> starts(blocks + 1);
+  {
+    NoGil nogil(n);
+    parallel_for(blocks, 4, [&](int64_t b0, int64_t b1) {
+      for (int64_t b = b0; b < b1; ++b) starts[b + 1] = count_set(m + b * block, std::min(block, n - b * block));
+    });
+  }
+  starts[0] = 0;
+  for (int64_t b = 0; b < blocks; ++b) starts[b + 1] += starts[b];
+  const Array y = Array::empty(x.dtype(), {starts[blocks]});
+  {
+    NoGil nogil(n);
+    visit_size(x.item(), [&](auto tag) {
+      using T = decltype(tag);
+      const T* from = x.data<T>();
+      parallel_for(blocks, 2, [&](int64_t b0, int64_t b1) {
+        T* to = y.data<T>() + starts[b0];
+        const T* end = y.data<T>() + starts[b1];
+        for (int64_t i = b0 * block; to < end; ++i) {
+          *to = from[i];  // overwritten until the mask says to keep it
+          to += m[i] != 0;
+        }
+      });
+    });
+  }
+  call.result(y);
+}
+
+RL_KERNEL(masked_scatter) {  // input, mask, source
+  const Array& x = call.tensor(0);
+  const Array& mask = call.tensor(1);
+  if (mask.dtype() != DType::Bool)
+    fail(ErrorType::Runtime, "masked_scatter_ only supports boolean masks, but got mask with dtype %s",
+         dtype_name(mask.dtype()));
+  if (call.tensor(2).dtype() != x.dtype())
+    fail(ErrorType::Runtime, "masked_scatter: expected self and source to have same dtypes but got %s and %s",
+         dtype_name(x.dtype()), dtype_name(call.tensor(2).dtype()));
+  const bool in_place = call.destination && same_place(*call.destination, x);
+  const IntList shape = broadcast_shapes("masked_scatter", x.shape(), mask.shape());
+  if (in_place && product(shape) != x.numel())
+    fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s",
+         shape_text(x.shape()).c_str(), shape_text(shape).c_str());
+  Array source = call.tensor(2).contiguous_copy();
+  const Array m = as_bytes(mask.expand(shape));
+  if (count_set(m.data<uint8_t>(), m.numel()) > source.numel())
+    fail(ErrorType::Runtime, "masked_scatter: expected number of elements in mask to be at most the number of elements in source, got %lld elements for %lld in source",
+         static_cast<long long>(count_set(m.data<uint8_t>(), m.numel())), static_cast<long long>(source.numel()));
+  const Array y = in_place ? x : x.expand(shape).clone();
+  if (may_overlap(source, y)) source = source.clone();
+  Walk<2> walk;
+  walk.push_all(shape, {&y, &m});
+  NoGil nogil(walk.numel);
+  visit_size(y.item(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* from = source.data<T>();
+    walk.range(0, walk.numel, [&](char* const* p, const int64_t* s, int64_t n) {
+      for (int64_t i = 0; i < n; ++i)
+        if (p[1][i * s[1]]) *reinterpret_cast<T*>(p[0] + i * s[0]) = *from++;
+    });
+  });
+  call.result(y);
+}
+
+RL_KERNEL(nonzero) {  // input -> (count, ndim) positions in reading order
+  const Array x = call.tensor(0).contiguous_copy();
+  const int nd = x.ndim();
+  const Array y = Array::empty(DType::I64, {count_nonzero(x), nd});
+  int64_t* out = y.data<int64_t>();
+  if (y.numel()) {
+    NoGil nogil(x.numel());
+    visit_all(x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      const T* v = x.data<T>();
+      const int64_t cols = x.size(-1), rows = x.numel() / cols;
+      int64_t at[kMaxDims] = {};
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t c = 0; c < cols; ++c, ++v) {
+          bool set;
+          if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) set = static_cast<float>(*v) != 0;
+          else set = *v != T{};
+          if (!set) continue;
+          for (int d = 0; d < nd - 1; ++d) *out++ = at[d];
+          *out++ = c;
+        }
+        for (int d = nd - 2; d >= 0; --d) {
+          if (++at[d] < x.sizes()[d]) break;
+          at[d] = 0;
+        }
+      }
+    });
+  }
+  call.result(y);
+}
+
+}  // namespace rl

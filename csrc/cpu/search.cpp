@@ -1,0 +1,167 @@
+// searchsorted, bincount, histc.
+#include "walk.h"
+
+namespace rl {
+namespace {
+
+// The first place whose value is >= v (> v when `right`); NaN goes behind everything.
+template <class T, class P>
+int64_t bound(const T* line, const P* order, int64_t n, T v, bool right) {
+  using A = typename accumulate_type<T>::type;
+  const A wanted = v;
+  int64_t low = 0, high = n;
+  while (low < high) {
+    const int64_t mid = (low + high) / 2;
+    const A at = line[order ? order[mid] : mid];
+    const bool stop = right ? at > wanted : at >= wanted;
+    if (stop) high = mid;
+    else low = mid + 1;
+  }
+  return low;
+}
+
+bool right_side(Call& call) {  // arguments: 3 right, 4 side
+  const bool right = call.boolean(3);
+  if (call.none(4)) return right;
+  const std::string_view side = call.string(4);
+  if (side != "left" && side != "right")
+    fail(ErrorType::Runtime, "torch.searchsorted(): side can only be 'left' or 'right' but got %s", std::string(side).c_str());
+  if (right && side == "left")
+    fail(ErrorType::Runtime, "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True");
+  return side == "right";
+}
+
+void check_search(const Array& line, const Array& values, const Array* sorter, bool number) {
+  if (line.ndim() == 0)
+    fail(ErrorType::Runtime, "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but boundaries tensor has 0 dimensions");
+  if (number && line.ndim() != 1)
+    fail(ErrorType::Runtime, "torch.searchsorted(): input value can be a scalar only when sorted_sequence tensor dimension is 1: got %d dimensions", line.ndim());
+  if (!number && line.dtype() != values.dtype())
+    fail(ErrorType::Runtime,
+         "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary tensor dtype %s and input value tensor dtype %s",
+         dtype_name(line.dtype()), dtype_name(values.dtype()));
+  bool same = line.ndim() == 1 || line.ndim() == values.ndim();
+  for (int d = 0; same && line.ndim() > 1 && d < line.ndim() - 1; ++d) same = line.size(d) == values.size(d);
+  if (!same)
+    fail(ErrorType::Runtime,
+         "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value tensor must match, but we got boundaries tensor %s and input value tensor %s",
+         shape_text(line.shape()).c_str(), shape_text(values.shape()).c_str());
+  if (!sorter) return;
+  if (!sorter->same_shape(line))
+    fail(ErrorType::Runtime, "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor %s and got sorter tensor %s",
+         shape_text(line.shape()).c_str(), shape_text(sorter->shape()).c_str());
+  if (sorter->dtype() != DType::I64)
+    fail(ErrorType::Runtime, "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype %s", dtype_name(sorter->dtype()));
+  const Array s = sorter->contiguous_copy();
+  const int64_t* v = s.data<int64_t>();
+  for (int64_t i = 0; i < s.numel(); ++i)
+    if (v[i] < 0 || v[i] >= line.size(-1))
+      fail(ErrorType::Index, "torch.searchsorted(): sorter index out of range: got %lld for %lld elements",
+           static_cast<long long>(v[i]), static_cast<long long>(line.size(-1)));
+}
+
+}  // namespace
+
+RL_KERNEL(searchsorted) {  // sorted_sequence, input, out_int32, right, side, sorter
+  const Array line = call.tensor(0).contiguous_copy();
+  const bool is_number = !call.is_tensor(1);
+  const Array values = is_number ? scalar_of(call.args[1], line.dtype()) : call.tensor(1).contiguous_copy();
+  const bool right = right_side(call);
+  const Array* given = call.tensor_or_null(5);
+  check_search(line, values, given, is_number);
+  const Array sorter = given ? given->contiguous_copy() : Array();
+  const Array y = Array::empty(call.boolean(2) ? DType::I32 : DType::I64, values.shape());
+  const int64_t n = line.size(-1), per_line = line.ndim() == 1 ? values.numel() : values.numel() ? values.size(-1) : 0;
+  const bool shared = line.ndim() == 1;
+  if (is_complex(line.dtype()))
+    fail(ErrorType::NotImplemented, "\"searchsorted_out_cpu\" not implemented for '%s'", dtype_scalar_name(line.dtype()));
+  NoGil nogil(values.numel() * 8);
+  visit_all(line.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    if constexpr (!std::is_same_v<T, c64> && !std::is_same_v<T, c128>) {
+      const T* v = values.data<T>();
+      parallel_for(values.numel(), 512, [&](int64_t i0, int64_t i1) {
+        for (int64_t i = i0; i < i1; ++i) {
+          const int64_t at = shared ? 0 : i / per_line * n;
+          const int64_t* order = given ? sorter.data<int64_t>() + at : nullptr;
+          const int64_t found = bound<T>(line.data<T>() + at, order, n, v[i], right);
+          if (y.dtype() == DType::I32) y.data<int32_t>()[i] = static_cast<int32_t>(found);
+          else y.data<int64_t>()[i] = found;
+        }
+      });
+    }
+  });
+  call.result(y);
+}
+
+RL_KERNEL(bincount) {  // input, weights, minlength
+  const Array& given = call.tensor(0);
+  const Array* weights = call.tensor_or_null(1);
+  const int64_t least = call.integer(2);
+  if (!is_integral(given.dtype()) || given.dtype() == DType::Bool)
+    fail(ErrorType::NotImplemented, "\"bincount_cpu\" not implemented for '%s'", dtype_scalar_name(given.dtype()));
+  if (least < 0) fail(ErrorType::Runtime, "minlength should be >= 0");
+  const Array x = index_values(given);
+  const int64_t* v = x.data<int64_t>();
+  int64_t top = -1, low = 0;
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    top = std::max(top, v[i]);
+    low = std::min(low, v[i]);
+  }
+  if (given.ndim() != 1 || low < 0)
+    fail(ErrorType::Runtime, "bincount only supports 1-d non-negative integral inputs.");
+  if (weights && (weights->ndim() != 1 || weights->numel() != x.numel()))
+    fail(ErrorType::Runtime, "weights should be 1-d and have the same length as input");
+  const DType t = !weights ? DType::I64 : weights->dtype() == DType::F32 ? DType::F32 : DType::F64;
+  const Array y = Array::empty(t, {std::max(least, top + 1)});
+  std::memset(y.bytes(), 0, y.nbytes());
+  const Array w = weights ? weights->to(t).contiguous_copy() : Array();
+  NoGil nogil(x.numel());
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    if (t == DType::I64) ++y.data<int64_t>()[v[i]];
+    else if (t == DType::F32) y.data<float>()[v[i]] += w.data<float>()[i];
+    else y.data<double>()[v[i]] += w.data<double>()[i];
+  }
+  call.result(y);
+}
+
+RL_KERNEL(histc) {  // input, bins, min, max
+  const Array x = call.tensor(0).contiguous_copy();
+  const int64_t bins = call.integer(1);
+  double low = call.real(2), high = call.real(3);
+  if (!is_real(x.dtype()))
+    fail(ErrorType::NotImplemented, "\"histogram_cpu\" not implemented for '%s'", dtype_scalar_name(x.dtype()));
+  if (bins <= 0) fail(ErrorType::Runtime, "bins must be > 0");
+  const Array y = Array::empty(x.dtype(), {bins});
+  std::memset(y.bytes(), 0, y.nbytes());
+  visit_all(x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    if constexpr (std::is_convertible_v<T, double>) {
+      using A = typename accumulate_type<T>::type;
+      const T* v = x.data<T>();
+      if (low == high && x.numel()) {
+        low = high = static_cast<double>(static_cast<A>(v[0]));
+        for (int64_t i = 0; i < x.numel(); ++i) {
+          const double a = static_cast<double>(static_cast<A>(v[i]));
+          low = a < low || a != a ? a : low;
+          high = a > high || a != a ? a : high;
+        }
+      }
+      if (low == high) { low -= 1; high += 1; }
+      if (!(low - low == 0 && high - high == 0)) fail(ErrorType::Runtime, "range of [%g, %g] is not finite", low, high);
+      if (low > high) fail(ErrorType::Runtime, "max must be larger than min");
+      const A a0 = static_cast<A>(low), a1 = static_cast<A>(high);
+      std::vector<int64_t> counts(bins);
+      for (int64_t i = 0; i < x.numel(); ++i) {
+        const A a = v[i];
+        if (!(a >= a0 && a <= a1)) continue;
+        const int64_t at = static_cast<int64_t>((a - a0) * static_cast<A>(bins) / (a1 - a0));
+        ++counts[std::min(at, bins - 1)];
+      }
+      for (int64_t b = 0; b < bins; ++b) y.data<T>()[b] = static_cast<T>(static_cast<A>(counts[b]));
+    }
+  });
+  call.result(y);
+}
+
+}  // namespace rl

@@ -1,0 +1,175 @@
+// Walking several arrays of one shape together, in any strides.
+//
+// A Walk holds the dims of K operands, outermost first; neighbours that step evenly in every
+// operand are merged, and the innermost dim is handed to the loop as a run: pointers, byte
+// strides and a length. Operands that do not move along a dim have stride 0 there.
+#pragma once
+#include <array>
+
+#include "core/kernel.h"
+
+namespace rl {
+namespace {
+
+template <int K> class Walk {
+ public:
+  using Strides = std::array<int64_t, K>;
+  char* base[K] = {};
+  int64_t numel = 1;
+  int nd = 0;
+  int64_t size[kMaxDims];
+  int64_t stride[K][kMaxDims];
+
+  // Adds a dim inside the ones before it; strides in bytes.
+  void push(int64_t n, const Strides& s) {
+    numel *= n;
+    if (n == 1) return;
+    if (nd > 0 && n > 0) {
+      bool even = true;
+      for (int k = 0; k < K; ++k) even &= stride[k][nd - 1] == s[k] * n;
+      if (even) {
+        size[nd - 1] *= n;
+        for (int k = 0; k < K; ++k) stride[k][nd - 1] = s[k];
+        return;
+      }
+    }
+    size[nd] = n;
+    for (int k = 0; k < K; ++k) stride[k][nd] = s[k];
+    ++nd;
+  }
+
+  // All dims of `shape` but `skip`, for operands that broadcast to it.
+  void push_all(Shape shape, const std::array<const Array*, K>& arrays, int skip = -1) {
+    const int n = static_cast<int>(shape.size());
+    for (int d = 0; d < n; ++d) {
+      if (d == skip) continue;
+      Strides s;
+      for (int k = 0; k < K; ++k) s[k] = step(*arrays[k], d - n);
+      push(shape[d], s);
+    }
+    for (int k = 0; k < K; ++k) base[k] = arrays[k]->bytes();
+  }
+
+  // Byte stride of dim `d` (counted from the end, negative); 0 where the array broadcasts.
+  static int64_t step(const Array& a, int d) {
+    const int at = a.ndim() + d;
+    return at < 0 || a.sizes()[at] == 1 ? 0 : a.strides()[at] * a.item();
+  }
+
+  // f(pointers, byte strides, length) for every run, in threads over [0, numel).
+  template <class F> void run(int64_t grain, F&& f) const {
+    parallel_for(numel, grain, [&](int64_t begin, int64_t end) { range(begin, end, f); });
+  }
+
+  template <class F> void range(int64_t begin, int64_t end, F&& f) const {
+    char* p[K];
+    int64_t inner[K], at[kMaxDims];
+    const int last = nd - 1;
+    for (int k = 0; k < K; ++k) {
+      p[k] = base[k];
+      inner[k] = nd ? stride[k][last] : 0;
+    }
+    if (nd == 0) {
+      if (begin < end) f(p, inner, int64_t{1});
+      return;
+    }
+    int64_t rest = begin;
+    for (int d = last; d >= 0; --d) {
+      at[d] = rest % size[d];
+      rest /= size[d];
+      for (int k = 0; k < K; ++k) p[k] += at[d] * stride[k][d];
+    }
+    while (begin < end) {
+      const int64_t n = std::min(size[last] - at[last], end - begin);
+      f(p, inner, n);
+      begin += n;
+      if (begin >= end) break;
+      for (int k = 0; k < K; ++k) p[k] -= at[last] * inner[k];
+      at[last] = 0;
+      for (int d = last - 1; d >= 0; --d) {
+        for (int k = 0; k < K; ++k) p[k] += stride[k][d];
+        if (++at[d] < size[d]) break;
+        for (int k = 0; k < K; ++k) p[k] -= at[d] * stride[k][d];
+        at[d] = 0;
+      }
+    }
+  }
+};
+
+// One run of elements of size T moved between two byte strides.
+template <class T> inline void move_run(char* to, int64_t ts, const char* from, int64_t fs, int64_t n) {
+  constexpr int64_t w = sizeof(T);
+  if (ts == w && fs == w) {
+    std::memcpy(to, from, n * w);
+  } else if (ts == w) {
+    T* y = reinterpret_cast<T*>(to);
+    for (int64_t i = 0; i < n; ++i) y[i] = *reinterpret_cast<const T*>(from + i * fs);
+  } else {
+    for (int64_t i = 0; i < n; ++i)
+      *reinterpret_cast<T*>(to + i * ts) = *reinterpret_cast<const T*>(from + i * fs);
+  }
+}
+
+// Elements worth about 15 us of plain moving.
+inline int64_t move_grain(const Array& a) { return 131072 / a.item(); }
+
+inline bool same_place(const Array& a, const Array& b) {
+  if (a.storage() != b.storage() || a.offset() != b.offset() || !a.same_shape(b)) return false;
+  for (int d = 0; d < a.ndim(); ++d)
+    if (a.stride(d) != b.stride(d)) return false;
+  return true;
+}
+
+// Where an operator that changes some elements of argument `i` writes: the argument itself
+// when called in place, else a copy of it.
+inline Array writable(Call& call, int i) {
+  const Array& x = call.tensor(i);
+  if (call.destination && same_place(*call.destination, x)) return x;
+  return x.clone();
+}
+
+// True when the two may touch the same memory, so that an in-place write could spoil a read.
+inline bool may_overlap(const Array& a, const Array& b) {
+  return a.numel() && b.numel() && a.storage() == b.storage();
+}
+
+// Integer indices as contiguous int64.
+inline Array index_values(const Array& index) {
+  return index.to(DType::I64).contiguous_copy();
+}
+
+// A Python number or 0-d tensor as a 0-d array of the given type.
+inline Array scalar_of(PyObject* o, DType t) {
+  if (is_tensor(o)) return array_of(o).to(t);
+  const Array a = Array::empty(t, Shape());
+  if (PyComplex_Check(o)) {
+    fill(a, c128(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)));
+  } else if (PyFloat_Check(o)) {
+    fill(a, PyFloat_AS_DOUBLE(o));
+  } else if (PyLong_Check(o) && is_integral(t)) {
+    int overflow = 0;
+    const int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (overflow) fail(ErrorType::Runtime, "value cannot be converted to type int64_t without overflow");
+    fill(a, v);
+  } else {
+    fill(a, number(o));
+  }
+  return a;
+}
+
+// The element types that add up, multiply and compare, computed in A (wider for half types).
+template <class T> struct accumulate_type { using type = T; };
+template <> struct accumulate_type<Half> { using type = float; };
+template <> struct accumulate_type<BFloat16> { using type = float; };
+
+template <class T> inline bool is_nan(T v) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+    const float f = v;
+    return f != f;
+  } else {
+    return v != v;
+  }
+}
+
+}  // namespace
+}  // namespace rl

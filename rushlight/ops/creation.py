@@ -1,0 +1,341 @@
+"""Making tensors from sizes and ranges.
+
+The work is in csrc/cpu/creation.cpp; these functions give it PyTorch's signatures. `device` can
+only be the CPU, `layout` only strided; `pin_memory` has nothing to do there.
+"""
+
+from __future__ import annotations
+
+from .. import _C
+from .._device import check_device
+from ..op import public
+
+Tensor = _C.Tensor
+_full, _full_like = _C.full, _C.full_like
+
+
+def _into(out, made, dtype=None):
+    """Write what was made into the tensor the caller gave."""
+    if dtype is not None and out.dtype is not dtype:
+        raise RuntimeError(f"dtype {dtype} does not match dtype of out parameter ({out.dtype})")
+    return out.resize_(made.shape).copy_(made)
+
+
+def _sized(name, args, size, value, out, dtype, device, requires_grad):
+    """zeros, ones and empty in their rarer forms: size=, out= or a device."""
+    if device is not None:
+        check_device(device)
+    if size is None:
+        if not args:
+            raise TypeError(f"{name}() received an invalid combination of arguments - got ()")
+        size = args
+    if out is None:
+        return _full(size, value, dtype, requires_grad)
+    if dtype is not None and out.dtype is not dtype:
+        raise RuntimeError(f"dtype {dtype} does not match dtype of out parameter ({out.dtype})")
+    sizes = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    out.resize_(tuple(sizes))
+    return out if value is None else out.fill_(value)
+
+
+@public("torch.zeros")
+def zeros(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+          requires_grad=False) -> Tensor:
+    """A tensor of zeros: zeros(2, 3), zeros((2, 3)) or zeros(size=(2, 3))."""
+    if device is None and out is None and args:
+        return _full(args, 0.0, dtype, requires_grad)
+    return _sized("zeros", args, size, 0.0, out, dtype, device, requires_grad)
+
+
+@public("torch.ones")
+def ones(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+         requires_grad=False) -> Tensor:
+    """A tensor of ones: ones(2, 3), ones((2, 3)) or ones(size=(2, 3))."""
+    if device is None and out is None and args:
+        return _full(args, 1.0, dtype, requires_grad)
+    return _sized("ones", args, size, 1.0, out, dtype, device, requires_grad)
+
+
+@public("torch.empty")
+def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+          requires_grad=False, memory_format=None) -> Tensor:
+    """A tensor whose elements are whatever the memory held."""
+    if device is None and out is None and args and memory_format is None:
+        return _full(args, None, dtype, requires_grad)
+    made = _sized("empty", args, size, None, out, dtype, device, False)
+    if memory_format is not None:
+        made = _in_format(made, memory_format)
+    return made.requires_grad_() if requires_grad else made
+
+
+def _in_format(tensor, memory_format):
+    if memory_format.name in ("preserve_format", "contiguous_format"):
+        return tensor
+    return tensor.contiguous(memory_format=memory_format)
+
+
+@public("torch.full")
+def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
+         requires_grad=False) -> Tensor:
+    """A tensor filled with one value; its dtype is the value's unless given."""
+    if isinstance(size, int):
+        raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
+    if device is not None:
+        check_device(device)
+    if isinstance(fill_value, Tensor) and fill_value.dim():
+        raise TypeError("full(): argument 'fill_value' must be a number or a 0-d tensor")
+    made = _full(tuple(size), fill_value, dtype if out is None else out.dtype, requires_grad)
+    return made if out is None else _into(out, made, dtype)
+
+
+def _like(input, value, dtype, device, requires_grad, memory_format):
+    if device is not None:
+        check_device(device)
+    if memory_format is None or memory_format.name == "preserve_format":
+        return _full_like(input, value, dtype, requires_grad)
+    made = _full(tuple(input.shape), value, dtype or input.dtype, False)
+    made = _in_format(made, memory_format)
+    return made.requires_grad_() if requires_grad else made
+
+
+@public("torch.zeros_like")
+def zeros_like(input: Tensor, *, dtype=None, layout=None, device=None, pin_memory=False,
+               requires_grad=False, memory_format=None, out=None) -> Tensor:
+    """Zeros in the shape, dtype and memory order of `input`."""
+    made = _like(input, 0.0, dtype, device, requires_grad, memory_format)
+    return made if out is None else _into(out, made)
+
+
+@public("torch.ones_like")
+def ones_like(input: Tensor, *, dtype=None, layout=None, device=None, pin_memory=False,
+              requires_grad=False, memory_format=None, out=None) -> Tensor:
+    """Ones in the shape, dtype and memory order of `input`."""
+    made = _like(input, 1.0, dtype, device, requires_grad, memory_format)
+    return made if out is None else _into(out, made)
+
+
+@public("torch.empty_like")
+def empty_like(input: Tensor, *, dtype=None, layout=None, device=None, pin_memory=False,
+               requires_grad=False, memory_format=None) -> Tensor:
+    """Uninitialised memory in the shape, dtype and memory order of `input`."""
+    return _like(input, None, dtype, device, requires_grad, memory_format)
+
+
+@public("torch.full_like")
+def full_like(input: Tensor, fill_value, *, dtype=None, layout=None, device=None,
+              pin_memory=False, requires_grad=False, memory_format=None) -> Tensor:
+    """One value in the shape, dtype and memory order of `input`."""
+    return _like(input, fill_value, dtype, device, requires_grad, memory_format)
+
+
+@public("Tensor.new_zeros")
+def new_zeros(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False,
+              requires_grad=False) -> Tensor:
+    """Zeros of the given size with the dtype of this tensor."""
+    if device is not None:
+        check_device(device)
+    return _full(args if size is None else size, 0.0, dtype or self.dtype, requires_grad)
+
+
+@public("Tensor.new_ones")
+def new_ones(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False,
+             requires_grad=False) -> Tensor:
+    """Ones of the given size with the dtype of this tensor."""
+    if device is not None:
+        check_device(device)
+    return _full(args if size is None else size, 1.0, dtype or self.dtype, requires_grad)
+
+
+@public("Tensor.new_empty")
+def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False,
+              requires_grad=False) -> Tensor:
+    """Uninitialised memory of the given size with the dtype of this tensor."""
+    if device is not None:
+        check_device(device)
+    return _full(args if size is None else size, None, dtype or self.dtype, requires_grad)
+
+
+@public("Tensor.new_full")
+def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False,
+             requires_grad=False) -> Tensor:
+    """One value in the given size with the dtype of this tensor."""
+    if device is not None:
+        check_device(device)
+    return _full(tuple(size), fill_value, dtype or self.dtype, requires_grad)
+
+
+@public("Tensor.new_tensor")
+def new_tensor(self, data, *, dtype=None, device=None, layout=None, pin_memory=False,
+               requires_grad=False) -> Tensor:
+    """A copy of `data` with the dtype of this tensor unless given."""
+    from ..tensor import as_tensor
+
+    if device is not None:
+        check_device(device)
+    dtype = dtype or self.dtype
+    if isinstance(data, Tensor):
+        made = data.detach().to(dtype, copy=True)
+    elif hasattr(data, "__array_interface__"):
+        made = as_tensor(data).to(dtype, copy=True)
+    else:
+        made = _C.from_data(data, dtype)
+    return made.requires_grad_() if requires_grad else made
+
+
+@public("torch.empty_strided")
+def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False,
+                  pin_memory=False) -> Tensor:
+    """Uninitialised memory with the given strides, in elements."""
+    if device is not None:
+        check_device(device)
+    return _C.new_strided(tuple(size), tuple(stride), dtype, requires_grad)
+
+
+@public("Tensor.new_empty_strided")
+def new_empty_strided(self, size, stride, dtype=None, layout=None, device=None, pin_memory=False,
+                      requires_grad=False) -> Tensor:
+    """Uninitialised memory with the given strides and the dtype of this tensor."""
+    return empty_strided(size, stride, dtype=dtype or self.dtype, device=device,
+                         requires_grad=requires_grad)
+
+
+@public("torch.empty_permuted")
+def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None,
+                   requires_grad=False, pin_memory=False) -> Tensor:
+    """Uninitialised memory whose dims lie in memory in the given order, outermost first."""
+    size, order = tuple(size), tuple(physical_layout)
+    if len(size) != len(order):
+        raise RuntimeError(
+            f"Number of dimensions in size does not match the length of the physical_layout; "
+            f"i.e. len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}")
+    if sorted(order) != list(range(len(size))):
+        raise RuntimeError(f"empty_permuted: physical_layout {order} is not a permutation")
+    strides, step = [0] * len(size), 1
+    for d in reversed(order):
+        strides[d] = step
+        step *= max(size[d], 1)
+    return empty_strided(size, strides, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@public("torch.scalar_tensor")
+def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False,
+                  pin_memory=False) -> Tensor:
+    """A 0-d tensor of one number, of the default dtype unless given."""
+    if device is not None:
+        check_device(device)
+    return _full((), s, dtype or _C.get_default_dtype(), requires_grad)
+
+
+# -- ranges ------------------------------------------------------------------------------------
+
+
+@public("torch.arange")
+def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, device=None,
+           requires_grad=False, pin_memory=False) -> Tensor:
+    """start, start + step, ... up to but not including `end`: arange(end) or arange(start, end).
+
+    int64 when all three are integers, else the default float type.
+    """
+    if device is not None:
+        check_device(device)
+    if end is None:
+        if start is None:
+            raise TypeError("arange() received an invalid combination of arguments - got ()")
+        start, end = 0, start
+    elif start is None:
+        start = 0
+    if out is None:
+        return _C.arange(start, end, step, dtype, requires_grad)
+    return _into(out, _C.arange(start, end, step, out.dtype, False), dtype)
+
+
+@public("torch.range")
+def range_(start=0, end=None, step=1, *, out=None, dtype=None, layout=None, device=None,
+           requires_grad=False) -> Tensor:
+    """start, start + step, ... up to and including `end`. Deprecated: use arange."""
+    import warnings
+
+    warnings.warn("torch.range is deprecated and will be removed in a future release because its "
+                  "behavior is inconsistent with Python's range builtin. Instead, use "
+                  "torch.arange, which produces values in [start, end).", stacklevel=2)
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    count = int((end - start) / step) + 1
+    target = dtype or (_C.get_default_dtype() if out is None else out.dtype)
+    steps = _C.arange(0, count, 1, _C.float64, False)
+    made = (steps * step + start).to(target)
+    made = made if out is None else _into(out, made)
+    return made.requires_grad_() if requires_grad else made
+
+
+@public("torch.linspace")
+def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None,
+             requires_grad=False, pin_memory=False) -> Tensor:
+    """`steps` evenly spaced numbers from `start` to `end`, both included."""
+    if device is not None:
+        check_device(device)
+    if out is None:
+        return _C.linspace(start, end, steps, dtype, requires_grad)
+    return _into(out, _C.linspace(start, end, steps, out.dtype, False), dtype)
+
+
+@public("torch.logspace")
+def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None, device=None,
+             requires_grad=False, pin_memory=False) -> Tensor:
+    """`steps` numbers evenly spaced in the exponent, from base**start to base**end."""
+    if device is not None:
+        check_device(device)
+    if out is None:
+        return _C.logspace(start, end, steps, base, dtype, requires_grad)
+    return _into(out, _C.logspace(start, end, steps, base, out.dtype, False), dtype)
+
+
+@public("torch.eye")
+def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+        pin_memory=False) -> Tensor:
+    """Ones on the diagonal of an n x m matrix of zeros; m defaults to n."""
+    if device is not None:
+        check_device(device)
+    made = _C.eye(n, n if m is None else m, dtype if out is None else out.dtype, requires_grad)
+    return made if out is None else _into(out, made, dtype)
+
+
+@public("torch.tril_indices")
+def tril_indices(row, col, offset=0, *, dtype=None, device=None, layout=None,
+                 pin_memory=False) -> Tensor:
+    """Positions of the lower triangle of a row x col matrix: (2, count)."""
+    if device is not None:
+        check_device(device)
+    return _C.triangle_indices(row, col, offset, False, dtype)
+
+
+@public("torch.triu_indices")
+def triu_indices(row, col, offset=0, *, dtype=None, device=None, layout=None,
+                 pin_memory=False) -> Tensor:
+    """Positions of the upper triangle of a row x col matrix: (2, count)."""
+    if device is not None:
+        check_device(device)
+    return _C.triangle_indices(row, col, offset, True, dtype)
+
+
+@public("torch.vander")
+def vander(x: Tensor, N=None, increasing=False) -> Tensor:
+    """Powers of a vector as columns, highest first unless `increasing`: (n, N)."""
+    from .join import cat
+
+    if x.dim() != 1:
+        raise RuntimeError(f"x must be a one-dimensional tensor, but got {x.dim()} dimensions")
+    n = x.numel() if N is None else N
+    if n < 0:
+        raise RuntimeError("N must be non-negative")
+    if n == 0:
+        return x.new_empty(x.numel(), 0)
+    first = _full((x.numel(), 1), 1.0, _C.result_type(x, 1), False)
+    if n > 1:
+        powers = x.unsqueeze(1).expand(x.numel(), n - 1).cumprod(1)
+        first = cat([first, powers], 1)
+    return first if increasing else first.flip(1)

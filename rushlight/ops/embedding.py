@@ -1,0 +1,166 @@
+"""Embedding lookup, its gradient, and one-hot vectors."""
+
+from __future__ import annotations
+
+from .. import _C
+from .._lazy import np
+from ..op import inplace_form, op, public
+
+Tensor = _C.Tensor
+
+
+@op("", name="embedding")
+class _embedding:
+    """Rows of `weight` at the given ids."""
+
+    def forward(input, weight, padding_idx=None, scale_grad_by_freq=False):
+        return weight[input]
+
+    def grad_weight(g, input, weight_shape, padding_idx, scale_grad_by_freq):
+        return embedding_dense_backward(g, input, weight_shape[0], padding_idx, scale_grad_by_freq)
+
+    def samples(make):
+        yield make(2, 4, dtype="int64", low=0, high=6), make(6, 3)
+        yield make(7, dtype="int64", low=0, high=6), make(6, 3), 1
+
+
+@op("")
+class embedding_dense_backward:
+    """Sum the rows of `grad` by id into a (rows, width) matrix, leaving out `padding_idx`."""
+
+    def forward(grad, input, rows, padding_idx=None, scale_grad_by_freq=False):
+        out = np.zeros((rows, grad.shape[-1]), grad.dtype)
+        np.add.at(out, input.reshape(-1), grad.reshape(-1, grad.shape[-1]))
+        if scale_grad_by_freq:
+            count = np.bincount(input.reshape(-1), minlength=rows)
+            out /= np.maximum(count, 1)[:, None].astype(out.dtype)
+        if padding_idx is not None and padding_idx >= 0:
+            out[padding_idx] = 0
+        return out
+
+    def grad_grad(g, input, padding_idx, scale_grad_by_freq):
+        rows = _embedding(input, g)
+        if scale_grad_by_freq:
+            count = input.flatten().bincount(minlength=g.shape[0])
+            rows = rows / count[input].unsqueeze(-1)
+        if padding_idx is not None and padding_idx >= 0:
+            rows = rows.masked_fill((input == padding_idx).unsqueeze(-1), 0)
+        return rows
+
+    def samples(make):
+        yield make(4, 3), make(4, dtype="int64", low=0, high=6), 6
+
+
+@op("")
+class embedding_renorm:
+    """Scale down the rows in use whose norm exceeds `max_norm`."""
+
+    def forward(input, indices, max_norm, norm_type):
+        out = input.copy()
+        for row in np.unique(indices):
+            norm = np.linalg.norm(out[row], norm_type)
+            if norm > max_norm:
+                out[row] *= max_norm / (norm + 1e-7)
+        return out
+
+    def samples(make):
+        yield make(6, 3, grad=False), make(4, dtype="int64", low=0, high=6), 0.5, 2.0
+
+
+_renorm_ = inplace_form(embedding_renorm)
+
+
+def _sparse_rows(input, weight, padding_idx):
+    """Look rows up through a node whose gradient of `weight` is sparse: (ids, rows of g)."""
+    from ..autograd import Function
+
+    class SparseRows(Function):
+        @staticmethod
+        def forward(ctx, weight, ids):
+            ctx.save_for_backward(ids)
+            ctx.shape = weight.shape
+            return _embedding(ids, weight)
+
+        @staticmethod
+        def backward(ctx, g):
+            from .. import sparse_coo_tensor
+
+            ids = ctx.saved_tensors[0].reshape(-1)
+            rows = g.reshape(ids.numel(), ctx.shape[1])
+            if padding_idx is not None and padding_idx >= 0:
+                kept = ids != padding_idx
+                ids, rows = ids[kept], rows[kept]
+            return sparse_coo_tensor(ids.unsqueeze(0), rows, ctx.shape), None
+
+    return SparseRows.apply(weight, input)
+
+
+def _padding(padding_idx, rows):
+    """The padding row counted from the front, or None."""
+    if padding_idx is None:
+        return None
+    if padding_idx >= rows:
+        raise AssertionError("Padding_idx must be within num_embeddings")
+    if padding_idx < 0:
+        if padding_idx < -rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx += rows
+    return padding_idx
+
+
+@public("F.embedding")
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None,
+              max_norm: float | None = None, norm_type: float = 2.0,
+              scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
+    """Rows of `weight` at integer ids of any shape: (*, width).
+
+    The row `padding_idx` gets no gradient. With `max_norm`, rows in use are first scaled down
+    in place to that norm.
+    """
+    if padding_idx is not None:
+        padding_idx = _padding(padding_idx, weight.size(0))
+    if max_norm is not None:
+        grad = _C.set_grad_enabled(False)
+        try:
+            _renorm_(weight, input, max_norm, norm_type)
+        finally:
+            _C.set_grad_enabled(grad)
+    if sparse and weight.requires_grad and _C.is_grad_enabled():
+        return _sparse_rows(input, weight, padding_idx)
+    return _embedding(input, weight, padding_idx, scale_grad_by_freq)
+
+
+@public("torch.embedding")
+def embedding_by_weight(weight: Tensor, indices: Tensor, padding_idx: int = -1,
+                        scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
+    """Rows of `weight` at integer ids; a negative `padding_idx` means none."""
+    padding_idx = padding_idx if padding_idx >= 0 else None
+    if sparse and weight.requires_grad and _C.is_grad_enabled():
+        return _sparse_rows(indices, weight, padding_idx)
+    return _embedding(indices, weight, padding_idx, scale_grad_by_freq)
+
+
+@public("F.one_hot torch._one_hot")
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Class ids (*) to int64 vectors (*, num_classes) with a single one.
+
+    `num_classes` -1 takes one more than the largest id.
+    """
+    if tensor.dtype is not _C.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if tensor.numel() == 0:
+        if num_classes <= 0:
+            raise RuntimeError(
+                "Can not infer total number of classes from empty tensor.")
+        return tensor.new_empty((*tensor.shape, num_classes))
+    if tensor.min().item() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    largest = tensor.max().item()
+    if num_classes == -1:
+        num_classes = largest + 1
+    elif num_classes < 1:
+        raise RuntimeError("num_classes should be positive")
+    elif largest >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    out = _C.full((*tensor.shape, num_classes), 0, _C.int64, False)
+    return out.scatter_(-1, tensor.unsqueeze(-1), 1)
