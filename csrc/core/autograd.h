@@ -1,0 +1,77 @@
+// The graph: nodes with edges to the nodes before them, and the engine that walks it.
+#pragma once
+#include "op.h"
+
+namespace rl {
+
+struct Edge { Node* node; uint32_t nr; };  // strong; node null: no gradient wanted
+
+struct Saved {
+  enum Kind : uint8_t { Empty, Value, Input, Output, Packed } kind = Empty;
+  uint32_t version = 0;
+  uint32_t output_nr = 0;
+  PyObject* object = nullptr;  // the value, or the input tensor itself
+  Array array;                 // Input, Output
+};
+
+// Shape and dtype that a gradient arriving at an output must have.
+struct Meta {
+  uint8_t ndim = 0;
+  DType dtype = DType::F32;
+  union {
+    int64_t inline_sizes[4];
+    int64_t* heap;
+  };
+  Meta() {}
+  Meta(const Meta&) = delete;
+  ~Meta() { if (ndim > 4) delete[] heap; }
+  void set(const Array& a);
+  Shape shape() const { return {ndim > 4 ? heap : inline_sizes, ndim}; }
+};
+
+struct Node {
+  PyObject_HEAD
+  const OpSpec* spec;     // null: AccumulateGrad, CopySlices, AsStrided or Python-defined
+  Edge* edges;
+  Saved* saved;
+  Meta* outputs;
+  PyObject* extra;        // dict: hooks, prehooks, metadata, traceback; null mostly
+  PyObject* weakrefs;
+  Tensor* variable;       // AccumulateGrad: the leaf (strong)
+  uint64_t sequence;
+  uint32_t nedges, nsaved, noutputs;
+  uint32_t computes;      // bit per gradient function whose result is wanted
+  bool released;          // saved values are gone
+};
+
+extern PyTypeObject* NodeType;
+extern PyTypeObject* AccumulateGradType;
+extern PyTypeObject* CopySlicesType;
+extern PyTypeObject* AsStridedType;
+
+Node* node_new(PyTypeObject* type, const OpSpec* spec, int nedges, int nsaved, int noutputs);
+void node_output(Node* n, int i, const Array& a);      // remembers shape and dtype
+Edge edge_of(Tensor* t);                               // new strong reference (or null node)
+Node* accumulator_of(Tensor* t);                       // new strong reference
+
+// One call under recording: `record_begin` decides and saves what must be saved before an in-place
+// run; `record_end` attaches the node.
+struct Recording {
+  Node* node = nullptr;  // owned until attached
+  ~Recording();
+};
+bool wants_recording(const OpSpec& spec, PyObject* const* args, uint32_t* computes);
+void record_inputs(Recording& r, const OpSpec& spec, PyObject* const* args, uint32_t computes, Tensor* inplace_target);
+void record_outputs(Recording& r, const OpSpec& spec, Tensor* const* outputs, int n);
+void attach(Node* n, Tensor* t, int nr);               // takes a new reference to n
+void rebase_history(Tensor* t, Node* n, int nr);       // after an in-place write into t
+void check_inplace(Tensor* t);                         // leaf and inference rules
+void regenerate_view(Tensor* view);
+
+PyObject* unpack_saved(Node* n, Saved& s);             // new reference
+void release_saved(Node* n);
+
+bool init_nodes(PyObject* module);
+bool init_engine(PyObject* module);
+
+}  // namespace rl

@@ -1,0 +1,18 @@
+// The extension module rushlight._C.
+#include "autograd.h"
+#include "generator.h"
+
+namespace rl {
+bool init_functions(PyObject* module);
+bool init_python(PyObject* module);
+}  // namespace rl
+
+PyMODINIT_FUNC PyInit__C() {
+  static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "rushlight._C", "The compiled core of rushlight.", -1, nullptr, nullptr, nullptr, nullptr, nullptr};
+  PyObject* m = PyModule_Create(&definition);
+  if (!m) return nullptr;
+  using namespace rl;
+  if (init_dtypes(m) && init_tensor(m) && init_op(m) && init_nodes(m) && init_engine(m) && init_python(m) && init_functions(m) && init_generator(m)) return m;
+  Py_DECREF(m);
+  return nullptr;
+}

@@ -1,0 +1,597 @@
+// The gate: every operator call binds, runs and (if some input requires grad) records here.
+#include "op.h"
+
+#include <structmember.h>
+
+#include <memory>
+#include <unordered_map>
+
+#include "autograd.h"
+
+namespace rl {
+
+PyTypeObject* OpType;
+thread_local Modes modes __attribute__((tls_model("initial-exec")));
+Op* g_slots[64];
+
+namespace {
+
+std::unordered_map<std::string, Op*> g_ops;
+PyObject *g_out_name, *g_input_name, *g_self_name, *g_dim_name, *g_axis_name, *g_keepdim_name, *g_keepdims_name, *g_other_name, *g_x2_name, *g_x_name;
+
+// -- binding ----------------------------------------------------------------------------------
+
+struct Bound {
+  PyObject* values[kMaxParams];
+  PyObject* out = nullptr;   // borrowed
+  Ref packed;                // the tuple made of spread-out ints
+};
+
+int param_index(const OpSpec& s, PyObject* name) {
+  for (int i = 0; i < s.nparams; ++i) {
+    if (s.params[i] == name) return i;
+  }
+  for (int i = 0; i < s.nparams; ++i) {
+    if (PyUnicode_Compare(s.params[i], name) == 0) return i;
+  }
+  // NumPy's spellings, which PyTorch accepts.
+  PyObject* own = nullptr;
+  if (!PyUnicode_Compare(name, g_axis_name)) own = g_dim_name;
+  else if (!PyUnicode_Compare(name, g_keepdims_name)) own = g_keepdim_name;
+  else if (!PyUnicode_Compare(name, g_self_name) || !PyUnicode_Compare(name, g_x_name)) own = g_input_name;
+  else if (!PyUnicode_Compare(name, g_x2_name)) own = g_other_name;
+  if (own) {
+    for (int i = 0; i < s.nparams; ++i) {
+      if (s.params[i] == own) return i;
+    }
+  }
+  return -1;
+}
+
+void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Bound& b) {
+  std::fill(b.values, b.values + s.nparams, nullptr);
+  Py_ssize_t given = n;
+  if (s.varargs >= 0 && n > s.varargs + 1 && (PyLong_Check(args[s.varargs]) || tensor_check(args[s.varargs]))) {
+    b.packed = Ref(checked(PyTuple_New(n - s.varargs)));
+    for (Py_ssize_t i = s.varargs; i < n; ++i) PyTuple_SET_ITEM(b.packed.p, i - s.varargs, Py_NewRef(args[i]));
+    given = s.varargs + 1;
+    b.values[s.varargs] = b.packed;
+    for (int i = 0; i < s.varargs; ++i) b.values[i] = args[i];
+  } else {
+    if (n > s.npositional) {
+      fail(ErrorType::Type, "%s() takes from %d to %d positional arguments but %zd were given", s.name.c_str(), 0, s.npositional, n);
+    }
+    for (Py_ssize_t i = 0; i < n; ++i) b.values[i] = args[i];
+  }
+  (void)given;
+  if (kwnames) {
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); ++k) {
+      PyObject* name = PyTuple_GET_ITEM(kwnames, k);
+      const int i = param_index(s, name);
+      if (i < 0) {
+        if (!PyUnicode_Compare(name, g_out_name)) {
+          if (args[n + k] != Py_None) b.out = args[n + k];
+          continue;
+        }
+        fail(ErrorType::Type, "%s() got an unexpected keyword argument '%s'", s.name.c_str(), PyUnicode_AsUTF8(name));
+      }
+      if (b.values[i]) fail(ErrorType::Type, "%s() got multiple values for argument '%s'", s.name.c_str(), PyUnicode_AsUTF8(name));
+      b.values[i] = args[n + k];
+    }
+  }
+  for (int i = 0; i < s.nparams; ++i) {
+    if (b.values[i]) continue;
+    if (!s.defaults[i]) fail(ErrorType::Type, "%s() missing 1 required positional arguments: \"%s\"", s.name.c_str(), PyUnicode_AsUTF8(s.params[i]));
+    b.values[i] = s.defaults[i];
+  }
+}
+
+// -- interpreters and subclasses ----------------------------------------------------------------
+
+PyObject* kwargs_dict(PyObject* const* values, PyObject* kwnames) {
+  PyObject* d = checked(PyDict_New());
+  for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); ++k) {
+    if (PyDict_SetItem(d, PyTuple_GET_ITEM(kwnames, k), values[k]) < 0) {
+      Py_DECREF(d);
+      throw PythonError();
+    }
+  }
+  return d;
+}
+
+// The innermost interpreter handles the call, popped while it does so.
+PyObject* interpret(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  PyObject* stack = modes.interpreters;
+  const Py_ssize_t top = PyList_GET_SIZE(stack) - 1;
+  Ref interpreter(Py_NewRef(PyList_GET_ITEM(stack, top)));
+  Ref outer(checked(PyList_GetSlice(stack, 0, top)));
+  modes.interpreters = top ? outer.p : nullptr;
+  struct Restore {
+    PyObject* stack;
+    ~Restore() { modes.interpreters = stack; }
+  } restore{stack};
+  Ref tuple(checked(PyTuple_New(n)));
+  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.p, i, Py_NewRef(args[i]));
+  Ref kwargs(kwargs_dict(args + n, kwnames));
+  return PyObject_CallMethod(interpreter, "process", "OOO", self, tuple.p, kwargs.p);
+}
+
+bool foreign_subclass(PyObject* o) { return !exact_tensor(o) && PyType_IsSubtype(Py_TYPE(o), TensorType); }
+
+bool any_subclass(PyObject* const* values, int n) {
+  for (int i = 0; i < n; ++i) {
+    PyObject* o = values[i];
+    if (foreign_subclass(o)) return true;
+    if (PyList_Check(o) || PyTuple_CheckExact(o)) {
+      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k) {
+        if (foreign_subclass(PySequence_Fast_GET_ITEM(o, k))) return true;
+      }
+    }
+  }
+  return false;
+}
+
+// -- running ------------------------------------------------------------------------------------
+
+// A forward over NumPy arrays: the helper converts both ways and returns tensors.
+void run_reference(Op* op, PyObject* const* values, Call& call) {
+  Ref args(checked(PyTuple_New(op->spec->nparams)));
+  for (int i = 0; i < op->spec->nparams; ++i) PyTuple_SET_ITEM(args.p, i, Py_NewRef(values[i]));
+  Ref got(call_helper("run_reference", {as_object(op), op->spec->forward, args}));
+  if (tensor_check(got)) {
+    call.result(as_tensor(got)->array);
+    return;
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(got.p); ++i) call.result(array_of(PyTuple_GET_ITEM(got.p, i)));
+}
+
+Tensor* wrap_output(Op* op, Array a, PyObject* const* values, bool multi) {
+  const OpSpec& s = *op->spec;
+  Tensor* t;
+  if (s.view && tensor_check(values[0]) && a.storage() == as_tensor(values[0])->array.storage()) {
+    Tensor* source = as_tensor(values[0]);
+    t = tensor_new(std::move(a));
+    tensor_track(t);
+    t->base = source->base ? source->base : source;
+    Py_INCREF(t->base);
+    t->history = t->base->history;
+    t->flags |= source->flags & (kNoVersion | kInference);
+    if (!modes.grad || (source->flags & kQuietView)) t->flags |= kQuietView;
+    if (multi) t->flags |= kMultiView;
+  } else {
+    t = tensor_new(std::move(a));
+  }
+  return t;
+}
+
+PyObject* pack_outputs(const OpSpec& s, Tensor** outputs, int n) {
+  if (s.outputs == Outputs::One) return as_object(outputs[0]);
+  PyObject* tuple;
+  if (s.outputs == Outputs::Named && s.return_type) {
+    tuple = reinterpret_cast<PyTypeObject*>(s.return_type)->tp_alloc(reinterpret_cast<PyTypeObject*>(s.return_type), n);
+  } else {
+    tuple = PyTuple_New(n);
+  }
+  checked(tuple);
+  for (int i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple, i, as_object(outputs[i]));
+  return tuple;
+}
+
+// Results into tensors the caller gave: resized when they are empty or of the wrong shape.
+void store_out(const OpSpec& s, PyObject* given, const Array& a) {
+  if (!tensor_check(given)) fail(ErrorType::Type, "%s(): argument 'out' must be Tensor, not %s", s.name.c_str(), Py_TYPE(given)->tp_name);
+  Tensor* out = as_tensor(given);
+  if (!can_cast(a.dtype(), out->array.dtype())) {
+    fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s", dtype_scalar_name(a.dtype()), dtype_scalar_name(out->array.dtype()));
+  }
+  if (!out->array.same_shape(a)) {
+    if (out->array.numel()) {
+      if (PyErr_WarnFormat(PyExc_UserWarning, 1,
+                           "An output with one or more elements was resized since it had shape %s, which does not match the required "
+                           "output shape %s. This behavior is deprecated, and in a future PyTorch release outputs will not be resized "
+                           "unless they have zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero "
+                           "elements with t.resize_(0).",
+                           shape_text(out->array.shape()).c_str(), shape_text(a.shape()).c_str()) < 0) {
+        throw PythonError();
+      }
+    }
+    Ref size(size_object(a.shape()));
+    Ref done(call_helper("resize_", {given, size}));
+  }
+  copy_into(out->array, a);
+  if (!(out->flags & kNoVersion)) bump_version(out->array);
+}
+
+PyObject* call_with_out(Op* op, Call& call, PyObject* out) {
+  const OpSpec& s = *op->spec;
+  const int n = call.result_count();
+  if (s.outputs == Outputs::One) {
+    store_out(s, out, call.output(0));
+    return Py_NewRef(out);
+  }
+  if (!PyTuple_Check(out) && !PyList_Check(out)) fail(ErrorType::Type, "%s(): argument 'out' must be tuple of Tensors, not %s", s.name.c_str(), Py_TYPE(out)->tp_name);
+  if (PySequence_Fast_GET_SIZE(out) != n) fail(ErrorType::Type, "%s(): expected a tuple of %d elements in argument 'out', got %zd", s.name.c_str(), n, PySequence_Fast_GET_SIZE(out));
+  Tensor* outputs[8];
+  for (int i = 0; i < n; ++i) {
+    PyObject* o = PySequence_Fast_GET_ITEM(out, i);
+    store_out(s, o, call.output(i));
+    outputs[i] = as_tensor(Py_NewRef(o));
+  }
+  return pack_outputs(s, outputs, n);
+}
+
+PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
+  const OpSpec& s = *op->spec;
+  if (!tensor_check(values[0])) fail(ErrorType::Type, "%s_(): argument 'input' (position 1) must be Tensor, not %s", s.name.c_str(), Py_TYPE(values[0])->tp_name);
+  Tensor* target = as_tensor(values[0]);
+  check_inplace(target);
+  Recording recording;
+  if (computes) record_inputs(recording, s, values, computes, target);
+  Call call(op, values, s.nparams);
+  call.destination = &target->array;
+  if (s.pointwise && s.loops) {
+    run_pointwise(s, values, &target->array);
+  } else {
+    if (s.kernel) s.kernel(call);
+    else run_reference(op, values, call);
+    if (call.result_count()) {
+      const Array& a = call.output(0);
+      if (!can_cast(a.dtype(), target->array.dtype())) {
+        fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s", dtype_scalar_name(a.dtype()), dtype_scalar_name(target->array.dtype()));
+      }
+      if (!a.same_shape(target->array)) {
+        fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s", shape_text(target->array.shape()).c_str(), shape_text(a.shape()).c_str());
+      }
+      if (a.storage() != target->array.storage() || a.offset() != target->array.offset()) copy_into(target->array, a);
+    }
+  }
+  if (!(target->flags & kNoVersion)) bump_version(target->array);
+  if (recording.node) {
+    record_outputs(recording, s, &target, 0);
+    rebase_history(target, recording.node, 0);
+  }
+  return Py_NewRef(values[0]);
+}
+
+PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
+  const OpSpec& s = *op->spec;
+  uint32_t computes = 0;
+  const bool record = modes.grad && !s.differentiable.empty() && wants_recording(s, values, &computes);
+  if (op->inplace) return call_inplace(op, values, record ? computes : 0);
+  if (out && record) {
+    fail(ErrorType::Runtime, "%s(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.", s.name.c_str());
+  }
+  Call call(op, values, s.nparams);
+  if (s.pointwise && s.loops) {
+    call.result(run_pointwise(s, values, nullptr));
+  } else if (s.kernel) {
+    s.kernel(call);
+    if (call.is_same()) return Py_NewRef(values[0]);
+  } else {
+    run_reference(op, values, call);
+  }
+  if (out) return call_with_out(op, call, out);
+  const int n = call.result_count();
+  if (n == 1 && s.outputs == Outputs::One) {
+    Tensor* t = wrap_output(op, std::move(call.output(0)), values, false);
+    if (record) {
+      Ref guard(as_object(t));
+      Recording recording;
+      record_inputs(recording, s, values, computes, nullptr);
+      record_outputs(recording, s, &t, 1);
+      guard.release();
+    }
+    return as_object(t);
+  }
+  std::vector<Tensor*> outputs(static_cast<size_t>(n));
+  for (int i = 0; i < n; ++i) outputs[static_cast<size_t>(i)] = wrap_output(op, std::move(call.output(i)), values, true);
+  Ref packed(pack_outputs(s, outputs.data(), n));
+  if (record) {
+    Recording recording;
+    record_inputs(recording, s, values, computes, nullptr);
+    record_outputs(recording, s, outputs.data(), n);
+  }
+  return packed.release();
+}
+
+PyObject* op_repr(PyObject* self) {
+  Op* op = reinterpret_cast<Op*>(self);
+  return PyUnicode_FromFormat("<built-in method %s%s of rushlight>", op->spec->name.c_str(), op->inplace ? "_" : "");
+}
+PyObject* op_get(PyObject* self, PyObject* instance, PyObject*) {
+  return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
+}
+void op_dealloc(PyObject* self) {
+  Op* op = reinterpret_cast<Op*>(self);
+  PyTypeObject* type = Py_TYPE(self);
+  Py_CLEAR(op->dict);
+  PyObject_Free(self);
+  Py_DECREF(type);
+}
+PyObject* op_name(PyObject* self, void*) {
+  Op* op = reinterpret_cast<Op*>(self);
+  return PyUnicode_FromFormat("%s%s", op->spec->name.c_str(), op->inplace ? "_" : "");
+}
+PyObject* op_is_inplace(PyObject* self, void*) { return PyBool_FromLong(reinterpret_cast<Op*>(self)->inplace); }
+PyObject* op_is_view(PyObject* self, void*) { return PyBool_FromLong(reinterpret_cast<Op*>(self)->spec->view); }
+PyObject* op_has_kernel(PyObject* self, void*) {
+  const OpSpec* s = reinterpret_cast<Op*>(self)->spec;
+  return PyBool_FromLong(s->kernel || s->loops);
+}
+PyObject* op_reduce(PyObject* self, PyObject*) {
+  PyObject* module = PyImport_ImportModule("rushlight._C");
+  PyObject* fn = module ? PyObject_GetAttrString(module, "op_by_name") : nullptr;
+  Py_XDECREF(module);
+  Op* op = reinterpret_cast<Op*>(self);
+  return fn ? Py_BuildValue("N(sO)", fn, op->spec->name.c_str(), op->inplace ? Py_True : Py_False) : nullptr;
+}
+
+// -- making -------------------------------------------------------------------------------------
+
+PyObject* attr(PyObject* o, const char* name) { return checked(PyObject_GetAttrString(o, name)); }
+
+int int_attr(PyObject* o, const char* name) {
+  Ref v(attr(o, name));
+  const long n = PyLong_AsLong(v);
+  if (n == -1 && PyErr_Occurred()) throw PythonError();
+  return static_cast<int>(n);
+}
+
+void read_gradients(OpSpec& s, PyObject* d) {
+  Ref differentiable(attr(d, "differentiable")), grads(attr(d, "grads")), slots(attr(d, "slots"));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(differentiable.p); ++i) {
+    s.differentiable.push_back(static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(differentiable.p, i))));
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(grads.p); ++i) {  // (function, ((source, slot), ...))
+    PyObject* entry = PyTuple_GET_ITEM(grads.p, i);
+    GradFn g;
+    g.fn = Py_NewRef(PyTuple_GET_ITEM(entry, 0));
+    PyObject* list = PyTuple_GET_ITEM(entry, 1);
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(list); ++k) {
+      int source, slot;
+      if (!PyArg_ParseTuple(PyTuple_GET_ITEM(list, k), "ii", &source, &slot)) throw PythonError();
+      g.args.push_back({static_cast<Source>(source), slot});
+    }
+    s.grads.push_back(std::move(g));
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(slots.p); ++i) {
+    int kind, index;
+    unsigned users;
+    if (!PyArg_ParseTuple(PyTuple_GET_ITEM(slots.p, i), "iiI", &kind, &index, &users)) throw PythonError();
+    s.slots.push_back({static_cast<SavedKind>(kind), index, users});
+  }
+  s.joint = int_attr(d, "joint");
+}
+
+PyObject* op_object(OpSpec* spec, bool inplace) {
+  Op* op = PyObject_New(Op, OpType);
+  if (!op) throw PythonError();
+  op->vectorcall = op_vectorcall;
+  op->spec = spec;
+  op->dict = nullptr;
+  op->inplace = inplace;
+  return as_object(op);
+}
+
+// make_op(declaration): an object with the attributes read here (see rushlight/op.py).
+PyObject* make_op(PyObject*, PyObject* d) {
+  try {
+    auto spec = std::make_unique<OpSpec>();
+    OpSpec& s = *spec;
+    Ref name(attr(d, "name")), params(attr(d, "params")), defaults(attr(d, "defaults")), kernel(attr(d, "kernel")), node(attr(d, "node"));
+    s.name = PyUnicode_AsUTF8(name);
+    s.name_object = Py_NewRef(name);
+    s.nparams = static_cast<int>(PyTuple_GET_SIZE(params.p));
+    if (s.nparams > kMaxParams) fail(ErrorType::Type, "op %s: at most %d parameters, got %d", s.name.c_str(), kMaxParams, s.nparams);
+    for (int i = 0; i < s.nparams; ++i) {
+      s.params[i] = Py_NewRef(PyTuple_GET_ITEM(params.p, i));
+      PyUnicode_InternInPlace(&s.params[i]);
+      PyObject* v = PyTuple_GET_ITEM(defaults.p, i);
+      s.defaults[i] = v == Py_NotImplemented ? nullptr : Py_NewRef(v);
+    }
+    s.npositional = int_attr(d, "npositional");
+    s.varargs = int_attr(d, "varargs");
+    s.pointwise = int_attr(d, "pointwise");
+    s.promote = static_cast<Promote>(int_attr(d, "promote"));
+    s.view = int_attr(d, "view");
+    s.outputs = static_cast<Outputs>(int_attr(d, "outputs"));
+    Ref return_type(attr(d, "return_type"));
+    if (return_type != Py_None) s.return_type = Py_NewRef(return_type);
+    s.node_name = PyUnicode_AsUTF8(node);  // "SumBackward0", or "SumBackward0 SumBackward1"
+    if (const size_t space = s.node_name.find(' '); space != std::string::npos) {
+      s.node_name_dim = s.node_name.substr(space + 1);
+      s.node_name.resize(space);
+    }
+    s.forward = attr(d, "forward");
+    if (s.pointwise) s.loops = find_loops(PyUnicode_AsUTF8(kernel));
+    if (!s.loops) s.kernel = find_kernel(PyUnicode_AsUTF8(kernel));
+    read_gradients(s, d);
+    OpSpec* kept = spec.release();
+    PyObject* op = op_object(kept, false);
+    g_ops[kept->name] = reinterpret_cast<Op*>(Py_NewRef(op));
+    return op;
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyObject* inplace_form(PyObject*, PyObject* op) {
+  try {
+    if (Py_TYPE(op) != OpType) fail(ErrorType::Type, "inplace_form: expected an operator, got %s", Py_TYPE(op)->tp_name);
+    return op_object(reinterpret_cast<Op*>(op)->spec, true);
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyObject* set_slot(PyObject*, PyObject* args) {
+  const char* dunder;
+  PyObject* op;
+  if (!PyArg_ParseTuple(args, "sO!", &dunder, OpType, &op)) return nullptr;
+  const int i = slot_index(dunder);
+  if (i < 0) {
+    PyErr_Format(PyExc_ValueError, "set_slot: no number slot is named %s", dunder);
+    return nullptr;
+  }
+  g_slots[i] = reinterpret_cast<Op*>(Py_NewRef(op));
+  Py_RETURN_NONE;
+}
+
+PyObject* op_by_name(PyObject*, PyObject* args) {
+  const char* name;
+  int inplace = 0;
+  if (!PyArg_ParseTuple(args, "s|p", &name, &inplace)) return nullptr;
+  try {
+    Op* op = find_op(name);
+    return inplace ? op_object(op->spec, true) : Py_NewRef(as_object(op));
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyObject* push_interpreter(PyObject*, PyObject* o) {
+  PyObject* list = modes.interpreters ? PyList_GetSlice(modes.interpreters, 0, PyList_GET_SIZE(modes.interpreters)) : PyList_New(0);
+  if (!list || PyList_Append(list, o) < 0) return nullptr;
+  modes.interpreters = list;  // the stack owns it; pop drops it
+  Py_RETURN_NONE;
+}
+PyObject* pop_interpreter(PyObject*, PyObject*) {
+  PyObject* list = modes.interpreters;
+  if (!list) {
+    PyErr_SetString(PyExc_RuntimeError, "pop_interpreter: no interpreter is active");
+    return nullptr;
+  }
+  const Py_ssize_t n = PyList_GET_SIZE(list);
+  PyObject* top = Py_NewRef(PyList_GET_ITEM(list, n - 1));
+  modes.interpreters = n > 1 ? PyList_GetSlice(list, 0, n - 1) : nullptr;
+  Py_DECREF(list);
+  return top;
+}
+PyObject* py_result_type(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  try {
+    return Py_NewRef(dtype_object(result_type(args, static_cast<int>(n))));
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+// conj(x) costs nothing where it changes nothing: real tensors and real numbers.
+PyObject* conj(PyObject*, PyObject* x) {
+  if (PyFloat_Check(x) || PyLong_Check(x)) return Py_NewRef(x);
+  if (tensor_check(x) && !is_complex(as_tensor(x)->array.dtype())) return Py_NewRef(x);
+  return PyObject_CallMethod(x, tensor_check(x) ? "conj" : "conjugate", nullptr);
+}
+
+PyMethodDef module_functions[] = {
+    {"make_op", make_op, METH_O, nullptr},
+    {"inplace_form", inplace_form, METH_O, nullptr},
+    {"set_slot", set_slot, METH_VARARGS, nullptr},
+    {"op_by_name", op_by_name, METH_VARARGS, nullptr},
+    {"push_interpreter", push_interpreter, METH_O, nullptr},
+    {"pop_interpreter", pop_interpreter, METH_NOARGS, nullptr},
+    {"result_type", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(py_result_type)), METH_FASTCALL, nullptr},
+    {"conj", conj, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+Op* find_op(const char* name) {
+  auto it = g_ops.find(name);
+  if (it == g_ops.end()) fail(ErrorType::Runtime, "rushlight: no operator is named %s", name);
+  return it->second;
+}
+
+PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
+  Op* op = reinterpret_cast<Op*>(self);
+  const OpSpec& s = *op->spec;
+  const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+  try {
+    if (modes.interpreters) return interpret(self, args, n, kwnames);
+    if (!kwnames && n == s.nparams && n == s.npositional) {  // nothing to bind
+      if (any_subclass(args, s.nparams)) goto subclass;
+      return run_op(op, args, nullptr);
+    }
+    {
+      Bound b;
+      bind(s, args, n, kwnames, b);
+      if (any_subclass(b.values, s.nparams)) goto subclass;
+      return run_op(op, b.values, b.out);
+    }
+  subclass:
+    // User subclasses go through __torch_function__, which Python finds and calls.
+    Ref tuple(checked(PyTuple_New(n)));
+    for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.p, i, Py_NewRef(args[i]));
+    Ref kwargs(kwargs_dict(args + n, kwnames));
+    return call_helper("torch_function", {self, tuple, kwargs});
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+// The call without looking at subclasses: what the default __torch_function__ ends in.
+static PyObject* call_plain(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  try {
+    if (n != 3) fail(ErrorType::Type, "call_plain(op, args, kwargs)");
+    Op* op = reinterpret_cast<Op*>(args[0]);
+    const Py_ssize_t count = PyTuple_GET_SIZE(args[1]);
+    std::vector<PyObject*> values(&PyTuple_GET_ITEM(args[1], 0), &PyTuple_GET_ITEM(args[1], 0) + count);
+    Ref names(checked(PyTuple_New(PyDict_GET_SIZE(args[2]))));
+    PyObject *key, *value;
+    Py_ssize_t at = 0, k = 0;
+    while (PyDict_Next(args[2], &at, &key, &value)) {
+      PyTuple_SET_ITEM(names.p, k++, Py_NewRef(key));
+      values.push_back(value);
+    }
+    Bound b;
+    bind(*op->spec, values.data(), count, k ? names.p : nullptr, b);
+    return run_op(op, b.values, b.out);
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+bool init_op(PyObject* module) {
+  auto intern = [](const char* t) { return PyUnicode_InternFromString(t); };
+  g_out_name = intern("out");
+  g_input_name = intern("input");
+  g_self_name = intern("self");
+  g_dim_name = intern("dim");
+  g_axis_name = intern("axis");
+  g_keepdim_name = intern("keepdim");
+  g_keepdims_name = intern("keepdims");
+  g_other_name = intern("other");
+  g_x2_name = intern("x2");
+  g_x_name = intern("x");
+  static PyGetSetDef getset[] = {{"__name__", op_name, nullptr, nullptr, nullptr},
+                                 {"inplace", op_is_inplace, nullptr, nullptr, nullptr},
+                                 {"is_view", op_is_view, nullptr, nullptr, nullptr},
+                                 {"has_kernel", op_has_kernel, nullptr, nullptr, nullptr},
+                                 {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+                                 {nullptr, nullptr, nullptr, nullptr, nullptr}};
+  static PyMethodDef methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+  static PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Op, vectorcall), READONLY, nullptr},
+                                  {"__dictoffset__", T_PYSSIZET, offsetof(Op, dict), READONLY, nullptr},
+                                  {nullptr, 0, 0, 0, nullptr}};
+  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(op_dealloc)},
+                         {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+                         {Py_tp_descr_get, reinterpret_cast<void*>(op_get)},
+                         {Py_tp_repr, reinterpret_cast<void*>(op_repr)},
+                         {Py_tp_getset, getset},
+                         {Py_tp_members, members},
+                         {Py_tp_methods, methods},
+                         {0, nullptr}};
+  PyType_Spec spec = {"rushlight.Op", sizeof(Op), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  OpType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  static PyMethodDef plain = {"call_plain", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(call_plain)), METH_FASTCALL, nullptr};
+  return OpType && PyModule_AddObjectRef(module, "Op", as_object(OpType)) == 0 && PyModule_AddFunctions(module, module_functions) == 0 &&
+         PyModule_AddObject(module, "call_plain", PyCFunction_New(&plain, nullptr)) == 0;
+}
+
+}  // namespace rl

@@ -1,0 +1,92 @@
+// Operators: what a declaration compiles to, and the gate every call passes.
+#pragma once
+#include "kernel.h"
+#include "tensor.h"
+
+namespace rl {
+
+constexpr int kMaxParams = 24;
+
+struct Loop { LoopFn fn = nullptr; DType out = DType::F32; double cost = 0.3; };
+struct LoopTable { Loop by_dtype[kDTypes]; int level[kDTypes] = {}; };
+LoopTable* find_loops(std::string_view name);
+
+// Where one argument of a gradient function comes from.
+enum class Source : uint8_t { Gradient, Saved, Needs };
+struct GradArg { Source source; int slot; };
+struct GradFn {
+  PyObject* fn = nullptr;
+  std::vector<GradArg> args;
+};
+enum class SavedKind : uint8_t { Param, ParamShape, ParamDtype, Output };
+struct SavedSlot { SavedKind kind; int index; uint32_t users; };  // users: bit per gradient function
+
+enum class Outputs : uint8_t { One, Tuple, Named };
+enum class Promote : uint8_t { Same, Float };
+
+struct OpSpec {
+  std::string name;
+  PyObject* name_object = nullptr;
+  PyObject* params[kMaxParams] = {};    // interned names
+  PyObject* defaults[kMaxParams] = {};  // null: required
+  int nparams = 0, npositional = 0;
+  int varargs = -1;
+  Kernel kernel = nullptr;
+  LoopTable* loops = nullptr;
+  PyObject* forward = nullptr;          // Python over NumPy arrays, when there is no kernel
+  int pointwise = 0;
+  Promote promote = Promote::Same;
+  bool view = false;
+  Outputs outputs = Outputs::One;
+  PyObject* return_type = nullptr;
+  PyTypeObject* node_type = nullptr;    // made when first recorded
+  std::string node_name;
+  PyTypeObject* node_type_dim = nullptr;  // the same for calls that give parameter 1:
+  std::string node_name_dim;              // sum() is a SumBackward0, sum(dim) a SumBackward1
+  // Gradients: one function per differentiable parameter, or one joint function.
+  std::vector<int> differentiable;      // parameter indices
+  std::vector<GradFn> grads;            // parallel to differentiable, or a single joint one
+  bool joint = false;
+  std::vector<SavedSlot> slots;
+};
+
+struct Op {
+  PyObject_HEAD
+  vectorcallfunc vectorcall;
+  OpSpec* spec;        // shared by the in-place form; lives for ever
+  PyObject* dict;      // __doc__, declaration class, ...
+  bool inplace;
+};
+extern PyTypeObject* OpType;
+
+PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames);
+inline PyObject* call_op(Op* op, std::initializer_list<PyObject*> args) {
+  return op_vectorcall(as_object(op), args.begin(), args.size(), nullptr);
+}
+Op* find_op(const char* name);  // an operator declared under that name; throws when absent
+
+// pointwise.cpp
+Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination);
+// What a Python number is as an operand.
+struct ScalarValue { Category category; int64_t i; double re, im; };
+bool scalar_value(PyObject* o, ScalarValue* out);  // false: not a number
+DType result_type(PyObject* const* args, int n);   // torch.result_type over tensors and numbers
+void store_scalar(const ScalarValue& s, DType t, char* out);
+
+// The per-thread state of the gate.
+struct Modes {
+  PyObject* interpreters = nullptr;  // list when something is pushed, else null
+  bool grad = true;
+  bool inference = false;
+};
+extern thread_local Modes modes __attribute__((tls_model("initial-exec")));
+extern bool g_anomaly, g_anomaly_check_nan;
+
+// Number and comparison slots of Tensor, filled by declarations ("__add__", ...).
+extern Op* g_slots[64];
+int slot_index(std::string_view dunder);
+extern PyObject* slot_names[64];
+
+bool init_op(PyObject* module);
+
+}  // namespace rl

@@ -1,0 +1,514 @@
+// The element-wise engine: promote, broadcast, split into chunks, convert, thread, run a loop.
+//
+// Iteration space: the broadcast shape, coalesced and ordered by the output's memory. A chunk is a
+// run of its linear order. An operand that lies in that order with the loop's own dtype is passed
+// by pointer; any other is first brought into a small buffer (dtype and stride conversion happen
+// there, in cache, never as a copy of the whole operand).
+#include <cmath>
+#include <cstring>
+
+#include "convert.h"
+#include "op.h"
+
+namespace rl {
+namespace {
+
+constexpr int kMaxOperands = 4;  // output included
+constexpr int64_t kChunk = 1024;
+constexpr int kMaxItem = 16;
+
+struct Operand {
+  const Array* array = nullptr;  // null: a Python number
+  ScalarValue scalar;
+};
+
+// PyTorch's three ranks: tensors with dims, 0-d tensors, Python numbers. A lower rank only matters
+// when its category is higher.
+struct ResultType {
+  DType dim = DType::Bool, zero = DType::Bool, number = DType::Bool;
+  bool has_dim = false, has_zero = false, has_number = false;
+
+  static void add(DType& slot, bool& has, DType t) {
+    slot = has ? promote(slot, t) : t;
+    has = true;
+  }
+  static DType combine(DType higher, bool has_higher, DType lower, bool has_lower) {
+    if (!has_lower) return higher;
+    if (!has_higher) return lower;
+    if (category(lower) > category(higher) || (is_real(higher) && is_complex(lower))) return promote(higher, lower);
+    return higher;
+  }
+  void tensor(const Array& a) { a.ndim() ? add(dim, has_dim, a.dtype()) : add(zero, has_zero, a.dtype()); }
+  void scalar(const ScalarValue& s) {
+    static const DType kinds[4] = {DType::Bool, DType::I64, DType::F32, DType::C64};
+    DType t = kinds[static_cast<int>(s.category)];
+    if (s.category == Category::Real) t = default_dtype();
+    if (s.category == Category::Complex) t = to_complex(default_dtype());
+    add(number, has_number, t);
+  }
+  DType result() const {
+    return combine(dim, has_dim, combine(zero, has_zero, number, has_number), has_zero || has_number);
+  }
+};
+
+// Everything a chunk needs to know; lives on the stack of the call.
+struct Plan {
+  int n = 0;                      // operands, output first
+  int ndim = 0;
+  int64_t sizes[kMaxDims];        // innermost last, coalesced
+  int64_t strides[kMaxOperands][kMaxDims];  // bytes
+  char* base[kMaxOperands];
+  bool direct[kMaxOperands];      // in linear order with the loop's dtype
+  bool splat[kMaxOperands];       // a number, or one element repeated: buffer filled once
+  ConvertFn load[kMaxOperands];   // storage dtype -> loop dtype (for the output: loop -> storage)
+  int item[kMaxOperands];         // bytes of the loop's dtype
+  int64_t numel = 0;
+  LoopFn fn;
+  const double* params;
+  alignas(16) char scalars[kMaxOperands][kMaxItem];
+};
+
+void splat_fill(char* buffer, const char* value, int item, int64_t n) {
+  visit_size(item, [&](auto tag) {
+    using T = decltype(tag);
+    T v;
+    std::memcpy(&v, value, sizeof v);
+    T* out = reinterpret_cast<T*>(buffer);
+    for (int64_t i = 0; i < n; ++i) out[i] = v;
+  });
+}
+
+// Walks the rows that [begin, begin + count) of the linear order touches: f(pointer, done, length).
+template <class F> void each_run(const Plan& p, int k, int64_t begin, int64_t count, F f) {
+  const int last = p.ndim - 1;
+  const int64_t row = p.sizes[last];
+  int64_t column = begin % row, rest = begin / row;
+  int64_t index[kMaxDims];
+  char* ptr = p.base[k];
+  for (int d = last - 1; d >= 0; --d) {
+    index[d] = rest % p.sizes[d];
+    rest /= p.sizes[d];
+    ptr += index[d] * p.strides[k][d];
+  }
+  const int64_t inner = p.strides[k][last];
+  for (int64_t done = 0;;) {
+    const int64_t length = std::min(row - column, count - done);
+    f(ptr + column * inner, done, length);
+    done += length;
+    if (done >= count) return;
+    column = 0;
+    for (int d = last - 1; d >= 0; --d) {
+      ptr += p.strides[k][d];
+      if (++index[d] < p.sizes[d]) break;
+      ptr -= p.strides[k][d] * p.sizes[d];
+      index[d] = 0;
+    }
+  }
+}
+
+void run_range(const Plan& p, int64_t begin, int64_t end) {
+  alignas(64) char buffers[kMaxOperands][kChunk * kMaxItem];
+  char* args[kMaxOperands];
+  bool all_direct = true, any_splat = false;
+  for (int k = 0; k < p.n; ++k) {
+    if (p.splat[k]) {
+      splat_fill(buffers[k], p.scalars[k], p.item[k], std::min(kChunk, end - begin));
+      any_splat = true;
+    } else {
+      all_direct = all_direct && p.direct[k];
+    }
+  }
+  // Chunks end with their row when rows are long, so that whole runs can be passed by pointer.
+  const int64_t row = p.ndim ? p.sizes[p.ndim - 1] : 1;
+  const bool by_row = !all_direct && row >= 128;
+  for (int64_t i = begin; i < end;) {
+    int64_t count = end - i;
+    if (!all_direct || any_splat) count = std::min(count, kChunk);
+    if (by_row) count = std::min(count, row - i % row);
+    for (int k = 0; k < p.n; ++k) {
+      if (p.splat[k]) {
+        args[k] = buffers[k];
+      } else if (p.direct[k]) {
+        args[k] = p.base[k] + i * p.item[k];
+      } else if (k == 0) {
+        args[0] = buffers[0];
+      } else {
+        args[k] = buffers[k];
+        each_run(p, k, i, count, [&](char* src, int64_t done, int64_t length) {
+          if (length == count && !p.load[k] && p.strides[k][p.ndim - 1] == p.item[k]) {
+            args[k] = src;  // a whole run with the right dtype
+            return;
+          }
+          const ConvertFn load = p.load[k];
+          char* dst = buffers[k] + done * p.item[k];
+          if (load) {
+            load(dst, p.item[k], src, p.strides[k][p.ndim - 1], length);
+            return;
+          }
+          visit_size(p.item[k], [&](auto tag) {
+            using T = decltype(tag);
+            const int64_t step = p.strides[k][p.ndim - 1];
+            T* out = reinterpret_cast<T*>(dst);
+            if (step == 0) {
+              const T v = *reinterpret_cast<const T*>(src);
+              for (int64_t j = 0; j < length; ++j) out[j] = v;
+            } else if (step == static_cast<int64_t>(sizeof(T))) {
+              std::memcpy(out, src, static_cast<size_t>(length) * sizeof(T));
+            } else {
+              for (int64_t j = 0; j < length; ++j) out[j] = *reinterpret_cast<const T*>(src + j * step);
+            }
+          });
+        });
+      }
+    }
+    bool store = !p.direct[0];
+    if (store && !p.load[0] && by_row && p.strides[0][p.ndim - 1] == p.item[0]) {
+      each_run(p, 0, i, count, [&](char* dst, int64_t, int64_t) { args[0] = dst; });
+      store = false;
+    }
+    p.fn(args, count, p.params);
+    if (store) {
+      each_run(p, 0, i, count, [&](char* dst, int64_t done, int64_t length) {
+        const char* src = buffers[0] + done * p.item[0];
+        const int64_t step = p.strides[0][p.ndim - 1];
+        if (p.load[0]) {
+          p.load[0](dst, step, src, p.item[0], length);
+          return;
+        }
+        visit_size(p.item[0], [&](auto tag) {
+          using T = decltype(tag);
+          const T* in = reinterpret_cast<const T*>(src);
+          for (int64_t j = 0; j < length; ++j) *reinterpret_cast<T*>(dst + j * step) = in[j];
+        });
+      });
+    }
+    i += count;
+  }
+}
+
+// Strides of an input over the broadcast shape, in bytes.
+void broadcast_strides(const Array& a, Shape shape, int64_t* out) {
+  const int lead = static_cast<int>(shape.size()) - a.ndim();
+  for (int d = 0; d < static_cast<int>(shape.size()); ++d) {
+    const int own = d - lead;
+    out[d] = own < 0 || a.sizes()[own] == 1 ? 0 : a.strides()[own] * a.item();
+  }
+}
+
+// Orders dims by the output's strides (outermost first) and joins those that lie end to end in
+// every operand.
+void coalesce(Plan& p, Shape shape) {
+  int order[kMaxDims], n = 0;
+  for (int d = 0; d < static_cast<int>(shape.size()); ++d) {
+    if (shape[d] != 1) order[n++] = d;
+  }
+  for (int i = 1; i < n; ++i) {  // insertion sort: nearly always in order already
+    for (int j = i; j > 0 && p.strides[0][order[j - 1]] < p.strides[0][order[j]]; --j) std::swap(order[j - 1], order[j]);
+  }
+  int64_t strides[kMaxOperands][kMaxDims];
+  int m = 0;
+  for (int i = 0; i < n; ++i) {
+    const int d = order[i];
+    bool join = m > 0;
+    for (int k = 0; k < p.n && join; ++k) join = strides[k][m - 1] == p.strides[k][d] * shape[d];
+    if (join) {
+      p.sizes[m - 1] *= shape[d];
+    } else {
+      p.sizes[m++] = shape[d];
+    }
+    for (int k = 0; k < p.n; ++k) strides[k][m - 1] = p.strides[k][d];
+  }
+  if (m == 0) {
+    p.sizes[0] = 1;
+    for (int k = 0; k < p.n; ++k) strides[k][0] = 0;
+    m = 1;
+  }
+  p.ndim = m;
+  for (int k = 0; k < p.n; ++k) std::copy(strides[k], strides[k] + m, p.strides[k]);
+}
+
+bool linear(const Plan& p, int k, int item) {
+  int64_t expected = item;
+  for (int d = p.ndim - 1; d >= 0; --d) {
+    if (p.sizes[d] != 1 && p.strides[k][d] != expected) return false;
+    expected *= p.sizes[d];
+  }
+  return true;
+}
+
+void execute(Plan& p, double cost) {
+  const double work = static_cast<double>(p.numel) * cost;  // ns
+  NoGil nogil(static_cast<int64_t>(work), 20000);
+  parallel_for(p.numel, std::max<int64_t>(static_cast<int64_t>(20000 / cost), 1), [&](int64_t a, int64_t b) { run_range(p, a, b); });
+}
+
+// Two operands over the same storage but not element on element: writing one would spoil the other.
+bool conflicts(const Array& out, const Array& in) {
+  if (out.storage() != in.storage()) return false;
+  if (out.offset() == in.offset() && out.same_shape(in) && std::equal(out.strides(), out.strides() + out.ndim(), in.strides()) && out.dtype() == in.dtype()) return false;
+  return true;
+}
+
+[[noreturn]] void not_implemented(const OpSpec& spec, DType t) {
+  fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", spec.name.c_str(), dtype_scalar_name(t));
+}
+
+}  // namespace
+
+bool scalar_value(PyObject* o, ScalarValue* out) {
+  if (PyFloat_Check(o)) {
+    const double v = PyFloat_AS_DOUBLE(o);
+    *out = {Category::Real, 0, v, 0};
+    return true;
+  }
+  if (PyBool_Check(o)) {
+    *out = {Category::Bool, o == Py_True, o == Py_True ? 1.0 : 0.0, 0};
+    return true;
+  }
+  if (PyLong_Check(o)) {
+    int overflow;
+    const int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (overflow) {
+      if (overflow > 0) {  // up to 2^64 - 1 wraps, as PyTorch's unsigned scalars do
+        const uint64_t u = PyLong_AsUnsignedLongLong(o);
+        if (!PyErr_Occurred()) {
+          *out = {Category::Integer, static_cast<int64_t>(u), static_cast<double>(u), 0};
+          return true;
+        }
+        PyErr_Clear();
+      }
+      fail(ErrorType::Runtime, "Overflow when unpacking long long: a Python int is too large for int64");
+    }
+    *out = {Category::Integer, v, static_cast<double>(v), 0};
+    return true;
+  }
+  if (PyComplex_Check(o)) {
+    const Py_complex c = PyComplex_AsCComplex(o);
+    *out = {Category::Complex, 0, c.real, c.imag};
+    return true;
+  }
+  // NumPy's scalars: they have a dtype and turn into Python numbers through item().
+  if (tensor_check(o) || PyUnicode_Check(o) || !PyObject_HasAttrString(o, "dtype") || !PyObject_HasAttrString(o, "item") ||
+      (PySequence_Check(o) && PyObject_Size(o) >= 0)) {
+    PyErr_Clear();
+    return false;
+  }
+  PyErr_Clear();
+  Ref item(PyObject_CallMethod(o, "item", nullptr));
+  if (!item || Py_TYPE(item.p) == Py_TYPE(o)) {
+    PyErr_Clear();
+    return false;
+  }
+  return scalar_value(item, out);
+}
+
+void store_scalar(const ScalarValue& s, DType t, char* out) {
+  visit_all(t, [&](auto tag) {
+    using T = decltype(tag);
+    T v;
+    if constexpr (std::is_same_v<T, c64> || std::is_same_v<T, c128>) {
+      v = T(static_cast<typename T::value_type>(s.re), static_cast<typename T::value_type>(s.im));
+    } else if constexpr (std::is_same_v<T, bool>) {
+      v = s.re != 0 || s.im != 0;
+    } else if constexpr (std::is_integral_v<T>) {
+      if (s.category == Category::Integer) {
+        // As in PyTorch, a negative number wraps in an unsigned type but nothing else overflows.
+        const bool fits = std::is_same_v<T, uint8_t> ? s.i >= -255 && s.i <= 255 : static_cast<int64_t>(static_cast<T>(s.i)) == s.i;
+        if (!fits) fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", dtype_name(t));
+        v = static_cast<T>(s.i);
+      } else {
+        v = s.category == Category::Bool ? static_cast<T>(s.i) : static_cast<T>(static_cast<int64_t>(s.re));
+      }
+    } else if constexpr (std::is_same_v<T, double>) {
+      v = s.re;
+    } else {
+      v = T(static_cast<float>(s.re));
+    }
+    std::memcpy(out, &v, sizeof v);
+  });
+}
+
+DType result_type(PyObject* const* args, int n) {
+  ResultType r;
+  for (int k = 0; k < n; ++k) {
+    ScalarValue s;
+    if (tensor_check(args[k])) r.tensor(as_tensor(args[k])->array);
+    else if (scalar_value(args[k], &s)) r.scalar(s);
+    else fail(ErrorType::Type, "result_type: expected Tensor or Number, got %s", Py_TYPE(args[k])->tp_name);
+  }
+  return r.result();
+}
+
+static double param_value(const OpSpec& spec, PyObject* o, int i) {
+  if (o == Py_None) return NAN;
+  if (PyFloat_CheckExact(o)) return PyFloat_AS_DOUBLE(o);
+  if (PyLong_Check(o)) return PyLong_AsDouble(o);
+  try {
+    return number(o);
+  } catch (const PythonError&) {
+    PyErr_Clear();
+  } catch (const Error&) {
+  }
+  fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Number, not %s", spec.name.c_str(), PyUnicode_AsUTF8(spec.params[i]), i + 1, Py_TYPE(o)->tp_name);
+}
+
+Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination) {
+  const int nin = spec.pointwise;
+  Operand ops[kMaxOperands];
+  ResultType kind;
+  const Array* first = nullptr;  // the first tensor operand
+  bool uniform = true;           // all tensors contiguous with one shape and dtype
+  for (int k = 0; k < nin; ++k) {
+    PyObject* o = args[k];
+    if (tensor_check(o)) {
+      const Array& a = as_tensor(o)->array;
+      ops[k].array = &a;
+      kind.tensor(a);
+      if (!first) {
+        first = &a;
+        uniform = a.contiguous();
+      } else {
+        uniform = uniform && a.contiguous() && a.dtype() == first->dtype() && a.same_shape(*first);
+      }
+    } else if (scalar_value(o, &ops[k].scalar)) {
+      kind.scalar(ops[k].scalar);
+    } else {
+      fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s", spec.name.c_str(), PyUnicode_AsUTF8(spec.params[k]), k + 1, Py_TYPE(o)->tp_name);
+    }
+  }
+  DType compute = kind.result();
+  if (spec.promote == Promote::Float && is_integral(compute)) compute = default_dtype();
+  const Loop* loop = &spec.loops->by_dtype[static_cast<int>(compute)];
+  DType result = loop->out;
+  if (!loop->fn) {
+    if (!is_half(compute)) not_implemented(spec, compute);
+    loop = &spec.loops->by_dtype[static_cast<int>(DType::F32)];
+    if (!loop->fn) not_implemented(spec, compute);
+    result = loop->out == DType::F32 ? compute : loop->out;
+    compute = DType::F32;
+  }
+  double params[kMaxParams];
+  for (int i = nin; i < spec.nparams; ++i) params[i - nin] = param_value(spec, args[i], i);
+
+  Plan p;
+  p.n = nin + 1;
+  p.fn = loop->fn;
+  p.params = params;
+  for (int k = 1; k < p.n; ++k) {
+    const Operand& o = ops[k - 1];
+    p.item[k] = itemsize(compute);
+    p.splat[k] = !o.array;
+    if (!o.array) store_scalar(o.scalar, compute, p.scalars[k]);
+  }
+  p.splat[0] = false;
+  p.item[0] = itemsize(loop->out);
+
+  // The usual case: one shape, one dtype, contiguous.
+  if (uniform && first && first->dtype() == compute &&
+      (!destination || (destination->contiguous() && destination->dtype() == loop->out && destination->same_shape(*first)))) {
+    bool aliased = false;
+    if (destination) {
+      for (int k = 0; k < nin; ++k) aliased = aliased || (ops[k].array && conflicts(*destination, *ops[k].array));
+    }
+    if (!aliased && result == loop->out) {
+      Array fresh;
+      if (!destination) fresh = Array::empty(result, first->shape());
+      const Array& out = destination ? *destination : fresh;
+      p.numel = out.numel();
+      p.base[0] = out.bytes();
+      p.direct[0] = true;
+      p.ndim = 0;
+      bool splat = false;
+      for (int k = 1; k < p.n; ++k) {
+        p.direct[k] = !p.splat[k];
+        splat = splat || p.splat[k];
+        if (ops[k - 1].array) p.base[k] = ops[k - 1].array->bytes();
+      }
+      if (p.numel == 0) return fresh;
+      if (!splat && static_cast<double>(p.numel) * loop->cost < 20000) {
+        p.fn(p.base, p.numel, params);
+      } else if (splat && p.numel <= 64) {
+        alignas(64) char buffers[kMaxOperands][64 * kMaxItem];
+        for (int k = 1; k < p.n; ++k) {
+          if (p.splat[k]) {
+            splat_fill(buffers[k], p.scalars[k], p.item[k], p.numel);
+            p.base[k] = buffers[k];
+          }
+        }
+        p.fn(p.base, p.numel, params);
+      } else {
+        execute(p, loop->cost);
+      }
+      return fresh;
+    }
+  }
+
+  std::vector<int64_t> shape;
+  for (int k = 0; k < nin; ++k) {
+    if (!ops[k].array) continue;
+    shape = ops[k].array == first ? std::vector<int64_t>(first->shape().begin(), first->shape().end())
+                                  : broadcast_shapes(spec.name.c_str(), shape, ops[k].array->shape());
+  }
+  Array fresh;
+  if (destination) {
+    if (!std::equal(shape.begin(), shape.end(), destination->sizes(), destination->sizes() + destination->ndim())) {
+      fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s", shape_text(destination->shape()).c_str(), shape_text(shape).c_str());
+    }
+    if (!can_cast(result, destination->dtype())) {
+      fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s", dtype_scalar_name(result), dtype_scalar_name(destination->dtype()));
+    }
+    for (int d = 0; d < destination->ndim(); ++d) {
+      if (destination->sizes()[d] > 1 && destination->strides()[d] == 0) {
+        fail(ErrorType::Runtime, "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.");
+      }
+    }
+    result = destination->dtype();
+  } else {
+    // The output follows the memory order of the first operand that has the full shape.
+    const Array* model = nullptr;
+    for (int k = 0; k < nin && !model; ++k) {
+      const Array* a = ops[k].array;
+      if (a && a->ndim() == static_cast<int>(shape.size()) && std::equal(shape.begin(), shape.end(), a->sizes())) model = a;
+    }
+    fresh = model && !model->contiguous() ? Array::empty_like(*model, result) : Array::empty(result, shape);
+  }
+  const Array& out = destination ? *destination : fresh;
+  p.numel = out.numel();
+  if (p.numel == 0) return fresh;
+  Array copies[kMaxOperands];  // of inputs that the output would overwrite
+  broadcast_strides(out, shape, p.strides[0]);
+  p.base[0] = out.bytes();
+  for (int k = 1; k < p.n; ++k) {
+    const Array* a = ops[k - 1].array;
+    if (!a) {
+      std::fill(p.strides[k], p.strides[k] + shape.size(), 0);
+      p.base[k] = p.scalars[k];
+      continue;
+    }
+    if (destination && conflicts(out, *a)) {
+      copies[k] = a->clone();
+      a = &copies[k];
+      // Keep reading through the copy: same shape, its own strides.
+    }
+    if (a->numel() == 1) {  // a 0-d tensor is a number whose value is in memory
+      p.splat[k] = true;
+      if (a->dtype() == compute) std::memcpy(p.scalars[k], a->bytes(), static_cast<size_t>(p.item[k]));
+      else convert(compute, p.scalars[k], a->dtype(), a->bytes(), 1);
+      std::fill(p.strides[k], p.strides[k] + shape.size(), 0);
+      p.base[k] = p.scalars[k];
+      continue;
+    }
+    broadcast_strides(*a, shape, p.strides[k]);
+    p.base[k] = a->bytes();
+    p.load[k] = a->dtype() == compute ? nullptr : find_convert(compute, a->dtype());
+  }
+  p.load[0] = result == loop->out ? nullptr : find_convert(result, loop->out);
+  coalesce(p, shape);
+  for (int k = 0; k < p.n; ++k) p.direct[k] = !p.splat[k] && !p.load[k] && linear(p, k, p.item[k]);
+  bool converts = false;
+  for (int k = 0; k < p.n; ++k) converts = converts || (!p.splat[k] && !p.direct[k]);
+  execute(p, loop->cost + (converts ? 0.3 : 0));
+  return fresh;
+}
+
+}  // namespace rl

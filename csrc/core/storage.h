@@ -1,0 +1,76 @@
+// Storage: a block of memory on a device, its version and who owns it.
+//
+// Reference counts and the allocator are guarded by the GIL: kernels release it only
+// around loops over raw pointers, never while they hold or drop a reference.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+typedef struct _object PyObject;
+
+namespace rl {
+
+enum class DeviceType : uint8_t { CPU = 0, CUDA = 1, Meta = 2 };
+
+struct Storage {
+  int64_t refs;
+  char* data;
+  size_t nbytes;
+  uint32_t version;      // bumped by every in-place write
+  DeviceType device;
+  uint8_t device_index;
+  bool inside;           // data lies in the same allocation, behind this header
+  bool shared;           // lives in memory shared between processes
+  PyObject* owner;       // keeps a foreign buffer alive (NumPy, DLPack, mmap); strong
+  size_t block;          // bytes asked for the allocation that holds this header
+};
+
+Storage* storage_new(size_t nbytes);                                   // uninitialised
+Storage* storage_foreign(void* data, size_t nbytes, PyObject* owner);  // takes a new reference
+void storage_free(Storage* s);
+void storage_resize(Storage* s, size_t nbytes);  // keeps the common prefix; own memory only
+
+class StorageRef {
+  Storage* s_ = nullptr;
+
+ public:
+  StorageRef() = default;
+  explicit StorageRef(Storage* s) : s_(s) {}  // takes over one reference
+  StorageRef(const StorageRef& o) : s_(o.s_) { if (s_) ++s_->refs; }
+  StorageRef(StorageRef&& o) noexcept : s_(std::exchange(o.s_, nullptr)) {}
+  StorageRef& operator=(StorageRef o) noexcept { std::swap(s_, o.s_); return *this; }
+  ~StorageRef() { if (s_ && --s_->refs == 0) storage_free(s_); }
+  Storage* get() const { return s_; }
+  Storage* operator->() const { return s_; }
+  explicit operator bool() const { return s_ != nullptr; }
+  bool operator==(const StorageRef& o) const { return s_ == o.s_; }
+};
+
+// The caching allocator: 64-byte aligned blocks in size bins, kept and reused.
+void* cpu_alloc(size_t nbytes);              // throws Error(Memory)
+void cpu_free(void* p, size_t nbytes);       // the same nbytes as asked
+void cpu_empty_cache();
+struct MemoryStats {
+  int64_t allocated, peak, cached, allocations, system_allocations;
+};
+MemoryStats cpu_memory_stats();
+void cpu_reset_peak();
+
+// Scratch memory for one kernel call, from the same pool. Make it while holding the GIL.
+template <class T> class Scratch {
+  T* p_;
+  size_t bytes_;
+
+ public:
+  explicit Scratch(size_t n) : p_(nullptr), bytes_(n * sizeof(T)) {
+    if (bytes_) p_ = static_cast<T*>(cpu_alloc(bytes_));
+  }
+  ~Scratch() { if (p_) cpu_free(p_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  T* get() const { return p_; }
+  T& operator[](size_t i) const { return p_[i]; }
+};
+
+}  // namespace rl

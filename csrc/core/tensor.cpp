@@ -1,0 +1,619 @@
+// The Tensor type: memory, attributes and the methods that must be quick.
+#include "tensor.h"
+
+#include <structmember.h>
+
+#include <unordered_map>
+
+#include "autograd.h"
+#include "op.h"
+
+namespace rl {
+
+PyTypeObject* TensorType;
+PyTypeObject* ParameterType;
+PyObject* g_cpu_device;
+
+namespace {
+
+constexpr int kFreeMax = 256;
+Tensor* g_free[kFreeMax];
+int g_free_count = 0;
+std::unordered_map<std::string, PyObject*> g_helpers;
+
+void init_fields(Tensor* t, Array a) {
+  new (&t->array) Array(std::move(a));
+  t->grad = nullptr;
+  t->grad_fn = nullptr;
+  t->base = nullptr;
+  t->dict = nullptr;
+  t->weakrefs = nullptr;
+  t->extra = nullptr;
+  t->output_nr = 0;
+  t->history = 0;
+  t->requires_grad = false;
+  t->flags = 0;
+}
+
+int tensor_clear(Tensor* t) {
+  Py_CLEAR(t->grad);
+  Py_CLEAR(t->grad_fn);
+  Py_CLEAR(t->base);
+  Py_CLEAR(t->dict);
+  if (t->extra) {
+    Py_CLEAR(t->extra->hooks);
+    Py_CLEAR(t->extra->post_hooks);
+  }
+  return 0;
+}
+
+int tensor_traverse(Tensor* t, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(t));
+  Py_VISIT(t->grad);
+  Py_VISIT(t->grad_fn);
+  Py_VISIT(t->base);
+  Py_VISIT(t->dict);
+  if (t->extra) {
+    Py_VISIT(t->extra->hooks);
+    Py_VISIT(t->extra->post_hooks);
+  }
+  return 0;
+}
+
+void tensor_dealloc(Tensor* t) {
+  PyTypeObject* type = Py_TYPE(t);
+  PyObject_GC_UnTrack(t);
+  if (t->weakrefs) PyObject_ClearWeakRefs(as_object(t));
+  // A long chain of views or histories must not overflow the C stack.
+  Py_TRASHCAN_BEGIN(t, tensor_dealloc)
+  tensor_clear(t);
+  delete t->extra;
+  t->array.~Array();
+  if (type == TensorType && g_free_count < kFreeMax) {
+    g_free[g_free_count++] = t;
+  } else {
+    type->tp_free(t);
+  }
+  Py_DECREF(type);
+  Py_TRASHCAN_END
+}
+
+PyObject* tensor_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  try {
+    const int64_t zero[1] = {0};
+    if (PyTuple_GET_SIZE(args) == 0 && (!kwargs || PyDict_GET_SIZE(kwargs) == 0)) {
+      return as_object(tensor_new(Array::empty(default_dtype(), Shape(zero, 1)), type));
+    }
+    if (!exact_tensor(as_object(type)) && type != TensorType && PyTuple_GET_SIZE(args) >= 1 &&
+        tensor_check(PyTuple_GET_ITEM(args, 0)) && !kwargs) {
+      return as_object(tensor_new(as_tensor(PyTuple_GET_ITEM(args, 0))->array, type));
+    }
+    Ref made(PyObject_Call(helper("legacy_tensor"), args, kwargs));
+    checked(made);
+    return as_object(tensor_new(as_tensor(made)->array, type));
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+// -- attributes -------------------------------------------------------------------------------
+
+template <class F> PyObject* guarded(F f) {
+  try {
+    return f();
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyObject* get_shape(Tensor* t, void*) { return guarded([&] { return size_object(t->array.shape()); }); }
+PyObject* get_dtype(Tensor* t, void*) { return Py_NewRef(dtype_object(t->array.dtype())); }
+PyObject* get_device(Tensor*, void*) { return Py_NewRef(g_cpu_device); }
+PyObject* get_ndim(Tensor* t, void*) { return PyLong_FromLong(t->array.ndim()); }
+PyObject* get_requires_grad(Tensor* t, void*) {
+  return guarded([&] { return PyBool_FromLong(needs_grad(t)); });
+}
+PyObject* get_grad(Tensor* t, void*) {
+  if (t->grad) return Py_NewRef(t->grad);
+  if (t->grad_fn && !(t->flags & kRetainsGrad)) {
+    if (PyErr_WarnEx(PyExc_UserWarning,
+                     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+                     "populated during autograd.backward(). Use .retain_grad() on it if you want its gradient.",
+                     1) < 0) {
+      return nullptr;
+    }
+  }
+  Py_RETURN_NONE;
+}
+PyObject* get_grad_fn(Tensor* t, void*) {
+  return guarded([&] {
+    Node* n = grad_fn_of(t);
+    return n ? Py_NewRef(as_object(n)) : Py_NewRef(Py_None);
+  });
+}
+PyObject* get_is_leaf(Tensor* t, void*) {
+  return guarded([&] { return PyBool_FromLong(!grad_fn_of(t)); });
+}
+PyObject* get_output_nr(Tensor* t, void*) { return PyLong_FromLong(t->output_nr); }
+PyObject* get_base(Tensor* t, void*) { return Py_NewRef(t->base ? as_object(t->base) : Py_None); }
+PyObject* get_version(Tensor* t, void*) {
+  if (t->flags & kInference) {
+    PyErr_SetString(PyExc_RuntimeError, "Inference tensors do not track version counter.");
+    return nullptr;
+  }
+  return PyLong_FromLong(t->flags & kNoVersion ? 0 : t->array.storage()->version);
+}
+PyObject* get_data(Tensor* t, void*) {
+  return guarded([&] {
+    Tensor* d = Py_TYPE(t) == TensorType || Py_TYPE(t) == ParameterType ? tensor_new(t->array) : tensor_new(t->array, Py_TYPE(t));
+    d->flags |= kNoVersion;
+    return as_object(d);
+  });
+}
+
+int set_requires_grad(Tensor* t, PyObject* value, void*) {
+  try {
+    if (!value || !PyBool_Check(value)) fail(ErrorType::Runtime, "requires_grad must be a bool");
+    const bool wanted = value == Py_True;
+    if (grad_fn_of(t)) {
+      if (wanted) return 0;
+      fail(ErrorType::Runtime,
+           "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph that "
+           "doesn't require differentiation use var_no_grad = var.detach().");
+    }
+    if (wanted && !is_differentiable(t->array.dtype())) {
+      fail(ErrorType::Runtime, "only Tensors of floating point and complex dtype can require gradients, got %s", dtype_name(t->array.dtype()));
+    }
+    if (wanted && (t->flags & kInference) && !modes.inference) {
+      fail(ErrorType::Runtime, "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
+    }
+    t->requires_grad = wanted;
+    return 0;
+  } catch (...) {
+    translate_exception();
+    return -1;
+  }
+}
+
+int set_grad(Tensor* t, PyObject* value, void*) {
+  try {
+    if (!value || value == Py_None) {
+      Py_CLEAR(t->grad);
+      return 0;
+    }
+    if (!tensor_check(value)) fail(ErrorType::Type, "assigned grad expected to be a Tensor or None but got grad of type \"%s\"", Py_TYPE(value)->tp_name);
+    if (value == as_object(t)) fail(ErrorType::Runtime, "can't assign Variable as its own grad");
+    const Array &own = t->array, &given = as_tensor(value)->array;
+    if (own.dtype() != given.dtype()) {
+      fail(ErrorType::Runtime, "assigned grad has data of a different type: got %s, expected %s", dtype_name(given.dtype()), dtype_name(own.dtype()));
+    }
+    if (!own.same_shape(given)) {
+      fail(ErrorType::Runtime, "assigned grad has data of a different size: got %s, expected %s", shape_text(given.shape()).c_str(), shape_text(own.shape()).c_str());
+    }
+    tensor_track(t);
+    Py_XSETREF(t->grad, Py_NewRef(value));
+    return 0;
+  } catch (...) {
+    translate_exception();
+    return -1;
+  }
+}
+
+int set_data(Tensor* t, PyObject* value, void*) {
+  if (!value || !tensor_check(value)) {
+    PyErr_SetString(PyExc_TypeError, "Variable data has to be a tensor, but got something else");
+    return -1;
+  }
+  try {
+    if (t->requires_grad && !is_differentiable(as_tensor(value)->array.dtype())) {
+      fail(ErrorType::Runtime, "data set to a tensor that requires gradients must be floating point or complex dtype");
+    }
+    t->array = as_tensor(value)->array;
+    return 0;
+  } catch (...) {
+    translate_exception();
+    return -1;
+  }
+}
+
+int set_grad_fn(Tensor* t, PyObject* value, void*) {
+  if (value && value != Py_None) {
+    PyErr_SetString(PyExc_RuntimeError, "_grad_fn can be only set to None");
+    return -1;
+  }
+  Py_CLEAR(t->grad_fn);
+  return 0;
+}
+
+PyGetSetDef tensor_getset[] = {
+    {"shape", (getter)get_shape, nullptr, "Size of each dimension (torch.Size).", nullptr},
+    {"dtype", (getter)get_dtype, nullptr, "Element type.", nullptr},
+    {"device", (getter)get_device, nullptr, "Device that holds the elements.", nullptr},
+    {"ndim", (getter)get_ndim, nullptr, "Number of dimensions.", nullptr},
+    {"requires_grad", (getter)get_requires_grad, (setter)set_requires_grad, "Whether gradients are wanted for this tensor.", nullptr},
+    {"grad", (getter)get_grad, (setter)set_grad, "Accumulated gradient, or None.", nullptr},
+    {"_grad", (getter)get_grad, (setter)set_grad, nullptr, nullptr},
+    {"grad_fn", (getter)get_grad_fn, nullptr, "Node that made this tensor, or None for a leaf.", nullptr},
+    {"_grad_fn", (getter)get_grad_fn, (setter)set_grad_fn, nullptr, nullptr},
+    {"is_leaf", (getter)get_is_leaf, nullptr, "Whether no recorded operation made this tensor.", nullptr},
+    {"output_nr", (getter)get_output_nr, nullptr, nullptr, nullptr},
+    {"_base", (getter)get_base, nullptr, "Tensor this one is a view of, or None.", nullptr},
+    {"_version", (getter)get_version, nullptr, "How many in-place writes the storage has seen.", nullptr},
+    {"data", (getter)get_data, (setter)set_data, "The same elements without history.", nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyMemberDef tensor_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(Tensor, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Tensor, weakrefs), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
+
+// -- methods ----------------------------------------------------------------------------------
+
+PyObject* one_dim(const char* name, const Array& a, Shape values, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  PyObject* dim = n == 1 ? args[0] : kwnames && PyTuple_GET_SIZE(kwnames) == 1 ? args[n] : Py_None;
+  if (dim == Py_None) return nullptr;
+  if (a.ndim() == 0) fail(ErrorType::Index, "%s: Dimension specified as %lld but tensor has no dimensions", name, static_cast<long long>(integer(dim)));
+  return PyLong_FromLongLong(values[static_cast<size_t>(wrap_dim(name, integer(dim), a.ndim()))]);
+}
+
+PyObject* m_size(Tensor* t, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    PyObject* one = one_dim("size", t->array, t->array.shape(), args, n, kwnames);
+    return one || PyErr_Occurred() ? one : size_object(t->array.shape());
+  });
+}
+PyObject* m_stride(Tensor* t, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  return guarded([&]() -> PyObject* {
+    PyObject* one = one_dim("stride", t->array, t->array.stride_span(), args, n, kwnames);
+    if (one || PyErr_Occurred()) return one;
+    PyObject* out = checked(PyTuple_New(t->array.ndim()));
+    for (int d = 0; d < t->array.ndim(); ++d) PyTuple_SET_ITEM(out, d, PyLong_FromLongLong(t->array.stride(d)));
+    return out;
+  });
+}
+PyObject* m_dim(Tensor* t, PyObject*) { return PyLong_FromLong(t->array.ndim()); }
+PyObject* m_numel(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.numel()); }
+PyObject* m_data_ptr(Tensor* t, PyObject*) {
+  return PyLong_FromUnsignedLongLong(t->array.numel() ? reinterpret_cast<uintptr_t>(t->array.bytes()) : 0);
+}
+PyObject* m_storage_offset(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.offset()); }
+PyObject* m_element_size(Tensor* t, PyObject*) { return PyLong_FromLong(t->array.item()); }
+PyObject* m_item(Tensor* t, PyObject*) {
+  return guarded([&] { return item_object(t->array); });
+}
+PyObject* m_tolist(Tensor* t, PyObject*) {
+  return guarded([&] { return tolist_object(t->array); });
+}
+PyObject* m_is_floating_point(Tensor* t, PyObject*) { return PyBool_FromLong(is_real(t->array.dtype())); }
+PyObject* m_is_complex(Tensor* t, PyObject*) { return PyBool_FromLong(is_complex(t->array.dtype())); }
+PyObject* m_is_inference(Tensor* t, PyObject*) { return PyBool_FromLong(t->flags & kInference); }
+PyObject* m_is_view(Tensor* t, PyObject*) { return PyBool_FromLong(t->base != nullptr); }
+PyObject* m_storage_id(Tensor* t, PyObject*) { return PyLong_FromVoidPtr(t->array.storage()); }
+PyObject* m_channels_last(Tensor* t, PyObject*) { return PyBool_FromLong(t->array.channels_last()); }
+PyObject* m_dense(Tensor* t, PyObject*) { return PyBool_FromLong(t->array.dense()); }
+PyObject* m_is_row_major(Tensor* t, PyObject*) { return PyBool_FromLong(t->array.contiguous()); }
+
+PyObject* m_detach(Tensor* t, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    if (modes.interpreters || !exact_tensor(as_object(t))) return call_helper("detach", {as_object(t)});
+    Tensor* d = tensor_new(t->array);
+    d->flags |= t->flags & (kInference | kNoVersion);
+    return as_object(d);
+  });
+}
+PyObject* m_raw_detach(Tensor* t, PyObject*) {
+  return guarded([&] {
+    Tensor* d = tensor_new(t->array);
+    d->flags |= t->flags & (kInference | kNoVersion);
+    return as_object(d);
+  });
+}
+PyObject* m_detach_(Tensor* t, PyObject*) {
+  if (t->base && !(t->flags & kQuietView)) {
+    PyErr_SetString(PyExc_RuntimeError, "Can't detach views in-place. Use detach() instead.");
+    return nullptr;
+  }
+  Py_CLEAR(t->grad_fn);
+  t->requires_grad = false;
+  t->output_nr = 0;
+  return Py_NewRef(as_object(t));
+}
+PyObject* m_requires_grad_(Tensor* t, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  PyObject* value = n >= 1 || (kwnames && PyTuple_GET_SIZE(kwnames) == 1) ? args[0] : Py_True;
+  return set_requires_grad(t, value, nullptr) < 0 ? nullptr : Py_NewRef(as_object(t));
+}
+PyObject* m_retain_grad(Tensor* t, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    if (!needs_grad(t)) fail(ErrorType::Runtime, "can't retain_grad on Tensor that has requires_grad=False");
+    if (grad_fn_of(t)) {
+      t->flags |= kRetainsGrad;
+      tensor_track(t);
+      return call_helper("retain_grad", {as_object(t)});
+    }
+    Py_RETURN_NONE;
+  });
+}
+PyObject* get_retains_grad(Tensor* t, void*) { return PyBool_FromLong(t->flags & kRetainsGrad); }
+
+PyObject* m_make_subclass(PyObject*, PyObject* args) {
+  PyObject *cls, *data;
+  int requires_grad = 0;
+  if (!PyArg_ParseTuple(args, "OO|p", &cls, &data, &requires_grad)) return nullptr;
+  return guarded([&]() -> PyObject* {
+    if (!PyType_Check(cls) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), TensorType)) fail(ErrorType::Type, "cls must be a subclass of Tensor");
+    if (!tensor_check(data)) fail(ErrorType::Type, "_make_subclass(): argument 'data' must be Tensor, not %s", Py_TYPE(data)->tp_name);
+    if (requires_grad && !is_differentiable(as_tensor(data)->array.dtype())) {
+      fail(ErrorType::Runtime, "Only Tensors of floating point and complex dtype can require gradients");
+    }
+    Tensor* t = tensor_new(as_tensor(data)->array, reinterpret_cast<PyTypeObject*>(cls));
+    t->requires_grad = requires_grad;
+    return as_object(t);
+  });
+}
+
+// Hooks live in dicts owned by the tensor; Python's handle classes add and remove entries.
+PyObject* hook_dict(Tensor* t, PyObject* TensorExtra::*field) {
+  return guarded([&] {
+    TensorExtra* e = tensor_extra(t);
+    if (!(e->*field)) e->*field = checked(PyDict_New());
+    return Py_NewRef(e->*field);
+  });
+}
+PyObject* m_hook_dict(Tensor* t, PyObject*) { return hook_dict(t, &TensorExtra::hooks); }
+PyObject* m_post_hook_dict(Tensor* t, PyObject*) { return hook_dict(t, &TensorExtra::post_hooks); }
+PyObject* get_hooks(Tensor* t, void*) {
+  return Py_NewRef(t->extra && t->extra->hooks ? t->extra->hooks : Py_None);
+}
+
+#define FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f)), METH_FASTCALL | METH_KEYWORDS
+#define PLAIN(f) reinterpret_cast<PyCFunction>(f), METH_NOARGS
+PyMethodDef tensor_methods[] = {
+    {"size", FAST(m_size), "Size of every dimension, or of one."},
+    {"stride", FAST(m_stride), "Elements between neighbours along every dimension, or along one."},
+    {"dim", PLAIN(m_dim), "Number of dimensions."},
+    {"ndimension", PLAIN(m_dim), "Number of dimensions."},
+    {"numel", PLAIN(m_numel), "Number of elements."},
+    {"nelement", PLAIN(m_numel), "Number of elements."},
+    {"data_ptr", PLAIN(m_data_ptr), "Address of the first element."},
+    {"storage_offset", PLAIN(m_storage_offset), "Index of the first element in the storage."},
+    {"element_size", PLAIN(m_element_size), "Bytes of one element."},
+    {"item", PLAIN(m_item), "The Python number in a one-element tensor."},
+    {"tolist", PLAIN(m_tolist), "Nested lists of Python numbers."},
+    {"is_floating_point", PLAIN(m_is_floating_point), nullptr},
+    {"is_complex", PLAIN(m_is_complex), nullptr},
+    {"is_inference", PLAIN(m_is_inference), nullptr},
+    {"_is_view", PLAIN(m_is_view), nullptr},
+    {"_storage_id", PLAIN(m_storage_id), nullptr},
+    {"_is_channels_last", PLAIN(m_channels_last), nullptr},
+    {"_is_dense", PLAIN(m_dense), nullptr},
+    {"_is_row_major", PLAIN(m_is_row_major), nullptr},
+    {"detach", PLAIN(m_detach), "The same elements, cut from the graph."},
+    {"_raw_detach", PLAIN(m_raw_detach), nullptr},
+    {"detach_", PLAIN(m_detach_), "Cut this tensor from its history."},
+    {"requires_grad_", FAST(m_requires_grad_), "Say whether gradients are wanted for this tensor."},
+    {"retain_grad", PLAIN(m_retain_grad), "Keep the gradient of this non-leaf tensor in `.grad`."},
+    {"_make_subclass", m_make_subclass, METH_VARARGS | METH_STATIC, nullptr},
+    {"_hook_dict", PLAIN(m_hook_dict), nullptr},
+    {"_post_hook_dict", PLAIN(m_post_hook_dict), nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+// -- number slots -----------------------------------------------------------------------------
+
+enum Slot { kAdd, kSub, kMul, kTrueDiv, kFloorDiv, kMod, kPow, kMatmul, kAnd, kOr, kXor, kLshift, kRshift,
+            kNeg, kInvert, kAbs, kPos, kLt, kLe, kEq, kNe, kGt, kGe,
+            kIadd, kIsub, kImul, kItruediv, kIfloordiv, kImod, kIpow, kIand, kIor, kIxor, kIlshift, kIrshift, kSlots };
+const char* const kDunders[kSlots] = {
+    "__add__", "__sub__", "__mul__", "__truediv__", "__floordiv__", "__mod__", "__pow__", "__matmul__", "__and__", "__or__", "__xor__", "__lshift__", "__rshift__",
+    "__neg__", "__invert__", "__abs__", "__pos__", "__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__",
+    "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__", "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__"};
+
+bool operand(PyObject* o) {
+  if (exact_tensor(o) || PyFloat_CheckExact(o) || PyLong_CheckExact(o)) return true;
+  ScalarValue s;
+  return tensor_check(o) || scalar_value(o, &s);
+}
+
+template <int S> PyObject* binary_slot(PyObject* a, PyObject* b) {
+  Op* op = g_slots[S];
+  if (!op || !operand(a) || !operand(b)) Py_RETURN_NOTIMPLEMENTED;
+  PyObject* args[2] = {a, b};
+  return op_vectorcall(as_object(op), args, 2, nullptr);
+}
+template <int S> PyObject* ternary_slot(PyObject* a, PyObject* b, PyObject* mod) {
+  if (mod != Py_None) Py_RETURN_NOTIMPLEMENTED;
+  return binary_slot<S>(a, b);
+}
+template <int S> PyObject* unary_slot(PyObject* a) {
+  Op* op = g_slots[S];
+  if (!op) {
+    PyErr_Format(PyExc_TypeError, "bad operand type for %s", kDunders[S]);
+    return nullptr;
+  }
+  return op_vectorcall(as_object(op), &a, 1, nullptr);
+}
+PyObject* positive(PyObject* a) { return Py_NewRef(a); }
+
+PyObject* rich_compare(PyObject* a, PyObject* b, int how) {
+  static const int slots[6] = {kLt, kLe, kEq, kNe, kGt, kGe};
+  Op* op = g_slots[slots[how]];
+  if (!op || !operand(b)) Py_RETURN_NOTIMPLEMENTED;
+  PyObject* args[2] = {a, b};
+  return op_vectorcall(as_object(op), args, 2, nullptr);
+}
+
+const Array& single(Tensor* t, const char* what) {
+  if (t->array.numel() != 1) fail(ErrorType::Runtime, "a Tensor with %lld elements cannot be converted to %s", static_cast<long long>(t->array.numel()), what);
+  return t->array;
+}
+
+int truth(Tensor* t) {
+  try {
+    if (t->array.numel() != 1) {
+      fail(ErrorType::Runtime, "Boolean value of Tensor with %s is ambiguous", t->array.numel() ? "more than one value" : "no values");
+    }
+    Ref v(checked(item_object(t->array)));
+    return PyObject_IsTrue(v);
+  } catch (...) {
+    translate_exception();
+    return -1;
+  }
+}
+PyObject* to_float(Tensor* t) {
+  return guarded([&] {
+    Ref v(checked(item_object(single(t, "Scalar"))));
+    return PyNumber_Float(v);
+  });
+}
+PyObject* to_int(Tensor* t) {
+  return guarded([&] {
+    Ref v(checked(item_object(single(t, "Scalar"))));
+    return PyNumber_Long(v);
+  });
+}
+PyObject* to_index(Tensor* t) {
+  return guarded([&]() -> PyObject* {
+    if (t->array.numel() != 1 || !is_integral(t->array.dtype())) fail(ErrorType::Type, "only integer tensors of a single element can be converted to an index");
+    Ref v(checked(item_object(t->array)));
+    return PyNumber_Long(v);
+  });
+}
+Py_ssize_t length(Tensor* t) {
+  if (t->array.ndim() == 0) {
+    PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
+    return -1;
+  }
+  return t->array.size(0);
+}
+Py_hash_t identity_hash(PyObject* o) { return _Py_HashPointer(o); }
+
+}  // namespace
+
+PyObject* tensor_getitem(PyObject* self, PyObject* index);             // index.cpp
+int tensor_setitem(PyObject* self, PyObject* index, PyObject* value);
+
+int slot_index(std::string_view dunder) {
+  for (int i = 0; i < kSlots; ++i) {
+    if (dunder == kDunders[i]) return i;
+  }
+  return -1;
+}
+
+// -- making -----------------------------------------------------------------------------------
+
+Tensor* tensor_new(Array a) {
+  Tensor* t;
+  if (g_free_count) {
+    t = g_free[--g_free_count];
+    Py_INCREF(TensorType);
+    _Py_NewReference(as_object(t));
+  } else {
+    t = PyObject_GC_New(Tensor, TensorType);
+    if (!t) throw PythonError();
+  }
+  init_fields(t, std::move(a));
+  if (modes.inference) t->flags = kInference;
+  return t;
+}
+
+Tensor* tensor_new(Array a, PyTypeObject* type) {
+  if (type == TensorType) return tensor_new(std::move(a));
+  Tensor* t = reinterpret_cast<Tensor*>(checked(PyType_GenericAlloc(type, 0)));
+  init_fields(t, std::move(a));
+  t->flags = static_cast<uint8_t>(kTracked | (modes.inference ? kInference : 0));
+  return t;
+}
+
+void tensor_track(Tensor* t) {
+  if (!(t->flags & kTracked)) {
+    t->flags |= kTracked;
+    PyObject_GC_Track(t);
+  }
+}
+
+TensorExtra* tensor_extra(Tensor* t) {
+  if (!t->extra) {
+    tensor_track(t);
+    t->extra = new TensorExtra();
+  }
+  return t->extra;
+}
+
+PyObject* wrap(Array a) { return as_object(tensor_new(std::move(a))); }
+bool is_tensor(PyObject* o) { return tensor_check(o); }
+const Array& array_of(PyObject* o) {
+  if (!tensor_check(o)) fail(ErrorType::Type, "expected a Tensor, got %s", Py_TYPE(o)->tp_name);
+  return as_tensor(o)->array;
+}
+void bump_version(const Array& a) { ++a.storage()->version; }
+
+PyObject* helper(const char* name) {
+  auto it = g_helpers.find(name);
+  if (it == g_helpers.end()) fail(ErrorType::Runtime, "rushlight: internal helper %s is not registered", name);
+  return it->second;
+}
+PyObject* call_helper(const char* name, std::initializer_list<PyObject*> args) {
+  return checked(PyObject_Vectorcall(helper(name), args.begin(), args.size(), nullptr));
+}
+
+static PyObject* py_set_helper(PyObject*, PyObject* args) {
+  const char* name;
+  PyObject* fn;
+  if (!PyArg_ParseTuple(args, "sO", &name, &fn)) return nullptr;
+  PyObject*& slot = g_helpers[name];
+  Py_XSETREF(slot, Py_NewRef(fn));
+  Py_RETURN_NONE;
+}
+static PyObject* py_set_parameter_type(PyObject*, PyObject* type) {
+  ParameterType = reinterpret_cast<PyTypeObject*>(Py_NewRef(type));
+  Py_RETURN_NONE;
+}
+static PyObject* py_set_cpu_device(PyObject*, PyObject* device) {
+  g_cpu_device = Py_NewRef(device);
+  Py_RETURN_NONE;
+}
+// Marks `view` as a view of `base`, for operators written in Python.
+static PyMethodDef module_functions[] = {
+    {"set_helper", py_set_helper, METH_VARARGS, nullptr},
+    {"set_parameter_type", py_set_parameter_type, METH_O, nullptr},
+    {"set_cpu_device", py_set_cpu_device, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+bool init_tensor(PyObject* module) {
+  static PyGetSetDef more[] = {{"retains_grad", (getter)get_retains_grad, nullptr, nullptr, nullptr},
+                               {"_backward_hooks", (getter)get_hooks, nullptr, nullptr, nullptr}};
+#define SLOT(id, f) {id, reinterpret_cast<void*>(f)}
+  PyType_Slot slots[] = {
+      SLOT(Py_tp_new, tensor_tp_new), SLOT(Py_tp_dealloc, tensor_dealloc), SLOT(Py_tp_traverse, tensor_traverse),
+      SLOT(Py_tp_clear, tensor_clear), SLOT(Py_tp_getset, tensor_getset), SLOT(Py_tp_members, tensor_members),
+      SLOT(Py_tp_methods, tensor_methods), SLOT(Py_tp_richcompare, rich_compare), SLOT(Py_tp_hash, identity_hash),
+      SLOT(Py_nb_add, binary_slot<kAdd>), SLOT(Py_nb_subtract, binary_slot<kSub>), SLOT(Py_nb_multiply, binary_slot<kMul>),
+      SLOT(Py_nb_true_divide, binary_slot<kTrueDiv>), SLOT(Py_nb_floor_divide, binary_slot<kFloorDiv>),
+      SLOT(Py_nb_remainder, binary_slot<kMod>), SLOT(Py_nb_power, ternary_slot<kPow>),
+      SLOT(Py_nb_matrix_multiply, binary_slot<kMatmul>), SLOT(Py_nb_and, binary_slot<kAnd>), SLOT(Py_nb_or, binary_slot<kOr>),
+      SLOT(Py_nb_xor, binary_slot<kXor>), SLOT(Py_nb_lshift, binary_slot<kLshift>), SLOT(Py_nb_rshift, binary_slot<kRshift>),
+      SLOT(Py_nb_negative, unary_slot<kNeg>), SLOT(Py_nb_invert, unary_slot<kInvert>), SLOT(Py_nb_absolute, unary_slot<kAbs>),
+      SLOT(Py_nb_positive, positive), SLOT(Py_nb_bool, truth), SLOT(Py_nb_float, to_float), SLOT(Py_nb_int, to_int),
+      SLOT(Py_nb_index, to_index), SLOT(Py_nb_inplace_add, binary_slot<kIadd>), SLOT(Py_nb_inplace_subtract, binary_slot<kIsub>),
+      SLOT(Py_nb_inplace_multiply, binary_slot<kImul>), SLOT(Py_nb_inplace_true_divide, binary_slot<kItruediv>),
+      SLOT(Py_nb_inplace_floor_divide, binary_slot<kIfloordiv>), SLOT(Py_nb_inplace_remainder, binary_slot<kImod>),
+      SLOT(Py_nb_inplace_power, ternary_slot<kIpow>), SLOT(Py_nb_inplace_and, binary_slot<kIand>),
+      SLOT(Py_nb_inplace_or, binary_slot<kIor>), SLOT(Py_nb_inplace_xor, binary_slot<kIxor>),
+      SLOT(Py_nb_inplace_lshift, binary_slot<kIlshift>), SLOT(Py_nb_inplace_rshift, binary_slot<kIrshift>),
+      SLOT(Py_mp_length, length), SLOT(Py_mp_subscript, tensor_getitem), SLOT(Py_mp_ass_subscript, tensor_setitem),
+      {0, nullptr}};
+#undef SLOT
+  PyType_Spec spec = {"rushlight.Tensor", sizeof(Tensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  TensorType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  if (!TensorType) return false;
+  for (PyGetSetDef& d : more) {
+    PyObject* descr = PyDescr_NewGetSet(TensorType, &d);
+    if (!descr || PyObject_SetAttrString(as_object(TensorType), d.name, descr) < 0) return false;
+    Py_DECREF(descr);
+  }
+  return PyModule_AddObjectRef(module, "Tensor", as_object(TensorType)) == 0 && PyModule_AddFunctions(module, module_functions) == 0;
+}
+
+}  // namespace rl

@@ -1,0 +1,108 @@
+"""rushlight: an independent implementation of PyTorch. `import rushlight as torch`."""
+
+from __future__ import annotations
+
+from . import _C
+from ._device import device, get_default_device, set_default_device
+from ._errors import AcceleratorError, OutOfMemoryError
+from ._C import (
+    Size,
+    Tensor,
+    bfloat16,
+    bool,  # noqa: A004 (torch.bool)
+    can_cast,
+    complex64,
+    complex128,
+    dtype,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    get_num_threads,
+    int8,
+    int16,
+    int32,
+    int64,
+    is_grad_enabled,
+    promote_types,
+    set_num_threads,
+    uint8,
+)
+from .op import functional_table, return_types, torch_table
+from . import ops  # noqa: F401 (declares every operator)
+from .tensor import (
+    FORMATS,
+    LAYOUTS,
+    as_tensor,
+    asarray,
+    from_numpy,
+    frombuffer,
+    layout,
+    memory_format,
+)
+from .tensor import make_tensor as tensor
+from .version import __version__
+from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+float, double, half, cfloat, cdouble = float32, float64, float16, complex64, complex128
+long, int, short = int64, int32, int16
+chalf = None
+is_inference_mode_enabled = _C.is_inference_mode
+inf, nan, pi, e = (
+    __builtins__["float"](x) if x in ("inf", "nan") else x
+    for x in ("inf", "nan", 3.141592653589793, 2.718281828459045)
+)
+newaxis = None
+
+globals().update(FORMATS)
+globals().update(LAYOUTS)
+globals().update(torch_table)
+from . import _functions as _functions_module  # noqa: E402
+
+globals().update(
+    {n: getattr(_functions_module, n) for n in _functions_module.__all__}
+)
+del chalf
+
+_LAZY = {
+    "nn", "optim", "utils", "autograd", "cuda", "random", "distributions", "linalg", "fft", "special", "sparse", "jit", "onnx",
+    "hub", "multiprocessing", "distributed", "testing", "backends", "amp", "func", "profiler",
+    "serialization", "version", "storage", "types", "cpu", "compiler", "overrides", "futures",
+    "masked", "package", "export", "fx", "library", "nested", "signal", "quantization", "ao",
+    "mps", "xpu", "accelerator", "vision",
+}  # fmt: skip
+# Names that come from a module which loads on first use.
+_FROM = {
+    "save": "serialization", "load": "serialization",
+    "manual_seed": "random", "seed": "random", "initial_seed": "random",
+    "get_rng_state": "random", "set_rng_state": "random", "default_generator": "random",
+    "Generator": "_C", "set_printoptions": "_tensor_str",
+    "UntypedStorage": "_storage", "TypedStorage": "_storage",
+}  # fmt: skip
+
+
+def __getattr__(name):
+    import importlib
+
+    if name in _LAZY:
+        try:
+            return importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    elif name in _FROM:
+        value = getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
+        globals()[name] = value
+        return value
+    elif name.endswith(("Storage", "Tensor")):
+        from ._legacy import typed_class
+
+        found = typed_class(name)
+        if found is not None:
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module 'torch' has no attribute '{name}' (rushlight {__version__})")
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY, *_FROM})

@@ -1,0 +1,106 @@
+"""Devices: where a tensor's elements live. Today that is the CPU."""
+
+from __future__ import annotations
+
+from . import _C
+
+_TYPES = ("cpu", "cuda", "meta", "mps", "xpu", "hip", "mkldnn", "privateuseone", "ipu", "hpu")
+
+
+class device:  # noqa: N801 (torch.device is spelt so)
+    """A device type with an optional index: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`."""
+
+    __slots__ = ("type", "index")
+
+    def __new__(cls, type=None, index=None, *, device=None):  # noqa: A002
+        source = device if type is None else type
+        if isinstance(source, cls):
+            return source
+        if isinstance(source, int) and not isinstance(source, bool):
+            source, index = "cuda", source
+        if not isinstance(source, str):
+            raise TypeError(
+                f"device(): argument 'type' (position 1) must be str, not {source.__class__.__name__}"
+            )
+        name, colon, number = source.partition(":")
+        if colon:
+            if index is not None:
+                raise RuntimeError(
+                    f"type (string) must not include an index because index was passed explicitly: {source}"
+                )
+            if not number.isdigit() or (len(number) > 1 and number[0] == "0"):
+                raise RuntimeError(f"Invalid device string: '{source}'")
+            index = int(number)
+        if name not in _TYPES:
+            raise RuntimeError(
+                f"Expected one of {', '.join(_TYPES)} device type at start of device string: {name}"
+            )
+        self = object.__new__(cls)
+        object.__setattr__(self, "type", name)
+        object.__setattr__(self, "index", index)
+        return self
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"attribute '{name}' of 'torch.device' objects is not writable")
+
+    def __repr__(self):
+        tail = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{tail})"
+
+    def __str__(self):
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other):
+        if not isinstance(other, device):
+            return NotImplemented
+        return (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self):
+        return hash((self.type, self.index))
+
+    def __reduce__(self):
+        return device, (self.type,) if self.index is None else (self.type, self.index)
+
+    def __enter__(self):
+        _default_devices.append(check_device(self))
+        return self
+
+    def __exit__(self, *exc):
+        _default_devices.pop()
+
+    def __call__(self, function):
+        def wrapped(*args, **kwargs):
+            with self:
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+device.__module__ = "torch"
+cpu = device("cpu")
+_default_devices = [cpu]
+_C.set_cpu_device(cpu)
+
+
+def check_device(given) -> device:
+    """The device meant by `given` (device, str or int); RuntimeError when it is not available here."""
+    if given is None or given is cpu:
+        return cpu
+    found = device(given)
+    if found.type == "cpu":
+        return cpu
+    if found.type == "cuda":
+        raise AssertionError(
+            "Torch not compiled with CUDA enabled: rushlight found no CUDA device; use device='cpu'"
+        )
+    raise RuntimeError(f"device '{found}' is not available: rushlight runs on 'cpu' here")
+
+
+def get_default_device() -> device:
+    """The device new tensors are made on."""
+    return _default_devices[-1]
+
+
+def set_default_device(given) -> None:
+    """Make new tensors on `given` (None: the CPU)."""
+    _default_devices[0] = check_device(given)

@@ -1,0 +1,322 @@
+"""Functions of the root namespace that are no operators: queries, modes, small composites."""
+
+from __future__ import annotations
+
+from . import _C
+from .tensor import Tensor
+
+__all__ = [
+    "is_tensor", "is_storage", "is_floating_point", "is_complex", "is_nonzero", "is_same_size",
+    "is_signed", "is_inference", "is_conj", "is_neg", "numel", "result_type", "broadcast_shapes", "broadcast_tensors",
+    "set_default_dtype", "set_default_tensor_type", "clone", "detach", "detach_",
+    "finfo", "iinfo", "get_device", "set_num_interop_threads", "get_num_interop_threads", "typename",
+    "are_deterministic_algorithms_enabled", "use_deterministic_algorithms", "get_float32_matmul_precision",
+    "set_float32_matmul_precision", "is_deterministic_algorithms_warn_only_enabled", "is_distributed",
+    "get_autocast_dtype", "is_autocast_enabled", "set_flush_denormal", "resolve_conj", "resolve_neg",
+    "is_warn_always_enabled", "set_warn_always", "compiled_with_cxx11_abi", "from_dlpack", "to_dlpack",
+]  # fmt: skip
+
+
+def is_tensor(obj) -> bool:
+    """Whether `obj` is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj) -> bool:
+    """Whether `obj` is a storage object."""
+    from ._storage import TypedStorage, UntypedStorage
+
+    return isinstance(obj, (UntypedStorage, TypedStorage))
+
+
+def is_floating_point(input) -> bool:
+    """Whether the dtype is real floating point."""
+    return input.is_floating_point()
+
+
+def is_complex(input) -> bool:
+    """Whether the dtype is complex."""
+    return input.is_complex()
+
+
+def is_nonzero(input) -> bool:
+    """Whether the single element is not zero."""
+    return input.is_nonzero()
+
+
+def is_same_size(input, other) -> bool:
+    """Whether the shapes are equal."""
+    return input.shape == other.shape
+
+
+def is_signed(input) -> bool:
+    """Whether the dtype has negative numbers."""
+    return input.is_signed()
+
+
+def is_inference(input) -> bool:
+    """Whether the tensor was made under inference_mode."""
+    return input.is_inference()
+
+
+def is_conj(input) -> bool:
+    """Whether conjugation is pending: never here."""
+    return input.is_conj()
+
+
+def is_neg(input) -> bool:
+    """Whether negation is pending: never here."""
+    return input.is_neg()
+
+
+def is_distributed(input) -> bool:
+    """Whether the tensor is spread over processes: never here."""
+    return False
+
+
+def resolve_conj(input):
+    """The tensor with conjugation carried out: itself."""
+    return input
+
+
+def resolve_neg(input):
+    """The tensor with negation carried out: itself."""
+    return input
+
+
+def numel(input) -> int:
+    """Number of elements."""
+    return input.numel()
+
+
+def get_device(input) -> int:
+    """The device's index; -1 for the CPU."""
+    return input.get_device()
+
+
+def result_type(tensor, other):
+    """The dtype that an arithmetic operator would give for two operands."""
+    return _C.result_type(tensor, other)
+
+
+def broadcast_shapes(*shapes):
+    """The shape that tensors of the given shapes broadcast to; RuntimeError if they do not."""
+    out: list[int] = []
+    for shape in shapes:
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if any(s < 0 for s in shape):
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension ({min(shape)}): ({min(shape)})"
+            )
+        out = [1] * (len(shape) - len(out)) + out
+        for i in range(-1, -len(shape) - 1, -1):
+            if shape[i] == 1 or shape[i] == out[i]:
+                continue
+            if out[i] != 1:
+                raise RuntimeError(
+                    "Shape mismatch: objects cannot be broadcast to a single shape: "
+                    f"got {[tuple(s) if not isinstance(s, int) else s for s in shapes]}"
+                )
+            out[i] = shape[i]
+    return _C.Size(out)
+
+
+def broadcast_tensors(*tensors):
+    """The tensors expanded to their common shape, as views."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    shape = broadcast_shapes(*(t.shape for t in tensors))
+    return tuple(t.expand(shape) for t in tensors)
+
+
+def set_default_dtype(d) -> None:
+    """The dtype of new tensors made from Python floats (float32 at start)."""
+    _C.set_default_dtype(d)
+
+
+def set_default_tensor_type(t) -> None:
+    """The default dtype by the name or class of a tensor type ("torch.DoubleTensor")."""
+    from .tensor import TYPE_NAMES
+
+    name = t if isinstance(t, str) else t.__name__
+    for dtype, text in TYPE_NAMES.items():
+        if text == name.rpartition(".")[2]:
+            _C.set_default_dtype(dtype)
+            return
+    raise TypeError(f"invalid type object: {t!r}")
+
+
+def clone(input, *, memory_format=None):
+    """A copy with history."""
+    return input.clone() if memory_format is None else input.clone(memory_format=memory_format)
+
+
+def detach(input):
+    """The same elements, cut from the graph."""
+    return input.detach()
+
+
+def detach_(input):
+    """Cut the tensor from its history."""
+    return input.detach_()
+
+
+def typename(obj) -> str:
+    """The name of an object's type, with its module."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    kind = obj if isinstance(obj, type) else type(obj)
+    module = getattr(obj, "__module__", None) or kind.__module__
+    name = getattr(obj, "__qualname__", None) or kind.__qualname__
+    return name if module in ("", "builtins") else f"{module}.{name}"
+
+
+class _Info:
+    def __init__(self, name, values):
+        self.__dict__.update(values)
+        self._name, self._keys = name, tuple(values)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.dtype == other.dtype
+
+    def __hash__(self):
+        return hash((self._name, self.dtype))
+
+
+class finfo(_Info):  # noqa: N801
+    """Limits of a floating point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
+
+    def __init__(self, type=None):  # noqa: A002
+        dtype = type or _C.get_default_dtype()
+        if not (dtype.is_floating_point or dtype.is_complex):
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{dtype}'"
+            )
+        real = dtype.to_real()
+        bits, exponent = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127), "float64": (52, 1023)}[real._name]
+        digits = {"float16": 1e-3, "bfloat16": 1e-2, "float32": 1e-6, "float64": 1e-15}[real._name]
+        top = (2.0 - 2.0**-bits) * 2.0**exponent
+        tiny = 2.0 ** (1 - exponent)
+        super().__init__(
+            "finfo",
+            dict(
+                bits=real.itemsize * 8, eps=2.0**-bits, max=top, min=-top, resolution=digits,
+                smallest_normal=tiny, tiny=tiny, dtype=real._name,
+            ),
+        )  # fmt: skip
+
+    def __repr__(self):
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
+
+
+class iinfo(_Info):  # noqa: N801
+    """Limits of an integer dtype: bits, min, max."""
+
+    def __init__(self, type):  # noqa: A002
+        if type.is_floating_point or type.is_complex or type is _C.bool:
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'"
+            )
+        bits = type.itemsize * 8
+        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if type.is_signed else (0, 2**bits - 1)
+        super().__init__("iinfo", dict(bits=bits, min=low, max=high, dtype=type._name))
+
+    def __repr__(self):
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+
+for _class in (finfo, iinfo):
+    _class.__module__ = "torch"
+
+_settings = {"interop": 1, "deterministic": False, "warn_only": False, "precision": "highest", "warn": False}
+
+
+def set_num_interop_threads(n) -> None:
+    """Kept for compatibility: operators run one after another here."""
+    if not isinstance(n, int) or n < 1:
+        raise RuntimeError("Expected a positive number of inter-op threads")
+    _settings["interop"] = n
+
+
+def get_num_interop_threads() -> int:
+    """What set_num_interop_threads said."""
+    return _settings["interop"]
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False) -> None:
+    """Kept for compatibility: every CPU kernel here is deterministic for a given thread count."""
+    _settings["deterministic"], _settings["warn_only"] = bool(mode), bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What use_deterministic_algorithms said."""
+    return _settings["deterministic"]
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """What use_deterministic_algorithms said about warnings."""
+    return _settings["warn_only"]
+
+
+def set_float32_matmul_precision(precision) -> None:
+    """"highest", "high" or "medium": how much float32 matmuls may round inside."""
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(f"{precision} is not one of 'highest', 'high', or 'medium'")
+    _settings["precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What set_float32_matmul_precision said."""
+    return _settings["precision"]
+
+
+def set_warn_always(b) -> None:
+    """Whether one-time warnings come every time."""
+    _settings["warn"] = bool(b)
+
+
+def is_warn_always_enabled() -> bool:
+    """What set_warn_always said."""
+    return _settings["warn"]
+
+
+def set_flush_denormal(mode) -> bool:
+    """Flushing denormal numbers is not offered: False."""
+    return False
+
+
+def compiled_with_cxx11_abi() -> bool:
+    """Whether the extension uses the C++11 ABI: it does."""
+    return True
+
+
+def is_autocast_enabled(device_type=None) -> bool:
+    """Whether autocast is active for the device type."""
+    import sys
+
+    amp = sys.modules.get("rushlight.amp")
+    return bool(amp and amp.autocast_enabled(device_type or "cuda"))
+
+
+def get_autocast_dtype(device_type):
+    """The dtype autocast uses on that device type."""
+    return _C.bfloat16 if device_type == "cpu" else _C.float16
+
+
+def from_dlpack(ext_tensor, *, device=None, copy=None):
+    """A tensor over the memory of another library's array (DLPack)."""
+    from .utils.dlpack import from_dlpack as convert
+
+    out = convert(ext_tensor)
+    return out.clone() if copy else out
+
+
+def to_dlpack(tensor):
+    """A DLPack capsule over the tensor's memory; to be used once."""
+    from .utils.dlpack import to_dlpack as convert
+
+    return convert(tensor)

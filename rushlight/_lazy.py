@@ -1,0 +1,20 @@
+"""NumPy on first use: importing rushlight must not pay for it."""
+
+from __future__ import annotations
+
+import importlib
+
+
+class LazyModule:
+    """Stands for a module and imports it when an attribute is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self.__dict__["_name"] = name
+
+    def __getattr__(self, attribute: str):
+        value = getattr(importlib.import_module(self._name), attribute)
+        self.__dict__[attribute] = value
+        return value
+
+
+np = LazyModule("numpy")

@@ -1,0 +1,38 @@
+"""The typed classes of old programs: torch.FloatTensor, torch.LongTensor, torch.FloatStorage, ..."""
+
+from __future__ import annotations
+
+from . import _C
+from .tensor import TYPE_NAMES, Tensor
+
+
+class _TypedMeta(type):
+    """`isinstance(t, torch.FloatTensor)` asks for the dtype; calling makes such a tensor."""
+
+    def __instancecheck__(cls, instance):
+        return isinstance(instance, Tensor) and instance.dtype is cls.dtype
+
+    def __subclasscheck__(cls, other):
+        return other is cls
+
+    def __call__(cls, *args):
+        from . import empty
+
+        if len(args) == 1 and not isinstance(args[0], int):
+            data = args[0]
+            if isinstance(data, _C.Size):
+                return empty(tuple(data), dtype=cls.dtype)
+            return data.to(cls.dtype) if isinstance(data, Tensor) else _C.from_data(data, cls.dtype)
+        return empty(tuple(args) or (0,), dtype=cls.dtype)
+
+
+def typed_class(name: str):
+    """The class called `name` (FloatTensor, LongStorage, ...), or None when there is none."""
+    for dtype, text in TYPE_NAMES.items():
+        if text == name:
+            return _TypedMeta(name, (), {"dtype": dtype, "__module__": "torch"})
+    if name.endswith("Storage"):
+        from . import _storage
+
+        return getattr(_storage, name, None)
+    return None

@@ -1,0 +1,326 @@
+"""Declaring operators: `@op` compiles a block to a C++ callable, `@public` names a composite.
+
+A block's functions are read from their code objects (names, defaults), never with `inspect`:
+a thousand declarations must import in milliseconds. CONTRIBUTING.md shows one worked operator.
+"""
+
+from __future__ import annotations
+
+from . import _C
+from ._lazy import np
+
+conj = _C.conj
+
+torch_table: dict = {}       # torch.<name>
+functional_table: dict = {}  # nn.functional.<name>
+namespace_tables: dict = {}  # "linalg", "special", "fft", ...: {name: callable}
+operators: dict = {}         # class name -> Op: feeds the test matrix and the benchmarks
+_MISSING = NotImplemented    # marks a parameter without a default
+
+_GRADIENT, _SAVED, _NEEDS = 0, 1, 2
+_PARAM, _PARAM_SHAPE, _PARAM_DTYPE, _OUTPUT = 0, 1, 2, 3
+
+
+class Declaration:
+    """What `_C.make_op` reads: the block in the form the core keeps."""
+
+    def __init__(self, name, forward):
+        code = forward.__code__
+        positional, keyword_only = code.co_argcount, code.co_kwonlyargcount
+        self.name = name
+        self.params = code.co_varnames[: positional + keyword_only]
+        given = forward.__defaults__ or ()
+        keywords = forward.__kwdefaults__ or {}
+        self.defaults = (
+            (_MISSING,) * (positional - len(given))
+            + tuple(given)
+            + tuple(keywords.get(p, _MISSING) for p in self.params[positional:])
+        )
+        self.npositional = positional
+        self.forward = forward
+        self.differentiable = self.grads = self.slots = ()
+        self.joint = False
+        self.return_type = None
+
+    def read_gradients(self, block, differentiable, outputs):
+        """Find the gradient functions and what each names."""
+        slots: dict = {}
+        functions = []
+        joint = block.get("backward")
+        if joint is not None:
+            if not differentiable:
+                raise TypeError(f"op {self.name}: backward() needs differentiable=(...)")
+            params = differentiable
+            functions.append(joint)
+        else:
+            params = [p for p in self.params if "grad_" + p in block]
+            functions = [block["grad_" + p] for p in params]
+            unknown = [k for k in block if k.startswith("grad_") and k[5:] not in self.params]
+            if unknown:
+                raise TypeError(f"op {self.name}: {unknown[0]} names no parameter")
+        grads = []
+        for k, function in enumerate(functions):
+            code = function.__code__
+            names = code.co_varnames[: code.co_argcount]
+            grads.append((function, tuple(self.source(n, outputs, slots, 1 << k) for n in names)))
+        self.differentiable = tuple(self.params.index(p) for p in params)
+        self.grads = tuple(grads)
+        self.slots = tuple((kind, index, users) for (kind, index), (_, users) in slots.items())
+        self.joint = joint is not None
+
+    def source(self, name, outputs, slots, user):
+        """(where from, slot) of one argument of a gradient function."""
+        if name in ("g", "gs"):
+            return _GRADIENT, 0
+        if name == "needs":
+            return _NEEDS, 0
+        if name in self.params:
+            key = _PARAM, self.params.index(name)
+        elif name.endswith("_shape") and name[:-6] in self.params:
+            key = _PARAM_SHAPE, self.params.index(name[:-6])
+        elif name.endswith("_dtype") and name[:-6] in self.params:
+            key = _PARAM_DTYPE, self.params.index(name[:-6])
+        elif name == "out":
+            key = _OUTPUT, 0
+        elif name in outputs:
+            key = _OUTPUT, outputs.index(name)
+        else:
+            raise TypeError(f"op {self.name}: a gradient names an unknown argument {name!r}")
+        slot, users = slots.get(key, (len(slots), 0))
+        slots[key] = slot, users | user
+        return _SAVED, slot
+
+
+def op(
+    names: str,
+    *,
+    kernel: str | None = None,
+    pointwise: int = 0,
+    promote: str = "same",
+    view: bool = False,
+    outputs: tuple | str | None = None,
+    varargs: str | None = None,
+    node: str | None = None,
+    differentiable: tuple | None = None,
+    name: str | None = None,
+):
+    """Declare an operator (see CONTRIBUTING.md); the class becomes the C++ callable itself.
+
+    `names` says where it is public, `kernel` which kernel or loops run it, `pointwise` how many
+    leading parameters are element-wise operands, `node` how its grad_fn class is called.
+    """
+
+    def declare(block):
+        own = name or block.__name__
+        body = block.__dict__
+        forward = body.get("forward")
+        if forward is None:
+            raise TypeError(f"op {own}: a declaration needs forward()")
+        d = Declaration(own, forward)
+        d.kernel = kernel or own
+        d.pointwise = pointwise
+        d.promote = 1 if promote == "float" else 0
+        d.view = view
+        d.outputs = 0 if outputs is None else 1 if outputs == "tuple" else 2
+        d.varargs = d.params.index(varargs) if varargs else -1
+        d.node = node or camel(own)
+        if not d.node[-1].isdigit():
+            d.node += "Backward0"
+        output_names = outputs if isinstance(outputs, tuple) else ()
+        if output_names:
+            d.return_type = return_type(own, output_names)
+        d.read_gradients(body, differentiable, output_names)
+        made = _C.make_op(d)
+        made.declaration = block
+        made.__doc__ = block.__doc__
+        made.__module__ = "torch"
+        made.__qualname__ = own
+        operators[own] = made
+        publish(made, names)
+        return made
+
+    return declare
+
+
+def public(names: str):
+    """Publish a Python function written from other operators under `names`."""
+
+    def declare(function):
+        publish(function, names)
+        return function
+
+    return declare
+
+
+def publish(function, names: str) -> None:
+    """Put `function` (and its in-place form, for names ending in `_`) where users look."""
+    inplace = None
+    for path in names.split():
+        space, _, leaf = path.rpartition(".")
+        value = function
+        if leaf.endswith("_") and not leaf.startswith("_") and isinstance(function, _C.Op):
+            inplace = value = inplace or inplace_form(function)
+        if space == "Tensor":
+            attach_method(leaf, value, function)
+        else:
+            table_of(space)[leaf] = value
+
+
+def table_of(space: str) -> dict:
+    """The table of public names of one namespace ("torch", "F", "linalg", ...)."""
+    if space == "torch":
+        return torch_table
+    if space == "F":
+        return functional_table
+    return namespace_tables.setdefault(space, {})
+
+
+def attach_method(leaf, value, function):
+    if leaf.startswith("__") and isinstance(function, _C.Op) and leaf in _SLOTS:
+        _C.set_slot(leaf, function)
+        mirrored = "__i" + leaf[2:]
+        if mirrored in _SLOTS:
+            _C.set_slot(mirrored, inplace_form(function))
+    else:
+        setattr(_C.Tensor, leaf, value)
+
+
+_BINARY = "add sub mul truediv floordiv mod pow and or xor lshift rshift".split()
+_SLOTS = {
+    *(f"__{n}__" for n in _BINARY),
+    *(f"__i{n}__" for n in _BINARY),
+    *(f"__{n}__" for n in "matmul neg invert abs pos lt le eq ne gt ge".split()),
+}
+
+
+def inplace_form(operator):
+    """The operator that writes into its first argument."""
+    made = _C.inplace_form(operator)
+    made.declaration = operator.declaration
+    made.__doc__ = operator.__doc__
+    made.__module__ = "torch"
+    made.__qualname__ = operator.__qualname__ + "_"
+    return made
+
+
+_C.set_helper("inplace_form", inplace_form)
+
+
+def camel(name: str) -> str:
+    """`log_softmax` to `LogSoftmax`: how grad_fn classes are called."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+# -- named results ---------------------------------------------------------------------------
+
+
+class return_types:  # noqa: N801 (torch.return_types is spelt so)
+    """The named tuples that operators with several results return."""
+
+
+def return_type(name: str, fields: tuple) -> type:
+    """A tuple class `torch.return_types.<name>` with the given fields."""
+    space = {
+        "__slots__": (),
+        "__match_args__": fields,
+        "_fields": fields,
+        "n_fields": len(fields),
+        "__repr__": _repr_named,
+        "__module__": "torch.return_types",
+        "__new__": _new_named,
+        "__reduce__": _reduce_named,
+    }
+    for i, field in enumerate(fields):
+        space[field] = property(lambda self, i=i: self[i])
+    made = type(name, (tuple,), space)
+    made.__qualname__ = name
+    setattr(return_types, name, made)
+    return made
+
+
+def _new_named(cls, values):
+    values = tuple(values)
+    if len(values) != len(cls._fields):
+        raise TypeError(
+            f"{cls.__name__} takes a {len(cls._fields)}-sequence ({len(values)}-sequence given)"
+        )
+    return tuple.__new__(cls, values)
+
+
+def _repr_named(self):
+    body = ",\n".join(f"{f}={v!r}" for f, v in zip(self._fields, self, strict=True))
+    return f"torch.return_types.{type(self).__name__}(\n{body})"
+
+
+def _reduce_named(self):
+    return type(self), (tuple(self),)
+
+
+# -- the NumPy forward -----------------------------------------------------------------------
+
+
+def numpy_dtype(dtype):
+    """The NumPy dtype of a rushlight dtype (bfloat16 has none: float32 stands for it)."""
+    return np.dtype("float32" if dtype is _C.bfloat16 else dtype._name)
+
+
+def to_array(x):
+    """A tensor as an ndarray over the same memory; bfloat16 as a float32 copy."""
+    if isinstance(x, _C.Tensor):
+        x = x._raw_detach()
+        if x.dtype is _C.bfloat16:
+            x = x.to(_C.float32)
+        if x.numel() == 0:
+            return np.empty(tuple(x.shape), numpy_dtype(x.dtype))
+        return np.asarray(_C.buffer(x))
+    if type(x) in (list, tuple):
+        return type(x)(to_array(i) for i in x)
+    return x
+
+
+def from_array(array, half=None):
+    """A tensor over an ndarray's memory (or a copy when NumPy gives an odd layout)."""
+    array = np.asarray(array)
+    if any(s < 0 for s in array.strides) or not array.dtype.isnative:
+        array = np.ascontiguousarray(array)
+    if any(s % array.itemsize for s in array.strides):
+        array = np.ascontiguousarray(array)
+    dtype = _C.dtype_by_name(array.dtype.name)
+    if array.size == 0:
+        out = _C.from_data([], dtype).reshape(array.shape)
+    else:
+        strides = tuple(s // array.itemsize for s in array.strides)
+        if not array.flags.writeable:
+            array = array.copy()
+            strides = tuple(s // array.itemsize for s in array.strides)
+        out = _C.from_buffer(array, dtype, array.shape, strides, 0)
+    return out.to(half) if half is not None and dtype is _C.float32 else out
+
+
+def run_reference(operator, forward, args):
+    """Run an operator's NumPy forward: the fallback of operators without a kernel."""
+    half = None
+    for a in args:
+        for t in a if type(a) in (list, tuple) else (a,):
+            if isinstance(t, _C.Tensor) and t.dtype is _C.bfloat16:
+                half = _C.bfloat16
+    got = forward(*[to_array(a) for a in args]) if not operator_keywords(forward) else forward(
+        *[to_array(a) for a in args[: forward.__code__.co_argcount]],
+        **{
+            k: to_array(a)
+            for k, a in zip(
+                operator_keywords(forward), args[forward.__code__.co_argcount :], strict=True
+            )
+        },
+    )
+    if isinstance(got, (tuple, list)):
+        return tuple(from_array(a, half) for a in got)
+    return from_array(got, half)
+
+
+def operator_keywords(forward):
+    code = forward.__code__
+    return code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+
+
+_C.set_helper("run_reference", run_reference)
