@@ -1,0 +1,1 @@
+"""The inside of the loader: making batches, fetching items, worker processes."""
