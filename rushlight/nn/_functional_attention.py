@@ -1,0 +1,293 @@
+"""Multi-head attention from projections and masks (Vaswani et al. 2017)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import rushlight as torch
+from rushlight import Tensor
+
+from . import functional as F
+
+__all__ = ["multi_head_attention_forward"]
+
+
+def _none_or_dtype(input):
+    """The dtype of a tensor, None of None."""
+    if input is None:
+        return None
+    if isinstance(input, Tensor):
+        return input.dtype
+    raise RuntimeError("input to _none_or_dtype() must be None or torch.Tensor")
+
+
+def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_other=True):
+    """A mask to add to scores: -inf where a bool mask is True."""
+    if mask is None:
+        return None
+    if mask.dtype != torch.bool and not mask.is_floating_point():
+        raise AssertionError(
+            f"only bool and floating types of {mask_name} are supported"
+        )
+    if check_other and other_type is not None and mask.dtype != other_type:
+        warnings.warn(
+            f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type "
+            "for both instead.",
+            stacklevel=3,
+        )
+    if mask.is_floating_point():
+        return mask
+    zeros = torch.zeros(mask.shape, dtype=target_type, device=mask.device)
+    return zeros.masked_fill(mask, float("-inf"))
+
+
+def _check(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+def _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads):
+    """Whether the inputs have a batch; the masks must go with them."""
+    if query.dim() not in (2, 3):
+        raise AssertionError(
+            "query should be unbatched 2D or batched 3D tensor but received "
+            f"{query.dim()}-D query tensor"
+        )
+    batched = query.dim() == 3
+    kind = "batched" if batched else "unbatched"
+    dims = query.dim()
+    _check(
+        key.dim() == dims and value.dim() == dims,
+        f"For {kind} ({dims}-D) `query`, expected `key` and `value` to be {dims}-D but found "
+        f"{key.dim()}-D and {value.dim()}-D tensors respectively",
+    )
+    if key_padding_mask is not None:
+        _check(
+            key_padding_mask.dim() == dims - 1,
+            f"For {kind} ({dims}-D) `query`, expected `key_padding_mask` to be `None` or "
+            f"{dims - 1}-D but found {key_padding_mask.dim()}-D tensor instead",
+        )
+    if attn_mask is not None:
+        _check(
+            attn_mask.dim() in (2, 3),
+            f"For {kind} ({dims}-D) `query`, expected `attn_mask` to be `None`, 2-D or 3-D but "
+            f"found {attn_mask.dim()}-D tensor instead",
+        )
+        if attn_mask.dim() == 3 and not batched:
+            expected = (num_heads, query.shape[0], key.shape[0])
+            _check(
+                tuple(attn_mask.shape) == expected,
+                f"Expected `attn_mask` shape to be {expected} but got {attn_mask.shape}",
+            )
+    return batched
+
+
+def _packed_projection(query, key, value, weight, bias):
+    """Queries, keys and values from one weight (3 E, E); one product where inputs are equal."""
+    size = query.size(-1)
+    if key is value:
+        if query is key:
+            return F.linear(query, weight, bias).chunk(3, -1)
+        w_q, w_kv = weight.split([size, size * 2])
+        b_q, b_kv = (None, None) if bias is None else bias.split([size, size * 2])
+        return (F.linear(query, w_q, b_q), *F.linear(key, w_kv, b_kv).chunk(2, -1))
+    weights = weight.chunk(3)
+    biases = [None] * 3 if bias is None else bias.chunk(3)
+    inputs = (query, key, value)
+    return tuple(F.linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True))
+
+
+def _attention_mask(attn_mask, lengths, num_heads, batch):
+    """The attention mask as 3-d, its shape checked."""
+    if attn_mask is None:
+        return None
+    if attn_mask.dim() == 2:
+        if tuple(attn_mask.shape) != lengths:
+            raise RuntimeError(
+                f"The shape of the 2D attn_mask is {attn_mask.shape}, but should be {lengths}."
+            )
+        return attn_mask.unsqueeze(0)
+    expected = (batch * num_heads, *lengths)
+    if tuple(attn_mask.shape) != expected:
+        raise RuntimeError(
+            f"The shape of the 3D attn_mask is {attn_mask.shape}, but should be {expected}."
+        )
+    return attn_mask
+
+
+def _padded(mask):
+    """A mask with one more key, which everyone may see."""
+    return None if mask is None else F.pad(mask, (0, 1))
+
+
+def _split_heads(x, heads, head_dim):
+    """(L, N, E) to (N heads, L, head_dim)."""
+    return x.reshape(x.shape[0], -1, head_dim).transpose(0, 1)
+
+
+def _static(given, name, batch_heads, head_dim):
+    _check(
+        given.size(0) == batch_heads,
+        f"expecting {name}.size(0) of {batch_heads}, but got {given.size(0)}",
+    )
+    _check(
+        given.size(2) == head_dim,
+        f"expecting {name}.size(2) of {head_dim}, but got {given.size(2)}",
+    )
+    return given
+
+
+def multi_head_attention_forward(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    training: bool = True,
+    key_padding_mask: Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None,
+    static_v: Tensor | None = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """Project (L, N, E) queries, keys and values, attend in every head, project back."""
+    batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
+    if not batched:
+        query, key, value = _with_batch(query, key, value)
+        if key_padding_mask is not None:
+            key_padding_mask = key_padding_mask.unsqueeze(0)
+    length, batch, embed = query.shape
+    source = key.shape[0]
+    key_padding_mask = _canonical_mask(
+        key_padding_mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype
+    )
+    if is_causal and attn_mask is None:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
+            "method `generate_square_subsequent_mask` to create this mask."
+        )
+    # The causal kernel does the same as a causal mask when no weights are asked for.
+    causal = is_causal and key_padding_mask is None and not need_weights
+    attn_mask = None if causal else _canonical_mask(
+        attn_mask, "attn_mask", None, "", query.dtype, False
+    )
+    _check(
+        embed == embed_dim_to_check,
+        f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed}",
+    )
+    head_dim = embed // num_heads
+    _check(
+        head_dim * num_heads == embed, f"embed_dim {embed} not divisible by num_heads {num_heads}"
+    )
+    if use_separate_proj_weight:
+        _check(
+            key.shape[:2] == value.shape[:2],
+            f"key's sequence and batch dims {key.shape[:2]} do not match value's "
+            f"{value.shape[:2]}",
+        )
+        biases = [None] * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
+        projections = zip(
+            (query, key, value), (q_proj_weight, k_proj_weight, v_proj_weight), biases,
+            strict=True,
+        )  # fmt: skip
+        q, k, v = (F.linear(x, w, b) for x, w, b in projections)
+    else:
+        _check(
+            key.shape == value.shape,
+            f"key shape {key.shape} does not match value shape {value.shape}",
+        )
+        q, k, v = _packed_projection(query, key, value, in_proj_weight, in_proj_bias)
+    attn_mask = _attention_mask(attn_mask, (length, source), num_heads, batch)
+    if bias_k is not None and bias_v is not None:
+        _check(static_k is None, "bias cannot be added to static key.")
+        _check(static_v is None, "bias cannot be added to static value.")
+        k = torch.cat([k, bias_k.repeat(1, batch, 1)])
+        v = torch.cat([v, bias_v.repeat(1, batch, 1)])
+        attn_mask, key_padding_mask = _padded(attn_mask), _padded(key_padding_mask)
+    q, k, v = (
+        _split_heads(q, num_heads, head_dim),
+        _split_heads(k, num_heads, head_dim)
+        if static_k is None
+        else _static(static_k, "static_k", batch * num_heads, head_dim),
+        _split_heads(v, num_heads, head_dim)
+        if static_v is None
+        else _static(static_v, "static_v", batch * num_heads, head_dim),
+    )
+    if add_zero_attn:
+        zero = k.new_zeros((batch * num_heads, 1, head_dim))
+        k, v = torch.cat([k, zero], 1), torch.cat([v, zero], 1)
+        attn_mask, key_padding_mask = _padded(attn_mask), _padded(key_padding_mask)
+    mask = _merged_mask(attn_mask, key_padding_mask, batch, num_heads, k.size(1))
+    dropout = dropout_p if training else 0.0
+    attend = _attend_with_weights if need_weights else _attend
+    output, weights = attend(q, k, v, mask, dropout, batch, num_heads, causal)
+    output = F.linear(output, out_proj_weight, out_proj_bias)
+    if weights is not None and average_attn_weights:
+        weights = weights.mean(1)
+    if batched:
+        return output, weights
+    return output.squeeze(1), None if weights is None else weights.squeeze(0)
+
+
+def _with_batch(query, key, value):
+    """Inputs with a batch of one; equal inputs stay one object."""
+    new_query = query.unsqueeze(1)
+    new_key = new_query if key is query else key.unsqueeze(1)
+    new_value = new_key if value is key else value.unsqueeze(1)
+    return new_query, new_key, new_value
+
+
+def _merged_mask(attn_mask, key_padding_mask, batch, heads, source):
+    """Both masks in one of shape (N heads or 1, L or 1, S)."""
+    if key_padding_mask is None:
+        return attn_mask
+    _check(
+        tuple(key_padding_mask.shape) == (batch, source),
+        f"expecting key_padding_mask shape of {(batch, source)}, but got "
+        f"{key_padding_mask.shape}",
+    )
+    padding = key_padding_mask.reshape(batch, 1, 1, source)
+    padding = padding.expand(-1, heads, -1, -1).reshape(batch * heads, 1, source)
+    return padding if attn_mask is None else attn_mask + padding
+
+
+def _attend_with_weights(q, k, v, mask, dropout, batch, heads, causal):
+    """(output (L, N, E), weights (N, heads, L, S)); dropout acts on the weights."""
+    scores = torch.bmm(q * math.sqrt(1.0 / q.shape[-1]), k.transpose(-2, -1))
+    if mask is not None:
+        scores = scores + mask
+    weights = F.softmax(scores, -1)
+    if dropout > 0.0:
+        weights = F.dropout(weights, dropout)
+    output = torch.bmm(weights, v).transpose(0, 1)
+    length, source = q.shape[1], k.shape[1]
+    output = output.reshape(length, batch, -1)
+    return output, weights.reshape(batch, heads, length, source)
+
+
+def _attend(q, k, v, mask, dropout, batch, heads, causal):
+    """(output (L, N, E), None) by the fused operator."""
+    length, head_dim = q.shape[1], q.shape[2]
+    if mask is not None:
+        if mask.size(0) == 1 and mask.dim() == 3:
+            mask = mask.unsqueeze(0)
+        else:
+            mask = mask.reshape(batch, heads, -1, k.shape[1])
+    parts = (x.reshape(batch, heads, -1, head_dim) for x in (q, k, v))
+    output = F.scaled_dot_product_attention(*parts, mask, dropout, causal)
+    return output.permute(2, 0, 1, 3).reshape(length, batch, heads * head_dim), None

@@ -1,0 +1,278 @@
+"""Resizing of images, one dimension at a time."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import rushlight as torch
+from rushlight import Tensor
+
+from . import functional as F
+
+__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
+
+_DIMS_OF = {"linear": 3, "bilinear": 4, "trilinear": 5, "bicubic": 4, "lanczos": 4}
+_LINEAR = ("linear", "bilinear", "trilinear")
+
+
+def interpolate(
+    input: Tensor,
+    size: int | None = None,
+    scale_factor: list[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """Resize (N, C, ...) to `size` or by `scale_factor`.
+
+    Modes: nearest, nearest-exact, linear (3-d), bilinear, bicubic, lanczos (4-d), trilinear (5-d),
+    area.
+    """
+    _check_mode(input, mode, align_corners, antialias)
+    sizes, scales = _sizes(input, size, scale_factor, recompute_scale_factor)
+    if mode == "area":
+        pools = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
+        return pools[input.dim() - 3](input, sizes)
+    if any(s <= 0 for s in (*sizes, *input.shape[2:])):
+        raise RuntimeError(
+            "Input and output sizes should be greater than 0, but got input "
+            f"{tuple(input.shape[2:])} and output {tuple(sizes)}"
+        )
+    if mode in ("nearest", "nearest-exact"):
+        return _nearest(input, sizes, scales, mode == "nearest-exact")
+    corners = bool(align_corners)
+    if input.dtype == torch.uint8:
+        out = _weighted(input.to(torch.float32), sizes, scales, mode, corners, antialias)
+        return out.round().clamp(0, 255).to(torch.uint8)
+    return _weighted(input, sizes, scales, mode, corners, antialias)
+
+
+def _check_mode(input, mode, align_corners, antialias):
+    if mode in ("nearest", "area", "nearest-exact"):
+        if align_corners is not None:
+            raise ValueError(
+                "align_corners option can only be set with the interpolating modes: linear | "
+                "bilinear | bicubic | trilinear"
+            )
+    known = mode in _DIMS_OF or mode in ("nearest", "area", "nearest-exact")
+    if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and input.dim() == 4):
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires "
+            "a 4-D tensor as input"
+        )
+    if not known or input.dim() not in (3, 4, 5):
+        raise NotImplementedError(
+            "Input Error: Only 3D, 4D and 5D input Tensors supported "
+            f"(got {input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | "
+            f"trilinear | lanczos | area | nearest-exact (got {mode})"
+        )
+    if mode in _DIMS_OF and input.dim() != _DIMS_OF[mode]:
+        raise NotImplementedError(
+            f"Got {input.dim()}D input, but {mode} mode needs {_DIMS_OF[mode]}D input"
+        )
+
+
+def _sizes(input, size, scale_factor, recompute):
+    """(output size, scale factors or None for each) of the spatial dimensions."""
+    dims = input.dim() - 2
+    spatial = list(input.shape[2:])
+    layout = (
+        "Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
+    )
+    if size is not None and scale_factor is not None:
+        raise ValueError("only one of size or scale_factor should be defined")
+    if size is not None:
+        if isinstance(size, (list, tuple)):
+            if len(size) != dims:
+                raise ValueError(
+                    "Input and output must have the same number of spatial dimensions, but got "
+                    f"input with spatial dimensions of {spatial} and output size of {size}. "
+                    f"{layout}output size in (o1, o2, ...,oK) format."
+                )
+            sizes = [int(s) for s in size]
+        else:
+            sizes = [int(size)] * dims
+        if recompute:
+            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+        return sizes, [None] * dims
+    if scale_factor is None:
+        raise ValueError("either size or scale_factor should be defined")
+    if isinstance(scale_factor, (list, tuple)):
+        if len(scale_factor) != dims:
+            raise ValueError(
+                "Input and scale_factor must have the same number of spatial dimensions, but got "
+                f"input with spatial dimensions of {spatial} and scale_factor of shape "
+                f"{scale_factor}. {layout}scale_factor in (s1, s2, ...,sK) format."
+            )
+        factors = [float(f) for f in scale_factor]
+    else:
+        factors = [float(scale_factor)] * dims
+    sizes = [math.floor(float(n) * f) for n, f in zip(spatial, factors, strict=True)]
+    return sizes, [None] * dims if recompute else factors
+
+
+def _ratio(n_in, n_out, scale, corners=False):
+    """Input steps per output step."""
+    if corners:
+        return (n_in - 1) / (n_out - 1) if n_out > 1 else 0.0
+    return 1.0 / scale if scale is not None and scale > 0 else n_in / n_out
+
+
+def _work_dtype(input):
+    return torch.float64 if input.dtype == torch.float64 else torch.float32
+
+
+def _nearest(input, sizes, scales, exact):
+    for i, (n_out, scale) in enumerate(zip(sizes, scales, strict=True)):
+        dim = i + 2
+        n_in = input.shape[dim]
+        if n_in == n_out and scale is None:
+            continue
+        # The position is rounded in the working precision, as PyTorch's is.
+        places = torch.arange(n_out, dtype=_work_dtype(input), device=input.device)
+        if exact:
+            places = places + 0.5
+        index = (places * _ratio(n_in, n_out, scale)).floor().to(torch.int64)
+        input = input.index_select(dim, index.clamp(0, n_in - 1))
+    # A result that moved nothing is still memory of its own.
+    same = all(s is None and n == m for n, m, s in zip(sizes, input.shape[2:], scales, strict=True))
+    return input.clone() if same else input
+
+
+def _weighted(input, sizes, scales, mode, corners, antialias):
+    if antialias or mode == "lanczos":
+        for dim in range(input.dim() - 1, 1, -1):
+            i = dim - 2
+            input = _filtered(input, dim, sizes[i], scales[i], mode, corners)
+        return input
+    taps = _linear_taps if mode in _LINEAR else _cubic_taps
+    for dim in range(input.dim() - 1, 1, -1):
+        i = dim - 2
+        n_in, n_out = input.shape[dim], sizes[i]
+        if mode in _LINEAR and n_in == n_out and scales[i] in (None, 1.0):
+            continue
+        input = _combined(input, dim, taps(input, n_in, n_out, scales[i], corners))
+    return input
+
+
+def _combined(input, dim, taps):
+    """Sum of weight * input[index] along one dimension."""
+    shape = [1] * input.dim()
+    shape[dim] = -1
+    total = None
+    for index, weight in taps:
+        part = input.index_select(dim, index) * weight.to(input.dtype).reshape(shape)
+        total = part if total is None else total + part
+    return total
+
+
+def _source(input, n_in, n_out, scale, corners):
+    """The place in the input of every output element."""
+    ratio = _ratio(n_in, n_out, scale, corners)
+    places = torch.arange(n_out, dtype=_work_dtype(input), device=input.device)
+    return places * ratio if corners else (places + 0.5) * ratio - 0.5
+
+
+def _linear_taps(input, n_in, n_out, scale, corners):
+    source = _source(input, n_in, n_out, scale, corners).clamp_min(0)
+    left = source.floor().clamp(max=n_in - 1)
+    index = left.to(torch.int64)
+    fraction = (source - left).clamp(0, 1)
+    return [(index, 1 - fraction), ((index + 1).clamp(max=n_in - 1), fraction)]
+
+
+def _cubic_weights(t, a=-0.75):
+    """Keys' weights of the four neighbours at a fraction t past the second."""
+
+    def near(x):
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+
+    def far(x):
+        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+
+    return far(t + 1), near(t), near(1 - t), far(2 - t)
+
+
+def _cubic_taps(input, n_in, n_out, scale, corners):
+    source = _source(input, n_in, n_out, scale, corners)
+    left = source.floor()
+    weights = _cubic_weights(source - left)
+    index = left.to(torch.int64)
+    return [
+        ((index + offset).clamp(0, n_in - 1), weight)
+        for offset, weight in zip((-1, 0, 1, 2), weights, strict=True)
+    ]
+
+
+def _triangle(x):
+    return (1 - x.abs()).clamp_min(0)
+
+
+def _cubic(x, a=-0.5):
+    x = x.abs()
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+    return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
+
+
+def _lanczos(x):
+    inside = (x.abs() < 3).to(x.dtype)
+    return torch.sinc(x) * torch.sinc(x / 3) * inside
+
+
+_FILTERS = {"bilinear": (_triangle, 2), "bicubic": (_cubic, 4), "lanczos": (_lanczos, 6)}
+
+
+def _filtered(input, dim, n_out, scale, mode, corners):
+    """Resize with a filter that widens when the image shrinks, as a small dense matrix."""
+    kernel, width = _FILTERS[mode]
+    n_in = input.shape[dim]
+    if n_in == n_out and scale in (None, 1.0):
+        return input
+    ratio = _ratio(n_in, n_out, scale, corners)
+    reach = width * 0.5 * max(ratio, 1.0)
+    step = 1.0 / max(ratio, 1.0)
+    kind = {"dtype": _work_dtype(input), "device": input.device}
+    center = ratio * (torch.arange(n_out, **kind) + 0.5)
+    first = (center - reach + 0.5).to(torch.int64).clamp_min(0)
+    last = (center + reach + 0.5).to(torch.int64).clamp(max=n_in)
+    places = torch.arange(n_in, device=input.device)
+    weights = kernel((places + 0.5 - center.unsqueeze(1)) * step)
+    inside = (places >= first.unsqueeze(1)) & (places < last.unsqueeze(1))
+    weights = weights * inside.to(weights.dtype)
+    total = weights.sum(1, keepdim=True)
+    weights = weights / torch.where(total == 0, torch.ones_like(total), total)
+    matrix = weights.to(input.dtype)
+    return torch.matmul(input.transpose(dim, -1), matrix.t()).transpose(dim, -1)
+
+
+def upsample(
+    input: Tensor, size=None, scale_factor=None, mode: str = "nearest", align_corners=None
+) -> Tensor:
+    """The old name of `interpolate`."""
+    warnings.warn(
+        "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=2,
+    )
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size=None, scale_factor=None) -> Tensor:
+    """`interpolate` in nearest mode."""
+    warnings.warn(
+        "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=2,
+    )
+    return interpolate(input, size, scale_factor, mode="nearest")
+
+
+def upsample_bilinear(input: Tensor, size=None, scale_factor=None) -> Tensor:
+    """`interpolate` in bilinear mode with aligned corners."""
+    warnings.warn(
+        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` "
+        "instead.",
+        stacklevel=2,
+    )
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
