@@ -1,0 +1,388 @@
+// Losses over class indices: nll_loss and cross_entropy.
+//
+// x is (N, C, S): S the trailing dims, 1 mostly; t (N, S) holds class indices.
+//
+//   nll            l = -w[t] x[t]
+//   cross_entropy  l = (1 - e) w[t] (lse - x[t]) + e / C sum_c w[c] (lse - x[c])
+//                  lse = log sum_c exp x[c],  e = label_smoothing
+//   mean           sum l / sum w[t] over the targets that are not ignore_index
+//   backward       dx[c] = k ((1 - e) w[t] (p[c] - [c = t]) + e / C (p[c] sum w - w[c]))
+//                  p = exp(x - lse),  k = g / sum w[t] for mean
+//
+// cross_entropy reads x once, writes one lse a target and no probabilities; backward reads x again
+// and writes dx.
+#include "row.h"
+
+namespace rl {
+namespace {
+
+enum class Reduction { None, Mean, Sum };
+
+Reduction reduction_of(const Call& call, int i) {
+  const std::string_view r = call.string(i);
+  if (r == "none") return Reduction::None;
+  if (r == "mean") return Reduction::Mean;
+  if (r == "sum") return Reduction::Sum;
+  fail(ErrorType::Value, "%.*s is not a valid value for reduction", static_cast<int>(r.size()),
+       r.data());
+}
+
+struct Problem {
+  int64_t n, classes, spatial;
+  int64_t ignore;
+  Reduction reduction;
+  Array target;  // int64 or uint8, contiguous
+  int64_t count() const { return n * spatial; }
+  int64_t at(int64_t i) const {
+    return target.dtype() == DType::I64 ? target.data<int64_t>()[i]
+                                        : static_cast<int64_t>(target.data<uint8_t>()[i]);
+  }
+};
+
+// Shapes and every index are checked here, before any loop.
+Problem check_problem(Shape x, const Array& target, const Array* weight, Reduction reduction,
+                      int64_t ignore) {
+  const int ndim = static_cast<int>(x.size());
+  if (target.dtype() != DType::I64 && target.dtype() != DType::U8)
+    fail(ErrorType::Runtime, "expected target dtype to be Long or Byte, but got %s",
+         dtype_scalar_name(target.dtype()));
+  if (ndim < 1) fail(ErrorType::Value, "Expected 1 or more dimensions (got 0)");
+  Problem p{ndim > 1 ? x[0] : 1, ndim > 1 ? x[1] : x[0], 1, ignore, reduction,
+            target.contiguous_copy()};
+  for (int d = 2; d < ndim; ++d) p.spatial *= x[d];
+  bool same = target.ndim() == std::max(ndim - 1, 0);
+  for (int d = 0; same && d < target.ndim(); ++d) same = target.size(d) == x[d ? d + 1 : 0];
+  // A single sample may come with a target of one element.
+  if (!same && !(ndim == 1 && target.numel() == 1)) {
+    if (ndim <= 2 && target.ndim() > 1)
+      fail(ErrorType::Runtime, "0D or 1D target tensor expected, multi-target not supported");
+    fail(ErrorType::Runtime, "size mismatch (got input: %s , target: %s)", shape_text(x).c_str(),
+         shape_text(target.shape()).c_str());
+  }
+  if (weight && (weight->ndim() != 1 || weight->numel() != p.classes))
+    fail(ErrorType::Runtime,
+         "weight tensor should be defined either for all %lld classes or no classes but got "
+         "weight tensor of shape: %s",
+         static_cast<long long>(p.classes), shape_text(weight->shape()).c_str());
+  for (int64_t i = 0; i < p.target.numel(); ++i) {
+    const int64_t t = p.at(i);
+    if ((t < 0 || t >= p.classes) && t != ignore)
+      fail(ErrorType::Index, "Target %lld is out of bounds.", static_cast<long long>(t));
+  }
+  return p;
+}
+
+template <class C> Array class_weights(const Array* weight, int64_t classes) {
+  if (weight) return weight->to(dtype_of<C>::value).contiguous_copy();
+  Array a = Array::empty(dtype_of<C>::value, {classes});
+  std::fill_n(a.data<C>(), classes, C(1));
+  return a;
+}
+
+// The losses of all targets and the weights they count with, reduced; two results.
+template <class T>
+void finish_loss(Call& call, const Problem& p, const double* loss, double weights, Shape target) {
+  using C = compute_t<T>;
+  Array out = Array::empty(dtype_of<T>::value, p.reduction == Reduction::None ? target : Shape());
+  if (p.reduction == Reduction::None) {
+    for (int64_t i = 0; i < p.count(); ++i) out.data<T>()[i] = T(static_cast<C>(loss[i]));
+  } else {
+    double sum = 0;
+    for (int64_t i = 0; i < p.count(); ++i) sum += loss[i];
+    if (p.reduction == Reduction::Mean) sum /= weights;
+    *out.data<T>() = T(static_cast<C>(sum));
+  }
+  call.result(std::move(out));
+  Array total = Array::empty(dtype_of<C>::value, Shape());
+  *total.data<C>() = static_cast<C>(weights);
+  call.result(std::move(total));
+}
+
+template <class C> double total_weight(const Problem& p, const C* w) {
+  double sum = 0;
+  for (int64_t i = 0; i < p.count(); ++i)
+    if (p.at(i) != p.ignore) sum += w[p.at(i)];
+  return sum;
+}
+
+// k of the formula for every target: one value shared (stride 0) or one each. Ignored targets are
+// left to the caller.
+template <class C> struct Factors {
+  Array g;
+  int64_t stride;
+  double scale;
+  C at(int64_t i) const { return static_cast<C>(g.data<C>()[i * stride] * scale); }
+};
+template <class C>
+Factors<C> loss_factors(const Array& g, const Problem& p, const Array& total) {
+  Factors<C> f{g.to(dtype_of<C>::value).contiguous_copy(), 0, 1};
+  const bool none = p.reduction == Reduction::None;
+  if (f.g.numel() != (none ? p.count() : 1))
+    fail(ErrorType::Runtime, "the gradient of a loss has shape %s, expected that of the loss",
+         shape_text(g.shape()).c_str());
+  f.stride = none;
+  if (p.reduction == Reduction::Mean) f.scale = 1 / static_cast<double>(*total.data<C>());
+  return f;
+}
+
+// -- cross entropy over rows, S == 1 -----------------------------------------------------------------------
+struct Smoothing { double amount, weights; };  // label_smoothing and sum_c w[c]
+
+template <class T>
+double entropy_row(const T* x_, int64_t t, int64_t n, const compute_t<T>* w, const Smoothing& s,
+                   compute_t<T>* buf, compute_t<T>& lse) {
+  using C = compute_t<T>;
+  const C* x = load_row(x_, n, buf);
+  const C top = extreme_run<C, 1>(x, n);
+  const double log_sum = std::log(exp_sum<C>(x, n, top, nullptr)) + top;
+  lse = static_cast<C>(log_sum);
+  double loss = (1 - s.amount) * w[t] * (log_sum - x[t]);
+  if (s.amount > 0)
+    loss += s.amount / static_cast<double>(n) * (log_sum * s.weights - dot_row<C>(w, x, n));
+  return loss;
+}
+
+template <class T>
+void entropy_gradient_row(const T* x_, int64_t t, int64_t n, const compute_t<T>* w,
+                          const Smoothing& s, compute_t<T> lse, compute_t<T> k, compute_t<T>* buf,
+                          T* dx_) {
+  using C = compute_t<T>;
+  const C* x = load_row(x_, n, buf);
+  C* dx = row_target(dx_, buf);
+  const double even = s.amount / static_cast<double>(n);
+  const C own = static_cast<C>(k * (1 - s.amount) * w[t]);
+  const C scale = static_cast<C>(own + k * even * s.weights);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) dx[i] = exp_nonpositive(x[i] - lse) * scale;
+  if (s.amount > 0) {
+    const C each = static_cast<C>(k * even);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) dx[i] -= each * w[i];
+  }
+  dx[t] -= own;
+  store_row(dx_, n, dx);
+}
+
+// -- and over columns, S > 1: blocks of neighbouring positions ------------------------------------------------
+constexpr int64_t kColumns = 64;
+
+template <class T>
+void entropy_columns(const Problem& p, const T* x, int64_t first, int64_t width,
+                     const compute_t<T>* w, const Smoothing& s, compute_t<T>* lse, double* loss) {
+  using C = compute_t<T>;
+  C top[kColumns], sum[kColumns] = {}, plain[kColumns] = {};
+  for (int64_t j = 0; j < width; ++j) top[j] = static_cast<C>(x[j]);
+  for (int64_t c = 1; c < p.classes; ++c)
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j)
+      top[j] = extreme<C, 1>(top[j], static_cast<C>(x[c * p.spatial + j]));
+  for (int64_t c = 0; c < p.classes; ++c) {
+    const C wc = w[c];
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const C v = static_cast<C>(x[c * p.spatial + j]);
+      sum[j] += exp_nonpositive(v - top[j]);
+      plain[j] += wc * v;
+    }
+  }
+  for (int64_t j = 0; j < width; ++j) {
+    const double log_sum = std::log(static_cast<double>(sum[j])) + top[j];
+    lse[j] = static_cast<C>(log_sum);
+    const int64_t t = p.at(first + j);
+    loss[j] = 0;
+    if (t == p.ignore) continue;
+    loss[j] = (1 - s.amount) * w[t] * (log_sum - static_cast<C>(x[t * p.spatial + j]));
+    if (s.amount > 0)
+      loss[j] += s.amount / static_cast<double>(p.classes) * (log_sum * s.weights - plain[j]);
+  }
+}
+
+template <class T>
+void entropy_gradient_columns(const Problem& p, const T* x, int64_t first, int64_t width,
+                              const compute_t<T>* w, const Smoothing& s, const compute_t<T>* lse,
+                              const Factors<compute_t<T>>& factors, T* dx) {
+  using C = compute_t<T>;
+  C own[kColumns], scale[kColumns], each[kColumns];
+  const double even = s.amount / static_cast<double>(p.classes);
+  for (int64_t j = 0; j < width; ++j) {
+    const int64_t t = p.at(first + j);
+    const double k = t == p.ignore ? 0 : static_cast<double>(factors.at(first + j));
+    own[j] = t == p.ignore ? C(0) : static_cast<C>(k * (1 - s.amount) * w[t]);
+    scale[j] = static_cast<C>(own[j] + k * even * s.weights);
+    each[j] = static_cast<C>(k * even);
+  }
+  for (int64_t c = 0; c < p.classes; ++c) {
+    const C wc = w[c];
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const int64_t i = c * p.spatial + j;
+      const C e = exp_nonpositive(static_cast<C>(x[i]) - lse[j]) * scale[j] - each[j] * wc;
+      dx[i] = T(scale[j] == 0 && each[j] == 0 ? C(0) : e);
+    }
+  }
+  for (int64_t j = 0; j < width; ++j) {
+    const int64_t t = p.at(first + j);
+    if (t == p.ignore) continue;
+    T& d = dx[t * p.spatial + j];
+    d = T(static_cast<C>(d) - own[j]);
+  }
+}
+
+// rows(i) for S == 1, else columns(n * S + first, width, offset into x).
+template <class R, class K> void each_target(const Problem& p, R&& rows, K&& columns) {
+  if (p.spatial == 1) {
+    parallel_for(p.n, row_grain(p.classes), [&](int64_t i0, int64_t i1) {
+      for (int64_t i = i0; i < i1; ++i) rows(i);
+    });
+    return;
+  }
+  const int64_t blocks = (p.spatial + kColumns - 1) / kColumns;
+  const int64_t most = std::min(kColumns, p.spatial);
+  parallel_for(p.n * blocks, row_grain(p.classes * most), [&](int64_t b0, int64_t b1) {
+    for (int64_t b = b0; b < b1; ++b) {
+      const int64_t n = b / blocks, j = b % blocks * kColumns;
+      columns(n * p.spatial + j, std::min(kColumns, p.spatial - j),
+              n * p.classes * p.spatial + j);
+    }
+  });
+}
+
+template <class C> Smoothing smoothing_of(double amount, const C* w, int64_t classes) {
+  double sum = 0;
+  for (int64_t c = 0; c < classes; ++c) sum += w[c];
+  return {amount, sum};
+}
+
+}  // namespace
+
+// input, target, weight, reduction, ignore_index, label_smoothing; results: loss, sum w[t], lse.
+RL_KERNEL(cross_entropy) {
+  const Array x = call.tensor(0).contiguous_copy();
+  const Array* weight = call.tensor_or_null(2);
+  const Problem p = check_problem(x.shape(), call.tensor(1), weight, reduction_of(call, 3),
+                                  call.integer(4));
+  const double amount = call.real(5);
+  const Array& target = call.tensor(1);
+  visit_real("log_softmax_lastdim_kernel_impl", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using C = compute_t<T>;
+    const Array w = class_weights<C>(weight, p.classes);
+    const C* wp = w.data<C>();
+    const Smoothing s = smoothing_of<C>(amount, wp, p.classes);
+    Array lse = Array::empty(dtype_of<C>::value, {p.count()});
+    const Scratch<double> losses(p.count());
+    const ThreadBuffer<T> buffer(p.classes);
+    const T* xp = x.data<T>();
+    C* lp = lse.data<C>();
+    if (p.count() && p.classes) {
+      NoGil nogil(x.numel(), 20000);
+      each_target(
+          p,
+          [&](int64_t i) {
+            losses[i] = lp[i] = 0;
+            if (p.at(i) != p.ignore)
+              losses[i] = entropy_row<T>(xp + i * p.classes, p.at(i), p.classes, wp, s,
+                                         buffer.mine(), lp[i]);
+          },
+          [&](int64_t i, int64_t width, int64_t at) {
+            entropy_columns<T>(p, xp + at, i, width, wp, s, lp + i, losses.get() + i);
+          });
+    }
+    finish_loss<T>(call, p, losses.get(), total_weight<C>(p, wp), target.shape());
+    call.result(std::move(lse));
+  });
+}
+
+// g, input, target, weight, reduction, ignore_index, label_smoothing, total, lse
+RL_KERNEL(cross_entropy_backward) {
+  const Array x = call.tensor(1).contiguous_copy();
+  const Array* weight = call.tensor_or_null(3);
+  const Problem p = check_problem(x.shape(), call.tensor(2), weight, reduction_of(call, 4),
+                                  call.integer(5));
+  const double amount = call.real(6);
+  const Array lse = call.tensor(8).contiguous_copy();
+  if (lse.numel() != p.count())
+    fail(ErrorType::Runtime, "cross_entropy_backward: got %lld log sums, expected %lld",
+         static_cast<long long>(lse.numel()), static_cast<long long>(p.count()));
+  Array dx = Array::empty(x.dtype(), x.shape());
+  visit_real("cross_entropy_backward", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using C = compute_t<T>;
+    const Array w = class_weights<C>(weight, p.classes);
+    const C* wp = w.data<C>();
+    const Smoothing s = smoothing_of<C>(amount, wp, p.classes);
+    const Factors<C> factors =
+        loss_factors<C>(call.tensor(0), p, call.tensor(7).to(dtype_of<C>::value));
+    const ThreadBuffer<T> buffer(p.classes);
+    const T* xp = x.data<T>();
+    const Array sums = lse.to(dtype_of<C>::value);
+    const C* lp = sums.data<C>();
+    T* dp = dx.data<T>();
+    if (x.numel() == 0) return;
+    NoGil nogil(x.numel(), 20000);
+    each_target(
+        p,
+        [&](int64_t i) {
+          if (p.at(i) == p.ignore)
+            std::fill_n(dp + i * p.classes, p.classes, T(0.0f));
+          else
+            entropy_gradient_row<T>(xp + i * p.classes, p.at(i), p.classes, wp, s, lp[i],
+                                    factors.at(i), buffer.mine(), dp + i * p.classes);
+        },
+        [&](int64_t i, int64_t width, int64_t at) {
+          entropy_gradient_columns<T>(p, xp + at, i, width, wp, s, lp + i, factors, dp + at);
+        });
+  });
+  call.result(std::move(dx));
+}
+
+// input, target, weight, reduction, ignore_index; results: loss, sum w[t].
+RL_KERNEL(nll_loss) {
+  const Array x = call.tensor(0).contiguous_copy();
+  const Array* weight = call.tensor_or_null(2);
+  const Array& target = call.tensor(1);
+  const Problem p =
+      check_problem(x.shape(), target, weight, reduction_of(call, 3), call.integer(4));
+  visit_real("nll_loss_out_frame", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using C = compute_t<T>;
+    const Array w = class_weights<C>(weight, p.classes);
+    const C* wp = w.data<C>();
+    const Scratch<double> losses(p.count());
+    for (int64_t i = 0; i < p.count(); ++i) {
+      const int64_t t = p.at(i), n = i / p.spatial, j = i % p.spatial;
+      losses[i] = 0;
+      if (t != p.ignore)
+        losses[i] = -static_cast<double>(wp[t]) *
+                    static_cast<C>(x.data<T>()[(n * p.classes + t) * p.spatial + j]);
+    }
+    finish_loss<T>(call, p, losses.get(), total_weight<C>(p, wp), target.shape());
+  });
+}
+
+// g, input_shape, target, weight, reduction, ignore_index, total
+RL_KERNEL(nll_loss_backward) {
+  const IntList shape = call.ints(1);
+  const Array* weight = call.tensor_or_null(3);
+  const Problem p =
+      check_problem(shape, call.tensor(2), weight, reduction_of(call, 4), call.integer(5));
+  const DType t = call.tensor(0).dtype();
+  Array dx = Array::empty(t, shape);
+  visit_real("nll_loss_backward", t, [&](auto tag) {
+    using T = decltype(tag);
+    using C = compute_t<T>;
+    const Array w = class_weights<C>(weight, p.classes);
+    const Factors<C> factors =
+        loss_factors<C>(call.tensor(0), p, call.tensor(6).to(dtype_of<C>::value));
+    T* dp = dx.data<T>();
+    std::memset(static_cast<void*>(dp), 0, dx.nbytes());
+    for (int64_t i = 0; i < p.count(); ++i) {
+      const int64_t c = p.at(i), n = i / p.spatial, j = i % p.spatial;
+      if (c != p.ignore)
+        dp[(n * p.classes + c) * p.spatial + j] = T(-w.data<C>()[c] * factors.at(i));
+    }
+  });
+  call.result(std::move(dx));
+}
+
+}  // namespace rl

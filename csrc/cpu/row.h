@@ -1,0 +1,157 @@
+// Row arithmetic shared by softmax, the normalisation layers and the losses: rows are converted
+// to the compute type (float for the half types), worked on in the cache, and stored back.
+#pragma once
+#include <bit>
+
+#include "reduce.h"
+#include "vecmath.h"
+
+namespace rl {
+namespace {
+
+// exp(x) for x <= 0 (NaN stays NaN), within 1 ULP down to 2^-126 and 0 below.
+// x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) is a degree 6 fit at Chebyshev nodes (1.0e-8).
+inline float exp_nonpositive(float x) {
+  const float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to an integer
+  const float n = shifted - 12582912.0f;
+  float r = x - n * 0.693359375f;  // ln 2 in two parts; the first has 9 bits, so n times it is exact
+  r = r + n * 2.12194440e-4f;
+  float q = 1.3926176e-3f;
+  q = q * r + 8.3631731e-3f;
+  q = q * r + 4.1666555e-2f;
+  q = q * r + 1.6666577e-1f;
+  q = q * r + 0.5f;
+  const float e = 1.0f + (r + r * r * q);
+  const uint32_t bits = std::bit_cast<uint32_t>(e) + (std::bit_cast<uint32_t>(shifted) << 23);
+  return x < -87.3365f ? 0.0f : x != x ? x : std::bit_cast<float>(bits);
+}
+inline double exp_nonpositive(double x) { return exp(x); }
+
+template <class T> const compute_t<T>* load_row(const T* p, int64_t n, compute_t<T>* buf) {
+  if constexpr (std::is_same_v<T, compute_t<T>>) {
+    return p;
+  } else {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) buf[i] = static_cast<float>(p[i]);
+    return buf;
+  }
+}
+// Where to write a row: the memory itself, or a buffer that store_row converts.
+template <class T> compute_t<T>* row_target(T* p, compute_t<T>* buf) {
+  if constexpr (std::is_same_v<T, compute_t<T>>) return p;
+  else return buf;
+}
+template <class T> void store_row(T* p, int64_t n, const compute_t<T>* buf) {
+  if constexpr (!std::is_same_v<T, compute_t<T>>) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) p[i] = T(buf[i]);
+  }
+}
+
+constexpr int64_t kPiece = 1024;  // elements summed in the compute type before widening
+
+// Sum of exp(x[i] - top), and the terms themselves when out is not null.
+template <class C> double exp_sum(const C* x, int64_t n, C top, C* out) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i += kPiece) {
+    const int64_t end = std::min(n, i + kPiece);
+    C s = 0;
+    if (out) {
+#pragma omp simd reduction(+ : s)
+      for (int64_t k = i; k < end; ++k) {
+        const C e = exp_nonpositive(x[k] - top);
+        out[k] = e;
+        s += e;
+      }
+    } else {
+#pragma omp simd reduction(+ : s)
+      for (int64_t k = i; k < end; ++k) s += exp_nonpositive(x[k] - top);
+    }
+    sum += s;
+  }
+  return sum;
+}
+
+template <class C> double dot_row(const C* a, const C* b, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i += kPiece) {
+    const int64_t end = std::min(n, i + kPiece);
+    C s = 0, t = 0;
+    int64_t k = i;
+    for (; k + 2 * kLanes<C> <= end; k += 2 * kLanes<C>) {
+#pragma omp simd reduction(+ : s, t)
+      for (int l = 0; l < kLanes<C>; ++l) {
+        s += a[k + l] * b[k + l];
+        t += a[k + kLanes<C> + l] * b[k + kLanes<C> + l];
+      }
+    }
+    for (; k < end; ++k) s += a[k] * b[k];
+    sum += s + t;
+  }
+  return sum;
+}
+
+template <class C> double sum_row(const C* p, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i += 4 * kPiece) sum += sum_run<C>(p + i, std::min(4 * kPiece, n - i));
+  return sum;
+}
+
+// Rows of `cols` contiguous elements, a fixed stride apart. A gradient expanded from one number
+// (what sum().backward() sends) is one row that every row shares.
+struct Rows {
+  Array array;
+  int64_t stride;
+  template <class T> const T* at(int64_t row) const { return array.data<T>() + row * stride; }
+};
+inline Rows rows_of(const Array& a, int64_t cols) {
+  if (a.contiguous()) return {a, cols};
+  bool constant = a.numel() > 0;
+  for (int d = 0; d < a.ndim(); ++d) constant = constant && (a.size(d) == 1 || a.stride(d) == 0);
+  if (!constant) return {a.contiguous_copy(), cols};
+  const int64_t zero = 0;
+  Array row = Array::empty(a.dtype(), {cols});
+  copy_into(row, Array::over(a.storage_ref(), a.dtype(), a.offset(), Shape(&cols, 1),
+                             Shape(&zero, 1)));
+  return {row, 0};
+}
+
+// Calls f with a value of the type for float dtypes; fails otherwise in PyTorch's words.
+template <class F> void visit_real(const char* what, DType t, F&& f) {
+  switch (t) {
+    case DType::F16: return f(Half{});
+    case DType::BF16: return f(BFloat16{});
+    case DType::F32: return f(float{});
+    case DType::F64: return f(double{});
+    default:
+      fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", what,
+           dtype_scalar_name(t));
+  }
+}
+
+inline int64_t row_grain(int64_t cols, int64_t elements = 16384) {
+  return std::max<int64_t>(1, elements / std::max<int64_t>(cols, 1));
+}
+
+// One buffer of n compute elements a thread for the half types, nothing for the others.
+template <class T> class ThreadBuffer {
+  int64_t n_;
+  Scratch<compute_t<T>> memory_;
+
+ public:
+  ThreadBuffer(int64_t n, bool always = false)
+      : n_(always || !std::is_same_v<T, compute_t<T>> ? (n + 15) / 16 * 16 : 0),
+        memory_(n_ * num_threads()) {}
+  compute_t<T>* mine() const { return n_ ? memory_.get() + n_ * omp_get_thread_num() : nullptr; }
+};
+
+// (outer, n, inner) of a contiguous array around one dim.
+struct Split { int64_t outer = 1, n = 1, inner = 1; };
+inline Split split_at(const Array& x, int dim) {
+  Split s;
+  for (int d = 0; d < x.ndim(); ++d) (d < dim ? s.outer : d == dim ? s.n : s.inner) *= x.size(d);
+  return s;
+}
+
+}  // namespace
+}  // namespace rl

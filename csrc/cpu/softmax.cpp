@@ -1,0 +1,214 @@
+// softmax and log_softmax along one dim, x seen as (outer, n, inner).
+//
+//   softmax      y = exp(x - m) / s          m = max x, s = sum exp(x - m)
+//   log_softmax  y = x - m - log s
+//   backward     dx = y (g - sum(g y))       and   dx = g - exp(y) sum(g)
+//
+// inner == 1: a row is read from memory once, its other passes run in the cache. Otherwise blocks
+// of up to 64 neighbouring columns go together, vectorised over the columns.
+#include "row.h"
+
+namespace rl {
+namespace {
+
+constexpr int64_t kColumns = 64;
+
+template <class T, bool Log>
+void softmax_row(const T* x_, T* y_, int64_t n, compute_t<T>* buf) {
+  using C = compute_t<T>;
+  const C* x = load_row(x_, n, buf);
+  C* y = row_target(y_, buf);
+  const C top = extreme_run<C, 1>(x, n);
+  if constexpr (Log) {
+    const C shift = static_cast<C>(std::log(exp_sum<C>(x, n, top, nullptr)));
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i] - top - shift;
+  } else {
+    const C scale = static_cast<C>(1 / exp_sum<C>(x, n, top, y));
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) y[i] *= scale;
+  }
+  store_row(y_, n, y);
+}
+
+// x, y: n rows of `width` <= kColumns columns, `inner` elements apart.
+template <class T, bool Log>
+void softmax_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width) {
+  using C = compute_t<T>;
+  C top[kColumns], sum[kColumns];
+  for (int64_t j = 0; j < width; ++j) top[j] = static_cast<C>(x[j]), sum[j] = 0;
+  for (int64_t i = 1; i < n; ++i)
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j)
+      top[j] = extreme<C, 1>(top[j], static_cast<C>(x[i * inner + j]));
+  for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j)
+      sum[j] += exp_nonpositive(static_cast<C>(x[i * inner + j]) - top[j]);
+  if constexpr (Log) {
+    for (int64_t j = 0; j < width; ++j) sum[j] = std::log(sum[j]);
+    for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j)
+        y[i * inner + j] = T(static_cast<C>(x[i * inner + j]) - top[j] - sum[j]);
+  } else {
+    for (int64_t j = 0; j < width; ++j) sum[j] = 1 / sum[j];
+    for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j)
+        y[i * inner + j] =
+            T(exp_nonpositive(static_cast<C>(x[i * inner + j]) - top[j]) * sum[j]);
+  }
+}
+
+template <class T, bool Log>
+void backward_row(const T* g_, const T* y_, T* dx_, int64_t n, compute_t<T>* buf) {
+  using C = compute_t<T>;
+  const C* g = load_row(g_, n, buf);
+  const C* y = load_row(y_, n, buf + n);
+  C* dx = row_target(dx_, buf);
+  if constexpr (Log) {
+    const C sum = static_cast<C>(sum_row<C>(g, n));
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) dx[i] = g[i] - exp_nonpositive(y[i]) * sum;
+  } else {
+    const C sum = static_cast<C>(dot_row<C>(g, y, n));
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) dx[i] = y[i] * (g[i] - sum);
+  }
+  store_row(dx_, n, dx);
+}
+
+template <class T, bool Log>
+void backward_columns(const T* g, const T* y, T* dx, int64_t n, int64_t inner, int64_t width) {
+  using C = compute_t<T>;
+  C sum[kColumns] = {};
+  for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const int64_t k = i * inner + j;
+      sum[j] += Log ? static_cast<C>(g[k]) : static_cast<C>(g[k]) * static_cast<C>(y[k]);
+    }
+  for (int64_t i = 0; i < n; ++i)
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const int64_t k = i * inner + j;
+      const C gk = static_cast<C>(g[k]), yk = static_cast<C>(y[k]);
+      dx[k] = T(Log ? gk - exp_nonpositive(yk) * sum[j] : yk * (gk - sum[j]));
+    }
+}
+
+// Runs rows(r) for inner == 1, else columns(first, width), in threads.
+template <class R, class K> void each_slice(const Split& s, R&& rows, K&& columns) {
+  if (s.inner == 1) {
+    parallel_for(s.outer, row_grain(s.n), [&](int64_t r0, int64_t r1) {
+      for (int64_t r = r0; r < r1; ++r) rows(r);
+    });
+    return;
+  }
+  const int64_t blocks = (s.inner + kColumns - 1) / kColumns;
+  const int64_t width = std::min(s.inner, kColumns);
+  parallel_for(s.outer * blocks, row_grain(s.n * width), [&](int64_t b0, int64_t b1) {
+    for (int64_t b = b0; b < b1; ++b) {
+      const int64_t j = b % blocks * kColumns;
+      columns(b / blocks * s.n * s.inner + j, std::min(kColumns, s.inner - j));
+    }
+  });
+}
+
+template <bool Log> void forward_kernel(Call& call) {  // input, dim, dtype
+  const std::optional<DType> t = call.dtype(2);
+  const Array& input = call.tensor(0);
+  const Array x = (t ? input.to(*t) : input).contiguous_copy();
+  const Split s = split_at(x, call.dim(1, x.ndim()));
+  Array y = Array::empty(x.dtype(), x.shape());
+  visit_real(Log ? "log_softmax_lastdim_kernel_impl" : "softmax_lastdim_kernel_impl", x.dtype(),
+             [&](auto tag) {
+               using T = decltype(tag);
+               if (x.numel() == 0) return;
+               const T* xp = x.data<T>();
+               T* yp = y.data<T>();
+               const ThreadBuffer<T> buffer(s.n);
+               NoGil nogil(x.numel(), 20000);
+               each_slice(
+                   s,
+                   [&](int64_t r) {
+                     softmax_row<T, Log>(xp + r * s.n, yp + r * s.n, s.n, buffer.mine());
+                   },
+                   [&](int64_t k, int64_t width) {
+                     softmax_columns<T, Log>(xp + k, yp + k, s.n, s.inner, width);
+                   });
+             });
+  call.result(std::move(y));
+}
+
+template <bool Log> void backward_kernel(Call& call) {  // g, out, dim
+  const Array y = call.tensor(1).contiguous_copy();
+  const Array g = call.tensor(0).to(y.dtype()).contiguous_copy();
+  if (!g.same_shape(y))
+    fail(ErrorType::Runtime, "%s: g has shape %s, expected that of out, %s", call.name(),
+         shape_text(g.shape()).c_str(), shape_text(y.shape()).c_str());
+  const Split s = split_at(y, call.dim(2, y.ndim()));
+  Array dx = Array::empty(y.dtype(), y.shape());
+  visit_real(call.name(), y.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    if (y.numel() == 0) return;
+    const T *gp = g.data<T>(), *yp = y.data<T>();
+    T* dp = dx.data<T>();
+    const ThreadBuffer<T> buffer(2 * s.n);
+    NoGil nogil(y.numel(), 20000);
+    each_slice(
+        s,
+        [&](int64_t r) {
+          backward_row<T, Log>(gp + r * s.n, yp + r * s.n, dp + r * s.n, s.n, buffer.mine());
+        },
+        [&](int64_t k, int64_t width) {
+          backward_columns<T, Log>(gp + k, yp + k, dp + k, s.n, s.inner, width);
+        });
+  });
+  call.result(std::move(dx));
+}
+
+}  // namespace
+
+RL_KERNEL(softmax) { forward_kernel<false>(call); }
+RL_KERNEL(log_softmax) { forward_kernel<true>(call); }
+RL_KERNEL(softmax_backward) { backward_kernel<false>(call); }
+RL_KERNEL(log_softmax_backward) { backward_kernel<true>(call); }
+
+// logsumexp over any dims: the reduced dims are moved to the end, so that rows are contiguous.
+RL_KERNEL(logsumexp) {  // input, dim, keepdim
+  const Array& input = call.tensor(0);
+  const uint64_t mask = reduce_mask(call, 1, input.ndim());
+  int64_t order[kMaxDims];
+  int kept = 0, at = 0;
+  int64_t n = 1;
+  for (int d = 0; d < input.ndim(); ++d)
+    if (!(mask >> d & 1)) order[kept++] = d;
+  at = kept;
+  for (int d = 0; d < input.ndim(); ++d)
+    if (mask >> d & 1) order[at++] = d, n *= input.size(d);
+  const Array x = input.permute(Shape(order, input.ndim())).contiguous_copy();
+  Array y = reduced_result(input, mask, call.boolean(2), x.dtype());
+  visit_real("logsumexp", x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using C = compute_t<T>;
+    const ThreadBuffer<T> buffer(n);
+    const T* xp = x.data<T>();
+    T* yp = y.data<T>();
+    NoGil nogil(x.numel(), 20000);
+    parallel_for(y.numel(), row_grain(n), [&](int64_t r0, int64_t r1) {
+      for (int64_t r = r0; r < r1; ++r) {
+        const C* row = load_row(xp + r * n, n, buffer.mine());
+        const C top = n ? extreme_run<C, 1>(row, n) : -std::numeric_limits<C>::infinity();
+        // An infinite maximum is the answer; inf - inf would be NaN.
+        yp[r] = T(std::isinf(top)
+                      ? top
+                      : static_cast<C>(std::log(exp_sum<C>(row, n, top, nullptr)) + top));
+      }
+    });
+  });
+  call.result(std::move(y));
+}
+
+}  // namespace rl

@@ -1,0 +1,572 @@
+"""Losses: squared and absolute error, cross entropies, negative log likelihood.
+
+Backward kernels are fused. Under create_graph gradients are written in operators, so that they can be
+differentiated to any order.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from .. import _C
+from .._lazy import np
+from ..op import op, public
+
+_REDUCTIONS = ("none", "mean", "sum")
+
+
+def resolve_reduction(size_average, reduce, reduction):
+    """The reduction that the old `size_average` and `reduce` arguments mean."""
+    if size_average is not None or reduce is not None:
+        size_average = True if size_average is None else size_average
+        reduce = True if reduce is None else reduce
+        reduction = ("mean" if size_average else "sum") if reduce else "none"
+        warnings.warn(
+            "size_average and reduce args will be deprecated, please use "
+            f"reduction='{reduction}' instead.",
+            stacklevel=3,
+        )
+    return check_reduction(reduction)
+
+
+def check_reduction(reduction):
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+def reduce_loss(loss, reduction):
+    """A loss of single elements, averaged or added up."""
+    return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
+
+
+def _reduce(loss, reduction):
+    return reduce_loss(np.asarray(loss), reduction)
+
+
+def _unreduced(g, shape, reduction):
+    """The gradient of single elements from that of the reduced loss."""
+    return g / shape.numel() if reduction == "mean" else g
+
+
+def _pair_samples(make):
+    for reduction in _REDUCTIONS:
+        yield make(3, 5), make(3, 5), reduction
+
+
+def _warn_sizes(input, target):
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=3,
+        )
+
+
+# -- squared and absolute error ------------------------------------------------------------------
+
+
+def _squared_gradient(g, input, target, reduction):
+    if _C.is_grad_enabled():
+        difference = input - target
+        return difference * (2 * _unreduced(g, difference.shape, reduction))
+    return mse_loss_backward(g, input, target, reduction)
+
+
+@op("", name="mse_loss")
+class _mse_loss:
+    """The squared difference, averaged, added up or element by element."""
+
+    def forward(input, target, reduction="mean"):
+        return _reduce((input - target) ** 2, reduction)
+
+    def grad_input(g, input, target, reduction):
+        return _squared_gradient(g, input, target, reduction)
+
+    def grad_target(g, input, target, reduction):
+        return -_squared_gradient(g, input, target, reduction)
+
+    samples = _pair_samples
+
+
+@op("", name="mse_loss_backward")
+class mse_loss_backward:
+    """The gradient of mse_loss with respect to its input."""
+
+    def forward(g, input, target, reduction):
+        d = 2 * (input - target) * g
+        return d / d.size if reduction == "mean" else d
+
+    def samples(make):
+        yield make(), make(3, 5), make(3, 5), "mean"
+
+
+def _weighted(loss, weight, reduction):
+    if weight.shape != loss.shape:
+        raise ValueError("Weights and input must have the same size.")
+    loss = loss * weight
+    return loss.sum() / weight.sum() if reduction == "mean" else reduce_loss(loss, reduction)
+
+
+@public("F.mse_loss")
+def mse_loss(
+    input, target, size_average=None, reduce=None, reduction="mean", weight=None
+):
+    """The mean squared error; `reduction` is "mean", "sum" or "none"."""
+    if input.shape != target.shape:
+        _warn_sizes(input, target)
+    if size_average is not None or reduce is not None:
+        reduction = resolve_reduction(size_average, reduce, reduction)
+    if weight is not None:
+        return _weighted(_mse_loss(input, target, "none"), weight, check_reduction(reduction))
+    return _mse_loss(input, target, reduction)
+
+
+@public("F.l1_loss")
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """The mean absolute error; `reduction` is "mean", "sum" or "none"."""
+    if input.shape != target.shape:
+        _warn_sizes(input, target)
+    reduction = resolve_reduction(size_average, reduce, reduction)
+    loss = (input - target).abs()
+    return reduce_loss(loss, reduction) if weight is None else _weighted(loss, weight, reduction)
+
+
+# -- class indices ------------------------------------------------------------------------------
+
+
+def _picked(x, target, weight, ignore_index):
+    """x (N, C, S), target (N, S): the picked entries and their weights, zero where ignored."""
+    keep = target != ignore_index
+    safe = np.where(keep, target, 0).astype("int64")
+    weights = np.ones(x.shape[1], x.dtype) if weight is None else weight
+    return np.take_along_axis(x, safe[:, None], 1)[:, 0], np.where(keep, weights[safe], 0)
+
+
+def _reduced_nll(x, target, weight, reduction, ignore_index):
+    shape = target.shape
+    x = x.reshape(*((1,) if x.ndim == 1 else ()), *x.shape)
+    flat = x.reshape(x.shape[0], x.shape[1], -1)
+    target = target.reshape(flat.shape[0], -1)
+    picked, weights = _picked(flat, target, weight, ignore_index)
+    total = weights.sum()
+    loss = -picked * weights
+    if reduction == "none":
+        return loss.reshape(shape), total
+    return (loss.sum() / total if reduction == "mean" else loss.sum()), total
+
+
+@op("", name="nll_loss", outputs=("output", "total_weight"))
+class _nll_loss:
+    """-weight[t] * input[t] for targets t: (loss, sum of the weights)."""
+
+    def forward(input, target, weight=None, reduction="mean", ignore_index=-100):
+        return _reduced_nll(input, target, weight, reduction, ignore_index)
+
+    def grad_input(g, input_shape, target, weight, reduction, ignore_index, total_weight):
+        return nll_loss_backward(
+            g[0], input_shape, target, weight, reduction, ignore_index, total_weight
+        )
+
+    def samples(make):
+        target = make(4, low=0, high=4.9, grad=False).long()
+        yield make(4, 5), target, None, "mean", -100
+        yield make(4, 5), target, make(5, low=0.5, grad=False), "none", 1
+
+
+@op("", name="nll_loss_2d", kernel="nll_loss", node="NllLoss2D", outputs=("output", "total_weight"))
+class _nll_loss_2d:
+    """nll_loss of inputs with dims behind the classes."""
+
+    def forward(input, target, weight=None, reduction="mean", ignore_index=-100):
+        return _reduced_nll(input, target, weight, reduction, ignore_index)
+
+    def grad_input(g, input_shape, target, weight, reduction, ignore_index, total_weight):
+        return nll_loss_backward(
+            g[0], input_shape, target, weight, reduction, ignore_index, total_weight
+        )
+
+    def samples(make):
+        target = make(2, 3, 3, low=0, high=4.9, grad=False).long()
+        yield make(2, 5, 3, 3), target, None, "mean", -100
+
+
+@op("", name="nll_loss_backward")
+class nll_loss_backward:
+    """The gradient of nll_loss: -weight[t] * g at the targets, zeros elsewhere."""
+
+    def forward(g, shape, target, weight, reduction, ignore_index, total_weight):
+        dx = np.zeros(shape, g.dtype)
+        flat = dx.reshape(-1, dx.shape[0] if dx.ndim == 1 else dx.shape[1], dx[:1, :1].size or 1)
+        return _put_targets(flat, g, target, weight, reduction, ignore_index).reshape(shape)
+
+    def grad_g(g, target, weight, reduction, ignore_index):
+        # It is linear in g, and its transpose is the loss itself.
+        front = _nll_loss_2d if g.ndim > 2 else _nll_loss
+        return front(g, target, weight, reduction, ignore_index)[0]
+
+    def samples(make):
+        target = make(4, low=0, high=4.9, grad=False).long()
+        yield make(), (4, 5), target, None, "sum", -100, make(low=4, high=4, grad=False)
+
+
+def _put_targets(flat, g, target, weight, reduction, ignore_index):
+    n, classes, _ = flat.shape
+    t = target.reshape(n, -1)
+    keep = t != ignore_index
+    weights = np.ones(classes, flat.dtype) if weight is None else weight
+    safe = np.where(keep, t, 0).astype("int64")
+    w = np.where(keep, weights[safe], 0)
+    k = g.reshape(t.shape) if reduction == "none" else g
+    k = k / w.sum() if reduction == "mean" else k
+    out = np.zeros((n, classes, t.shape[1]), flat.dtype)
+    np.put_along_axis(out, safe[:, None], (-w * k)[:, None], 1)
+    return out
+
+
+def _check_batch_sizes(input, target):
+    if input.ndim == 0:
+        raise ValueError(f"Expected 1 or more dimensions (got {input.ndim})")
+    if input.ndim > 1 and (not target.ndim or input.shape[0] != target.shape[0]):
+        got = target.shape[0] if target.ndim else 1
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({got})."
+        )
+
+
+@public("F.nll_loss")
+def nll_loss(
+    input,
+    target,
+    weight=None,
+    size_average=None,
+    ignore_index=-100,
+    reduce=None,
+    reduction="mean",
+):
+    """The negative log likelihood of class indices under log-probabilities (N, C, ...)."""
+    reduction = resolve_reduction(size_average, reduce, reduction)
+    _check_batch_sizes(input, target)
+    if weight is not None and weight.dtype != input.dtype:
+        raise RuntimeError(
+            f"nll_loss: expected weight of dtype {input.dtype}, got {weight.dtype}"
+        )
+    front = _nll_loss_2d if input.ndim > 2 else _nll_loss
+    return front(input, target, weight, reduction, ignore_index)[0]
+
+
+# -- cross entropy -------------------------------------------------------------------------------
+
+
+def _entropy_terms(g, input, target, weight, reduction, ignore_index, label_smoothing, total):
+    """The gradient of cross_entropy in differentiable operators."""
+    dim = 1 if input.ndim > 1 else 0
+    classes = input.shape[dim]
+    keep = target != ignore_index
+    index = target.masked_fill(keep.logical_not(), 0).long()
+    k = (g / total if reduction == "mean" else g) * keep
+    own = k * (1 - label_smoothing)
+    if weight is not None:
+        weight = weight.to(input.dtype)
+        own = own * weight[index]
+    own, index, k = own.unsqueeze(dim), index.unsqueeze(dim), k.unsqueeze(dim)
+    p = input.softmax(dim)
+    dx = p * own - p.new_zeros(p.shape).scatter(dim, index, own.to(p.dtype))
+    if label_smoothing:
+        w, whole = 1.0, float(classes)
+        if weight is not None:
+            w = weight.reshape([-1 if d == dim else 1 for d in range(input.ndim)])
+            whole = weight.sum()
+        dx = dx + k * (p * whole - w) * (label_smoothing / classes)
+    return dx
+
+
+def _entropy_gradient(
+    g, input, target, weight, reduction, ignore_index, label_smoothing, total, lse
+):
+    if _C.is_grad_enabled():
+        return _entropy_terms(
+            g, input, target, weight, reduction, ignore_index, label_smoothing, total
+        )
+    return cross_entropy_backward(
+        g, input, target, weight, reduction, ignore_index, label_smoothing, total, lse
+    )
+
+
+def _entropy_forward(input, target, weight, reduction, ignore_index, label_smoothing):
+    dim = 1 if input.ndim > 1 else 0
+    top = input.max(dim, keepdims=True)
+    lse = np.log(np.exp(input - top).sum(dim, keepdims=True)) + top
+    x = input - lse
+    loss, total = _reduced_nll(x, target, weight, "none", ignore_index)
+    if label_smoothing:
+        shape = [1] * x.ndim
+        shape[dim] = -1
+        every = x if weight is None else x * weight.reshape(shape)
+        even = -every.sum(dim) * (target != ignore_index) * (label_smoothing / x.shape[dim])
+        loss = loss * (1 - label_smoothing) + even
+    if reduction != "none":
+        loss = loss.sum() / total if reduction == "mean" else loss.sum()
+    return np.asarray(loss, input.dtype), np.asarray(total, input.dtype), lse.reshape(-1)
+
+
+def _entropy_samples(make):
+    target = make(4, low=0, high=4.9, grad=False).long()
+    yield make(4, 5), target, None, "mean", -100, 0.0
+    yield make(4, 5), target, make(5, low=0.5, grad=False), "sum", 1, 0.1
+
+
+_ENTROPY = {"outputs": ("output", "total_weight", "log_sums")}
+
+
+@op("", name="cross_entropy", node="NllLoss", **_ENTROPY)
+class _cross_entropy:
+    """log_softmax and nll_loss in one pass: (loss, sum of weights, log-sum-exp of each row)."""
+
+    def forward(input, target, weight, reduction, ignore_index, label_smoothing):
+        return _entropy_forward(input, target, weight, reduction, ignore_index, label_smoothing)
+
+    def grad_input(
+        g, input, target, weight, reduction, ignore_index, label_smoothing, total_weight, log_sums
+    ):
+        return _entropy_gradient(
+            g[0], input, target, weight, reduction, ignore_index, label_smoothing, total_weight,
+            log_sums,
+        )  # fmt: skip
+
+    samples = _entropy_samples
+
+
+@op("", name="cross_entropy_2d", kernel="cross_entropy", node="NllLoss2D", **_ENTROPY)
+class _cross_entropy_2d:
+    """cross_entropy of inputs with dims behind the classes."""
+
+    def forward(input, target, weight, reduction, ignore_index, label_smoothing):
+        return _entropy_forward(input, target, weight, reduction, ignore_index, label_smoothing)
+
+    def grad_input(
+        g, input, target, weight, reduction, ignore_index, label_smoothing, total_weight, log_sums
+    ):
+        return _entropy_gradient(
+            g[0], input, target, weight, reduction, ignore_index, label_smoothing, total_weight,
+            log_sums,
+        )  # fmt: skip
+
+    def samples(make):
+        target = make(2, 3, 3, low=0, high=4.9, grad=False).long()
+        yield make(2, 5, 3, 3), target, None, "mean", -100, 0.0
+
+
+@op("", name="cross_entropy_backward")
+class cross_entropy_backward:
+    """The gradient of cross_entropy: softmax minus the smoothed targets, weighted."""
+
+    def forward(g, input, target, weight, reduction, ignore_index, label_smoothing, total, lse):
+        dim = 1 if input.ndim > 1 else 0
+        classes = input.shape[dim]
+        keep = target != ignore_index
+        safe = np.where(keep, target, 0).astype("int64")
+        weights = np.ones(classes, input.dtype) if weight is None else weight
+        k = np.where(keep, g / total if reduction == "mean" else g, 0)
+        p = np.exp(input - lse.reshape(np.expand_dims(target, dim).shape))
+        shape = [1] * input.ndim
+        shape[dim] = classes
+        own = np.expand_dims(k * (1 - label_smoothing) * weights[safe], dim)
+        dx = p * own
+        even = np.expand_dims(k, dim) * (label_smoothing / classes)
+        dx = dx + even * (p * weights.sum() - weights.reshape(shape))
+        index = np.expand_dims(safe, dim)
+        np.put_along_axis(dx, index, np.take_along_axis(dx, index, dim) - own, dim)
+        return dx
+
+    def samples(make):
+        target = make(4, low=0, high=4.9, grad=False).long()
+        x = make(4, 5)
+        total = make(low=4, high=4, grad=False)
+        yield make(), x, target, None, "mean", -100, 0.1, total, x.detach().logsumexp(1)
+
+
+def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
+    """Cross entropy against class probabilities."""
+    dim = 1 if input.ndim > 1 else 0
+    classes = input.shape[dim]
+    if not target.is_floating_point():
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {target.dtype}"
+        )
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    terms = input.log_softmax(dim) * target
+    if weight is not None:
+        if weight.ndim != 1 or weight.shape[0] != classes:
+            raise RuntimeError(
+                f"cross_entropy: weight tensor should be defined either for all {classes} "
+                f"classes or no classes but got weight tensor of shape: {list(weight.shape)}"
+            )
+        terms = terms * weight.reshape([-1 if d == dim else 1 for d in range(input.ndim)])
+    if reduction == "none":
+        return -terms.sum(dim)
+    count = input.numel() // classes if classes else 0
+    return -terms.sum() / count if reduction == "mean" else -terms.sum()
+
+
+@public("F.cross_entropy")
+def cross_entropy(
+    input,
+    target,
+    weight=None,
+    size_average=None,
+    ignore_index=-100,
+    reduce=None,
+    reduction="mean",
+    label_smoothing=0.0,
+):
+    """Cross entropy of logits (N, C, ...) against class indices or class probabilities."""
+    if size_average is not None or reduce is not None:
+        reduction = resolve_reduction(size_average, reduce, reduction)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(
+            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
+        )
+    if input.shape == target.shape and input.ndim:
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target")
+        return _soft_cross_entropy(
+            input, target, weight, check_reduction(reduction), label_smoothing
+        )
+    _check_batch_sizes(input, target)
+    front = _cross_entropy_2d if input.ndim > 2 else _cross_entropy
+    return front(input, target, weight, reduction, ignore_index, label_smoothing)[0]
+
+
+# -- binary cross entropy ----------------------------------------------------------------------------
+
+
+def _bce_samples(make):
+    for reduction in _REDUCTIONS:
+        yield make(3, 4, low=0.1, high=0.9), make(3, 4, low=0.1, high=0.9), None, reduction
+
+
+@op("", name="binary_cross_entropy")
+class _binary_cross_entropy:
+    """-(t log x + (1 - t) log(1 - x)), with logarithms of at least -100."""
+
+    def forward(input, target, weight=None, reduction="mean"):
+        with np.errstate(divide="ignore"):
+            yes, no = np.maximum(np.log(input), -100), np.maximum(np.log1p(-input), -100)
+        loss = -target * yes - (1 - target) * no
+        return _reduce(loss if weight is None else loss * weight, reduction)
+
+    def grad_input(g, input, target, weight, reduction):
+        if not _C.is_grad_enabled():
+            return binary_cross_entropy_backward(g, input, target, weight, reduction)
+        g = _unreduced(g if weight is None else g * weight, input.shape, reduction)
+        return g * (input - target) / ((1 - input) * input).clamp(min=1e-12)
+
+    def grad_target(g, input, weight, reduction):
+        g = _unreduced(g if weight is None else g * weight, input.shape, reduction)
+        return g * ((1 - input).log().clamp(min=-100) - input.log().clamp(min=-100))
+
+    samples = _bce_samples
+
+
+@op("", name="binary_cross_entropy_backward")
+class binary_cross_entropy_backward:
+    """The gradient of binary_cross_entropy with respect to its input."""
+
+    def forward(g, input, target, weight, reduction):
+        d = g * (input - target) / np.maximum((1 - input) * input, 1e-12)
+        d = d if weight is None else d * weight
+        return d / input.size if reduction == "mean" else d
+
+    def samples(make):
+        x, target = make(3, 4, low=0.1, high=0.9), make(3, 4, low=0.1, high=0.9)
+        yield make(), x, target, None, "mean"
+
+
+@public("F.binary_cross_entropy")
+def binary_cross_entropy(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
+):
+    """Binary cross entropy of probabilities; both arguments lie in [0, 1]."""
+    reduction = resolve_reduction(size_average, reduce, reduction)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}) is deprecated. Please ensure they have the same size."
+        )
+    if target.dtype != input.dtype:
+        raise RuntimeError(
+            f"binary_cross_entropy: found dtype {target.dtype} but expected {input.dtype} for the "
+            "target; convert it"
+        )
+    return _binary_cross_entropy(input, target, weight, reduction)
+
+
+@op("", name="binary_cross_entropy_with_logits")
+class _bce_with_logits:
+    """Binary cross entropy of sigmoid(input), finite for every finite input."""
+
+    def forward(input, target, weight=None, pos_weight=None, reduction="mean"):
+        soft = np.log1p(np.exp(-np.abs(input))) + np.maximum(-input, 0)
+        q = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+        loss = (1 - target) * input + q * soft
+        return _reduce(loss if weight is None else loss * weight, reduction)
+
+    def grad_input(g, input, target, weight, pos_weight, reduction):
+        if not _C.is_grad_enabled():
+            return bce_with_logits_backward(g, input, target, weight, pos_weight, reduction)
+        q = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+        g = _unreduced(g if weight is None else g * weight, input.shape, reduction)
+        return g * ((1 - target) - q * (-input).sigmoid())
+
+    def grad_target(g, input, weight, pos_weight, reduction):
+        g = _unreduced(g if weight is None else g * weight, input.shape, reduction)
+        if pos_weight is None:
+            return g * -input
+        soft = (-input.abs()).exp().log1p() + (-input).clamp(min=0)
+        return g * ((pos_weight - 1) * soft - input)
+
+    def samples(make):
+        yield make(3, 4), make(3, 4, low=0.1, high=0.9)
+        weights = make(4, low=0.5, grad=False)
+        yield make(3, 4), make(3, 4, low=0.1, high=0.9), weights, weights, "sum"
+
+
+@op("", name="binary_cross_entropy_with_logits_backward")
+class bce_with_logits_backward:
+    """The gradient of binary_cross_entropy_with_logits with respect to its input."""
+
+    def forward(g, input, target, weight, pos_weight, reduction):
+        q = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+        d = g * ((1 - target) - q / (1 + np.exp(input)))
+        d = d if weight is None else d * weight
+        return d / input.size if reduction == "mean" else d
+
+    def samples(make):
+        yield make(), make(3, 4), make(3, 4, low=0.1, high=0.9), None, None, "mean"
+
+
+@public("F.binary_cross_entropy_with_logits")
+def binary_cross_entropy_with_logits(
+    input,
+    target,
+    weight=None,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+    pos_weight=None,
+):
+    """Binary cross entropy of logits; `pos_weight` weighs the positive class."""
+    reduction = resolve_reduction(size_average, reduce, reduction)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
+    if not target.is_floating_point():
+        raise RuntimeError(
+            "binary_cross_entropy_with_logits: result type Float can't be cast to the desired "
+            f"output type of the target, {target.dtype}; convert it to {input.dtype}"
+        )
+    return _bce_with_logits(input, target, weight, pos_weight, reduction)
