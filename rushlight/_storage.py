@@ -163,7 +163,8 @@ class UntypedStorage:
 
     def resize_(self, size: int) -> None:
         """Change the size in bytes, keeping the common beginning."""
-        self._bytes.resize_(size)
+        _C.resize_storage(self._bytes, size)
+        _C.set_storage(self._bytes, self._bytes, 0, (size,), (1,))
 
     def resizable(self) -> bool:
         """Whether `resize_` can work: not on memory that is shared or foreign."""
@@ -439,3 +440,9 @@ def legacy_storage_class(name: str):
 
 
 _legacy_classes: dict = {}
+
+
+def __getattr__(name: str):
+    if name in DTYPE_OF_LEGACY_NAME:
+        return legacy_storage_class(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

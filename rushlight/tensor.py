@@ -753,6 +753,15 @@ class RemovableHandle:
         for extra in self.extras:
             extra.pop(self.id, None)
 
+    def __getstate__(self):
+        # The dictionaries themselves, so that a deep copy removes from the copied ones.
+        return self.hooks_ref(), self.id, self.extras
+
+    def __setstate__(self, state):
+        hooks, self.id, self.extras = state
+        self.hooks_ref = lambda: hooks
+        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
+
     def __enter__(self):
         return self
 
@@ -1031,3 +1040,50 @@ def _assign_indexed(target, indices, value):
 _C.set_helper("as_index", _as_index)
 _C.set_helper("assign", _assign)
 _C.set_helper("assign_indexed", _assign_indexed)
+
+
+# -- storages, pickling, DLPack: in modules that load on first use ---------------------------------
+
+
+@method
+def untyped_storage(self):
+    """The memory behind this tensor, as bytes; views give the same object."""
+    from ._storage import UntypedStorage
+
+    return UntypedStorage._of(self)
+
+
+@method
+def storage(self):
+    """The memory behind this tensor, as numbers of its dtype."""
+    from ._storage import TypedStorage
+
+    return TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
+
+
+@method
+def __reduce_ex__(self, protocol):
+    from ._utils import tensor_reduce_ex
+
+    return tensor_reduce_ex(self, protocol)
+
+
+@method
+def __deepcopy__(self, memo):
+    from ._utils import tensor_deepcopy
+
+    return tensor_deepcopy(self, memo)
+
+
+@method
+def __dlpack__(self, *, stream=-1, max_version=None, dl_device=None, copy=None):
+    from .utils.dlpack import tensor_dlpack
+
+    return tensor_dlpack(self, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+
+@method
+def __dlpack_device__(self):
+    from .utils.dlpack import tensor_dlpack_device
+
+    return tensor_dlpack_device(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, OrderedDict
 from importlib import import_module
 from pickle import UnpicklingError
@@ -115,16 +116,14 @@ def _bytearray(*args):
     return bytearray(*args)
 
 
-def _complex(real=0.0, imag=0.0):
-    return complex(float(real), float(imag))
+def _complex(real, imag):
+    if type(real) is not float or type(imag) is not float:
+        raise UnpicklingError("a complex number is made from two floats")
+    return complex(real, imag)
 
 
 def _layout(name):
     return getattr(torch, {"torch.strided": "strided", "torch.sparse_coo": "sparse_coo"}[name])
-
-
-_CODECS_ENCODE = object()
-_GET_LAYOUT = object()
 
 
 def _builtin_globals() -> dict[str, object]:
@@ -138,12 +137,11 @@ def _builtin_globals() -> dict[str, object]:
         "__builtin__.set": set,
         "__builtin__.complex": complex,
         "__builtin__.bytearray": bytearray,
-        "_codecs.encode": _CODECS_ENCODE,
-        "torch.serialization._get_layout": _GET_LAYOUT,
+        "_codecs.encode": _encode,
+        "torch.serialization._get_layout": _layout,
         "torch.Size": torch.Size,
         "torch.device": torch.device,
         "torch.Tensor": torch.Tensor,
-        "torch.nn.parameter.Parameter": torch.nn.Parameter,
         "torch.storage.UntypedStorage": StorageType("UntypedStorage"),
         "torch.storage.TypedStorage": TypedStorage,
     }
@@ -175,7 +173,7 @@ def _makers(classes: set) -> dict:
     def from_type(func, kind, args, state):
         if func not in makers or func is _utils._rebuild_from_type_v2:
             raise UnpicklingError(f"_rebuild_from_type_v2: unrecognized function {func}")
-        if kind not in (torch.Tensor, torch.nn.Parameter) and kind not in classes:
+        if kind is not torch.Tensor and not _is_parameter(kind) and kind not in classes:
             raise UnpicklingError(f"_rebuild_from_type_v2: unrecognized class {kind}")
         result = makers[func](*args)
         _check_attributes(state)
@@ -189,9 +187,15 @@ def _makers(classes: set) -> dict:
     makers[bytearray] = _bytearray
     makers[torch.Size] = torch.Size
     makers[torch.device] = torch.device
-    makers[_CODECS_ENCODE] = _encode
-    makers[_GET_LAYOUT] = _layout
+    makers[_encode] = _encode
+    makers[_layout] = _layout
     return makers
+
+
+def _is_parameter(kind) -> bool:
+    # Asked without importing `nn`, which plain tensors do not need.
+    parameter = sys.modules.get(_PACKAGE + ".nn.parameter")
+    return parameter is not None and kind is parameter.Parameter
 
 
 def _checked_parameter(data, requires_grad, backward_hooks, state):
@@ -225,6 +229,8 @@ def data_unpickler(persistent_load, encoding: str = "utf-8") -> DataUnpickler:
         full = f"{module}.{name}"
         if full in known:
             return known[full]
+        if full == "torch.nn.parameter.Parameter":
+            return torch.nn.Parameter
         if full in user:
             return user[full]
         raise UnpicklingError(

@@ -17,7 +17,8 @@ _CENTRAL = Struct("<4s6H3I5H2I")
 _END = Struct("<4s4H2IH")
 _END64 = Struct("<4sQ2H2I4Q")
 _END64_LOCATOR = Struct("<4sIQI")
-_LIMIT32 = 0xFFFFFFFF
+_WIDE = 0xFFFFFFFF  # in a 32-bit field: the value stands in a 64-bit one
+_LIMIT32 = _WIDE
 _FLAGS = 0x0808  # sizes follow the data; names are UTF-8
 _CHUNK = 1 << 24
 
@@ -63,7 +64,7 @@ class ArchiveWriter:
         filled = start + _LOCAL.size + len(path) + len(sizes) + 4
         padding = -filled % ALIGNMENT
         extra = sizes + b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
-        short = _LIMIT32 if big else 0
+        short = _WIDE if big else 0
         fixed = (b"PK\x03\x04", 0, _FLAGS, 0, 0, 0, 0, short, short, len(path), len(extra))
         return _LOCAL.pack(*fixed) + path + extra
 
@@ -71,7 +72,7 @@ class ArchiveWriter:
     def _central_header(path: bytes, start: int, size: int, crc: int) -> bytes:
         wide = [value for value in (size, size, start) if value >= _LIMIT32]
         extra = Struct(f"<2H{len(wide)}Q").pack(1, 8 * len(wide), *wide) if wide else b""
-        size32, start32 = min(size, _LIMIT32), min(start, _LIMIT32)
+        size32, start32 = _short(size), _short(start)
         fixed = (b"PK\x01\x02", 0, 0, _FLAGS, 0, 0, 0, crc, size32, size32)
         return _CENTRAL.pack(*fixed, len(path), len(extra), 0, 0, 0, 0, start32) + path + extra
 
@@ -81,14 +82,20 @@ class ArchiveWriter:
         for entry in self._directory:
             self._put(entry)
         size = self._position - start
-        if start >= _LIMIT32 or size >= _LIMIT32 or count >= 0xFFFF:
-            end64 = self._position
-            self._put(
-                _END64.pack(b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, start)
-                + _END64_LOCATOR.pack(b"PK\x06\x07", 0, end64, 1)
-            )
-        count, size, start = min(count, 0xFFFF), min(size, _LIMIT32), min(start, _LIMIT32)
-        self._put(_END.pack(b"PK\x05\x06", 0, 0, count, count, size, start, 0))
+        # PyTorch writes the 64-bit directory whatever the size.
+        end64 = self._position
+        self._put(
+            _END64.pack(b"PK\x06\x06", 44, 0x031E, 45, 0, 0, count, count, size, start)
+            + _END64_LOCATOR.pack(b"PK\x06\x07", 0, end64, 1)
+        )
+        count = min(count, 0xFFFF)
+        self._put(
+            _END.pack(b"PK\x05\x06", 0, 0, count, count, _short(size), _short(start), 0)
+        )
+
+
+def _short(value: int) -> int:
+    return value if value < _LIMIT32 else _WIDE
 
 
 class _Record:
@@ -141,7 +148,7 @@ class ArchiveReader:
         fields = _END.unpack_from(tail, found)
         count, size, start = fields[4], fields[5], fields[6]
         end = tail_at + found
-        if count == 0xFFFF or size == _LIMIT32 or start == _LIMIT32:
+        if count == 0xFFFF or size == _WIDE or start == _WIDE:
             locator_at = end - _END64_LOCATOR.size
             locator = _END64_LOCATOR.unpack(self._at(locator_at, _END64_LOCATOR.size))
             if locator[0] != b"PK\x06\x07":
@@ -183,11 +190,11 @@ class ArchiveReader:
     def _entry(self, path: str, fields, extra: bytes, limit: int) -> _Record:
         flags, method, crc, packed, size, start = (fields[i] for i in (3, 4, 7, 8, 9, 16))
         wide = _wide_fields(extra)
-        if size == _LIMIT32:
+        if size == _WIDE:
             size = next(wide)
-        if packed == _LIMIT32:
+        if packed == _WIDE:
             packed = next(wide)
-        if start == _LIMIT32:
+        if start == _WIDE:
             start = next(wide)
         if method != 0 or flags & 1 or packed != size:
             raise RuntimeError(

@@ -1,0 +1,317 @@
+"""Gradient checkpointing: less memory, by computing parts of the forward pass a second time.
+
+Chen et al., "Training deep nets with sublinear memory cost", 2016.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
+from weakref import WeakKeyDictionary, ref
+
+import rushlight as torch
+
+from .. import Tensor
+from ..autograd.function import Function
+from ..autograd.grad_mode import enable_grad, no_grad
+from ..autograd.graph import saved_tensors_hooks
+
+__all__ = [
+    "CheckpointError",
+    "CheckpointFunction",
+    "check_backward_validity",
+    "checkpoint",
+    "checkpoint_sequential",
+    "detach_variable",
+    "noop_context_fn",
+    "set_checkpoint_early_stop",
+]
+
+
+class CheckpointError(RuntimeError):
+    """The second computation did not match the first."""
+
+
+class _StopRecomputation(Exception):
+    """Everything that backward needs has been computed again."""
+
+
+_early_stop = [True]
+
+
+@contextmanager
+def set_checkpoint_early_stop(enable: bool):
+    """Whether recomputation stops, within the block, once all that is needed is there."""
+    previous = _early_stop[0]
+    _early_stop[0] = enable
+    try:
+        yield
+    finally:
+        _early_stop[0] = previous
+
+
+def noop_context_fn():
+    """Two contexts that do nothing: for the forward pass and for recomputation."""
+    return nullcontext(), nullcontext()
+
+
+def detach_variable(inputs: tuple) -> tuple[Tensor, ...]:
+    """The inputs cut from the graph, asking for gradients where the originals did."""
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(
+            f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}"
+        )
+    return tuple(
+        [x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs]
+    )
+
+
+def check_backward_validity(inputs) -> None:
+    """Warn when no input asks for a gradient."""
+    if not any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
+        warnings.warn(
+            "None of the inputs have requires_grad=True. Gradients will be None", stacklevel=3
+        )
+
+
+class _Surroundings:
+    """The random state and mixed precision that the second computation must find again."""
+
+    def __init__(self, preserve_rng_state: bool):
+        self.rng_state = torch.get_rng_state() if preserve_rng_state else None
+        self.autocast = []
+        if hasattr(torch, "is_autocast_enabled"):
+            for device in ("cpu", "cuda"):
+                enabled = torch.is_autocast_enabled(device)
+                dtype = torch.get_autocast_dtype(device)
+                self.autocast.append((device, enabled, dtype))
+
+    @contextmanager
+    def restored(self):
+        """Run the block as the first computation ran, and put the present back afterwards."""
+        present = torch.get_rng_state() if self.rng_state is not None else None
+        contexts = [
+            torch.amp.autocast(device, enabled=enabled, dtype=dtype)
+            for device, enabled, dtype in self.autocast
+            if enabled or torch.is_autocast_enabled(device)
+        ]
+        if present is not None:
+            torch.set_rng_state(self.rng_state)
+        try:
+            for context in contexts:
+                context.__enter__()
+            try:
+                yield
+            finally:
+                for context in reversed(contexts):
+                    context.__exit__(None, None, None)
+        finally:
+            if present is not None:
+                torch.set_rng_state(present)
+
+
+class CheckpointFunction(Function):
+    """The reentrant form: forward without recording, and a backward run inside backward."""
+
+    @staticmethod
+    def forward(ctx, run_function, preserve_rng_state, *args):
+        check_backward_validity(args)
+        ctx.run_function = run_function
+        ctx.surroundings = _Surroundings(preserve_rng_state)
+        # Tensors go through the graph's own saving, which notices later changes.
+        ctx.inputs = [None if isinstance(arg, Tensor) else arg for arg in args]
+        ctx.tensor_places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
+        ctx.save_for_backward(*[args[i] for i in ctx.tensor_places])
+        with no_grad():
+            return run_function(*args)
+
+    @staticmethod
+    def backward(ctx, *grads):
+        inputs = list(ctx.inputs)
+        for place, tensor in zip(ctx.tensor_places, ctx.saved_tensors):
+            inputs[place] = tensor
+        detached = detach_variable(tuple(inputs))
+        with ctx.surroundings.restored(), enable_grad():
+            outputs = ctx.run_function(*detached)
+        outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+        pairs = [
+            (output, g)
+            for output, g in zip(outputs, grads)
+            if isinstance(output, Tensor) and output.requires_grad
+        ]
+        if not pairs:
+            raise RuntimeError(
+                "none of output has requires_grad=True, this checkpoint() is not necessary"
+            )
+        torch.autograd.backward([o for o, _ in pairs], [g for _, g in pairs])
+        return (None, None, *[x.grad if isinstance(x, Tensor) else None for x in detached])
+
+
+class _Holder:
+    """Stands in the graph for a tensor that was not kept."""
+
+    __slots__ = ("__weakref__",)
+
+
+class _Frame:
+    """One checkpointed call: what its forward saved, and how to compute it again.
+
+    A recomputed tensor lives as long as its holder, which the graph drops after using it.
+    """
+
+    def __init__(self, function, args, kwargs, surroundings, context, early_stop, check):
+        self.run = function
+        self.args = args
+        self.kwargs = kwargs
+        self.surroundings = surroundings
+        self.context = context
+        self.early_stop = early_stop
+        self.check = check
+        self.holders: list = []
+        self.facts: list[dict] = []
+        self.recomputed: WeakKeyDictionary = WeakKeyDictionary()
+
+    def pack(self, tensor: Tensor) -> _Holder:
+        """Forward keeps a holder and the tensor's shape."""
+        holder = _Holder()
+        self.holders.append(ref(holder))
+        self.facts.append(_facts(tensor))
+        return holder
+
+    def unpack(self, holder: _Holder) -> Tensor:
+        """Backward computes everything again when it first asks."""
+        if holder not in self.recomputed:
+            self.recompute()
+        return self.recomputed[holder]
+
+    def recompute(self) -> None:
+        """Run the function again and keep what its forward had saved."""
+        expected = len(self.facts)
+        found: list[dict] = []
+
+        def keep(tensor):
+            holder = self.holders[len(found)]() if len(found) < expected else None
+            found.append(_facts(tensor))
+            if holder is not None:
+                self.recomputed[holder] = tensor.detach()
+            if self.early_stop and len(found) == expected:
+                raise _StopRecomputation
+            return tensor
+
+        hooks = saved_tensors_hooks(keep, lambda tensor: tensor)
+        try:
+            with self.surroundings.restored(), enable_grad(), self.context, hooks:
+                self.run(*self.args, **self.kwargs)
+        except _StopRecomputation:
+            pass
+        if len(found) != expected:
+            raise CheckpointError(
+                "torch.utils.checkpoint: A different number of tensors was saved during the original "
+                f"forward and recomputation.\nNumber of tensors saved during forward: {expected}\n"
+                f"Number of tensors saved during recomputation: {len(found)}."
+            )
+        if self.check:
+            _compare_facts(self.facts, found)
+
+
+def _facts(tensor: Tensor) -> dict:
+    return {"shape": tensor.shape, "dtype": tensor.dtype, "device": tensor.device}
+
+
+def _compare_facts(saved: list[dict], recomputed: list[dict]) -> None:
+    lines = [
+        f"tensor at position {i}:\nsaved metadata: {a}\nrecomputed metadata: {b}"
+        for i, (a, b) in enumerate(zip(saved, recomputed))
+        if a != b
+    ]
+    if lines:
+        raise CheckpointError(
+            "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata "
+            "than during the forward pass.\n" + "\n".join(lines)
+        )
+
+
+def checkpoint(
+    function: Callable,
+    *args,
+    use_reentrant: bool | None = None,
+    context_fn: Callable = noop_context_fn,
+    determinism_check: str = "default",
+    debug: bool = False,
+    early_stop: bool = True,
+    **kwargs,
+):
+    """`function(*args, **kwargs)`, whose intermediate results are computed again during backward.
+
+    `use_reentrant=False` is recommended: it supports keyword arguments, nested inputs and
+    `autograd.grad`. `preserve_rng_state=False` saves the work of repeating random numbers exactly.
+    `determinism_check="none"` skips comparing shapes of the two computations.
+    """
+    if use_reentrant is None:
+        warnings.warn(
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting "
+            "in PyTorch 2.9, calling checkpoint without use_reentrant will raise an exception. "
+            "use_reentrant=False is recommended, but if you need to preserve the current default "
+            "behavior, you can pass use_reentrant=True. Refer to docs for more details on the "
+            "differences between the two variants.",
+            stacklevel=2,
+        )
+        use_reentrant = True
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if use_reentrant:
+        if kwargs:
+            raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+        if context_fn is not noop_context_fn or debug:
+            raise ValueError(
+                "Passing `context_fn` or `debug` is only supported when use_reentrant=False."
+            )
+        return CheckpointFunction.apply(function, preserve, *args)
+    if determinism_check not in ("default", "none"):
+        raise ValueError(
+            f"determinism_check: got {determinism_check!r}, expected 'default' or 'none'"
+        )
+    forward_context, recompute_context = context_fn()
+    frame = _Frame(
+        function,
+        args,
+        kwargs,
+        _Surroundings(preserve),
+        recompute_context,
+        early_stop and _early_stop[0],
+        determinism_check == "default",
+    )
+    if not torch.is_grad_enabled():
+        return function(*args, **kwargs)
+    with saved_tensors_hooks(frame.pack, frame.unpack), forward_context:
+        return function(*args, **kwargs)
+
+
+def checkpoint_sequential(functions, segments: int, input, use_reentrant=None, **kwargs):
+    """Run functions (or a Sequential) one after the other, in `segments` checkpointed parts.
+
+    The last part is not checkpointed: backward begins with it.
+    """
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if kwargs:
+        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    if isinstance(functions, torch.nn.Sequential):
+        functions = list(functions.children())
+    functions = list(functions)
+
+    def run(start: int, end: int):
+        def part(value):
+            for function in functions[start:end]:
+                value = function(value)
+            return value
+
+        return part
+
+    size = len(functions) // segments
+    end = 0
+    for start in range(0, size * (segments - 1), size or 1):
+        end = start + size
+        input = checkpoint(
+            run(start, end), input, use_reentrant=use_reentrant, preserve_rng_state=preserve
+        )
+    return run(end, len(functions))(input)
