@@ -34,7 +34,7 @@ template <class To, class From> inline To cast(From x) {
     return To(static_cast<typename To::value_type>(x), 0);
   } else if constexpr (std::is_same_v<To, bool>) {
     return x != 0;
-  } else if constexpr (std::is_floating_point_v<From> && sizeof(To) < 4) {
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 4) {
     // Small integers wrap around instead of saturating.
     return static_cast<To>(static_cast<int32_t>(x));
   } else {
