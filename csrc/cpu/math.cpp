@@ -150,6 +150,11 @@ void register_special() {
   unary<[]<class T>(T x) { return static_cast<T>(inverse_erf(x)); }>("erfinv", Reals{}, 100);
   unary<[]<class T>(T x) { return static_cast<T>(log_gamma(x)); }>("lgamma", Reals{}, 30);
   unary<[]<class T>(T x) { return static_cast<T>(digamma(x)); }>("digamma", Reals{}, 30);
+  unary_with<[]<class T>(const double* c) {
+    const int n = static_cast<int>(c[0]);
+    return [=](T x) { return static_cast<T>(polygamma(n, x)); };
+  }>("polygamma_of", Reals{}, 200);
+  binary<[]<class T>(T s, T q) { return static_cast<T>(hurwitz_zeta(s, q)); }>("zeta", Reals{}, 200);
 }
 
 const struct Registrar {

@@ -57,5 +57,39 @@ inline double digamma(double x) {
   return result + std::log(x) - 0.5 / x - z * series;
 }
 
+// Hurwitz's zeta function, the sum over k >= 0 of (q + k)^-s: terms up to q + k >= 10, then the
+// Euler-Maclaurin formula with Bernoulli numbers (B_2j / (2j)! below).
+inline double hurwitz_zeta(double s, double q) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  if (s == 1) return kInf;
+  if (!(s > 1)) return kNan;
+  if (q <= 0) {
+    if (q == std::floor(q)) return kInf;
+    if (s != std::floor(s)) return kNan;  // a negative number to a fractional power
+  }
+  double sum = 0;
+  if (q < -1e4) return kNan;
+  for (; q < 10; q += 1) sum += std::pow(q, -s);
+  const double power = std::pow(q, -s);
+  sum += power * q / (s - 1) + power / 2;
+  static constexpr double kBernoulli[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600,
+                                          1.0 / 47900160, -691.0 / 1307674368000.0, 1.0 / 74724249600.0};
+  double factor = s, falling = power / q;
+  for (int j = 0; j < 7; ++j) {
+    sum += kBernoulli[j] * factor * falling;
+    factor *= (s + 2 * j + 1) * (s + 2 * j + 2);
+    falling /= q * q;
+  }
+  return sum;
+}
+
+// (-1)^(n+1) n! zeta(n + 1, x): the derivatives of digamma.
+inline double polygamma(int n, double x) {
+  if (n == 0) return digamma(x);
+  const double size = std::tgamma(n + 1.0) * hurwitz_zeta(n + 1.0, x);
+  return n % 2 == 0 ? -size : size;
+}
+
 }  // namespace
 }  // namespace rl

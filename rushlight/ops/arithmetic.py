@@ -1,0 +1,444 @@
+"""Arithmetic: sums, products, quotients, remainders, interpolation, and integer divisors."""
+
+from __future__ import annotations
+
+from .._lazy import np
+from ..op import conj, inplace_form, op, public
+
+
+def broadcast_samples(make):
+    """Operands of one shape, of shapes that broadcast, and a Python number."""
+    yield make(3, 5), make(3, 5)
+    yield make(2, 3, 4), make(4)
+    yield make(2, 3), 2.5
+
+
+def positive_samples(make):
+    """As broadcast_samples, away from zero."""
+    yield make(3, 5), make(3, 5, low=0.5, high=2)
+    yield make(2, 3, 4), make(4, low=0.5, high=2)
+    yield make(2, 3), 2.5
+
+
+@op("torch.add Tensor.add Tensor.add_ Tensor.__add__", pointwise=2)
+class add:
+    """Add `alpha * other` element by element, with broadcasting and type promotion."""
+
+    def forward(input, other, *, alpha=1):
+        return np.add(input, other if alpha == 1 else np.multiply(other, alpha))
+
+    def grad_input(g):
+        return g
+
+    def grad_other(g, alpha):
+        return g if alpha == 1 else g * alpha
+
+    def samples(make):
+        yield from broadcast_samples(make)
+        yield make(2, 3), make(2, 3), {"alpha": 2}
+
+
+@op(
+    "torch.sub Tensor.sub Tensor.sub_ torch.subtract Tensor.subtract Tensor.subtract_ "
+    "Tensor.__sub__",
+    pointwise=2,
+)
+class sub:
+    """Subtract `alpha * other` element by element, with broadcasting and type promotion."""
+
+    def forward(input, other, *, alpha=1):
+        return np.subtract(input, other if alpha == 1 else np.multiply(other, alpha))
+
+    def grad_input(g):
+        return g
+
+    def grad_other(g, alpha):
+        return -g if alpha == 1 else g * -alpha
+
+    def samples(make):
+        yield from broadcast_samples(make)
+        yield make(2, 3), make(2, 3), {"alpha": 2}
+
+
+@op("torch.rsub", pointwise=2)
+class rsub:
+    """`other - alpha * input`, element by element."""
+
+    def forward(input, other, *, alpha=1):
+        return np.subtract(other, input if alpha == 1 else np.multiply(input, alpha))
+
+    def grad_input(g, alpha):
+        return -g if alpha == 1 else g * -alpha
+
+    def grad_other(g):
+        return g
+
+    def samples(make):
+        yield from broadcast_samples(make)
+
+
+@op(
+    "torch.mul Tensor.mul Tensor.mul_ torch.multiply Tensor.multiply Tensor.multiply_ "
+    "Tensor.__mul__",
+    pointwise=2,
+)
+class mul:
+    """Multiply element by element, with broadcasting and type promotion."""
+
+    def forward(input, other):
+        return np.multiply(input, other)
+
+    def grad_input(g, other):
+        return g * conj(other)
+
+    def grad_other(g, input):
+        return g * conj(input)
+
+    def samples(make):
+        yield from broadcast_samples(make)
+
+
+@op(
+    "torch.neg torch.neg_ Tensor.neg Tensor.neg_ torch.negative torch.negative_ Tensor.negative "
+    "Tensor.negative_ Tensor.__neg__",
+    pointwise=1,
+)
+class neg:
+    """Negate each element."""
+
+    def forward(input):
+        return np.negative(input)
+
+    def grad_input(g):
+        return -g
+
+    def samples(make):
+        yield (make(3, 5),)
+
+
+# -- quotients --------------------------------------------------------------------------------
+
+
+@op("torch.true_divide Tensor.true_divide Tensor.true_divide_ Tensor.__truediv__", promote="float", pointwise=2)
+class div:
+    """Divide element by element; integers are divided as floats."""
+
+    def forward(input, other):
+        return np.divide(input, other)
+
+    def grad_input(g, other):
+        return g / conj(other)
+
+    def grad_other(g, input, other):
+        return -g * conj(input / other / other)
+
+    def samples(make):
+        yield from positive_samples(make)
+
+
+@op("", node="DivBackward2", pointwise=2)
+class div_trunc:
+    """The quotient rounded toward zero."""
+
+    def forward(input, other):
+        return np.trunc(np.divide(input, other)).astype(np.result_type(input, other))
+
+    def grad_input(g):
+        return zeros_of(g)
+
+    def grad_other(g):
+        return zeros_of(g)
+
+    def samples(make):
+        yield from positive_samples(make)
+
+
+@op("", node="DivBackward2", kernel="div_floor", pointwise=2)
+class div_floor:
+    """The quotient rounded down."""
+
+    def forward(input, other):
+        return np.floor_divide(input, other)
+
+    def grad_input(g):
+        return zeros_of(g)
+
+    def grad_other(g):
+        return zeros_of(g)
+
+    def samples(make):
+        yield from positive_samples(make)
+
+
+@op(
+    "torch.floor_divide Tensor.floor_divide Tensor.floor_divide_ Tensor.__floordiv__",
+    kernel="div_floor",
+    pointwise=2,
+)
+class floor_divide:
+    """The quotient rounded down; no gradient flows."""
+
+    def forward(input, other):
+        return np.floor_divide(input, other)
+
+    def samples(make):
+        yield from positive_samples(make)
+
+
+def zeros_of(g):
+    """A gradient of zeros in the shape of `g`."""
+    from .. import zeros_like
+
+    return zeros_like(g)
+
+
+_ROUNDED = {"trunc": div_trunc, "floor": div_floor}
+_IN_PLACE = {None: inplace_form(div), **{k: inplace_form(v) for k, v in _ROUNDED.items()}}
+
+
+def rounded_division(rounding_mode):
+    """The operator of a rounding mode; RuntimeError for an unknown one."""
+    try:
+        return _ROUNDED[rounding_mode]
+    except (KeyError, TypeError):
+        raise RuntimeError(
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' "
+            f"but found '{rounding_mode}'"
+        ) from None
+
+
+def divide(input, other, *, rounding_mode=None, out=None):
+    """Divide element by element.
+
+    `rounding_mode`: None for the true quotient (floats), "trunc" toward zero, "floor" down.
+    """
+    operator = div if rounding_mode is None else rounded_division(rounding_mode)
+    return operator(input, other) if out is None else operator(input, other, out=out)
+
+
+def divide_(input, other, *, rounding_mode=None):
+    """`divide`, in place."""
+    if rounding_mode is not None:
+        rounded_division(rounding_mode)
+    return _IN_PLACE[rounding_mode](input, other)
+
+
+divide.__name__, divide_.__name__ = "div", "div_"
+public("torch.div torch.divide Tensor.div Tensor.divide")(divide)
+public("Tensor.div_ Tensor.divide_")(divide_)
+
+
+@op(
+    "torch.remainder Tensor.remainder Tensor.remainder_ Tensor.__mod__",
+    node="RemainderBackward1", pointwise=2,
+)
+class remainder:
+    """The remainder with the sign of the divisor, as Python's `%`."""
+
+    def forward(input, other):
+        return np.mod(input, other)
+
+    def grad_input(g):
+        return g
+
+    def grad_other(g, input, other):
+        return -g * divide(input, other, rounding_mode="floor")
+
+    def samples(make):
+        yield from positive_samples(make)
+
+
+@op("torch.fmod Tensor.fmod Tensor.fmod_", node="FmodBackward1", pointwise=2)
+class fmod:
+    """The remainder with the sign of the dividend, as C's fmod."""
+
+    def forward(input, other):
+        return np.fmod(input, other)
+
+    def grad_input(g):
+        return g
+
+    def grad_other(g, input, other):
+        return -g * divide(input, other, rounding_mode="trunc")
+
+    def samples(make):
+        yield from positive_samples(make)
+
+
+@op(
+    "torch.reciprocal torch.reciprocal_ Tensor.reciprocal Tensor.reciprocal_",
+    promote="float", pointwise=1,
+)
+class reciprocal:
+    """One divided by each element."""
+
+    def forward(input):
+        return np.divide(1, input)
+
+    def grad_input(g, out):
+        return -g * conj(out * out)
+
+    def samples(make):
+        yield (make(3, 5, low=0.5, high=2),)
+
+
+# -- sums of products -------------------------------------------------------------------------
+
+
+@op("torch.addcmul Tensor.addcmul Tensor.addcmul_", pointwise=3)
+class addcmul:
+    """`input + value * tensor1 * tensor2`, element by element."""
+
+    def forward(input, tensor1, tensor2, *, value=1):
+        return input + value * tensor1 * tensor2
+
+    def grad_input(g):
+        return g
+
+    def grad_tensor1(g, tensor2, value):
+        return g * conj(tensor2 * value)
+
+    def grad_tensor2(g, tensor1, value):
+        return g * conj(tensor1 * value)
+
+    def samples(make):
+        yield make(3, 5), make(3, 5), make(3, 5)
+        yield make(3, 5), make(3, 1), make(5), {"value": 2}
+
+
+@op("torch.addcdiv Tensor.addcdiv Tensor.addcdiv_", pointwise=3)
+class addcdiv:
+    """`input + value * tensor1 / tensor2`, element by element."""
+
+    def forward(input, tensor1, tensor2, *, value=1):
+        return input + value * tensor1 / tensor2
+
+    def grad_input(g):
+        return g
+
+    def grad_tensor1(g, tensor2, value):
+        return g * conj(value / tensor2)
+
+    def grad_tensor2(g, tensor1, tensor2, value):
+        return -g * conj(value * tensor1 / (tensor2 * tensor2))
+
+    def samples(make):
+        yield make(3, 5), make(3, 5), make(3, 5, low=0.5, high=2)
+        yield make(3, 5), make(3, 1), make(5, low=0.5, high=2), {"value": 2}
+
+
+@op("", node="LerpBackward0", kernel="lerp", pointwise=2)
+class lerp_number:
+    """`start + weight * (end - start)` with one weight."""
+
+    def forward(input, end, weight):
+        return input + weight * (end - input)
+
+    def grad_input(g, weight):
+        return g * (1 - weight)
+
+    def grad_end(g, weight):
+        return g * weight
+
+    def samples(make):
+        yield make(3, 5), make(3, 5), 0.3
+        yield make(3, 5), make(5), 0.8
+
+
+@op("", node="LerpBackward1", pointwise=3)
+class lerp_tensor:
+    """`start + weight * (end - start)` with a weight per element."""
+
+    def forward(input, end, weight):
+        return input + weight * (end - input)
+
+    def grad_input(g, weight):
+        return g * (1 - conj(weight))
+
+    def grad_end(g, weight):
+        return g * conj(weight)
+
+    def grad_weight(g, input, end):
+        return g * conj(end - input)
+
+    def samples(make):
+        yield make(3, 5), make(3, 5), make(3, 5, low=0)
+        yield make(3, 5), make(5), make(1, low=0)
+
+
+_lerp_number_ = inplace_form(lerp_number)
+_lerp_tensor_ = inplace_form(lerp_tensor)
+
+
+def check_lerp(input, end, weight):
+    """RuntimeError when the tensors differ in dtype; says whether the weight is a plain real."""
+    for name, t in (("end", end), ("weight", weight)):
+        if hasattr(t, "dtype") and t.dtype is not input.dtype:
+            raise RuntimeError(
+                f"lerp: expected dtype {input.dtype} for `{name}` but got dtype {t.dtype}"
+            )
+    return isinstance(weight, (int, float))
+
+
+@public("torch.lerp Tensor.lerp")
+def lerp(input, end, weight, *, out=None):
+    """Interpolate between `input` (weight 0) and `end` (weight 1).
+
+    `weight`: a number, or a tensor that broadcasts. All tensors share one dtype.
+    """
+    operator = lerp_number if check_lerp(input, end, weight) else lerp_tensor
+    return operator(input, end, weight) if out is None else operator(input, end, weight, out=out)
+
+
+@public("Tensor.lerp_")
+def lerp_(input, end, weight):
+    """`lerp`, in place."""
+    operator = _lerp_number_ if check_lerp(input, end, weight) else _lerp_tensor_
+    return operator(input, end, weight)
+
+
+# -- integers ---------------------------------------------------------------------------------
+
+
+@op("torch.gcd torch.gcd_ Tensor.gcd Tensor.gcd_", pointwise=2)
+class gcd:
+    """The greatest common divisor of integers; zero for two zeros."""
+
+    def forward(input, other):
+        return np.gcd(input, other)
+
+    def samples(make):
+        from .. import int64
+
+        yield make(3, 5, dtype=int64, low=-20, high=20), make(5, dtype=int64, low=-20, high=20)
+
+
+@op("torch.lcm torch.lcm_ Tensor.lcm Tensor.lcm_", pointwise=2)
+class lcm:
+    """The least common multiple of integers."""
+
+    def forward(input, other):
+        return np.lcm(input, other)
+
+    def samples(make):
+        from .. import int64
+
+        yield make(3, 5, dtype=int64, low=-20, high=20), make(5, dtype=int64, low=-20, high=20)
+
+
+@op("torch.ldexp torch.ldexp_ Tensor.ldexp Tensor.ldexp_", promote="float", pointwise=2)
+class ldexp:
+    """`input` times two to the power `other`."""
+
+    def forward(input, other):
+        return np.multiply(input, np.power(2.0, other)).astype(np.result_type(input, np.float32))
+
+    def grad_input(g, other):
+        return g * 2.0**other
+
+    def grad_other(g, out):
+        return g * conj(out) * 0.6931471805599453
+
+    def samples(make):
+        yield make(3, 5), make(3, 5)
+        yield make(2, 3), make(3, high=4)
