@@ -1,4 +1,5 @@
 // searchsorted, bincount, histc.
+#include "core/op.h"
 #include "walk.h"
 
 namespace rl {
@@ -36,10 +37,6 @@ void check_search(const Array& line, const Array& values, const Array* sorter, b
     fail(ErrorType::Runtime, "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but boundaries tensor has 0 dimensions");
   if (number && line.ndim() != 1)
     fail(ErrorType::Runtime, "torch.searchsorted(): input value can be a scalar only when sorted_sequence tensor dimension is 1: got %d dimensions", line.ndim());
-  if (!number && line.dtype() != values.dtype())
-    fail(ErrorType::Runtime,
-         "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary tensor dtype %s and input value tensor dtype %s",
-         dtype_name(line.dtype()), dtype_name(values.dtype()));
   bool same = line.ndim() == 1 || line.ndim() == values.ndim();
   for (int d = 0; same && line.ndim() > 1 && d < line.ndim() - 1; ++d) same = line.size(d) == values.size(d);
   if (!same)
@@ -63,9 +60,10 @@ void check_search(const Array& line, const Array& values, const Array* sorter, b
 }  // namespace
 
 RL_KERNEL(searchsorted) {  // sorted_sequence, input, out_int32, right, side, sorter
-  const Array line = call.tensor(0).contiguous_copy();
   const bool is_number = !call.is_tensor(1);
-  const Array values = is_number ? scalar_of(call.args[1], line.dtype()) : call.tensor(1).contiguous_copy();
+  const DType common = result_type(call.args, 2);
+  const Array line = call.tensor(0).to(common).contiguous_copy();
+  const Array values = is_number ? scalar_of(call.args[1], common) : call.tensor(1).to(common).contiguous_copy();
   const bool right = right_side(call);
   const Array* given = call.tensor_or_null(5);
   check_search(line, values, given, is_number);

@@ -205,7 +205,7 @@ class select_backward:
 
 
 @op("Tensor.slice torch._slice", view=True)
-class slice:  # noqa: A001 (the operator's name)
+class slice:
     """Elements `start` to `end` by `step` along `dim`."""
 
     def forward(input, dim=0, start=None, end=None, step=1):
@@ -257,24 +257,32 @@ class narrow:
         yield make(5, 4), 1, -2, 2
 
 
-@op("torch.as_strided Tensor.as_strided", view=True)
-class as_strided:
-    """A view with any shape, strides and offset over the storage."""
+@op("", view=True, name="as_strided")
+class _as_strided:
+    """A view with any shape, strides and offset over the storage.
 
-    def forward(input, size, stride, storage_offset=None):
+    `geometry` is the input's shape, strides and offset: all that the gradient needs of it.
+    """
+
+    def forward(input, size, stride, storage_offset, geometry):
         step = input.itemsize
         flat = input if storage_offset is None else input.reshape(-1)[storage_offset:]
         return np.lib.stride_tricks.as_strided(flat, size, [s * step for s in stride])
 
-    def grad_input(g, input, size, stride, storage_offset):
-        offset = input.storage_offset() if storage_offset is None else storage_offset
-        return _as_strided_backward(
-            g, input.shape, input.stride(), input.storage_offset(), tuple(size), tuple(stride), offset
-        )
+    def grad_input(g, size, stride, storage_offset, geometry):
+        offset = geometry[2] if storage_offset is None else storage_offset
+        return _as_strided_backward(g, *geometry, tuple(size), tuple(stride), offset)
 
     def samples(make):
-        yield make(3, 4), (2, 2), (4, 1)
-        yield make(12), (3, 3), (2, 1), 1
+        yield make(3, 4), (2, 2), (4, 1), None, ((3, 4), (4, 1), 0)
+        yield make(12), (3, 3), (2, 1), 1, ((12,), (1,), 0)
+
+
+@public("torch.as_strided Tensor.as_strided")
+def as_strided(input, size, stride, storage_offset=None):
+    """A view with any shape, strides and offset (in elements) over the storage."""
+    geometry = input.shape, input.stride(), input.storage_offset()
+    return _as_strided(input, size, stride, storage_offset, geometry)
 
 
 def _as_strided_backward(g, shape, strides, offset, size, stride, at):

@@ -1,0 +1,94 @@
+"""Pooling against PyTorch: windows of every kind, indices, gradients of first and second order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from parity import both_raise, check, numbers, oracle
+
+import rushlight as torch
+
+F = lambda m: m.nn.functional
+
+
+def distinct(*shape, seed=0):
+    n = int(np.prod(shape))
+    return np.random.default_rng(seed).permutation(n).astype(np.float64).reshape(shape) / n
+
+
+WINDOWS = [
+    (2, None, 0, False), (3, 2, 1, False), (3, 1, 1, False), (2, 3, 0, True), (3, 2, 1, True),
+    (2, 2, 1, True),
+]
+
+
+@pytest.mark.parametrize("k,s,p,ceil", WINDOWS)
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_fixed_windows(dims, k, s, p, ceil):
+    shape = (2, 3, 7, 8, 6)[: 2 + dims]
+    for x in (distinct(*shape), distinct(*shape[1:])):
+        check(lambda m, x: getattr(F(m), f"max_pool{dims}d")(x, k, s, p, ceil_mode=ceil), x, grad=True)
+        check(lambda m, x: getattr(F(m), f"max_pool{dims}d")(x, k, s, p, 2 if k == 3 else 1, ceil,
+                                                            return_indices=True), x)
+        for pad in (True, False):
+            check(lambda m, x, pad=pad: getattr(F(m), f"avg_pool{dims}d")(x, k, s, p, ceil, pad), x,
+                  grad=True, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_adaptive_windows(dims, size):
+    x = distinct(*(2, 3, 7, 5, 6)[: 2 + dims])
+    check(lambda m, x: getattr(F(m), f"adaptive_avg_pool{dims}d")(x, size), x, grad=True, rtol=1e-12)
+    check(lambda m, x: getattr(F(m), f"adaptive_max_pool{dims}d")(x, size, True), x, grad=True)
+
+
+def test_uneven_settings():
+    x = distinct(2, 3, 9, 8)
+    check(lambda m, x: F(m).max_pool2d(x, (3, 2), (2, 1), (1, 0), (1, 2)), x, grad=True)
+    check(lambda m, x: F(m).avg_pool2d(x, (3, 2), (2, 1), (1, 0), divisor_override=5), x, grad=True,
+          rtol=1e-12)
+    check(lambda m, x: F(m).adaptive_avg_pool2d(x, (None, 3)), x, grad=True, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "int64", "float64"])
+def test_dtypes(dtype):
+    x = numbers(2, 3, 8, 8)
+    check(lambda m, x: F(m).max_pool2d(x, 2), x, dtype=dtype)
+    check(lambda m, x: F(m).max_pool2d(x, 3, 2, 1, return_indices=True), x, dtype=dtype)
+    check(lambda m, x: F(m).avg_pool2d(x, 2), x, dtype=dtype, rtol=1e-2)
+
+
+def test_ties_and_nan_pick_as_pytorch():
+    x = np.zeros((1, 1, 6, 6))
+    x[0, 0, 3, 3] = x[0, 0, 2, 3] = np.nan
+    x[0, 0, 0, 4] = -np.inf
+    for k in (2, 3):
+        check(lambda m, x, k=k: F(m).max_pool2d(x, k, return_indices=True), x)
+        grads = []
+        for m in (oracle, torch):
+            t = m.tensor(x, requires_grad=True)
+            F(m).max_pool2d(t, k).sum().backward()
+            grads.append(t.grad.numpy())
+        np.testing.assert_array_equal(grads[1], grads[0])
+
+
+def test_many_planes_in_threads():
+    x = distinct(8, 16, 30, 31)
+    check(lambda m, x: F(m).max_pool2d(x, 2), x, grad=True)
+    check(lambda m, x: F(m).avg_pool2d(x, 3, 2, 1), x, grad=True, rtol=1e-12)
+
+
+def test_channels_last_stays():
+    x = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    y = F(torch).max_pool2d(x, 2)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(y.numpy(), F(torch).max_pool2d(x.contiguous(), 2).numpy())
+
+
+def test_bad_settings_raise():
+    both_raise(RuntimeError, lambda m: F(m).max_pool2d(m.zeros(1, 1, 4, 4), 2, padding=2))
+    both_raise(RuntimeError, lambda m: F(m).max_pool2d(m.zeros(1, 1, 2, 2), 3))
+    both_raise(RuntimeError, lambda m: F(m).max_pool2d(m.zeros(4, 4), 2))
+    both_raise(RuntimeError, lambda m: F(m).avg_pool2d(m.zeros(1, 1, 4, 4), 2, divisor_override=0))
+    both_raise(RuntimeError, lambda m: F(m).max_pool2d(m.zeros(1, 1, 4, 4), 2, 0))
