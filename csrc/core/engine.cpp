@@ -40,6 +40,18 @@ struct Task {
   }
 };
 
+// The backward run of this thread, for hooks that ask.
+thread_local Task* t_task = nullptr;
+thread_local int64_t t_run = -1;
+int64_t g_runs = 0;
+
+struct Running {
+  Task* task = t_task;
+  int64_t run = t_run;
+  explicit Running(Task* now) { t_task = now; t_run = g_runs++; }
+  ~Running() { t_task = task; t_run = run; }
+};
+
 std::string node_label(Node* n) {
   const char* name = Py_TYPE(n)->tp_name;
   const char* dot = strrchr(name, '.');
@@ -540,6 +552,7 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
     }
     count_dependencies(task, roots);
     if (args[4] != Py_None) mark_needed(task, roots);
+    Running running(&task);
     GradMode mode(task.create);
     for (size_t i = 0; i < starts.size(); ++i) {
       auto& [edge, g] = starts[i];
@@ -581,6 +594,14 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   }
 }
 
+// backward_run(): number of the run in progress, or -1. will_execute(node): whether it takes part.
+PyObject* backward_run(PyObject*, PyObject*) { return PyLong_FromLongLong(t_run); }
+PyObject* will_execute(PyObject*, PyObject* node) {
+  if (!t_task || !PyObject_TypeCheck(node, NodeType)) Py_RETURN_FALSE;
+  auto found = t_task->states.find(reinterpret_cast<Node*>(node));
+  return PyBool_FromLong(found != t_task->states.end() && found->second.needed);
+}
+
 // -- modes --------------------------------------------------------------------------------------
 
 PyObject* is_grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(modes.grad); }
@@ -610,6 +631,8 @@ PyObject* is_anomaly(PyObject*, PyObject*) { return PyBool_FromLong(g_anomaly); 
 PyObject* is_anomaly_nan(PyObject*, PyObject*) { return PyBool_FromLong(g_anomaly_check_nan); }
 
 PyMethodDef functions[] = {{"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward)), METH_FASTCALL, nullptr},
+                           {"backward_run", backward_run, METH_NOARGS, nullptr},
+                           {"will_execute", will_execute, METH_O, nullptr},
                            {"is_grad_enabled", is_grad_enabled, METH_NOARGS, "Whether operators record history."},
                            {"set_grad_enabled", set_grad_enabled, METH_O, "Set whether operators record; returns the previous state."},
                            {"is_inference_mode", is_inference, METH_NOARGS, nullptr},

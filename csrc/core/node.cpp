@@ -343,6 +343,19 @@ static PyObject* shape_of(PyObject* o) {
 
 static thread_local PyObject* t_saved_hooks = nullptr;  // (pack, unpack) of the innermost saved_tensors_hooks
 
+// The user's hook keeps the value; `history` is its node, or True for an output of the saving node itself.
+static void pack(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
+  const bool grad = modes.grad;
+  modes.grad = false;  // what the hook computes is no part of the graph
+  Ref plain(as_object(tensor_new(t->array)));
+  PyObject* packed = PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), plain);
+  modes.grad = grad;
+  Ref owned(checked(packed));
+  s.object = checked(PyTuple_Pack(3, packed, PyTuple_GET_ITEM(t_saved_hooks, 1), history));
+  s.kind = Saved::Packed;
+  s.output_nr = nr;
+}
+
 static void save_input(Saved& s, PyObject* o, bool clone) {
   if (!tensor_check(o)) {
     s.kind = Saved::Value;
@@ -363,9 +376,9 @@ static void save_input(Saved& s, PyObject* o, bool clone) {
     return;
   }
   if (t_saved_hooks) {
-    Ref packed(checked(PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), o)));
-    s.object = checked(PyTuple_Pack(2, packed.p, PyTuple_GET_ITEM(t_saved_hooks, 1)));
-    s.kind = Saved::Packed;
+    Edge e = needs_grad(t) ? edge_of(t) : Edge{nullptr, 0};
+    Ref history(e.node ? as_object(e.node) : Py_NewRef(Py_None));
+    pack(s, t, history, e.nr);
     return;
   }
   s.object = Py_NewRef(o);
@@ -452,11 +465,7 @@ void record_outputs(Recording& r, const OpSpec& s, Tensor* const* outputs, int c
     if (slot.index >= total) continue;
     Tensor* t = outputs[slot.index];
     if (t_saved_hooks) {
-      Ref plain(as_object(tensor_new(t->array)));
-      Ref packed(checked(PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), plain)));
-      saved.object = checked(PyTuple_Pack(3, packed.p, PyTuple_GET_ITEM(t_saved_hooks, 1), Py_True));
-      saved.kind = Saved::Packed;
-      saved.output_nr = static_cast<uint32_t>(slot.index);
+      pack(saved, t, Py_True, static_cast<uint32_t>(slot.index));
       continue;
     }
     saved.kind = Saved::Output;
@@ -477,10 +486,11 @@ PyObject* unpack_saved(Node* n, Saved& s) {
     case Saved::Value: return Py_NewRef(s.object);
     case Saved::Packed: {
       PyObject* got = checked(PyObject_CallOneArg(PyTuple_GET_ITEM(s.object, 1), PyTuple_GET_ITEM(s.object, 0)));
-      if (PyTuple_GET_SIZE(s.object) == 3 && modes.grad && tensor_check(got)) {
+      PyObject* history = PyTuple_GET_ITEM(s.object, 2);
+      if (history != Py_None && modes.grad && tensor_check(got)) {
         Tensor* t = tensor_new(as_tensor(got)->array);
         Py_DECREF(got);
-        attach(n, t, static_cast<int>(s.output_nr));
+        attach(history == Py_True ? n : reinterpret_cast<Node*>(history), t, static_cast<int>(s.output_nr));
         return as_object(t);
       }
       return got;
@@ -521,7 +531,9 @@ void release_saved(Node* n) {
   bool any = false;
   for (uint32_t i = 0; i < n->nsaved; ++i) {
     Saved& s = n->saved[i];
-    any = any || s.kind == Saved::Input || s.kind == Saved::Output || s.kind == Saved::Packed;
+    // Numbers and shapes stay: a node that kept no tensor can run again, as in PyTorch.
+    if (s.kind == Saved::Empty || (s.kind == Saved::Value && !PyList_Check(s.object))) continue;
+    any = true;
     PyObject* object = s.object;
     s.object = nullptr;
     s.array = Array();
@@ -642,6 +654,8 @@ static PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject* kwargs)
       s->saved.array = as_tensor(tensor)->array;
       s->saved.version = s->saved.array.storage()->version;
       s->saved.output_nr = as_tensor(tensor)->output_nr;
+    } else if (is_output && tensor_check(tensor)) {
+      pack(s->saved, as_tensor(tensor), Py_True, as_tensor(tensor)->output_nr);
     } else {
       save_input(s->saved, tensor, false);
     }

@@ -1,17 +1,9 @@
-"""Every operator family. Importing this package declares them all."""
+"""Every operator family: each module of this folder declares its own when imported here."""
 
 from __future__ import annotations
 
-from . import shape  # noqa: F401
+import os
 
-FAMILIES = (
-    "arithmetic", "comparison", "math", "activation", "reduction", "scan", "softmax", "norm",
-    "loss", "matmul", "conv", "attention", "rnn", "join", "indexing", "scatter", "sorting",
-    "pooling", "pooling_adaptive", "embedding", "creation", "windows", "random", "dropout",
-)  # fmt: skip
-
-import importlib.util as _util  # noqa: E402
-
-for _family in FAMILIES:
-    if _util.find_spec(f"{__name__}.{_family}"):
-        __import__(f"{__name__}.{_family}")
+for _name in sorted(os.listdir(os.path.dirname(__file__))):
+    if _name.endswith(".py") and not _name.startswith("__"):
+        __import__(f"{__name__}.{_name[:-3]}")
