@@ -1,0 +1,414 @@
+// Blocked matrix multiplication.
+//
+//   C (m, n) = alpha * A (m, k) @ B (k, n) + beta * C + bias (n)
+//
+// A tile of C (kRows x kCols) stays in registers while one column of A and one row of B stream
+// past. Big products copy blocks of A and B into panels (one extra pass over each, converting
+// half types and small integers on the way), so that the inner loop reads contiguous memory;
+// small ones read A, and B when its rows are contiguous, where they lie. A single row or column
+// is a row of dot products or a sum of scaled rows: one pass over the matrix.
+#include "gemm.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "../core/convert.h"
+#include "../core/kernel.h"
+
+namespace rl {
+namespace {
+
+#if RL_LEVEL >= 2
+constexpr int kVectorBytes = 64, kRows = 12;
+#elif RL_LEVEL == 1
+constexpr int kVectorBytes = 32, kRows = 6;
+#else
+constexpr int kVectorBytes = 16, kRows = 4;
+#endif
+constexpr int kVectors = 2;         // vectors across a tile
+constexpr int64_t kDepth = 256;     // k of one block of panels
+constexpr int64_t kBlockRows = 144; // rows of A in one block: a multiple of every kRows
+constexpr int64_t kBlockColBytes = 4096;
+
+// What products of T accumulate in.
+template <class T> struct accumulator { using type = T; };
+template <> struct accumulator<Half> { using type = float; };
+template <> struct accumulator<BFloat16> { using type = float; };
+template <> struct accumulator<uint8_t> { using type = int32_t; };
+template <> struct accumulator<int8_t> { using type = int32_t; };
+template <> struct accumulator<int16_t> { using type = int32_t; };
+
+template <class T> constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
+
+template <class R> struct Vector {
+  typedef R type __attribute__((vector_size(kVectorBytes)));
+  typedef R unaligned __attribute__((vector_size(kVectorBytes), aligned(alignof(R)), may_alias));
+  static constexpr int lanes = kVectorBytes / sizeof(R);
+};
+template <class R> constexpr int kTileCols = kVectors * Vector<R>::lanes;
+
+template <class R> inline typename Vector<R>::type load(const R* p) {
+  return *reinterpret_cast<const typename Vector<R>::unaligned*>(p);
+}
+template <class R> inline void store(R* p, typename Vector<R>::type v) {
+  *reinterpret_cast<typename Vector<R>::unaligned*>(p) = v;
+}
+
+// acc[i][:] = sum over p of a[i, p] * b[p, :], into a tile of Rows x kTileCols.
+template <class R, int Rows>
+inline void micro_kernel(int64_t k, const R* a, int64_t a_row, int64_t a_col, const R* b,
+                         int64_t b_row, typename Vector<R>::type (&acc)[Rows][kVectors]) {
+  using V = typename Vector<R>::type;
+  constexpr int lanes = Vector<R>::lanes;
+  V sum[Rows][kVectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+    sum[i][0] = V{};
+    sum[i][1] = V{};
+  }
+  for (int64_t p = 0; p < k; ++p) {
+    const V b0 = load<R>(b), b1 = load<R>(b + lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      const R x = a[i * a_row];
+      sum[i][0] += b0 * x;
+      sum[i][1] += b1 * x;
+    }
+    a += a_col;
+    b += b_row;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+    acc[i][0] = sum[i][0];
+    acc[i][1] = sum[i][1];
+  }
+}
+
+// How a finished tile goes into C.
+template <class R> struct Finish {
+  R alpha, beta;
+  bool plain;        // alpha == 1 and beta == 0
+};
+
+template <class T, class R>
+inline void put(T* c, R sum, const Finish<R>& f, const T* bias) {
+  R y = f.plain ? sum : f.alpha * sum;
+  if (f.beta != R(0)) y += f.beta * static_cast<R>(*c);
+  if (bias) y += static_cast<R>(*bias);
+  *c = static_cast<T>(y);
+}
+
+template <class T, class R>
+void store_tile(const typename Vector<R>::type (*acc)[kVectors], T* c, int64_t c_row, int64_t rows,
+                int64_t cols, const Finish<R>& f, const T* bias) {
+  constexpr int lanes = Vector<R>::lanes;
+  if constexpr (std::is_same_v<T, R>) {
+    if (cols == kTileCols<R>) {
+      for (int64_t i = 0; i < rows; ++i) {
+        T* row = c + i * c_row;
+        for (int v = 0; v < kVectors; ++v) {
+          auto y = acc[i][v];
+          if (!f.plain) y *= f.alpha;
+          if (f.beta == R(1)) y += load<R>(row + v * lanes);
+          else if (f.beta != R(0)) y += f.beta * load<R>(row + v * lanes);
+          if (bias) y += load<R>(bias + v * lanes);
+          store<R>(row + v * lanes, y);
+        }
+      }
+      return;
+    }
+  }
+  alignas(kVectorBytes) R line[kTileCols<R>];
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int v = 0; v < kVectors; ++v) store<R>(line + v * lanes, acc[i][v]);
+    for (int64_t j = 0; j < cols; ++j) put<T, R>(c + i * c_row + j, line[j], f, bias ? bias + j : nullptr);
+  }
+}
+
+// Panels: `width` columns side by side, one group after another; the last is filled with zeros.
+// dst[group][p][i] = src[(group * width + i) * across + p * along].
+template <class T, class R>
+void pack(R* dst, const T* src, int64_t count, int64_t depth, int64_t across, int64_t along, int width) {
+  for (int64_t g = 0; g < count; g += width, dst += width * depth) {
+    const int64_t w = std::min<int64_t>(width, count - g);
+    const T* s = src + g * across;
+    if (w < width) std::fill(dst, dst + width * depth, R(0));
+    if (across == 1) {
+      for (int64_t p = 0; p < depth; ++p) {
+        const T* from = s + p * along;
+        R* to = dst + p * width;
+        for (int64_t i = 0; i < w; ++i) to[i] = static_cast<R>(from[i]);
+      }
+    } else if (std::is_same_v<T, R> && along == 1 && w == width) {
+      find_transpose(sizeof(T))(reinterpret_cast<char*>(dst), width * sizeof(T),
+                                reinterpret_cast<const char*>(s), across * sizeof(T), depth, w);
+    } else {
+      // Short runs along p, so that the panel's lines stay in cache while they fill up.
+      for (int64_t p0 = 0; p0 < depth; p0 += 16) {
+        const int64_t p1 = std::min<int64_t>(p0 + 16, depth);
+        for (int64_t i = 0; i < w; ++i) {
+          const T* from = s + i * across;
+          for (int64_t p = p0; p < p1; ++p) dst[p * width + i] = static_cast<R>(from[p * along]);
+        }
+      }
+    }
+  }
+}
+
+template <class T> void scale_only(const GemmArgs& g) {  // k == 0: no product, the rest remains
+  using R = typename accumulator<T>::type;
+  T* c = static_cast<T*>(g.c);
+  const T* bias = static_cast<const T*>(g.bias);
+  R beta;
+  if constexpr (is_complex_type<R>) beta = R(g.beta);
+  else beta = static_cast<R>(g.beta.real());
+  for (int64_t i = 0; i < g.m; ++i)
+    for (int64_t j = 0; j < g.n; ++j)
+      put<T, R>(c + i * g.c_row + j, R(0), {R(1), beta, true}, bias ? bias + j : nullptr);
+}
+
+// Half types keep the whole depth in one block: a partial sum in C would be rounded.
+template <class T, class R> constexpr bool kExactBlocks = std::is_same_v<T, R> || std::is_integral_v<T>;
+
+template <class T> void gemm_packed(const GemmArgs& g) {
+  using R = typename accumulator<T>::type;
+  constexpr int cols = kTileCols<R>;
+  const int64_t depth = kExactBlocks<T, R> ? kDepth : g.k;
+  const int64_t block_cols = std::max<int64_t>(cols, kBlockColBytes / sizeof(R) / cols * cols);
+  const int64_t most = std::min(depth, g.k);
+  const int64_t panel_rows = std::min<int64_t>(kBlockRows, (g.m + kRows - 1) / kRows * kRows);
+  const int64_t panel_cols = std::min<int64_t>(block_cols, (g.n + cols - 1) / cols * cols);
+  R* pa = static_cast<R*>(thread_buffer(0, (panel_rows + panel_cols) * most * sizeof(R)));
+  R* pb = pa + panel_rows * most;
+  const T* a = static_cast<const T*>(g.a);
+  const T* b = static_cast<const T*>(g.b);
+  T* c = static_cast<T*>(g.c);
+  const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
+  for (int64_t j0 = 0; j0 < g.n; j0 += block_cols) {
+    const int64_t nj = std::min(block_cols, g.n - j0);
+    for (int64_t p0 = 0; p0 < g.k; p0 += depth) {
+      const int64_t np = std::min(depth, g.k - p0);
+      const bool first = p0 == 0, last = p0 + np == g.k;
+      const Finish<R> f{alpha, first ? beta : R(1), alpha == R(1)};
+      const T* bias = g.bias && last ? static_cast<const T*>(g.bias) + j0 : nullptr;
+      pack<T, R>(pb, b + p0 * g.b_row + j0 * g.b_col, nj, np, g.b_col, g.b_row, cols);
+      for (int64_t i0 = 0; i0 < g.m; i0 += kBlockRows) {
+        const int64_t ni = std::min<int64_t>(kBlockRows, g.m - i0);
+        pack<T, R>(pa, a + i0 * g.a_row + p0 * g.a_col, ni, np, g.a_row, g.a_col, kRows);
+        for (int64_t j = 0; j < nj; j += cols) {
+          for (int64_t i = 0; i < ni; i += kRows) {
+            typename Vector<R>::type acc[kRows][kVectors];
+            micro_kernel<R, kRows>(np, pa + i * np, 1, kRows, pb + j * np, cols, acc);
+            store_tile<T, R>(acc, c + (i0 + i) * g.c_row + j0 + j, g.c_row,
+                                    std::min<int64_t>(kRows, ni - i), std::min<int64_t>(cols, nj - j),
+                                    f, bias ? bias + j : nullptr);
+          }
+        }
+      }
+    }
+  }
+}
+
+template <class R, int Rows>
+inline void small_rows(const GemmArgs& g, int64_t& i, const R* b, int64_t b_row, int64_t j,
+                       int64_t nj, const Finish<R>& f) {
+  const R* a = static_cast<const R*>(g.a);
+  R* c = static_cast<R*>(g.c);
+  const R* bias = g.bias ? static_cast<const R*>(g.bias) + j : nullptr;
+  for (; i + Rows <= g.m; i += Rows) {
+    typename Vector<R>::type acc[Rows][kVectors];
+    micro_kernel<R, Rows>(g.k, a + i * g.a_row, g.a_row, g.a_col, b, b_row, acc);
+    store_tile<R, R>(acc, c + i * g.c_row + j, g.c_row, Rows, nj, f, bias);
+  }
+}
+
+// A is read in place; B too, except where its rows are strided or a tile would overrun them.
+template <class R> void gemm_small(const GemmArgs& g) {
+  constexpr int cols = kTileCols<R>;
+  const R* b = static_cast<const R*>(g.b);
+  const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
+  const Finish<R> f{alpha, beta, alpha == R(1)};
+  R* panel = nullptr;
+  for (int64_t j = 0; j < g.n; j += cols) {
+    const int64_t nj = std::min<int64_t>(cols, g.n - j);
+    const R* bj = b + j * g.b_col;
+    int64_t b_row = g.b_row;
+    if (g.packed) {
+      bj = b + j * g.k;
+      b_row = cols;
+    } else if (g.b_col != 1 || nj < cols) {
+      if (!panel) panel = static_cast<R*>(thread_buffer(0, cols * g.k * sizeof(R)));
+      pack<R, R>(panel, bj, nj, g.k, g.b_col, g.b_row, cols);
+      bj = panel;
+      b_row = cols;
+    }
+    int64_t i = 0;
+    small_rows<R, kRows>(g, i, bj, b_row, j, nj, f);
+    if constexpr (kRows > 8) small_rows<R, 8>(g, i, bj, b_row, j, nj, f);
+    if constexpr (kRows > 4) small_rows<R, 4>(g, i, bj, b_row, j, nj, f);
+    small_rows<R, 2>(g, i, bj, b_row, j, nj, f);
+    small_rows<R, 1>(g, i, bj, b_row, j, nj, f);
+  }
+}
+
+// sum over p of x[p] * y[p], both contiguous.
+template <class T, class R> inline R dot_run(const T* x, const T* y, int64_t k) {
+  R s = 0;
+#pragma omp simd reduction(+ : s)
+  for (int64_t p = 0; p < k; ++p) s += static_cast<R>(x[p]) * static_cast<R>(y[p]);
+  return s;
+}
+
+// Few rows against a B that is contiguous along k: c[i, j] = dot(a[i], b[:, j]).
+template <class T> void gemm_dots(const GemmArgs& g) {
+  using R = typename accumulator<T>::type;
+  const T* a = static_cast<const T*>(g.a);
+  const T* b = static_cast<const T*>(g.b);
+  T* c = static_cast<T*>(g.c);
+  const T* bias = static_cast<const T*>(g.bias);
+  const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
+  const Finish<R> f{alpha, beta, alpha == R(1)};
+  for (int64_t j = 0; j < g.n; ++j)
+    for (int64_t i = 0; i < g.m; ++i)
+      put<T, R>(c + i * g.c_row + j, dot_run<T, R>(a + i * g.a_row, b + j * g.b_col, g.k), f,
+                bias ? bias + j : nullptr);
+}
+
+// One row times a B with contiguous rows: c = sum over p of a[p] * b[p, :], four rows a pass.
+template <class R> void gemv_rows(const GemmArgs& g) {
+  const R* a = static_cast<const R*>(g.a);
+  const R* b = static_cast<const R*>(g.b);
+  R* c = static_cast<R*>(g.c);
+  const R* bias = static_cast<const R*>(g.bias);
+  const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
+  constexpr int64_t kWide = 1024;  // columns whose sums stay in L1
+  constexpr int64_t kRun = 256;    // rows summed before they join the total: keeps rounding small
+  R sum[kWide], total[kWide];
+  for (int64_t j0 = 0; j0 < g.n; j0 += kWide) {
+    const int64_t nj = std::min(kWide, g.n - j0);
+    std::fill(sum, sum + nj, R(0));
+    if (g.k > kRun) std::fill(total, total + nj, R(0));
+    int64_t p = 0;
+    for (; p + 4 <= g.k; p += 4) {
+      if (p && p % kRun == 0) {
+        for (int64_t j = 0; j < nj; ++j) total[j] += sum[j], sum[j] = R(0);
+      }
+      const R *b0 = b + p * g.b_row + j0, *b1 = b0 + g.b_row, *b2 = b1 + g.b_row, *b3 = b2 + g.b_row;
+      const R a0 = a[p * g.a_col], a1 = a[(p + 1) * g.a_col], a2 = a[(p + 2) * g.a_col],
+              a3 = a[(p + 3) * g.a_col];
+#pragma omp simd
+      for (int64_t j = 0; j < nj; ++j) sum[j] += (a0 * b0[j] + a1 * b1[j]) + (a2 * b2[j] + a3 * b3[j]);
+    }
+    for (; p < g.k; ++p) {
+      const R* row = b + p * g.b_row + j0;
+      const R x = a[p * g.a_col];
+#pragma omp simd
+      for (int64_t j = 0; j < nj; ++j) sum[j] += x * row[j];
+    }
+    if (g.k > kRun)
+      for (int64_t j = 0; j < nj; ++j) sum[j] += total[j];
+    const Finish<R> f{alpha, beta, alpha == R(1)};
+    for (int64_t j = 0; j < nj; ++j) put<R, R>(c + j0 + j, sum[j], f, bias ? bias + j0 + j : nullptr);
+  }
+}
+
+template <class T> void gemm_real(const GemmArgs& g) {
+  if (g.m <= 0 || g.n <= 0) return;
+  if (g.k <= 0) return scale_only<T>(g);
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
+    if (g.packed) return gemm_small<T>(g);
+  }
+  const bool few_rows = g.m <= 4 || g.n <= 4;
+  // A product with few columns is the transposed one with few rows, if C can be written so.
+  if (g.n < g.m && g.n == 1 && !g.bias && g.c_row == 1) {
+    GemmArgs t = g;
+    t.m = 1, t.n = g.m;
+    t.a = g.b, t.a_row = g.b_col, t.a_col = g.b_row;
+    t.b = g.a, t.b_row = g.a_col, t.b_col = g.a_row;
+    t.c_row = g.m;
+    return gemm_real<T>(t);
+  }
+  if (few_rows && g.a_col == 1 && g.b_row == 1 && (g.k >= 8 || g.n == 1)) return gemm_dots<T>(g);
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
+    if (g.m == 1 && g.b_col == 1) return gemv_rows<T>(g);
+    // Above this size the panels pay for themselves.
+    if (g.m * g.n * g.k <= 96 * 96 * 96 || g.m < kRows) return gemm_small<T>(g);
+  }
+  return gemm_packed<T>(g);
+}
+
+// -- complex: real and imaginary parts in separate panels ----------------------------------------
+template <class T> void gemm_complex(const GemmArgs& g) {
+  using R = typename T::value_type;
+  using V = typename Vector<R>::type;
+  constexpr int lanes = Vector<R>::lanes, rows = 4;
+  if (g.m <= 0 || g.n <= 0) return;
+  if (g.k <= 0) return scale_only<T>(g);
+  const T* a = static_cast<const T*>(g.a);
+  const T* b = static_cast<const T*>(g.b);
+  T* c = static_cast<T*>(g.c);
+  const Finish<T> base{T(g.alpha), T(g.beta), g.alpha == c128(1)};
+  const int64_t groups = (g.m + rows - 1) / rows;
+  R* pa = static_cast<R*>(thread_buffer(0, (groups * rows + lanes) * 2 * kDepth * sizeof(R)));
+  R* pb = pa + groups * rows * 2 * kDepth;
+  for (int64_t p0 = 0; p0 < g.k; p0 += kDepth) {
+    const int64_t np = std::min(kDepth, g.k - p0);
+    const Finish<T> f{base.alpha, p0 == 0 ? base.beta : T(1), base.plain};
+    std::fill(pa, pa + groups * rows * 2 * np, R(0));
+    for (int64_t i = 0; i < g.m; ++i)
+      for (int64_t p = 0; p < np; ++p) {
+        const T x = a[i * g.a_row + (p0 + p) * g.a_col];
+        R* to = pa + (i / rows * np + p) * 2 * rows + i % rows;
+        to[0] = x.real(), to[rows] = x.imag();
+      }
+    for (int64_t j = 0; j < g.n; j += lanes) {
+      const int64_t nj = std::min<int64_t>(lanes, g.n - j);
+      if (nj < lanes) std::fill(pb, pb + np * 2 * lanes, R(0));
+      for (int64_t p = 0; p < np; ++p)
+        for (int64_t l = 0; l < nj; ++l) {
+          const T x = b[(p0 + p) * g.b_row + (j + l) * g.b_col];
+          pb[p * 2 * lanes + l] = x.real(), pb[p * 2 * lanes + lanes + l] = x.imag();
+        }
+      for (int64_t i = 0; i < g.m; i += rows) {
+        V re[rows] = {}, im[rows] = {};
+        const R *x = pa + i * np * 2, *y = pb;
+        for (int64_t p = 0; p < np; ++p, x += 2 * rows, y += 2 * lanes) {
+          const V yr = load<R>(y), yi = load<R>(y + lanes);
+#pragma GCC unroll 4
+          for (int r = 0; r < rows; ++r) {
+            re[r] += yr * x[r];
+            re[r] -= yi * x[rows + r];
+            im[r] += yi * x[r];
+            im[r] += yr * x[rows + r];
+          }
+        }
+        const T* bias = g.bias && p0 + np == g.k ? static_cast<const T*>(g.bias) + j : nullptr;
+        for (int64_t r = 0; r < std::min<int64_t>(rows, g.m - i); ++r)
+          for (int64_t l = 0; l < nj; ++l)
+            put<T, T>(c + (i + r) * g.c_row + j + l, T(re[r][l], im[r][l]), f, bias ? bias + l : nullptr);
+      }
+    }
+  }
+}
+
+template <class R>
+void pack_columns(void* panels, const void* b, int64_t k, int64_t n, int64_t b_row, int64_t b_col) {
+  pack<R, R>(static_cast<R*>(panels), static_cast<const R*>(b), n, k, b_col, b_row, kTileCols<R>);
+}
+
+struct Registrar {
+  template <class T> static void real() { register_gemm(RL_LEVEL, dtype_of<T>::value, {gemm_real<T>}); }
+  template <class T> static void packing() {
+    register_gemm(RL_LEVEL, dtype_of<T>::value, {gemm_real<T>, pack_columns<T>, kTileCols<T>});
+  }
+  Registrar() {
+    packing<float>(), packing<double>(), real<Half>(), real<BFloat16>();
+    real<uint8_t>(), real<int8_t>(), real<int16_t>(), real<int32_t>(), real<int64_t>();
+    register_gemm(RL_LEVEL, DType::C64, {gemm_complex<c64>});
+    register_gemm(RL_LEVEL, DType::C128, {gemm_complex<c128>});
+  }
+} const registrar;
+
+}  // namespace
+
+}  // namespace rl

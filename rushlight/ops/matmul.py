@@ -1,0 +1,401 @@
+"""Products of matrices and vectors; `linear`, the product that layers use."""
+
+from __future__ import annotations
+
+from .._lazy import np
+from ..op import conj, op, public
+
+
+def _scaled(x, factor):
+    return x if factor == 1 else x * conj(factor)
+
+
+@op("torch.mm Tensor.mm")
+class mm:
+    """Multiply two matrices, (n, k) by (k, m)."""
+
+    def forward(input, mat2):
+        return input @ mat2
+
+    def grad_input(g, mat2):
+        return mm(g, conj(mat2).t())
+
+    def grad_mat2(g, input):
+        return mm(conj(input).t(), g)
+
+    def samples(make):
+        yield make(3, 4), make(4, 5)
+        yield make(1, 7), make(7, 1)
+        yield make(65, 33), make(33, 70)
+        yield make(2, 0), make(0, 3)
+
+
+@op("torch.bmm Tensor.bmm")
+class bmm:
+    """Multiply two batches of matrices, (b, n, k) by (b, k, m)."""
+
+    def forward(input, mat2):
+        return input @ mat2
+
+    def grad_input(g, mat2):
+        return bmm(g, conj(mat2).transpose(1, 2))
+
+    def grad_mat2(g, input):
+        return bmm(conj(input).transpose(1, 2), g)
+
+    def samples(make):
+        yield make(2, 3, 4), make(2, 4, 5)
+        yield make(5, 1, 7), make(5, 7, 1)
+        yield make(0, 3, 4), make(0, 4, 2)
+
+
+@op("torch.mv Tensor.mv")
+class mv:
+    """Multiply a matrix (n, k) by a vector (k)."""
+
+    def forward(input, vec):
+        return input @ vec
+
+    def grad_input(g, vec):
+        return g.unsqueeze(1) * conj(vec)
+
+    def grad_vec(g, input):
+        return mv(conj(input).t(), g)
+
+    def samples(make):
+        yield make(3, 4), make(4)
+        yield make(40, 300), make(300)
+        yield make(2, 0), make(0)
+
+
+@op("torch.dot Tensor.dot")
+class dot:
+    """Sum the products of two vectors."""
+
+    def forward(input, tensor):
+        return np.dot(input, tensor)
+
+    def grad_input(g, tensor):
+        return g * conj(tensor)
+
+    def grad_tensor(g, input):
+        return g * conj(input)
+
+    def samples(make):
+        yield make(7), make(7)
+        yield make(0), make(0)
+
+
+@op("torch.vdot Tensor.vdot")
+class vdot:
+    """Sum the products of two vectors, the first conjugated."""
+
+    def forward(input, other):
+        return np.vdot(input, other)
+
+    def grad_input(g, other):
+        return conj(g) * other
+
+    def grad_other(g, input):
+        return g * input
+
+    def samples(make):
+        yield make(7), make(7)
+
+
+@op("torch.addmm Tensor.addmm Tensor.addmm_")
+class addmm:
+    """Add `alpha` times a matrix product to `beta` times `input`, which is broadcast."""
+
+    def forward(input, mat1, mat2, *, beta=1, alpha=1):
+        product = alpha * (mat1 @ mat2)
+        return (beta * input + product if beta else product).astype(mat1.dtype)
+
+    def grad_input(g, beta):
+        return _scaled(g, beta)
+
+    def grad_mat1(g, mat2, alpha):
+        return _scaled(mm(g, conj(mat2).t()), alpha)
+
+    def grad_mat2(g, mat1, alpha):
+        return _scaled(mm(conj(mat1).t(), g), alpha)
+
+    def samples(make):
+        yield make(3, 5), make(3, 4), make(4, 5)
+        yield make(5), make(3, 4), make(4, 5), {"beta": 2, "alpha": 3}
+        yield make(3, 1), make(3, 4), make(4, 5), {"beta": 0.5, "alpha": -1}
+
+
+@op("torch.addmv Tensor.addmv Tensor.addmv_")
+class addmv:
+    """Add `alpha` times a matrix-vector product to `beta` times `input`."""
+
+    def forward(input, mat, vec, *, beta=1, alpha=1):
+        product = alpha * (mat @ vec)
+        return (beta * input + product if beta else product).astype(mat.dtype)
+
+    def grad_input(g, beta):
+        return _scaled(g, beta)
+
+    def grad_mat(g, vec, alpha):
+        return _scaled(g.unsqueeze(1) * conj(vec), alpha)
+
+    def grad_vec(g, mat, alpha):
+        return _scaled(mv(conj(mat).t(), g), alpha)
+
+    def samples(make):
+        yield make(3), make(3, 4), make(4)
+        yield make(1), make(3, 4), make(4), {"beta": 2, "alpha": 0.5}
+
+
+@op("torch.baddbmm Tensor.baddbmm Tensor.baddbmm_")
+class baddbmm:
+    """Add `alpha` times a batch of products to `beta` times `input`."""
+
+    def forward(input, batch1, batch2, *, beta=1, alpha=1):
+        product = alpha * (batch1 @ batch2)
+        return (beta * input + product if beta else product).astype(batch1.dtype)
+
+    def grad_input(g, beta):
+        return _scaled(g, beta)
+
+    def grad_batch1(g, batch2, alpha):
+        return _scaled(bmm(g, conj(batch2).transpose(1, 2)), alpha)
+
+    def grad_batch2(g, batch1, alpha):
+        return _scaled(bmm(conj(batch1).transpose(1, 2), g), alpha)
+
+    def samples(make):
+        yield make(2, 3, 5), make(2, 3, 4), make(2, 4, 5)
+        yield make(1, 5), make(2, 3, 4), make(2, 4, 5), {"beta": 2, "alpha": 0.5}
+
+
+@op("torch.addbmm Tensor.addbmm Tensor.addbmm_")
+class addbmm:
+    """Add `alpha` times the sum of a batch of products to `beta` times `input`."""
+
+    def forward(input, batch1, batch2, *, beta=1, alpha=1):
+        product = alpha * (batch1 @ batch2).sum(0)
+        return (beta * input + product if beta else product).astype(batch1.dtype)
+
+    def grad_input(g, beta):
+        return _scaled(g, beta)
+
+    def grad_batch1(g, batch2, alpha):
+        wide = g.unsqueeze(0).expand(batch2.size(0), -1, -1)
+        return _scaled(bmm(wide, conj(batch2).transpose(1, 2)), alpha)
+
+    def grad_batch2(g, batch1, alpha):
+        wide = g.unsqueeze(0).expand(batch1.size(0), -1, -1)
+        return _scaled(bmm(conj(batch1).transpose(1, 2), wide), alpha)
+
+    def samples(make):
+        yield make(3, 5), make(2, 3, 4), make(2, 4, 5)
+        yield make(5), make(2, 3, 4), make(2, 4, 5), {"beta": 2, "alpha": 0.5}
+
+
+def _outer_sum(input, vec1, vec2, beta, alpha):
+    if vec1.ndim != 1 or vec2.ndim != 1:
+        which, got = ("vec1", vec1.ndim) if vec1.ndim != 1 else ("vec2", vec2.ndim)
+        raise RuntimeError(f"addr: Expected 1-D argument {which}, but got {got}-D")
+    shape = (vec1.shape[0], vec2.shape[0])
+    for size, have, dim in zip(reversed(shape), reversed(input.shape), (1, 0), strict=False):
+        if have not in (1, size):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({size}) must match the existing size ({have}) "
+                f"at non-singleton dimension {dim}.  Target sizes: {list(shape)}.  "
+                f"Tensor sizes: {list(input.shape)}"
+            )
+    dtype = np.result_type(input.dtype, vec1.dtype, vec2.dtype)
+    if dtype == bool:
+        outer = np.logical_and.outer(vec1, vec2) & bool(alpha)
+        return outer | (input & bool(beta)) if beta else outer
+    outer = np.multiply.outer(vec1, vec2) * alpha
+    return (outer + beta * input if beta else outer).astype(dtype)
+
+
+@op("torch.addr Tensor.addr Tensor.addr_")
+class addr:
+    """Add `alpha` times the outer product of two vectors to `beta` times `input`."""
+
+    def forward(input, vec1, vec2, *, beta=1, alpha=1):
+        return _outer_sum(input, vec1, vec2, beta, alpha)
+
+    def grad_input(g, beta):
+        return _scaled(g, beta)
+
+    def grad_vec1(g, vec2, alpha):
+        return _scaled(mv(g, conj(vec2)), alpha)
+
+    def grad_vec2(g, vec1, alpha):
+        return _scaled(mv(g.t(), conj(vec1)), alpha)
+
+    def samples(make):
+        yield make(3, 4), make(3), make(4)
+        yield make(4), make(3), make(4), {"beta": 2, "alpha": 0.5}
+
+
+def _row_times(g, other, input_shape, other_ndim):
+    """Gradient of the first factor of a matmul, before batch dims are summed away."""
+    if other_ndim == 1:
+        return g.unsqueeze(-1) * conj(other)
+    if len(input_shape) == 1:
+        return (conj(other) @ g.unsqueeze(-1)).squeeze(-1)
+    return matmul(g, conj(other).mT)
+
+
+def _column_times(g, input, other_shape):
+    if len(other_shape) == 1:
+        return (conj(input).mT @ g.unsqueeze(-1)).squeeze(-1)
+    if input.ndim == 1:
+        return conj(input).unsqueeze(-1) * g.unsqueeze(-2)
+    if len(other_shape) == 2 and input.ndim > 2:
+        # The batch joins the rows, so that one product sums over it.
+        return mm(conj(input).reshape(-1, input.shape[-1]).t(), g.reshape(-1, g.shape[-1]))
+    return matmul(conj(input).mT, g)
+
+
+@op("", kernel="matmul", node="UnsafeView")
+class matmul_nd:
+    """`matmul` for the ranks that mm, mv and dot do not cover: batches are broadcast."""
+
+    def forward(input, other):
+        return np.matmul(input, other)
+
+    def grad_input(g, other, input_shape):
+        return _row_times(g, other, input_shape, other.ndim)
+
+    def grad_other(g, input, other_shape):
+        return _column_times(g, input, other_shape)
+
+    def samples(make):
+        yield make(2, 3, 4), make(4, 5)
+        yield make(2, 3, 4), make(4)
+        yield make(4), make(2, 4, 5)
+        yield make(3, 1, 3, 4), make(2, 4, 5)
+        yield make(3, 4), make(2, 4, 5)
+
+
+@public("torch.matmul Tensor.matmul Tensor.__matmul__ linalg.matmul")
+def matmul(input, other, *, out=None):
+    """Multiply by the ranks' rules: vectors, matrices, batches of matrices with broadcasting."""
+    try:
+        ranks = input.ndim, other.ndim
+    except AttributeError:
+        ranks = 2, 2  # mm says what is wrong
+    function = _BY_RANKS.get(ranks, matmul_nd)
+    return function(input, other) if out is None else function(input, other, out=out)
+
+
+_BY_RANKS = {(2, 2): mm, (2, 1): mv, (1, 1): dot, (3, 3): matmul_nd}
+
+
+@public("Tensor.__rmatmul__")
+def _rmatmul(self, other):
+    return matmul(other, self)
+
+
+@public("Tensor.__imatmul__")
+def _imatmul(self, other):
+    return self.copy_(matmul(self, other))
+
+
+# -- linear --------------------------------------------------------------------------------------
+
+
+@op("", outputs="tuple", differentiable=("grad", "input", "weight"))
+class linear_backward:
+    """The wanted ones of the gradients of a linear map: input's, weight's and bias's."""
+
+    def forward(grad, input, weight, need_input, need_weight, need_bias):
+        rows = grad.reshape(-1, weight.shape[0])
+        wanted = (
+            (need_input, lambda: (rows @ weight).reshape(input.shape)),
+            (need_weight, lambda: rows.T @ input.reshape(-1, weight.shape[1])),
+            (need_bias, lambda: rows.sum(0)),
+        )
+        return tuple(make() for need, make in wanted if need)
+
+    def backward(g, grad, input, weight, need_input, need_weight, need_bias, needs):
+        parts = iter(g)
+        gi = next(parts) if need_input else None
+        gw = next(parts) if need_weight else None
+        gb = next(parts) if need_bias else None
+        to_grad = to_input = to_weight = None
+        if needs[0]:
+            terms = [linear(gi, weight) if gi is not None else None]
+            terms += [linear(input, gw) if gw is not None else None, gb]
+            to_grad = _total(terms)
+        if needs[1] and gw is not None:
+            to_input = matmul(grad, gw)
+        if needs[2] and gi is not None:
+            rows = grad.reshape(-1, grad.shape[-1])
+            to_weight = mm(rows.t(), gi.reshape(-1, gi.shape[-1]))
+        return to_grad, to_input, to_weight
+
+    def samples(make):
+        yield make(3, 5), make(3, 4), make(5, 4), True, True, True
+        yield make(2, 3, 5), make(2, 3, 4), make(5, 4), True, False, True
+        yield make(5), make(4), make(5, 4), False, True, False
+
+
+def _total(terms):
+    terms = [t for t in terms if t is not None]
+    if not terms:
+        return None
+    total = terms[0]
+    for t in terms[1:]:
+        total = total + t
+    return total
+
+
+def _declare_linear(own, node_name):
+    @op("", kernel="linear", node=node_name, name=own, differentiable=("input", "weight", "bias"))
+    class linear:
+        """Multiply rows by the transposed weight and add the bias."""
+
+        def forward(input, weight, bias=None):
+            y = input @ weight.T
+            return y if bias is None else y + bias
+
+        def backward(g, input, weight, bias_shape, needs):
+            want_bias = needs[2]
+            plain = not want_bias or tuple(bias_shape) == (weight.shape[0],)
+            parts = iter(
+                linear_backward(g, input, weight, needs[0], needs[1], want_bias and plain)
+            )
+            gi = next(parts) if needs[0] else None
+            gw = next(parts) if needs[1] else None
+            gb = None
+            if want_bias:
+                gb = next(parts) if plain else g.reshape(-1, weight.shape[0])
+            return gi, gw, gb
+
+        def samples(make):
+            yield make(3, 4), make(5, 4), make(5)
+            yield make(2, 3, 4), make(5, 4)
+            yield make(4), make(5, 4), make(5)
+
+    return linear
+
+
+# One operator, four names of its node: PyTorch composes `linear` differently by rank and bias.
+_linear_addmm = _declare_linear("linear_addmm", "Addmm")
+_linear_view = _declare_linear("linear_view", "View")
+_linear_mm = _declare_linear("linear_mm", "Mm")
+_linear_unsafe_view = _declare_linear("linear_unsafe_view", "UnsafeView")
+
+
+@public("F.linear")
+def linear(input, weight, bias=None):
+    """Multiply `input` (..., in) by `weight` (out, in) transposed and add `bias` (out)."""
+    try:
+        ndim = input.ndim
+        flat = weight.ndim == 1
+    except AttributeError:
+        ndim, flat = 2, False  # the operator says what is wrong
+    if bias is not None:
+        return (_linear_addmm if ndim == 2 else _linear_view)(input, weight, bias)
+    if flat and ndim:
+        return matmul(input, weight)
+    return (_linear_mm if ndim == 2 else _linear_unsafe_view)(input, weight)
