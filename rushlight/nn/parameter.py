@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import rushlight as torch
-from rushlight import Tensor
+from rushlight import Tensor, _C
 
 from .._utils import _rebuild_parameter, _rebuild_parameter_with_state
 
@@ -80,6 +80,10 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             OrderedDict(),
             state,
         )
+
+
+# The core treats a plain parameter's results as tensors.
+_C.set_parameter_type(Parameter)
 
 
 def _instance_state(tensor):
