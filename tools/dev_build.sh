@@ -11,6 +11,9 @@ flock 9
 cmake -S . -B build/dev -G Ninja -DPython_EXECUTABLE="$(command -v "$python")" -DRL_LEVELS="$levels" \
   -DCMAKE_BUILD_TYPE=Release ${launcher:+-DCMAKE_CXX_COMPILER_LAUNCHER=$launcher} ${RL_CMAKE:-} >build/dev-configure.log 2>&1 || { mkdir -p build; cat build/dev-configure.log; exit 1; }
 cmake --build build/dev -j2 -- ${RL_BUILD:-}
-cp build/dev/_C*.so rushlight/
+for built in build/dev/_C*.so; do  # renamed into place: running processes keep the old file
+  cp "$built" "rushlight/.$(basename "$built")"
+  mv "rushlight/.$(basename "$built")" "rushlight/$(basename "$built")"
+done
 library=$("$python" tools/find_onednn.py | cut -d';' -f2 || true)
 [ -z "$library" ] || ln -sf "$library" rushlight/libdnnl.so.3
