@@ -113,20 +113,20 @@ def _drop(input, p, train, inplace):
     return fused_dropout(input, p)[0]
 
 
-def _feature_noise(input):
-    """An empty tensor with one element a (sample, channel)."""
+def _feature_noise(input, dims=2):
+    """An empty tensor with one element a (sample, channel), or a channel for dims=1."""
     if input.ndim < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    return input.detach().new_empty(input.shape[:2] + (1,) * (input.ndim - 2))
+    return input.detach().new_empty(input.shape[:dims] + (1,) * (input.ndim - dims))
 
 
-def _drop_features(input, p, train, inplace):
+def _drop_features(input, p, train, inplace, dims=2):
     _check(p, RuntimeError)
     if p == 0 or not train or input.numel() == 0:
         return input
     if p == 1:
         return input.mul_(0) if inplace else input.mul(0)
-    noise = _feature_noise(input).bernoulli_(1 - p).div_(1 - p)
+    noise = _feature_noise(input, dims).bernoulli_(1 - p).div_(1 - p)
     return input.mul_(noise) if inplace else input.mul(noise)
 
 
@@ -241,11 +241,7 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
             f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input, where "
             "(N, C, L) or (C, L) is needed to drop channels"
         )
-    if input.ndim == 3:
-        return _drop_features(input, p, training, inplace)
-    batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
-    result = _drop_features(batch, p, training, inplace)
-    return result.squeeze_(0) if inplace else result.squeeze(0)
+    return _drop_features(input, p, training, inplace, dims=input.ndim - 1)
 
 
 @public("F.dropout2d")
@@ -268,8 +264,4 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
     _check(p)
     if input.ndim not in (4, 5):
         _warn_dims("dropout3d", 3, input.ndim)
-    if input.ndim != 4:
-        return _drop_features(input, p, training, inplace)
-    batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
-    result = _drop_features(batch, p, training, inplace)
-    return result.squeeze_(0) if inplace else result.squeeze(0)
+    return _drop_features(input, p, training, inplace, dims=1 if input.ndim == 4 else 2)

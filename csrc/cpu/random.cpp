@@ -1,0 +1,449 @@
+// Uniform, normal and the other continuous distributions, in place.
+//
+//   uniform      lo + U (hi - lo), one fused multiply-add                     (n)
+//   normal       16 or more contiguous elements: Box-Muller over blocks of 16 (blocks, 16):
+//                uniforms 0-7 give radii sqrt(-2 ln(1 - u)), uniforms 8-15 angles 2 pi u;
+//                otherwise pairs in double precision, the second value kept in the generator
+//   exponential, cauchy, geometric, log_normal: the inverse functions in double precision
+//
+// One pass: a chunk of words is drawn into L1, transformed by vector code and stored.
+#include "random_fill.h"
+
+namespace rl {
+namespace {
+
+// -- uniform ------------------------------------------------------------------------------------
+
+const char* c_name(DType t) {
+  switch (t) {
+    case DType::F16: return "c10::Half";
+    case DType::BF16: return "c10::BFloat16";
+    case DType::F64: return "double";
+    default: return "float";
+  }
+}
+
+double largest(DType t) {
+  switch (t) {
+    case DType::F16: return 65504.0;
+    case DType::BF16: return 0x1.FEp127;
+    case DType::F64: return 0x1.fffffffffffffp1023;
+    default: return 0x1.fffffep127;
+  }
+}
+
+void check_uniform(DType t, double lo, double hi) {
+  const double most = largest(t);
+  if (!(lo >= -most && lo <= most))
+    fail(ErrorType::Runtime, "uniform_: from is out of bounds for %s: got %g", c_name(t), lo);
+  if (!(hi >= -most && hi <= most))
+    fail(ErrorType::Runtime, "uniform_: to is out of bounds for %s: got %g", c_name(t), hi);
+  if (lo > hi)
+    fail(ErrorType::Runtime,
+         "uniform_ expects to return a [from, to) range, but found from=%g > to=%g", lo, hi);
+  if (hi - lo > most)
+    fail(ErrorType::Runtime,
+         "uniform_ expects to-from <= std::numeric_limits<%s>::max(), but found to=%g and from=%g "
+         "which result in to-from to exceed the limit", dtype_scalar_name(t), hi, lo);
+}
+
+template <class T> void fill_uniform(Generator& g, T* out, int64_t n, double from, double to) {
+  const float lo = static_cast<float>(from), hi = static_cast<float>(to), span = hi - lo;
+  const T low(lo);
+  const float high = T(hi);
+  draw_chunks(g, n, 1, [&](const uint32_t* words, int64_t first, int64_t count) {
+    T* y = out + first;
+    if (lo == 0.0f && hi == 1.0f && std::is_same_v<T, float>) {
+#pragma omp simd
+      for (int64_t i = 0; i < count; ++i) y[i] = unit24(words[i]);
+      return;
+    }
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) {
+      const T v(std::fma(unit24(words[i]), span, lo));
+      y[i] = static_cast<float>(v) == high ? low : v;
+    }
+  });
+}
+
+void fill_uniform(Generator& g, double* out, int64_t n, double lo, double hi) {
+  const double span = hi - lo;
+  draw_chunks(g, n, 2, [&](const uint32_t* words, int64_t first, int64_t count) {
+    double* y = out + first;
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) {
+      const double v = std::fma(unit53(words + 2 * i), span, lo);
+      y[i] = v == hi ? lo : v;
+    }
+  });
+}
+
+// -- normal, one at a time ------------------------------------------------------------------------
+
+void draw_normals(Generator& g, double* z, int64_t n) {
+  if (n > 0 && g.has_normal) {
+    *z++ = g.normal;
+    g.has_normal = false;
+    g.normal = 0.0;
+    --n;
+  }
+  for (; n > 0; n -= 2) {
+    const double angle = 2.0 * M_PI * draw_unit(g);
+    const double radius = std::sqrt(-2.0 * exact_log1p(-draw_unit(g)));
+    *z++ = radius * exact_cos(angle);
+    const double second = radius * exact_sin(angle);
+    if (n > 1) {
+      *z++ = second;
+    } else {
+      g.normal = second;
+      g.has_normal = true;
+    }
+  }
+}
+
+// f(z) of standard normals z, by chunks of an even count so that pairs stay whole.
+template <class F> void each_normal(Generator& g, int64_t n, F&& f) {
+  constexpr int64_t kChunk = 512;
+  double z[kChunk];
+  for (int64_t i = 0; i < n; i += kChunk) {
+    const int64_t count = std::min(kChunk, n - i);
+    draw_normals(g, z, count);
+    for (int64_t j = 0; j < count; ++j) f(i + j, z[j]);
+  }
+}
+
+// -- normal, by blocks of 16 ------------------------------------------------------------------------
+
+// Natural logarithm of a in (0, 1]: the single precision polynomial of the Cephes library.
+inline float log_poly(float a) {
+  uint32_t bits;
+  std::memcpy(&bits, &a, 4);
+  float e = static_cast<float>(static_cast<int32_t>(bits >> 23) - 126);
+  const uint32_t mantissa = (bits & 0x007fffffu) | 0x3f000000u;
+  float m;
+  std::memcpy(&m, &mantissa, 4);
+  const bool low = m < 0.707106781186547524f;
+  e = low ? e - 1.0f : e;
+  const float t = low ? (m - 1.0f) + m : m - 1.0f;
+  const float z = t * t;
+  float y = 7.0376836292e-2f;
+  y = std::fma(y, t, -1.1514610310e-1f);
+  y = std::fma(y, t, 1.1676998740e-1f);
+  y = std::fma(y, t, -1.2420140846e-1f);
+  y = std::fma(y, t, 1.4249322787e-1f);
+  y = std::fma(y, t, -1.6668057665e-1f);
+  y = std::fma(y, t, 2.0000714765e-1f);
+  y = std::fma(y, t, -2.4999993993e-1f);
+  y = std::fma(y, t, 3.3333331174e-1f);
+  y = y * t;
+  const float tail = e * -2.12194440e-4f;
+  y = std::fma(y, z, tail);
+  y = std::fma(-z, 0.5f, y);
+  return std::fma(e, 0.693359375f, t + y);
+}
+
+// Sine and cosine of t in [0, 2 pi), Cephes single precision with fused steps.
+inline void sincos_poly(float t, float* sine, float* cosine) {
+  int32_t j = static_cast<int32_t>(t * 1.27323954473516f);
+  j = (j + 1) & ~1;
+  const float y = static_cast<float>(j);
+  float x = std::fma(y, -0.78515625f, t);
+  x = std::fma(y, -2.4187564849853515625e-4f, x);
+  x = std::fma(y, -3.77489497744594108e-8f, x);
+  const float z = x * x;
+  float c = std::fma(2.443315711809948e-5f, z, -1.388731625493765e-3f);
+  c = std::fma(c, z, 4.166664568298827e-2f);
+  const float half = z * 0.5f;
+  c = std::fma(c * z, z, -half) + 1.0f;
+  float s = std::fma(-1.9515295891e-4f, z, 8.3321608736e-3f);
+  s = std::fma(s, z, -1.6666654611e-1f);
+  s = std::fma(s * z, x, x);
+  const bool swap = j & 2;
+  const float sn = swap ? c : s, cs = swap ? s : c;
+  *sine = j & 4 ? -sn : sn;
+  *cosine = (j + 2) & 4 ? -cs : cs;
+}
+
+// words: (blocks, 16) -> out: (blocks, 16).
+template <class T>
+void transform_blocks(const uint32_t* words, T* out, int64_t blocks, float mean, float std) {
+  constexpr int64_t kMost = 64;
+  alignas(64) float radius_of[kMost * 8], angle_of[kMost * 8], first[kMost * 8], second[kMost * 8];
+  for (int64_t b0 = 0; b0 < blocks; b0 += kMost) {
+    const int64_t count = std::min(kMost, blocks - b0);
+    for (int64_t b = 0; b < count; ++b)
+#pragma omp simd
+      for (int j = 0; j < 8; ++j) {
+        radius_of[b * 8 + j] = 1.0f - unit24(words[(b0 + b) * 16 + j]);
+        angle_of[b * 8 + j] = 6.283185307179586f * unit24(words[(b0 + b) * 16 + 8 + j]);
+      }
+#pragma omp simd
+    for (int64_t i = 0; i < count * 8; ++i) {
+      const float radius = std::sqrt(-2.0f * log_poly(radius_of[i]));
+      float s, c;
+      sincos_poly(angle_of[i], &s, &c);
+      first[i] = std::fma(radius * c, std, mean);
+      second[i] = std::fma(radius * s, std, mean);
+    }
+    for (int64_t b = 0; b < count; ++b)
+#pragma omp simd
+      for (int j = 0; j < 8; ++j) {
+        out[(b0 + b) * 16 + j] = T(first[b * 8 + j]);
+        out[(b0 + b) * 16 + 8 + j] = T(second[b * 8 + j]);
+      }
+  }
+}
+
+void transform_blocks(const uint32_t* words, double* out, int64_t blocks, double mean, double std) {
+  for (int64_t b = 0; b < blocks; ++b, words += 32, out += 16)
+    for (int j = 0; j < 8; ++j) {
+      const double radius = std::sqrt(-2.0 * exact_log(1.0 - unit53(words + 2 * j)));
+      const double angle = 2.0 * M_PI * unit53(words + 16 + 2 * j);
+      out[j] = std::fma(radius * exact_cos(angle), std, mean);
+      out[j + 8] = std::fma(radius * exact_sin(angle), std, mean);
+    }
+}
+
+template <class T> void fill_normal_blocks(Generator& g, T* out, int64_t n, double mean, double std) {
+  constexpr bool wide = std::is_same_v<T, double>;
+  constexpr int per_block = wide ? 32 : 16;
+  using Compute = std::conditional_t<wide, double, float>;
+  const Compute m = static_cast<Compute>(mean), s = static_cast<Compute>(std);
+  draw_chunks(g, n / 16, per_block, [&](const uint32_t* words, int64_t first, int64_t count) {
+    transform_blocks(words, out + first * 16, count, m, s);
+  });
+  const int rest = static_cast<int>(n % 16);
+  if (rest == 0) return;
+  uint32_t words[32];
+  // PyTorch draws the incomplete block, throws it away and makes the last 16 values anew; its
+  // narrow types skip the first of these steps.
+  if constexpr (sizeof(T) >= 4) draw_words(g, words, rest * (per_block / 16));
+  draw_words(g, words, per_block);
+  transform_blocks(words, out + n - 16, 1, m, s);
+}
+
+template <class T>
+void fill_normal(Generator& g, T* out, int64_t n, bool contiguous, double mean, double std) {
+  if (n >= 16 && contiguous) return fill_normal_blocks(g, out, n, mean, std);
+  each_normal(g, n, [&](int64_t i, double z) { out[i] = rounded<T>(std::fma(z, std, mean)); });
+}
+
+void check_std(double std) {
+  if (!(std >= 0.0)) fail(ErrorType::Runtime, "normal expects std >= 0.0, but found std %g", std);
+}
+
+// A complex tensor as real numbers with a last dim of 2.
+Array real_view(const Array& a) {
+  IntList sizes(a.shape().begin(), a.shape().end()), strides;
+  for (const int64_t s : a.stride_span()) strides.push_back(2 * s);
+  sizes.push_back(2);
+  strides.push_back(1);
+  return Array::over(a.storage_ref(), to_real(a.dtype()), 2 * a.offset(), sizes, strides);
+}
+
+void normal_into(Array out, Generator& generator, double mean, double std) {
+  check_std(std);
+  if (is_complex(out.dtype())) {
+    out = real_view(out);
+    std /= std::sqrt(2.0);
+  }
+  if (!is_real(out.dtype())) not_implemented("normal_kernel_cpu", out.dtype());
+  if (on_meta(out)) return;
+  const Target target("normal_", out);
+  {
+    Drawing drawing(generator, target.size());
+    visit_floating(out.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      fill_normal(drawing.g, target.data<T>(), target.size(), out.contiguous(), mean, std);
+    });
+  }
+  target.finish();
+}
+
+// exponential, cauchy, geometric: value = f(U53), rounded to the output's type.
+template <class F>
+void inverse_into(const char* name, const Array& out, Generator& generator, F&& f) {
+  if (on_meta(out)) return;
+  const Target target(name, out);
+  {
+    Drawing drawing(generator, target.size());
+    visit_floating(out.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      T* y = target.data<T>();
+      draw_doubles(drawing.g, target.size(), [&](int64_t i, double u) { y[i] = rounded<T>(f(u)); });
+    });
+  }
+  target.finish();
+}
+
+// As the processor converts: what does not fit becomes the smallest value before narrowing.
+template <class T> T truncated(double v) {
+  if constexpr (sizeof(T) == 8)
+    return v < 0x1p63 ? static_cast<int64_t>(v) : std::numeric_limits<int64_t>::min();
+  return static_cast<T>(v < 0x1p31 ? static_cast<int32_t>(v) : std::numeric_limits<int32_t>::min());
+}
+
+void need_floating(const char* name, const Array& out) {
+  if (!is_real(out.dtype()))
+    fail(ErrorType::Runtime,
+         "%s distribution is a continuous probability distribution. dtype must be a floating "
+         "point but you specified %s", name, dtype_scalar_name(out.dtype()));
+}
+
+}  // namespace
+
+// Arguments: input, from, to, generator.
+RL_KERNEL(uniform_fill) {
+  Generator& generator = generator_of(call.args[3]);
+  const double lo = call.real(1), hi = call.real(2);
+  const Array out = output_of(call);
+  const Array flat = is_complex(out.dtype()) ? real_view(out) : out;
+  if (!is_real(flat.dtype())) not_implemented("check_uniform_bounds", flat.dtype());
+  check_uniform(flat.dtype(), lo, hi);
+  if (!on_meta(out)) {
+    const Target target("uniform_", flat);
+    {
+      Drawing drawing(generator, target.size());
+      visit_floating(flat.dtype(), [&](auto tag) {
+        fill_uniform(drawing.g, target.data<decltype(tag)>(), target.size(), lo, hi);
+      });
+    }
+    target.finish();
+  }
+  call.result(out);
+}
+
+// Arguments: input, mean, std, generator.
+RL_KERNEL(normal_fill) {
+  Generator& generator = generator_of(call.args[3]);
+  const double mean = call.real(1), std = call.real(2);
+  const Array out = output_of(call);
+  normal_into(out, generator, mean, std);
+  call.result(out);
+}
+
+// torch.normal with tensors: mean + std z, each step rounded to the output's type.
+// Arguments: mean (tensor or number), std (tensor or number), generator.
+RL_KERNEL(normal) {
+  Generator& generator = generator_of(call.args[2]);
+  const Array* mean = call.is_tensor(0) ? &call.tensor(0) : nullptr;
+  const Array* std = call.is_tensor(1) ? &call.tensor(1) : nullptr;
+  if (std && is_complex(std->dtype()))
+    fail(ErrorType::Runtime, "normal expects standard deviation to be non-complex");
+  const Array& like = mean ? *mean : call.tensor(1);
+  const DType t = like.dtype();
+  IntList shape(like.shape().begin(), like.shape().end());
+  if (mean && std) shape = broadcast_shapes("normal", mean->shape(), std->shape());
+  if (!is_real(t) && !is_complex(t)) not_implemented("normal_kernel_cpu", t);
+  Array out = Array::empty(t, shape);
+  Array scale, shift;
+  if (std) {
+    scale = std->expand(shape).to(DType::F64).contiguous_copy();
+    const double* s = scale.data<double>();
+    for (int64_t i = 0; i < scale.numel(); ++i)
+      if (!(s[i] >= 0.0)) fail(ErrorType::Runtime, "normal expects all elements of std >= 0.0");
+  }
+  if (mean) shift = mean->expand(shape).to(is_complex(t) ? DType::C128 : DType::F64).contiguous_copy();
+  const double fixed_mean = mean ? 0.0 : call.real(0);
+  normal_into(out, generator, 0.0, std ? 1.0 : call.real(1));
+  const Array flat = is_complex(t) ? real_view(out) : out;
+  const int parts = is_complex(t) ? 2 : 1;
+  visit_floating(flat.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    T* y = flat.data<T>();
+    const double* s = std ? scale.data<double>() : nullptr;
+    const double* m = mean ? shift.data<double>() : nullptr;
+    for (int64_t i = 0; i < flat.numel(); ++i) {
+      double v = y[i];
+      if (s) v = rounded<T>(v * s[i / parts]);
+      if (m) v = rounded<T>(v + m[i]);
+      else if (i % parts == 0) v = rounded<T>(v + fixed_mean);
+      y[i] = rounded<T>(v);
+    }
+  });
+  call.result(out);
+}
+
+// Arguments: input, lambd, generator.
+RL_KERNEL(exponential_fill) {
+  Generator& generator = generator_of(call.args[2]);
+  const double lambd = call.real(1);
+  const Array out = output_of(call);
+  need_floating("Exponential", out);
+  if (!(lambd > 0.0))
+    fail(ErrorType::Runtime, "exponential_ expects lambda > 0.0, but found lambda=%g", lambd);
+  const double scale = -1.0 / lambd;
+  inverse_into("exponential_", out, generator, [=](double u) { return scale * exact_log1p(-u); });
+  call.result(out);
+}
+
+// Arguments: input, median, sigma, generator.
+RL_KERNEL(cauchy_fill) {
+  Generator& generator = generator_of(call.args[3]);
+  const double median = call.real(1), sigma = call.real(2);
+  const Array out = output_of(call);
+  need_floating("Cauchy", out);
+  if (!(sigma > 0.0))
+    fail(ErrorType::Runtime, "cauchy_ expects sigma > 0.0, but found sigma=%g", sigma);
+  inverse_into("cauchy_", out, generator, [=](double u) {
+    return std::fma(exact_tan(M_PI * (u - 0.5)), sigma, median);
+  });
+  call.result(out);
+}
+
+// Arguments: input, p, generator.
+RL_KERNEL(geometric_fill) {
+  Generator& generator = generator_of(call.args[2]);
+  const double p = call.real(1);
+  const Array out = output_of(call);
+  const DType t = out.dtype();
+  if (!(p > 0.0 && p < 1.0))
+    fail(ErrorType::Runtime, "geometric_ expects p to be in (0, 1), but got p=%g", p);
+  if (t == DType::Bool || is_complex(t)) not_implemented("geometric_cpu", t);
+  const double scale = exact_log1p(-p);
+  const auto value = [=](double u) { return std::ceil(exact_log(u) / scale); };
+  if (is_real(t)) {
+    inverse_into("geometric_", out, generator, value);
+  } else if (!on_meta(out)) {
+    const Target target("geometric_", out);
+    {
+      Drawing drawing(generator, target.size());
+      visit_all(t, [&](auto tag) {
+        using T = decltype(tag);
+        if constexpr (std::is_integral_v<T>) {
+          T* y = target.data<T>();
+          draw_doubles(drawing.g, target.size(),
+                       [&](int64_t i, double u) { y[i] = truncated<T>(value(u)); });
+        }
+      });
+    }
+    target.finish();
+  }
+  call.result(out);
+}
+
+// Arguments: input, mean, std, generator.
+RL_KERNEL(log_normal_fill) {
+  Generator& generator = generator_of(call.args[3]);
+  const double mean = call.real(1), std = call.real(2);
+  const Array out = output_of(call);
+  if (!(std > 0.0))
+    fail(ErrorType::Runtime, "log_normal_ expects std > 0.0, but found std=%g", std);
+  if (!is_real(out.dtype())) not_implemented("log_normal_cpu", out.dtype());
+  if (!on_meta(out)) {
+    const Target target("log_normal_", out);
+    {
+      Drawing drawing(generator, target.size());
+      visit_floating(out.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        T* y = target.data<T>();
+        each_normal(drawing.g, target.size(),
+                    [&](int64_t i, double z) { y[i] = rounded<T>(exact_exp(std::fma(z, std, mean))); });
+      });
+    }
+    target.finish();
+  }
+  call.result(out);
+}
+
+}  // namespace rl

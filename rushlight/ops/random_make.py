@@ -1,0 +1,163 @@
+"""Tensors made of random numbers: rand, randn, randint, randperm, normal and their `_like` forms."""
+
+from __future__ import annotations
+
+from operator import index
+
+from .._C import Tensor
+from ..op import public
+from .random import _fit, normal_sample, permutation, random_inplace
+
+
+def _sizes(name, args, size):
+    """The shape out of rand(2, 3), rand((2, 3)) or rand(size=(2, 3))."""
+    if size is None:
+        if not args:
+            raise TypeError(f"{name}() received an invalid combination of arguments - got ()")
+        size = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
+    elif args:
+        raise TypeError(f"{name}(): got size both by position and by name")
+    try:
+        return tuple(index(s) for s in size)
+    except TypeError:
+        raise TypeError(
+            f"{name}(): argument 'size' (position 1) must be tuple of ints, not "
+            f"{type(args[0] if args else size).__name__}"
+        ) from None
+
+
+def _blank(out, shape, dtype, device, layout=None, pin_memory=False):
+    """Memory to fill: `out` in that shape, or a new tensor."""
+    from .. import empty
+
+    if out is None:
+        return empty(shape, dtype=dtype, device=device)
+    if dtype is not None and out.dtype != dtype:
+        raise RuntimeError(f"dtype {dtype} does not match dtype of out parameter ({out.dtype})")
+    _fit(out, shape)
+    return out
+
+
+def _blank_like(input, dtype, device, memory_format):
+    from .. import empty_like
+
+    options = {} if memory_format is None else {"memory_format": memory_format}
+    return empty_like(input.detach(), dtype=dtype, device=device, **options)
+
+
+def _finish(tensor, requires_grad):
+    return tensor.requires_grad_() if requires_grad else tensor
+
+
+@public("torch.rand")
+def rand(*size_args, size=None, generator=None, out=None, dtype=None, layout=None, device=None,
+         requires_grad=False, pin_memory=False):  # fmt: skip
+    """Numbers spread evenly over [0, 1)."""
+    blank = _blank(out, _sizes("rand", size_args, size), dtype, device)
+    return _finish(blank.uniform_(generator=generator), requires_grad)
+
+
+@public("torch.randn")
+def randn(*size_args, size=None, generator=None, out=None, dtype=None, layout=None, device=None,
+          requires_grad=False, pin_memory=False):  # fmt: skip
+    """Numbers of the standard normal distribution."""
+    blank = _blank(out, _sizes("randn", size_args, size), dtype, device)
+    return _finish(blank.normal_(generator=generator), requires_grad)
+
+
+def _integer(name, argument, value):
+    if isinstance(value, (bool, float)):
+        raise TypeError(
+            f"{name}(): argument '{argument}' must be int, not {type(value).__name__}"
+        )
+    return index(value)
+
+
+@public("torch.randint")
+def randint(low=None, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None,
+            device=None, requires_grad=False, pin_memory=False):  # fmt: skip
+    """Whole numbers of [low, high): randint(high, size) or randint(low, high, size)."""
+    from .. import int64
+
+    if size is None and isinstance(high, (tuple, list)):
+        high, size = None, high
+    if high is None:
+        low, high = 0, low
+    if high is None or not isinstance(size, (tuple, list)):
+        raise TypeError(
+            "randint(): argument 'size' must be tuple of ints, "
+            f"not {type(high if size is None else size).__name__}"
+        )
+    low, high = _integer("randint", "low", low or 0), _integer("randint", "high", high)
+    dtype = (int64 if out is None else out.dtype) if dtype is None else dtype
+    blank = _blank(out, _sizes("randint", (), size), dtype, device)
+    return _finish(random_inplace(blank, low, high, generator=generator), requires_grad)
+
+
+@public("torch.randperm")
+def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None,
+             requires_grad=False, pin_memory=False):  # fmt: skip
+    """The numbers 0 .. n-1 in random order, int64 unless `dtype` says otherwise."""
+    n = _integer("randperm", "n", n)
+    if dtype is None and out is not None:
+        dtype = out.dtype
+    if out is None:
+        return _finish(permutation(n, dtype, generator=generator), requires_grad)
+    blank = _blank(out, (max(n, 0),), dtype, device)
+    return _finish(permutation(n, dtype, generator=generator, out=blank), requires_grad)
+
+
+@public("torch.rand_like")
+def rand_like(input, *, generator=None, dtype=None, layout=None, device=None,
+              requires_grad=False, memory_format=None, pin_memory=False):  # fmt: skip
+    """Numbers spread evenly over [0, 1), in the shape and memory order of `input`."""
+    blank = _blank_like(input, dtype, device, memory_format)
+    return _finish(blank.uniform_(generator=generator), requires_grad)
+
+
+@public("torch.randn_like")
+def randn_like(input, *, generator=None, dtype=None, layout=None, device=None,
+               requires_grad=False, memory_format=None, pin_memory=False):  # fmt: skip
+    """Numbers of the standard normal distribution, in the shape and memory order of `input`."""
+    blank = _blank_like(input, dtype, device, memory_format)
+    return _finish(blank.normal_(generator=generator), requires_grad)
+
+
+@public("torch.randint_like")
+def randint_like(input, low=None, high=None, *, generator=None, dtype=None, layout=None,
+                 device=None, requires_grad=False, memory_format=None, pin_memory=False):  # fmt: skip
+    """Whole numbers of [low, high) in the shape of `input`: randint_like(x, high) or (x, low, high)."""
+    if high is None:
+        low, high = 0, low
+    low, high = _integer("randint_like", "low", low or 0), _integer("randint_like", "high", high)
+    blank = _blank_like(input, dtype, device, memory_format)
+    return _finish(random_inplace(blank, low, high, generator=generator), requires_grad)
+
+
+@public("torch.normal")
+def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None,
+           device=None, requires_grad=False, pin_memory=False):  # fmt: skip
+    """Normal numbers: one mean and deviation with a size, or one of each an element."""
+    if size is not None:
+        blank = _blank(out, _sizes("normal", (), size), dtype, device)
+        return _finish(blank.normal_(mean, std, generator=generator), requires_grad)
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        raise TypeError(
+            "normal() received an invalid combination of arguments - got "
+            f"({type(mean).__name__}, {type(std).__name__}), expected a tensor or a size"
+        )
+    if out is None:
+        return normal_sample(mean, std, generator=generator)
+    return _normal_out(mean, std, generator, out)
+
+
+def _normal_out(mean, std, generator, out):
+    # Written into directly, since the memory order of `out` decides the draws.
+    from .. import broadcast_shapes
+
+    shapes = [x.shape for x in (mean, std) if isinstance(x, Tensor)]
+    if isinstance(std, Tensor) and not bool((std >= 0).all()):
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+    _fit(out, broadcast_shapes(*shapes))
+    out.normal_(0.0, 1.0 if isinstance(std, Tensor) else std, generator=generator)
+    return (out.mul_(std) if isinstance(std, Tensor) else out).add_(mean)
