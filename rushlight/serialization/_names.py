@@ -168,6 +168,7 @@ _REBUILDERS = (
 
 def _makers(classes: set) -> dict:
     makers = {getattr(_utils, name): getattr(_utils, name) for name in _REBUILDERS}
+    makers[_utils._rebuild_parameter] = _checked_parameter
     makers[_utils._rebuild_parameter_with_state] = _checked_parameter
 
     def from_type(func, kind, args, state):
@@ -198,9 +199,11 @@ def _is_parameter(kind) -> bool:
     return parameter is not None and kind is parameter.Parameter
 
 
-def _checked_parameter(data, requires_grad, backward_hooks, state):
+def _checked_parameter(data, requires_grad, backward_hooks, state=None):
+    if not isinstance(data, torch.Tensor) or type(requires_grad) is not bool:
+        raise UnpicklingError("a parameter is made from a tensor and a bool")
     _check_attributes(state)
-    return _utils._rebuild_parameter_with_state(data, requires_grad, backward_hooks, state)
+    return _utils._rebuild_parameter_with_state(data, requires_grad, backward_hooks, state or {})
 
 
 def _check_attributes(state) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import sys
+from collections import OrderedDict
 from contextlib import contextmanager
 from itertools import count
 
@@ -17,6 +18,36 @@ from ._names import file_name
 from ._zip import ALIGNMENT, ArchiveWriter
 
 DEFAULT_PROTOCOL = 2
+
+
+# What PyTorch's modules hold besides their parameters; ours make most of it only when used.
+_HOOK_FIELDS = (
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_is_full_backward_hook",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+_FIRST_FIELDS = ("training", "_parameters", "_buffers", "_non_persistent_buffers_set")
+
+
+def _complete_module_state(state: dict) -> dict:
+    """The state of a module with every field that PyTorch's modules need, in its order."""
+    complete = {name: state[name] for name in _FIRST_FIELDS if name in state}
+    for name in _HOOK_FIELDS:
+        empty = None if name == "_is_full_backward_hook" else OrderedDict()
+        complete[name] = state.get(name, empty)
+    complete["_modules"] = state["_modules"]
+    complete.update(state)
+    complete.pop("_unhooked", None)
+    return complete
 
 
 class _Naming:
@@ -53,6 +84,11 @@ class _Naming:
             if found == (module, qualified):
                 return super().save_global(obj, name)
         return self._write_global(obj, *found)
+
+    def save_reduce(self, func, args, state=None, *rest, **keywords):
+        if type(state) is dict and "_modules" in state and "_parameters" in state:
+            state = _complete_module_state(state)
+        return super().save_reduce(func, args, state, *rest, **keywords)
 
     def save_dtype(self, dtype) -> None:
         module, _, name = str(dtype).partition(".")
