@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import inplace_form, op, public
+from .creation import empty_like
 from .random import _unit53
 
 _ALPHA = 1.7580993408473766  # minus the value SELU tends to at minus infinity
@@ -133,8 +134,6 @@ def _drop_features(input, p, train, inplace, dims=2):
 def _drop_alpha(input, p, train, inplace, feature=False):
     # Dropped values become minus alpha; a and b restore mean 0 and deviation 1
     # (Klambauer et al. 2017, Self-Normalizing Neural Networks).
-    from .. import empty_like
-
     _check(p, RuntimeError)
     if p == 0 or not train or input.numel() == 0:
         return input

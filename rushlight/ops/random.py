@@ -333,14 +333,12 @@ def bernoulli_(input, p=0.5, *, generator=None):
 @public("torch.bernoulli Tensor.bernoulli")
 def bernoulli(input, p=None, *, generator=None, out=None):
     """Ones of the probabilities in `input`, or of probability p in its shape and dtype."""
-    from .. import contiguous_format, empty_like
-
     if out is not None:
         _fit(out, input.shape)
         return bernoulli_(out, input if p is None else p, generator=generator)
     if p is None:
         return bernoulli_sample(input, generator=generator)
-    like = empty_like(input.detach(), memory_format=contiguous_format)
+    like = input.detach().new_empty(input.shape)
     return bernoulli_(like, p, generator=generator)
 
 

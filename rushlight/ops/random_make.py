@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from operator import index
 
-from .._C import Tensor
+from .._C import Tensor, int64
 from ..op import public
+from .creation import _full, empty, empty_like
 from .random import _fit, normal_sample, permutation, random_inplace
 
 
@@ -26,10 +27,11 @@ def _sizes(name, args, size):
         ) from None
 
 
-def _blank(out, shape, dtype, device, layout=None, pin_memory=False):
+def _blank(name, args, size, out, dtype, device):
     """Memory to fill: `out` in that shape, or a new tensor."""
-    from .. import empty
-
+    if out is None and device is None and size is None and args:
+        return _full(args, None, dtype, False)
+    shape = _sizes(name, args, size)
     if out is None:
         return empty(shape, dtype=dtype, device=device)
     if dtype is not None and out.dtype != dtype:
@@ -39,10 +41,7 @@ def _blank(out, shape, dtype, device, layout=None, pin_memory=False):
 
 
 def _blank_like(input, dtype, device, memory_format):
-    from .. import empty_like
-
-    options = {} if memory_format is None else {"memory_format": memory_format}
-    return empty_like(input.detach(), dtype=dtype, device=device, **options)
+    return empty_like(input.detach(), dtype=dtype, device=device, memory_format=memory_format)
 
 
 def _finish(tensor, requires_grad):
@@ -53,7 +52,7 @@ def _finish(tensor, requires_grad):
 def rand(*size_args, size=None, generator=None, out=None, dtype=None, layout=None, device=None,
          requires_grad=False, pin_memory=False):  # fmt: skip
     """Numbers spread evenly over [0, 1)."""
-    blank = _blank(out, _sizes("rand", size_args, size), dtype, device)
+    blank = _blank("rand", size_args, size, out, dtype, device)
     return _finish(blank.uniform_(generator=generator), requires_grad)
 
 
@@ -61,7 +60,7 @@ def rand(*size_args, size=None, generator=None, out=None, dtype=None, layout=Non
 def randn(*size_args, size=None, generator=None, out=None, dtype=None, layout=None, device=None,
           requires_grad=False, pin_memory=False):  # fmt: skip
     """Numbers of the standard normal distribution."""
-    blank = _blank(out, _sizes("randn", size_args, size), dtype, device)
+    blank = _blank("randn", size_args, size, out, dtype, device)
     return _finish(blank.normal_(generator=generator), requires_grad)
 
 
@@ -77,8 +76,6 @@ def _integer(name, argument, value):
 def randint(low=None, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None,
             device=None, requires_grad=False, pin_memory=False):  # fmt: skip
     """Whole numbers of [low, high): randint(high, size) or randint(low, high, size)."""
-    from .. import int64
-
     if size is None and isinstance(high, (tuple, list)):
         high, size = None, high
     if high is None:
@@ -90,7 +87,7 @@ def randint(low=None, high=None, size=None, *, generator=None, out=None, dtype=N
         )
     low, high = _integer("randint", "low", low or 0), _integer("randint", "high", high)
     dtype = (int64 if out is None else out.dtype) if dtype is None else dtype
-    blank = _blank(out, _sizes("randint", (), size), dtype, device)
+    blank = _blank("randint", (size,), None, out, dtype, device)
     return _finish(random_inplace(blank, low, high, generator=generator), requires_grad)
 
 
@@ -103,7 +100,7 @@ def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=Non
         dtype = out.dtype
     if out is None:
         return _finish(permutation(n, dtype, generator=generator), requires_grad)
-    blank = _blank(out, (max(n, 0),), dtype, device)
+    blank = _blank("randperm", ((max(n, 0),),), None, out, dtype, device)
     return _finish(permutation(n, dtype, generator=generator, out=blank), requires_grad)
 
 
@@ -139,7 +136,7 @@ def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, la
            device=None, requires_grad=False, pin_memory=False):  # fmt: skip
     """Normal numbers: one mean and deviation with a size, or one of each an element."""
     if size is not None:
-        blank = _blank(out, _sizes("normal", (), size), dtype, device)
+        blank = _blank("normal", (size,), None, out, dtype, device)
         return _finish(blank.normal_(mean, std, generator=generator), requires_grad)
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         raise TypeError(
