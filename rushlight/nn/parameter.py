@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import rushlight as torch
-from rushlight import Tensor, _C
+from rushlight import _C, Tensor
 
 from .._utils import _rebuild_parameter, _rebuild_parameter_with_state
+from ..tensor import _disabled
 
 __all__ = [
     "Buffer",
@@ -37,6 +38,9 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
     Data of a Tensor subclass keeps its class and is only marked as a parameter.
     """
+
+    # Results of operators on a parameter, also on one of a user's subclass, are plain tensors.
+    __torch_function__ = staticmethod(_disabled)
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True):
         if data is None:
@@ -139,6 +143,18 @@ class UninitializedTensorMixin:
         Tensor.data.__set__(self, torch.empty(shape, device=device, dtype=dtype))
         self.__class__ = self.cls_to_become
 
+    # Operators that conversion and copying go through.
+    _operators = frozenset(
+        ("alias", "clone", "detach", "empty_like", "_to_copy", "to_copy", "to", "zero_")
+    )
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        name = getattr(func, "__name__", "")
+        if name in UninitializedTensorMixin._operators:
+            return _disabled(func, types, args, kwargs)
+        raise ValueError(_refusal(name, cls.__name__))
+
     def __getattribute__(self, name):
         if name in UninitializedTensorMixin._allowed or name.startswith("__"):
             return super().__getattribute__(name)
@@ -150,13 +166,7 @@ class UninitializedTensorMixin:
                 "before accessing their attributes."
             )
         if hasattr(Tensor, name):
-            raise ValueError(
-                "Attempted to use an uninitialized parameter in "
-                f"{name}. This error happens when you are using a `LazyModule` or explicitly "
-                f"manipulating `torch.nn.parameter.{type(self).__name__}` objects. When using "
-                "LazyModules Call `forward` with a dummy batch to initialize the parameters "
-                "before calling torch functions"
-            )
+            raise ValueError(_refusal(name, type(self).__name__))
         return super().__getattribute__(name)
 
     def share_memory_(self):
@@ -167,6 +177,15 @@ class UninitializedTensorMixin:
 
     def __repr__(self, *, tensor_contents=None) -> str:
         return f"<{type(self).__name__}>"
+
+
+def _refusal(operation, kind):
+    return (
+        f"Attempted to use an uninitialized parameter in {operation}. This error happens when you "
+        f"are using a `LazyModule` or explicitly manipulating `torch.nn.parameter.{kind}` "
+        "objects. When using LazyModules Call `forward` with a dummy batch to initialize the "
+        "parameters before calling torch functions"
+    )
 
 
 def is_lazy(param) -> bool:
@@ -193,7 +212,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 
     def __reduce_ex__(self, proto):
         data = self.data
-        return type(self), (self.requires_grad, data.device, data.dtype)
+        return type(self), (self.requires_grad, str(data.device), data.dtype)
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):
@@ -218,4 +237,5 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
 
     def __reduce_ex__(self, proto):
         data = self.data
-        return type(self), (self.requires_grad, data.device, data.dtype, self.persistent)
+        kind = (self.requires_grad, str(data.device), data.dtype, self.persistent)
+        return type(self), kind

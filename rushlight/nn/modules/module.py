@@ -63,6 +63,8 @@ _CALL_REGISTRIES = frozenset(
     ("_backward_pre_hooks", "_backward_hooks", "_forward_hooks", "_forward_pre_hooks")
 )
 
+_EMPTY = OrderedDict()
+
 
 class Module(Walk, State, Conversion):
     """Base class of neural network modules: assign parameters and modules, define `forward`."""
@@ -102,7 +104,11 @@ class Module(Walk, State, Conversion):
 
     def _call_impl(self, *args, **kwargs):
         """Forward with whatever hooks there are."""
-        always = self._forward_hooks_always_called or _hooks.forward_always_called
+        if "_parameters" not in self.__dict__:  # Module.__init__() was not called
+            raise AttributeError(
+                f"'{type(self).__name__}' object has no attribute '_backward_hooks'"
+            )
+        always = self._registry("_forward_hooks_always_called") or _hooks.forward_always_called
         if not always:
             return self._call_with_hooks(args, kwargs, set())
         called = set()
@@ -128,10 +134,15 @@ class Module(Walk, State, Conversion):
             self._attach_legacy_hooks(legacy, args, result)
         return result
 
+    def _registry(self, name):
+        """A registry of hooks, empty if it was never made."""
+        return self.__dict__.get(name, _EMPTY)
+
     def _run_forward_pre_hooks(self, args, kwargs):
-        own = self._forward_pre_hooks
+        own = self._registry("_forward_pre_hooks")
+        takes_kwargs = self._registry("_forward_pre_hooks_with_kwargs")
         for key, hook in (*forward_pre.items(), *own.items()):
-            if key in self._forward_pre_hooks_with_kwargs:
+            if key in takes_kwargs:
                 out = hook(self, args, kwargs)
                 if out is not None:
                     if not (isinstance(out, tuple) and len(out) == 2):
@@ -147,10 +158,8 @@ class Module(Walk, State, Conversion):
         return args, kwargs
 
     def _run_forward_hooks(self, args, kwargs, result, called):
-        with_kwargs = (_hooks.forward_with_kwargs, self._forward_hooks_with_kwargs)
-        for registry, takes_kwargs in zip(
-            (forward_hooks, self._forward_hooks), with_kwargs, strict=True
-        ):
+        own = (self._registry("_forward_hooks"), self._registry("_forward_hooks_with_kwargs"))
+        for registry, takes_kwargs in ((forward_hooks, _hooks.forward_with_kwargs), own):
             for key, hook in list(registry.items()):
                 called.add(key)
                 if key in takes_kwargs:
@@ -166,9 +175,9 @@ class Module(Walk, State, Conversion):
         groups = (
             (forward_hooks, _hooks.forward_always_called, _hooks.forward_with_kwargs, "global "),
             (
-                self._forward_hooks,
-                self._forward_hooks_always_called,
-                self._forward_hooks_with_kwargs,
+                self._registry("_forward_hooks"),
+                self._registry("_forward_hooks_always_called"),
+                self._registry("_forward_hooks_with_kwargs"),
                 "",
             ),
         )
@@ -194,11 +203,11 @@ class Module(Walk, State, Conversion):
         full, legacy = [], []
         (full if _hooks.full_backward else legacy).extend(backward_hooks.values())
         own = full if self._is_full_backward_hook else legacy
-        own.extend(self._backward_hooks.values())
+        own.extend(self._registry("_backward_hooks").values())
         return full, legacy
 
     def _get_backward_pre_hooks(self):
-        return [*backward_pre.values(), *self._backward_pre_hooks.values()]
+        return [*backward_pre.values(), *self._registry("_backward_pre_hooks").values()]
 
     def _attach_legacy_hooks(self, hooks, args, result):
         """Old backward hooks watch the operation that made the first output tensor."""
