@@ -21,6 +21,8 @@ def _keep(x, p):
 class fused_dropout:
     """Drop elements with probability p, scale the rest by 1 / (1 - p): (out, mask)."""
 
+    random = True
+
     def forward(input, p):
         mask = _keep(input, p)
         return input * (mask / (1 - p) if p < 1 else 0 * mask), mask
@@ -43,13 +45,15 @@ class masked_dropout:
         return masked_dropout(g, mask, p)
 
     def samples(make):
-        mask = make(3, 5, grad=False) > 0
+        mask = make(3, 5, dtype="bool", grad=False)
         yield make(3, 5), mask, 0.25
 
 
 @op("", kernel="dropout_mask")
 class dropout_mask:
     """True with probability 1 - p, in the shape and memory order of the input."""
+
+    random = True
 
     def forward(input, p):
         return _keep(input, p)
@@ -61,6 +65,8 @@ class dropout_mask:
 @op("torch.native_dropout", kernel="native_dropout", outputs=("out", "mask"))
 class native_dropout:
     """Dropout with its mask: (out, mask). Without `train` everything is kept."""
+
+    random = True
 
     def forward(input, p, train):
         if train is False:
@@ -88,7 +94,7 @@ class native_dropout_backward:
         return native_dropout_backward(g, mask, scale)
 
     def samples(make):
-        mask = make(3, 5, grad=False) > 0
+        mask = make(3, 5, dtype="bool", grad=False)
         yield make(3, 5), mask, 1.5
 
 

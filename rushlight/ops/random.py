@@ -59,6 +59,8 @@ def _normal_blocks(generator, n, wide):
 class uniform:
     """Fill with numbers spread evenly over [from_, to)."""
 
+    random = True
+
     def forward(input, from_=0.0, to=1.0, *, generator=None):
         draw = _unit53 if input.dtype == np.float64 else _unit24
         values = draw(generator, input.size) * (to - from_) + from_
@@ -75,6 +77,8 @@ class uniform:
 @op("Tensor.normal_", kernel="normal_fill", node="Normal")
 class normal:
     """Fill from the normal distribution, in pairs below 16 elements and in blocks of 16 above."""
+
+    random = True
 
     def forward(input, mean=0.0, std=1.0, *, generator=None):
         n = input.size
@@ -94,6 +98,8 @@ class normal:
 class exponential:
     """Fill from the exponential distribution of rate `lambd`."""
 
+    random = True
+
     def forward(input, lambd=1.0, *, generator=None):
         return _shaped((-1.0 / lambd) * np.log1p(-_unit53(generator, input.size)), input)
 
@@ -108,6 +114,8 @@ class exponential:
 @op("Tensor.cauchy_", kernel="cauchy_fill", node="Cauchy")
 class cauchy:
     """Fill from the Cauchy distribution."""
+
+    random = True
 
     def forward(input, median=0.0, sigma=1.0, *, generator=None):
         angle = np.pi * (_unit53(generator, input.size) - 0.5)
@@ -125,6 +133,8 @@ class cauchy:
 class geometric:
     """Fill with the number of trials up to the first success of probability p, from 1 on."""
 
+    random = True
+
     def forward(input, p, *, generator=None):
         u = _unit53(generator, input.size)
         return _shaped(np.ceil(np.log(u) / np.log1p(-p)), input)
@@ -140,6 +150,8 @@ class geometric:
 class log_normal:
     """Fill with the exponential of normal numbers; `mean` and `std` are those of the logarithm."""
 
+    random = True
+
     def forward(input, mean=1.0, std=2.0, *, generator=None):
         return _shaped(np.exp(_normal_pairs(generator, input.size) * std + mean), input)
 
@@ -154,6 +166,8 @@ class log_normal:
 @op("", kernel="random_fill", node="RandomBackward0")
 class random:
     """Fill with integers of [from_, to); None for `to` means all that the type holds."""
+
+    random = True
 
     def forward(input, from_=None, to=None, *, generator=None):
         low = 0 if from_ is None else from_
@@ -175,6 +189,8 @@ class random:
 class bernoulli_number:
     """Fill with ones of probability p, zeros otherwise."""
 
+    random = True
+
     def forward(input, p=0.5, *, generator=None):
         return _shaped(_unit53(generator, input.size) < p, input)
 
@@ -188,6 +204,8 @@ class bernoulli_number:
 @op("", kernel="bernoulli_tensor_fill", node="BernoulliBackward1")
 class bernoulli_tensor:
     """Fill with ones of the probabilities in `p`, which broadcasts to the input."""
+
+    random = True
 
     def forward(input, p, *, generator=None):
         draw = _unit53 if p.dtype == np.float64 else _unit24
@@ -208,6 +226,8 @@ class bernoulli_tensor:
 class bernoulli_sample:
     """Ones of the probabilities in `input`; row-major whatever the input's strides."""
 
+    random = True
+
     def forward(input, *, generator=None):
         draw = _unit53 if input.dtype == np.float64 else _unit24
         return _shaped(draw(generator, input.size) < input.reshape(-1), input)
@@ -222,6 +242,8 @@ class bernoulli_sample:
 @op("torch.poisson", kernel="poisson", node="Poisson")
 class poisson:
     """Counts of the rates in `input`, in its dtype."""
+
+    random = True
 
     def forward(input, generator=None):
         return _shaped(np.array([_poisson(generator, rate) for rate in input.reshape(-1)]), input)
@@ -248,6 +270,8 @@ def _poisson(generator, rate):
 class normal_sample:
     """mean + std * z, each step rounded; at least one of the two is a tensor."""
 
+    random = True
+
     def forward(mean, std, *, generator=None):
         shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
         like = np.zeros(shape, (mean if np.ndim(mean) else std).dtype)
@@ -269,6 +293,8 @@ class normal_sample:
 class multinomial:
     """Draw category numbers by the weights in the last dim of `input`, (n) or (rows, n)."""
 
+    random = True
+
     def forward(input, num_samples, replacement=False, *, generator=None):
         if not replacement or num_samples == 1:
             race = input.reshape(-1) / -np.log1p(-_unit53(generator, input.size))
@@ -287,6 +313,8 @@ class multinomial:
 @op("", kernel="randperm", name="randperm")
 class permutation:
     """The numbers 0 .. n-1 in random order."""
+
+    random = True
 
     def forward(n, dtype=None, *, generator=None):
         order = np.arange(n)
