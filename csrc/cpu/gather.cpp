@@ -14,7 +14,7 @@ namespace {
 Array lifted(const Array& a) { return a.ndim() ? a : a.unsqueeze(0); }
 
 void check_index_type(const char* op, const Array& index) {
-  if (index.dtype() != DType::I64 && index.dtype() != DType::I32)
+  if (index.dtype() != DType::I64 && index.dtype() != DType::I32 && index.numel())
     fail(ErrorType::Runtime, "%s(): Expected dtype int64 for index", op);
 }
 

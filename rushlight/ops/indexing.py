@@ -350,6 +350,17 @@ def nonzero(input, *, out=None, as_tuple=False):
     return _nonzero(input) if out is None else _nonzero(input, out=out)
 
 
+@public("torch.nonzero_static Tensor.nonzero_static")
+def nonzero_static(input, *, size, fill_value=-1, out=None):
+    """The first `size` positions of nonzero elements; missing rows hold `fill_value`."""
+    if size < 0:
+        raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
+    found = _nonzero(input)[:size]
+    made = found.new_full((size, input.dim()), fill_value)
+    made[: found.size(0)] = found
+    return made if out is None else out.resize_(made.shape).copy_(made)
+
+
 @public("torch.argwhere Tensor.argwhere")
 def argwhere(input):
     """The positions of nonzero elements, as rows."""

@@ -183,6 +183,11 @@ class scatter_reduce:
             yield make(3, 5), 0, at, make(2, 5), reduce
 
 
+def _from_front(indices, size):
+    """Negative positions counted from the end."""
+    return indices + size * (indices < 0)
+
+
 @public("torch.take_along_dim Tensor.take_along_dim")
 def take_along_dim(input, indices, dim=None, *, out=None):
     """Elements at `indices` along `dim` (or of the flattened input), the rest broadcast."""
@@ -193,7 +198,8 @@ def take_along_dim(input, indices, dim=None, *, out=None):
             "torch.take_along_dim(): dtype of indices should be Long but got "
             f"{indices.dtype}")
     if dim is None:
-        made = input.reshape(-1).gather(0, indices.reshape(-1))
+        flat = input.reshape(-1)
+        made = flat.gather(0, _from_front(indices.reshape(-1), flat.numel()))
         return made if out is None else out.resize_(made.shape).copy_(made)
     if input.dim() != indices.dim():
         raise RuntimeError(
@@ -205,6 +211,7 @@ def take_along_dim(input, indices, dim=None, *, out=None):
             f"Dimension out of range (expected to be in range of [{-input.dim()}, "
             f"{input.dim() - 1}], but got {dim})")
     dim %= input.dim()
+    indices = _from_front(indices, input.size(dim))
     ours, theirs = list(input.shape), list(indices.shape)
     length, count = ours[dim], theirs[dim]
     ours[dim] = theirs[dim] = 1

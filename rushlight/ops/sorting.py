@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _C
 from .._lazy import np
-from ..op import op, public, return_type
+from ..op import op, public
 
 Tensor = _C.Tensor
 
@@ -249,74 +249,3 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False, out=None
         found = line.take(at) == x
     found = ~found if invert else found
     return found if out is None else out.resize_(found.shape).copy_(found)
-
-
-# -- counting ----------------------------------------------------------------------------------
-
-
-@op("torch.bincount Tensor.bincount")
-class bincount:
-    """How often each non-negative integer occurs, or the sum of its weights."""
-
-    def forward(input, weights=None, minlength=0):
-        return np.bincount(input, weights, minlength)
-
-    def samples(make):
-        yield (make(8, dtype="int64", low=0, high=5),)
-        yield make(8, dtype="int64", low=0, high=5), make(8, grad=False), 7
-
-
-@op("torch.histc Tensor.histc")
-class histc:
-    """Counts of elements in equal bins between min and max (of the data when both are 0)."""
-
-    def forward(input, bins=100, min=0, max=0):
-        if min == max and input.size:
-            min, max = input.min(), input.max()
-        if min == max:
-            min, max = min - 1, max + 1
-        return np.histogram(input, bins, (min, max))[0].astype(input.dtype)
-
-    def samples(make):
-        yield make(20, grad=False), 5, -1, 1
-        yield make(20, grad=False), 7
-
-
-_histogram_type = return_type("histogram", ("hist", "bin_edges"))
-
-
-def _bin_edges(x, bins, range):
-    low, high = range if range is not None else (
-        (x.min().item(), x.max().item()) if x.numel() else (0.0, 0.0))
-    if low == high and range is None:
-        low, high = low - 0.5, high + 0.5
-    if not low <= high:
-        raise RuntimeError("torch.histogramdd(): max must be larger than min")
-    return _C.linspace(low, high, bins + 1, x.dtype, False)
-
-
-def _bin_of(x, edges):
-    """(bin of each element, whether it lies in any): the last bin holds its upper edge."""
-    n = edges.numel() - 1
-    at = searchsorted(edges, x.contiguous(), right=True) - 1
-    inside = (x >= edges[0]) & (x <= edges[-1])
-    return at.clamp_(0, n - 1), inside
-
-
-@public("torch.histogram Tensor.histogram")
-def histogram(input: Tensor, bins, *, range=None, weight=None, density: bool = False, out=None):
-    """(hist, bin_edges): counts (or weights) in equal bins, or between given edges."""
-    if not input.is_floating_point():
-        raise NotImplementedError(f"histogram_cpu not implemented for '{input.dtype}'")
-    x = input.detach().reshape(-1)
-    edges = bins if isinstance(bins, Tensor) else _bin_edges(x, bins, range)
-    at, inside = _bin_of(x, edges)
-    share = x.new_ones(x.shape) if weight is None else weight.detach().reshape(-1).to(x.dtype)
-    hist = x.new_zeros(edges.numel() - 1).scatter_add_(0, at, share * inside)
-    if density:
-        hist = hist / (hist.sum() * (edges[1:] - edges[:-1]))
-    if out is not None:
-        out[0].resize_(hist.shape).copy_(hist)
-        out[1].resize_(edges.shape).copy_(edges)
-        hist, edges = out
-    return _histogram_type((hist, edges))
