@@ -325,6 +325,19 @@ for _name, _value in {
 
 
 @method
+def share_memory_(self):
+    """Move the memory to where other processes can map it; a no-op when it is there."""
+    _C.share_storage(self)
+    return self
+
+
+@method
+def is_shared(self):
+    """Whether the memory is shared between processes."""
+    return _C.is_shared(self)
+
+
+@method
 def get_device(self):
     """The device's index; -1 for the CPU."""
     return -1

@@ -28,10 +28,10 @@ _LATE_OPTIONS = {
     "amsgrad": False,
     "maximize": False,
     "foreach": None,
-    "fused": None,
     "capturable": False,
     "differentiable": False,
     "decoupled_weight_decay": False,
+    "fused": None,
 }
 
 # Where a graph of device work can be captured; `capturable=True` means nothing elsewhere.

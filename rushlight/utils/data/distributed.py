@@ -28,9 +28,11 @@ class DistributedSampler(Sampler[int]):
         drop_last: bool = False,
     ) -> None:
         if num_replicas is None or rank is None:
-            from ... import distributed
-
-            if not distributed.is_available():
+            try:
+                from ... import distributed
+            except ImportError:
+                distributed = None
+            if distributed is None or not distributed.is_available():
                 raise RuntimeError("Requires distributed package to be available")
             num_replicas = distributed.get_world_size() if num_replicas is None else num_replicas
             rank = distributed.get_rank() if rank is None else rank

@@ -33,7 +33,11 @@ class _Pickler(ForkingPickler):
     """Takes tensors as their bytes, and large buffers out of the stream."""
 
     def reducer_override(self, value):
-        if type(value) is Tensor and value.device.type == "cpu" and value.is_leaf:
+        if type(value) is Tensor and value.device.type == "cpu":
+            if value.requires_grad:
+                from ....multiprocessing.reductions import check_leaf
+
+                check_leaf(value)
             return _rebuild_tensor, (*_parts(value), value.requires_grad)
         return NotImplemented
 
