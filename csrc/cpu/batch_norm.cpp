@@ -26,7 +26,9 @@ struct Layout {
 // x in a layout that the loops know: itself, or a contiguous copy.
 Array arrange(const Array& input, Layout& k) {
   if (input.ndim() < 2)
-    fail(ErrorType::Runtime, "batch_norm: expected an input of at least 2 dimensions, got shape %s",
+    fail(ErrorType::Index,
+         "Dimension out of range (expected to be in range of [-1, 0], but got 1): batch_norm needs "
+         "an input (N, C, ...), got shape %s",
          shape_text(input.shape()).c_str());
   const int64_t channels = input.size(1);
   int64_t spatial = 1;

@@ -35,6 +35,10 @@ constexpr int64_t kRun = 4096;  // elements that are read twice from the cache
 template <class T> void moment_run(Moments& acc, const T* p, int64_t n) {
   constexpr int L = kLanes<T>;
   typedef typename VecOf<T>::type V;
+  if (n == 1) {  // an infinite element has itself as its mean
+    acc.merge(1, p[0], p[0] - p[0]);
+    return;
+  }
   const T mean = sum_run<T>(p, n) / static_cast<T>(n);
   V s{}, a{}, b{}, t;
   int64_t i = 0;

@@ -94,9 +94,10 @@ inline Array reduced_result(const Array& x, uint64_t mask, bool keepdim, DType t
 inline uint64_t reduce_mask(const Call& call, int i, int ndim) {
   if (i >= call.nargs || call.none(i)) return ~uint64_t{0};
   if (PyLong_CheckExact(call.args[i])) return uint64_t{1} << call.dim(i, ndim);
+  if (PySequence_Check(call.args[i]) && PySequence_Size(call.args[i]) == 0) return ~uint64_t{0};
   uint64_t mask = 0;
   for (const int64_t d : call.dims(i, ndim)) mask |= uint64_t{1} << d;
-  return mask ? mask : ~uint64_t{0};
+  return mask;
 }
 
 class Reducer {

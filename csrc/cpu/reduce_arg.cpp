@@ -163,8 +163,8 @@ template <int Sign> void pair_kernel(Call& call) {  // input, dim, keepdim
   const int dim = call.dim(1, x.ndim());
   const char* name = Sign > 0 ? "max" : "min";
   if (is_complex(x.dtype()))
-    fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", name,
-         dtype_scalar_name(x.dtype()));
+    fail(ErrorType::Runtime, "%s(): does not support complex input: got %s", name,
+         dtype_name(x.dtype()));
   if (x.ndim() && x.size(dim) == 0)
     fail(ErrorType::Index, "%s(): Expected reduction dim %d to have non-zero size.", name, dim);
   const uint64_t mask = uint64_t{1} << dim;

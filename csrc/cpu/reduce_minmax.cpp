@@ -84,10 +84,12 @@ template <int Sign> Array extreme_of(const Array& x, uint64_t mask, bool keepdim
 }
 
 void check_input(const char* name, const Array& x, uint64_t mask) {
-  if (is_complex(x.dtype()))
-    fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", name,
-         dtype_scalar_name(x.dtype()));
-  if (x.numel() > 0) return;
+  if (x.numel() > 0) {
+    if (is_complex(x.dtype()))
+      fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", name,
+           dtype_scalar_name(x.dtype()));
+    return;
+  }
   if (mask == ~uint64_t{0})
     fail(ErrorType::Runtime,
          "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
@@ -115,7 +117,7 @@ RL_KERNEL(min_all) { extreme_kernel<-1>(call, "min"); }
 RL_KERNEL(aminmax) {  // input, dim, keepdim
   const Array& x = call.tensor(0);
   const uint64_t mask = reduce_mask(call, 1, x.ndim());
-  if (x.numel() == 0 && (mask == ~uint64_t{0} || x.size(call.dim(1, x.ndim())) == 0))
+  if (x.numel() == 0 && mask == ~uint64_t{0})
     fail(ErrorType::Runtime,
          "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
          "identity: got shape %s",

@@ -168,9 +168,14 @@ template <class T, int Sign> void extreme_slice(const T* x, T* y, int64_t* index
 template <int Sign> void extreme_scan(Call& call) {  // input, dim
   const Array x = call.tensor(0).contiguous_copy();
   const Split s = split_at(x, call.dim(1, x.ndim()));
-  if (is_complex(x.dtype()))
+  if (is_complex(x.dtype()) && x.ndim() && x.numel())
     fail(ErrorType::NotImplemented, "\"%s_cpu\" not implemented for '%s'",
          Sign > 0 ? "cummax" : "cummin", dtype_scalar_name(x.dtype()));
+  if (x.ndim() == 0) {
+    call.result(x.clone());
+    call.result(Array::scalar(0, DType::I64));
+    return;
+  }
   Array y = Array::empty(x.dtype(), x.shape());
   Array index = Array::empty(DType::I64, x.shape());
   if (x.numel())

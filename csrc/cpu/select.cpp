@@ -60,14 +60,15 @@ Array rows_along(const Array& x, int dim) {
 }
 
 // f(row values in the compute type, n, order) gives the position; values and positions are results.
-template <class F> void positions(Call& call, int dim, bool keepdim, const char* name, F&& f) {
+template <class F>
+void positions(Call& call, int dim, bool keepdim, const char* name, bool takes_bool, F&& f) {
   const Array& x = call.tensor(0);
-  if (is_complex(x.dtype()))
-    fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", name,
-         dtype_scalar_name(x.dtype()));
   const int64_t n = x.ndim() ? x.size(dim) : 1;
   if (n == 0)
     fail(ErrorType::Index, "%s(): Expected reduction dim %d to have non-zero size.", name, dim);
+  if (is_complex(x.dtype()) || (x.dtype() == DType::Bool && !takes_bool))
+    fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", name,
+         dtype_scalar_name(x.dtype()));
   const Array rows = rows_along(x, dim);
   const uint64_t last = x.ndim() ? uint64_t{1} << (x.ndim() - 1) : 0;
   Array value = reduced_result(rows, last, true, x.dtype());
@@ -98,14 +99,14 @@ template <class F> void positions(Call& call, int dim, bool keepdim, const char*
 
 template <Statistic What> void median_along(Call& call, const char* name) {  // input, dim, keepdim
   const int dim = call.dim(1, call.tensor(0).ndim());
-  positions(call, dim, call.boolean(2), name, [](const auto* p, int64_t n, int64_t* order) {
+  positions(call, dim, call.boolean(2), name, false, [](const auto* p, int64_t n, int64_t* order) {
     return select_position(p, n, What, 0, order);
   });
 }
 
 template <Statistic What> void median_of_all(Call& call, const char* name) {  // input
   const Array& x = call.tensor(0);
-  if (is_complex(x.dtype()))
+  if (is_complex(x.dtype()) || x.dtype() == DType::Bool)
     fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", name,
          dtype_scalar_name(x.dtype()));
   const Array flat = x.contiguous_copy();
@@ -140,7 +141,7 @@ RL_KERNEL(kthvalue) {  // input, k, dim, keepdim
          "kthvalue(): selected number k out of range for dimension %d: got %lld, expected 1 to "
          "%lld",
          dim, static_cast<long long>(k), static_cast<long long>(n));
-  positions(call, dim, call.boolean(3), "kthvalue",
+  positions(call, dim, call.boolean(3), "kthvalue", false,
             [k](const auto* p, int64_t m, int64_t* order) {
               return select_position(p, m, Statistic::Kth, k - 1, order);
             });
@@ -152,7 +153,7 @@ RL_KERNEL(median_all) { median_of_all<Statistic::Median>(call, "median"); }
 RL_KERNEL(nanmedian_all) { median_of_all<Statistic::NanMedian>(call, "nanmedian"); }
 
 RL_KERNEL(mode) {  // input, dim, keepdim
-  positions(call, call.dim(1, call.tensor(0).ndim()), call.boolean(2), "mode",
+  positions(call, call.dim(1, call.tensor(0).ndim()), call.boolean(2), "mode", true,
             [](const auto* p, int64_t n, int64_t* order) { return mode_position(p, n, order); });
 }
 

@@ -122,10 +122,13 @@ template <bool Log> void forward_kernel(Call& call) {  // input, dim, dtype
   const Array x = (t ? input.to(*t) : input).contiguous_copy();
   const Split s = split_at(x, call.dim(1, x.ndim()));
   Array y = Array::empty(x.dtype(), x.shape());
+  if (x.numel() == 0) {
+    call.result(std::move(y));
+    return;
+  }
   visit_real(Log ? "log_softmax_lastdim_kernel_impl" : "softmax_lastdim_kernel_impl", x.dtype(),
              [&](auto tag) {
                using T = decltype(tag);
-               if (x.numel() == 0) return;
                const T* xp = x.data<T>();
                T* yp = y.data<T>();
                const ThreadBuffer<T> buffer(s.n);

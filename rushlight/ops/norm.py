@@ -9,6 +9,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import op, public
+from .statistics import _var_mean
 
 # What rms_norm adds without an eps: that of the type it computes in.
 _FLOAT32_EPS, _FLOAT64_EPS = 2.0**-23, 2.0**-52
@@ -133,7 +134,7 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
     """layer_norm with its statistics: (output, mean, 1 / deviation)."""
     output = layer_norm(input, normalized_shape, weight, bias, eps)
     dims = _trailing(input, normalized_shape)
-    var, mean = input.detach().var_mean(dims, correction=0, keepdim=True)
+    var, mean = _var_mean(input.detach(), dims, 0, True)
     return output, mean, (var + eps).rsqrt()
 
 
@@ -218,7 +219,8 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05, cudnn_enabl
 def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     """group_norm with its statistics: (output, mean, 1 / deviation), each (N, group)."""
     output = _group_norm(input, group, weight, bias, eps)
-    var, mean = input.detach().reshape(N, group, -1).var_mean(-1, correction=0)
+    rows = input.detach().reshape(N, group, C * HxW // group)
+    var, mean = _var_mean(rows, -1, 0, False)
     return output, mean, (var + eps).rsqrt()
 
 
@@ -320,12 +322,10 @@ class batch_norm_backward:
 
 
 def _check_batch(shape):
-    if len(shape) < 2:
-        raise IndexError(
-            "Dimension out of range (expected to be in range of [-1, 0], but got 1): batch_norm "
-            f"needs an input (N, C, ...), got shape {list(shape)}"
-        )
-    if shape.numel() == shape[1] and shape[1]:
+    count = shape[0] if len(shape) else 1
+    for size in shape[2:]:
+        count *= size
+    if count == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {shape}"
         )
@@ -364,6 +364,12 @@ def batch_norm(
 ):
     """Normalise channels by the batch's statistics (training) or the running ones."""
     _check_running(running_mean, running_var, training)
+    if input.numel() == 0:
+        return _affine(
+            input.clone(),
+            None if weight is None else weight[0],
+            None if bias is None else bias[0],
+        )
     return _batch_norm(
         input, weight, bias, running_mean, running_var, training, momentum, eps
     )[0]
@@ -382,7 +388,7 @@ def native_batch_norm(
 
 
 def _repeated(p, times):
-    return None if p is None else p.repeat(times)
+    return None if p is None else p.repeat((times,))
 
 
 @public("torch.instance_norm")

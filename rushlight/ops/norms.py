@@ -160,7 +160,9 @@ class _logsumexp:
 @public("torch.logsumexp Tensor.logsumexp special.logsumexp")
 def logsumexp(input, dim, keepdim=False, *, out=None):
     """log(sum(exp(input))) over `dim`, without overflow."""
-    if input.is_complex():
+    if input.is_complex() and input.numel() == 0:
+        result = input.sum(dim, keepdim).log()
+    elif input.is_complex():
         top = input.real.detach().amax(dim, True)
         top = top.masked_fill(top.isinf(), 0)
         result = (input - top).exp().sum(dim, keepdim).log()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
 from ..op import numpy_dtype, op, public
 
@@ -122,8 +123,6 @@ def _exclusive_products(x, dim):
 
 
 def _prod_gradient(g, input, out, dim, keepdim):
-    from .. import _C
-
     if input.ndim == 0:
         return g
     shape = input.shape

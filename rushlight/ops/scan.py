@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
 from ..op import conj, op, public
 from .reduction import _cast
@@ -73,8 +74,6 @@ class cumprod:
         return _along(_cast(input, dtype, True), np.cumprod, dim)
 
     def grad_input(g, input, out, dim):
-        from .. import _C
-
         if input.numel() <= 1:
             return g
         if _C.is_grad_enabled() and (input == 0).any().item():
@@ -166,14 +165,12 @@ def diff(input, n=1, dim=-1, prepend=None, append=None, *, out=None):
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     extra = [x for x in (prepend, input, append) if x is not None]
-    x = cat(extra, dim) if len(extra) > 1 else input
-    if n == 0:
-        x = x.clone()
+    x = input.clone() if n == 0 else cat(extra, dim) if len(extra) > 1 else input
     for _ in range(min(n, x.shape[dim])):
         size = x.shape[dim]
         high = x.narrow(dim, 1, size - 1) if size else x
         low = x.narrow(dim, 0, size - 1) if size else x
-        x = high.logical_xor(low) if x.dtype.is_bool else high - low
+        x = high.logical_xor(low) if x.dtype is _C.bool else high - low
     return x if out is None else out.resize_(x.shape).copy_(x)
 
 
