@@ -8,7 +8,7 @@ from rushlight import Tensor
 from . import functional as F
 
 __all__ = [
-    "bilinear", "conv_tbc", "cosine_similarity", "normalize", "pairwise_distance", "pdist",
+    "bilinear", "cosine_similarity", "normalize", "pairwise_distance", "pdist",
     "softmin",
 ]  # fmt: skip
 
@@ -94,9 +94,3 @@ def bilinear(
     left = left.reshape(*input1.shape[:-1], out, in2)
     result = torch.matmul(left, input2.unsqueeze(-1)).squeeze(-1)
     return result if bias is None else result + bias
-
-
-def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
-    """Convolution of (time, batch, channels) with weight (kernel, in, out)."""
-    x = F.conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
-    return x.permute(2, 0, 1)

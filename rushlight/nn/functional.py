@@ -11,12 +11,12 @@ from ._functional_attention import _canonical_mask, _none_or_dtype  # noqa: F401
 from ._functional_blocks import *  # noqa: F403
 from ._functional_ctc import *  # noqa: F403
 from ._functional_distance import *  # noqa: F403
-from ._functional_dropout import *  # noqa: F403
 from ._functional_grid import *  # noqa: F403
 from ._functional_interpolate import *  # noqa: F403
 from ._functional_losses import *  # noqa: F403
 from ._functional_padding import *  # noqa: F403
 from ._functional_pooling import *  # noqa: F403
+from ._functional_random import *  # noqa: F403
 from ._functional_sparse import *  # noqa: F403
 
 tanh = torch.tanh
