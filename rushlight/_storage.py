@@ -1,6 +1,7 @@
 """Storages seen from Python: the memory behind tensors, as bytes or as numbers of one dtype.
 
-A storage object holds a uint8 tensor over its whole memory; every operation goes through that tensor.
+A storage object holds a uint8 tensor over its whole memory; every operation goes through that
+tensor.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How tensors print: the words, columns and switches to scientific notation of PyTorch.
 
-Everything works on plain Python numbers from `tolist()`, and of a large tensor only the corners that
-are shown are ever read.
+Everything works on plain Python numbers from `tolist()`, and of a large tensor only the corners
+that are shown are ever read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Set how tensors print; arguments left out keep their value, except `sci_mode`: None decides by the data.
+    """Set how tensors print; arguments left out keep their value, except `sci_mode`: None decides
+    by the data.
 
     `profile` is "default", "short" or "full"; the other arguments override it.
     """
@@ -160,7 +161,6 @@ def _column_format(values, dtype):
     return _Integers(values)
 
 
-
 def _join(first, second, depth: int):
     """Concatenate two nested lists along dimension `depth`."""
     if depth == 0:
@@ -169,7 +169,7 @@ def _join(first, second, depth: int):
 
 
 def _corners(tensor, dim: int = 0):
-    """Nested lists of the elements at both ends of every long dimension, in at most 2**ndim reads."""
+    """Nested lists of the elements at both ends of every long dimension: at most 2**ndim reads."""
     if dim == tensor.dim():
         return tensor.tolist()
     edge = PRINT_OPTS.edgeitems
@@ -190,7 +190,7 @@ def _flatten(nested, depth: int) -> list:
 
 
 def _elided(items: list, size: int, dots: str) -> list:
-    """`items`, with `dots` between the two ends when they stand for `size` elements, more than shown."""
+    """`items`, with `dots` between the two ends when there are more elements than shown."""
     edge = PRINT_OPTS.edgeitems
     return items if len(items) == size else [*items[:edge], dots, *items[edge:]]
 
@@ -218,7 +218,6 @@ def _contents(tensor, indent: int) -> str:
     nested = _corners(tensor) if summarise else tensor.tolist()
     form = _column_format(_flatten(nested, tensor.dim()), tensor.dtype)
     return _nested_text(nested, tuple(tensor.shape), form, indent)
-
 
 
 def _is_default_dtype(dtype, has_elements: bool) -> bool:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 import rushlight as torch
 
-from ._storage import TypedStorage, UntypedStorage, dtype_name, LEGACY_NAMES
+from ._storage import LEGACY_NAMES, TypedStorage, dtype_name
 
 
 def _rebuild_tensor(storage, storage_offset, size, stride):

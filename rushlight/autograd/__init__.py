@@ -73,7 +73,9 @@ def _checked_gradient(position: int, output: Tensor, gradient, create_graph: boo
             )
         return None
     if not isinstance(gradient, Tensor):
-        raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
+        raise TypeError(
+            f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
+        )
     if gradient.shape != output.shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[{position}] has a shape of {gradient.shape} and "
@@ -146,10 +148,12 @@ def grad(
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
 ) -> tuple[Tensor, ...]:
-    """The gradients of the sum of `outputs` with respect to each of `inputs`; `.grad` stays as it is.
+    """The gradients of the sum of `outputs` with respect to each of `inputs`; `.grad` stays as it
+    is.
 
     An input outside the graph raises RuntimeError, gives None with `allow_unused` and zeros with
-    `materialize_grads`. With `is_grads_batched` each of `grad_outputs` has a leading batch dimension.
+    `materialize_grads`. With `is_grads_batched` each of `grad_outputs` has a leading batch
+    dimension.
     """
     if materialize_grads and allow_unused is False:
         raise ValueError(
@@ -173,7 +177,8 @@ def grad(
         for position, result in enumerate(results):
             if result is None:
                 raise RuntimeError(
-                    f"The differentiated Tensor at index {position} appears to not have been used in "
+                    f"The differentiated Tensor at index {position} appears to not have been used "
+                    "in "
                     "the graph. Set allow_unused=True if this is the desired behavior."
                 )
     if materialize_grads:

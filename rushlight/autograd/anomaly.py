@@ -10,8 +10,8 @@ from .. import _C
 class set_detect_anomaly:
     """Switch anomaly detection: at once as a plain call, or for a `with` block.
 
-    While on, a failing backward names the operation and shows where its forward ran; with `check_nan`
-    a gradient that contains nan raises RuntimeError.
+    While on, a failing backward names the operation and shows where its forward ran; with
+    `check_nan` a gradient that contains nan raises RuntimeError.
     """
 
     def __init__(self, mode: bool, check_nan: bool = True):
@@ -31,7 +31,8 @@ class detect_anomaly(set_detect_anomaly):
 
     def __init__(self, check_nan: bool = True):
         warnings.warn(
-            "Anomaly Detection has been enabled. This mode will increase the runtime and should only "
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should "
+            "only "
             "be enabled for debugging.",
             stacklevel=2,
         )

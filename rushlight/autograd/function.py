@@ -11,7 +11,8 @@ from functools import wraps
 from .. import _C, Tensor
 
 _FREED = (
-    "Trying to backward through the graph a second time (or directly access saved tensors after they "
+    "Trying to backward through the graph a second time (or directly access saved tensors after "
+    "they "
     "have already been freed). Saved intermediate values of the graph are freed when you call "
     ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
     "graph a second time or if you need to access saved tensors after calling backward."
@@ -49,7 +50,7 @@ class FunctionCtx:
 
 
 class BackwardCFunction(_C.Node, FunctionCtx):
-    """The graph node of one call; each Function has a subclass of its own, named <Function>Backward."""
+    """The graph node of one call; each Function has a subclass, named <Function>Backward."""
 
     _forward_cls: type
     to_save: tuple | None = None
@@ -219,7 +220,8 @@ def _check_dirty(node, outputs, recording: bool) -> None:
             )
         if not _is_among(tensor, outputs):
             raise RuntimeError(
-                "Some elements marked as dirty during the forward method were not returned as output."
+                "Some elements marked as dirty during the forward method were not returned as "
+                "output."
                 " The inputs that are modified inplace must all be outputs of the Function."
             )
         if recording and tensor.requires_grad and tensor.is_leaf:
@@ -251,8 +253,8 @@ def _finish(node, args, value, recording: bool):
 class Function:
     """Base of operations with a gradient of their own: define static `forward` and `backward`.
 
-    `forward(ctx, *args)` computes; `backward(ctx, *grads)` gets one gradient per output and returns one
-    per input, None where there is none. Call it with `MyFunction.apply(*args)`. Alternatively
+    `forward(ctx, *args)` computes; `backward(ctx, *grads)` gets one gradient per output and returns
+    one per input, None where there is none. Call it with `MyFunction.apply(*args)`. Alternatively
     `forward(*args)` leaves the context to `setup_context(ctx, inputs, output)`.
     """
 
@@ -262,8 +264,10 @@ class Function:
         import warnings
 
         warnings.warn(
-            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, "
-            "so you should invoke them on the class itself. Instantiating an autograd function will "
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all "
+            "static, "
+            "so you should invoke them on the class itself. Instantiating an autograd function "
+            "will "
             "raise an error in a future version of PyTorch.",
             DeprecationWarning,
             stacklevel=2,
@@ -272,7 +276,8 @@ class Function:
     def __call__(self, *args, **kwargs):
         raise RuntimeError(
             "Legacy autograd function with non-static forward method is deprecated. Please use "
-            "new-style autograd function with static forward method: @staticmethod def forward(ctx, "
+            "new-style autograd function with static forward method: @staticmethod def "
+            "forward(ctx, "
             "...), called by .apply(...)"
         )
 
@@ -292,7 +297,8 @@ class Function:
     def backward(ctx, *grad_outputs):
         """Gradients of the inputs, from those of the outputs; defined by subclasses."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function "
+            "You must implement either the backward or vjp method for your custom "
+            "autograd.Function "
             "to use it with backward mode AD."
         )
 
@@ -300,7 +306,8 @@ class Function:
     def vjp(ctx, *grad_outputs):
         """Another name for `backward`."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function "
+            "You must implement either the backward or vjp method for your custom "
+            "autograd.Function "
             "to use it with backward mode AD."
         )
 
@@ -308,7 +315,8 @@ class Function:
     def jvp(ctx, *grad_inputs):
         """Derivative of the outputs along given directions of the inputs."""
         raise NotImplementedError(
-            "You must implement the jvp function for custom autograd.Function to use it with forward "
+            "You must implement the jvp function for custom autograd.Function to use it with "
+            "forward "
             "mode AD."
         )
 
@@ -356,7 +364,7 @@ class _OnceOnly(_C.Node):
 
 
 def once_differentiable(fn):
-    """Mark a `backward` that is not itself differentiable: second derivatives raise, not go wrong."""
+    """Mark a `backward` that is not differentiable itself: second derivatives raise."""
 
     @wraps(fn)
     def wrapper(ctx, *args):
@@ -380,4 +388,3 @@ def once_differentiable(fn):
         return tuple(copies) if many else copies[0]
 
     return wrapper
-

@@ -12,14 +12,15 @@ from .grad_mode import enable_grad
 
 
 def _as_inputs(inputs, create_graph: bool) -> tuple[bool, tuple]:
-    """Whether one tensor was given, and inputs that record: views of the given ones, or fresh leaves."""
+    """Whether one tensor was given, and inputs that record: views of those given, or new leaves."""
     single = not isinstance(inputs, tuple)
     values = (inputs,) if single else inputs
     for position, value in enumerate(values):
         if not isinstance(value, Tensor):
             where = "" if single else f" at index {position}"
             raise TypeError(
-                "The inputs given to the function must be either a Tensor or a tuple of Tensors but "
+                "The inputs given to the function must be either a Tensor or a tuple of Tensors "
+                "but "
                 f"the value{where} has type {type(value)}."
             )
     if create_graph:
@@ -46,16 +47,20 @@ def _as_vectors(v, like: tuple, what: str) -> tuple:
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
             raise RuntimeError(
-                f"The vector v can only be None if the {what} is a single Tensor with a single element."
+                f"The vector v can only be None if the {what} is a single Tensor with a single "
+                "element."
             )
         return (torch.ones_like(like[0]),)
     vectors = v if isinstance(v, tuple) else (v,)
     if len(vectors) != len(like):
-        raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(vectors)}.")
+        raise RuntimeError(
+            f"v is a tuple of invalid length: should be {len(like)} but got {len(vectors)}."
+        )
     for position, (vector, tensor) in enumerate(zip(vectors, like)):
         if vector.shape != tensor.shape:
             raise RuntimeError(
-                f"Entry {position} of v has invalid size: should be {tensor.shape} but got {vector.shape}."
+                f"Entry {position} of v has invalid size: should be {tensor.shape} but got "
+                f"{vector.shape}."
             )
     return vectors
 
@@ -141,14 +146,14 @@ def jacobian(
     vectorize: bool = False,
     strategy: str = "reverse-mode",
 ):
-    """The Jacobian of `func`: entries of shape `output.shape + input.shape`, nested by output and input.
+    """The Jacobian of `func`: entries of shape `output.shape + input.shape`, nested by output and
+    input.
 
     `vectorize` and `strategy` choose how PyTorch computes; the result is the same.
     """
     if strategy not in ("forward-mode", "reverse-mode"):
         raise AssertionError(
-            'Expected strategy to be either "forward-mode" or "reverse-mode": got '
-            f"{strategy!r}"
+            f'Expected strategy to be either "forward-mode" or "reverse-mode": got {strategy!r}'
         )
     with enable_grad():
         single_in, inputs = _as_inputs(inputs, create_graph)
@@ -175,10 +180,13 @@ def _scalar_output(func):
     def checked(*args):
         output = func(*args)
         if not isinstance(output, Tensor):
-            raise RuntimeError("The function given to hessian, hvp or vhp should return a single Tensor")
+            raise RuntimeError(
+                "The function given to hessian, hvp or vhp should return a single Tensor"
+            )
         if output.numel() != 1:
             raise RuntimeError(
-                "The Tensor returned by the function given to hessian should contain a single element"
+                "The Tensor returned by the function given to hessian should contain a single "
+                "element"
             )
         return output.squeeze() if output.dim() else output
 

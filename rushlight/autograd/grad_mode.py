@@ -76,7 +76,8 @@ def context_decorator(make_context, func):
 
 
 class no_grad:
-    """Record nothing within a `with` block or a decorated function; `@no_grad` and `@no_grad()` work.
+    """Record nothing within a `with` block or a decorated function; `@no_grad` and `@no_grad()`
+    work.
 
     Functions that make tensors with an explicit `requires_grad=True` are not affected.
     """
@@ -145,7 +146,7 @@ class set_grad_enabled:
 
 
 class inference_mode:
-    """Like `no_grad`, and tensors made within can never take part in recording, which saves work."""
+    """Like `no_grad`, but tensors made within can never be recorded, which saves more work."""
 
     __slots__ = ("_previous", "mode")
 

@@ -42,22 +42,27 @@ def _checked_inputs(inputs) -> list[Tensor]:
             continue
         if value.dtype not in (torch.float64, torch.complex128):
             warnings.warn(
-                f"Input #{position} requires gradient and is not a double precision floating point or "
-                "complex. This check will likely fail if all the inputs are not of double precision "
+                f"Input #{position} requires gradient and is not a double precision floating "
+                "point or "
+                "complex. This check will likely fail if all the inputs are not of double "
+                "precision "
                 "floating point or complex. ",
                 stacklevel=4,
             )
         if any(s == 0 and n > 1 for s, n in zip(value.stride(), value.shape)):
             raise RuntimeError(
-                f"The {position}th input has a dimension with stride 0. gradcheck only supports inputs "
-                "that are non-overlapping to be able to compute the numerical gradients correctly. You "
+                f"The {position}th input has a dimension with stride 0. gradcheck only supports "
+                "inputs "
+                "that are non-overlapping to be able to compute the numerical gradients "
+                "correctly. You "
                 "should call .contiguous on the input before passing it to gradcheck."
             )
         value.retain_grad()
         found.append(value)
     if not found:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have "
+            "gradcheck expects at least one input tensor to require gradient, but none of the "
+            "them have "
             "requires_grad=True."
         )
     return found
@@ -175,7 +180,8 @@ def _check_slow(run, outputs, inputs, eps, atol, rtol, nondet_tol) -> None:
             if once is not None and not torch.allclose(once, again, rtol=0, atol=nondet_tol):
                 raise GradcheckError(
                     "Backward is not reentrant, i.e., running backward with same input and "
-                    "grad_output multiple times gives different values, although analytical gradient "
+                    "grad_output multiple times gives different values, although analytical "
+                    "gradient "
                     "matches numerical gradient. The tolerance for nondeterminism was "
                     f"{nondet_tol}."
                 )
@@ -215,7 +221,8 @@ def _check_dtypes(outputs, inputs) -> None:
         for gradient, tensor in zip(found, inputs):
             if gradient is not None and gradient.dtype != tensor.dtype:
                 raise GradcheckError(
-                    f"Gradient has dtype {gradient.dtype}, expected that of its input, {tensor.dtype}"
+                    f"Gradient has dtype {gradient.dtype}, expected that of its input, "
+                    f"{tensor.dtype}"
                 )
 
 
@@ -240,18 +247,18 @@ def _check_undefined(func, args, inputs) -> None:
             return
         stopped = _Undefined.apply(*outputs)
     try:
-        found = grad(
-            stopped, inputs, [torch.ones_like(o) for o in stopped], allow_unused=True
-        )
+        found = grad(stopped, inputs, [torch.ones_like(o) for o in stopped], allow_unused=True)
     except Exception as error:
         raise GradcheckError(
-            "Expected backward function to handle undefined output grads (None instead of a gradient): "
+            "Expected backward function to handle undefined output grads (None instead of a "
+            "gradient): "
             f"got {error}"
         ) from error
     for gradient in found:
         if gradient is not None and not (gradient == 0).all().item():
             raise GradcheckError(
-                "Expected all input grads to be undefined or zero when all output grads are undefined "
+                "Expected all input grads to be undefined or zero when all output grads are "
+                "undefined "
                 "or zero."
             )
 
@@ -274,7 +281,8 @@ def gradcheck(
     fast_mode: bool = False,
     masked: bool | None = None,
 ) -> bool:
-    """Whether the gradients of `func` at `inputs` agree with finite differences; True or GradcheckError.
+    """Whether the gradients of `func` at `inputs` agree with finite differences; True or
+    GradcheckError.
 
     Inputs should be float64 or complex128. `fast_mode` compares along one random direction. With
     `raise_exception=False` a disagreement gives False.
@@ -328,7 +336,8 @@ def _check_constant(run, outputs, inputs, eps) -> None:
         for found in _numerical(run, parts, tensor, eps):
             if found is not None and (found != 0).any().item():
                 raise GradcheckError(
-                    "Numerical gradient for function expected to be zero: the output has no history, "
+                    "Numerical gradient for function expected to be zero: the output has no "
+                    "history, "
                     "yet it changes with its input"
                 )
 
@@ -354,7 +363,8 @@ def gradgradcheck(
 ) -> bool:
     """Like `gradcheck`, for the gradients of the gradients of `func`.
 
-    `grad_outputs` default to random numbers, with gaps in memory when `gen_non_contig_grad_outputs`.
+    `grad_outputs` default to random numbers, with gaps in memory when
+    `gen_non_contig_grad_outputs`.
     """
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if grad_outputs is None:
@@ -373,9 +383,7 @@ def gradgradcheck(
         inner = values[: len(args)]
         wanted = [v for v in inner if isinstance(v, Tensor) and v.requires_grad]
         outputs = _differentiable(func(*inner))
-        found = grad(
-            outputs, wanted, values[len(args) :], create_graph=True, allow_unused=True
-        )
+        found = grad(outputs, wanted, values[len(args) :], create_graph=True, allow_unused=True)
         return tuple([g for g in found if g is not None])
 
     return gradcheck(

@@ -20,7 +20,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """The edge that the gradient of `tensor` arrives at."""
     if not tensor.requires_grad:
         raise RuntimeError(
-            "It is not possible to get the gradient edge for a Tensor that does not require gradients"
+            "It is not possible to get the gradient edge for a Tensor that does not require "
+            "gradients"
         )
     node, output_nr = _C.gradient_edge(tensor)
     return GradientEdge(node, output_nr, node)
@@ -44,11 +45,14 @@ class _Handle:
         self.remove()
 
 
-def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable, *, mode: str = "all") -> _Handle:
-    """Call `fn` once per backward run: with all gradients ("all"), or with the first to come ("any").
+def register_multi_grad_hook(
+    tensors: Sequence[Tensor], fn: Callable, *, mode: str = "all"
+) -> _Handle:
+    """Call `fn` once per backward run: with all gradients ("all"), or with the first to come
+    ("any").
 
-    In mode "all" `fn` gets a list with None for tensors that get no gradient in the run and is called
-    when the last of the others arrives.
+    In mode "all" `fn` gets a list with None for tensors that get no gradient in the run and is
+    called when the last of the others arrives.
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")

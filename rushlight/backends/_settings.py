@@ -15,7 +15,9 @@ def settings_module(name: str, **settings) -> None:
     values = {}
     accepted = {}
     for key, default in settings.items():
-        values[key], accepted[key] = default if isinstance(default, tuple) else (default, (type(default),))
+        values[key], accepted[key] = (
+            default if isinstance(default, tuple) else (default, (type(default),))
+        )
 
     class Settings(ModuleType):
         def __getattr__(self, key):
@@ -44,7 +46,9 @@ def settings_module(name: str, **settings) -> None:
         try:
             for key, value in changed.items():
                 if key not in values:
-                    raise TypeError(f"flags: unknown setting {key!r}, expected one of {list(values)}")
+                    raise TypeError(
+                        f"flags: unknown setting {key!r}, expected one of {list(values)}"
+                    )
                 if value is not None:
                     setattr(module, key, value)
             yield

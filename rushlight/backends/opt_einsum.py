@@ -1,4 +1,4 @@
-"""The opt_einsum package, which this implementation does not use: einsum contracts left to right."""
+"""The opt_einsum package, which is not used: einsum contracts left to right."""
 
 from __future__ import annotations
 

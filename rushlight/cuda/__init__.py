@@ -1,4 +1,4 @@
-"""The CUDA interface of a build without CUDA: questions are answered, and work on a GPU is refused."""
+"""CUDA's interface in a build without CUDA: questions are answered, work is refused."""
 
 from __future__ import annotations
 

@@ -49,7 +49,9 @@ def load_legacy(file, map_location, pickle_module, weights_only, load_args):
         nonlocal claimed
         claimed += nbytes
         if claimed > len(data):
-            raise pickle.UnpicklingError(f"the storages claim more than the {len(data)} bytes there are")
+            raise pickle.UnpicklingError(
+                f"the storages claim more than the {len(data)} bytes there are"
+            )
         storage, view = new_storage(nbytes)
         pending[key] = (view, dtype.itemsize)
         return storage

@@ -38,7 +38,8 @@ def validate_cuda_device(location) -> int:
         )
     if index >= torch.cuda.device_count():
         raise RuntimeError(
-            f"Attempting to deserialize object on CUDA device {index} but torch.cuda.device_count() "
+            f"Attempting to deserialize object on CUDA device {index} but "
+            "torch.cuda.device_count() "
             f"is {torch.cuda.device_count()}. Please use torch.load with map_location to map your "
             "storages to an existing device."
         )
@@ -88,7 +89,9 @@ class StorageTable:
         location = _ascii(location)
         key = _ascii(key)
         if len(saved_id) == 6 and saved_id[5] is not None:
-            raise pickle.UnpicklingError("views of storages (files before PyTorch 0.4) are not read")
+            raise pickle.UnpicklingError(
+                "views of storages (files before PyTorch 0.4) are not read"
+            )
         if type(kind) is not StorageType or type(numel) is not int or numel < 0:
             raise pickle.UnpicklingError("a storage's persistent id is malformed")
         dtype = kind.dtype or torch.uint8
@@ -168,7 +171,8 @@ def _load_zip(file, map_location, pickle_module, weights_only, mmap, load_args):
     names = set(archive.names())
     if prefix + "constants.pkl" in names:
         raise RuntimeError(
-            "load: the file is a TorchScript archive, not a checkpoint (use torch.jit.load, or save "
+            "load: the file is a TorchScript archive, not a checkpoint (use torch.jit.load, or "
+            "save "
             "the state_dict instead)"
         )
     order = sys.byteorder.encode()
@@ -202,9 +206,11 @@ def _load_zip(file, map_location, pickle_module, weights_only, mmap, load_args):
 
 def _failed(error: Exception) -> pickle.UnpicklingError:
     return pickle.UnpicklingError(
-        "Weights only load failed. With `weights_only=True`, the default, `torch.load` builds tensors "
+        "Weights only load failed. With `weights_only=True`, the default, `torch.load` builds "
+        "tensors "
         "and plain containers only. If you trust where the file comes from, call `torch.load` with "
-        "`weights_only=False`, which can run any code that the file contains, or allow the classes it "
+        "`weights_only=False`, which can run any code that the file contains, or allow the "
+        "classes it "
         f"names.\n\tWeightsUnpickler error: {error}"
     )
 
@@ -213,7 +219,8 @@ def _load_opened(file, map_location, pickle_module, weights_only, mmap, load_arg
     for name in ("read", "seek", "tell"):
         if not hasattr(file, name):
             raise AttributeError(
-                f"'{type(file).__name__}' object has no attribute '{name}'. You can only load from a "
+                f"'{type(file).__name__}' object has no attribute '{name}'. You can only load "
+                "from a "
                 "file that is seekable. Please pre-load the data into a buffer like io.BytesIO and "
                 "try to load from it instead."
             )
@@ -252,9 +259,10 @@ def load(
     """Read an object that `save` or PyTorch wrote, from a path or a seekable binary file.
 
     By default only data is built, and classes outside the allow-list raise UnpicklingError;
-    `weights_only=False` runs what the file asks for, so only for files you trust. `map_location` is a
-    device, a dict from saved to wanted locations, or a function (storage, location) -> storage.
-    `mmap=True` maps the file: memory is used for the pages that are touched, and writes stay private.
+    `weights_only=False` runs what the file asks for, so only for files you trust. `map_location` is
+    a device, a dict from saved to wanted locations, or a function (storage, location) -> storage.
+    `mmap=True` maps the file: memory is used for the pages that are touched, and writes stay
+    private.
     """
     if weights_only is None:
         weights_only = pickle_module is None

@@ -20,8 +20,19 @@ _DTYPE_NAMES = (
 ).split()
 # Where PyTorch keeps what lives elsewhere here.
 _MOVED = {
-    "torch.nn.parameter._rebuild_parameter": "torch._utils._rebuild_parameter",
-    "torch.nn.parameter._rebuild_parameter_with_state": "torch._utils._rebuild_parameter_with_state",
+    f"torch.nn.{ours}.{name}": f"torch.{theirs}.{name}"
+    for ours, theirs, name in (
+        ("parameter", "_utils", "_rebuild_parameter"),
+        ("parameter", "_utils", "_rebuild_parameter_with_state"),
+        ("modules.attention", "nn.modules.activation", "MultiheadAttention"),
+        ("modules._parameter_containers", "nn.modules.container", "ParameterDict"),
+        ("modules._parameter_containers", "nn.modules.container", "ParameterList"),
+        (
+            "_functional_ctc",
+            "nn.modules.linear_cross_entropy_options",
+            "LinearCrossEntropyOptions",
+        ),
+    )
 }
 _safe_globals: dict[str, object] = {}
 

@@ -38,7 +38,7 @@ _HOOK_FIELDS = (
 _FIRST_FIELDS = ("training", "_parameters", "_buffers", "_non_persistent_buffers_set")
 
 
-def _complete_module_state(state: dict) -> dict:
+def _complete_module_state(module, state: dict) -> dict:
     """The state of a module with every field that PyTorch's modules need, in its order."""
     complete = {name: state[name] for name in _FIRST_FIELDS if name in state}
     for name in _HOOK_FIELDS:
@@ -47,6 +47,8 @@ def _complete_module_state(state: dict) -> dict:
     complete["_modules"] = state["_modules"]
     complete.update(state)
     complete.pop("_unhooked", None)
+    if "_flat_weights_names" in state:  # recurrent layers list their weights a second time
+        complete["_flat_weights"] = module._flat_weights
     return complete
 
 
@@ -87,7 +89,7 @@ class _Naming:
 
     def save_reduce(self, func, args, state=None, *rest, **keywords):
         if type(state) is dict and "_modules" in state and "_parameters" in state:
-            state = _complete_module_state(state)
+            state = _complete_module_state(keywords.get("obj"), state)
         return super().save_reduce(func, args, state, *rest, **keywords)
 
     def save_dtype(self, dtype) -> None:
@@ -131,7 +133,8 @@ def _pickler_class(pickle_module):
     base = pickle._Pickler if pickle_module is pickle else pickle_module.Pickler
     if not issubclass(base, pickle._Pickler):
         raise TypeError(
-            f"save: {pickle_module.__name__}.Pickler must derive from pickle._Pickler, as dill's does"
+            f"save: {pickle_module.__name__}.Pickler must derive from pickle._Pickler, as dill's "
+            "does"
         )
     functions = {
         type(torch.float32): _Naming.save_dtype,
@@ -248,7 +251,8 @@ def save(
     is_path = isinstance(f, (str, os.PathLike))
     if not is_path and not hasattr(f, "write"):
         raise AttributeError(
-            f"save: expected 'f' to be string, path, or a file-like object with a 'write' attribute, "
+            "save: expected 'f' to be string, path, or a file-like object with a 'write' "
+            "attribute, "
             f"got {type(f).__name__}"
         )
     buffer = io.BytesIO()

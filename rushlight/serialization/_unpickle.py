@@ -1,14 +1,15 @@
 """A pickle reader that can only build data.
 
-It is a small stack machine of our own: no opcode can import, look up an attribute or call anything but
-the makers it is given, so a hostile file can at worst describe strange data or fail.
+It is a small stack machine of our own: no opcode can import, look up an attribute or call anything
+but the makers it is given, so a hostile file can at worst describe strange data or fail.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from pickle import UnpicklingError, decode_long
-from struct import Struct, error as StructError
+from struct import Struct
+from struct import error as StructError
 
 _FLOAT = Struct(">d")
 _HANDLERS: dict[int, object] = {}
@@ -184,7 +185,9 @@ def _unsigned(code: bytes, size: int) -> None:
 
 def _sized(code: bytes, size: int, decode) -> None:
     """An opcode with a length of `size` bytes and that many bytes of content."""
-    _HANDLERS[code[0]] = lambda self: self.stack.append(decode(self, self.take(self.take_int(size))))
+    _HANDLERS[code[0]] = lambda self: self.stack.append(
+        decode(self, self.take(self.take_int(size)))
+    )
 
 
 def _text(self, data):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from itertools import pairwise
-from struct import Struct, error as StructError
+from struct import Struct
+from struct import error as StructError
 from zlib import crc32
 
 ALIGNMENT = 64
@@ -89,9 +90,7 @@ class ArchiveWriter:
             + _END64_LOCATOR.pack(b"PK\x06\x07", 0, end64, 1)
         )
         count = min(count, 0xFFFF)
-        self._put(
-            _END.pack(b"PK\x05\x06", 0, 0, count, count, _short(size), _short(start), 0)
-        )
+        self._put(_END.pack(b"PK\x05\x06", 0, 0, count, count, _short(size), _short(start), 0))
 
 
 def _short(value: int) -> int:
@@ -271,7 +270,10 @@ def _wide_fields(extra: bytes):
     """The 64-bit values of a zip64 extra field, in order; an error when one is missing."""
     at = 0
     while at + 4 <= len(extra):
-        kind, size = int.from_bytes(extra[at : at + 2], "little"), extra[at + 2] | extra[at + 3] << 8
+        kind, size = (
+            int.from_bytes(extra[at : at + 2], "little"),
+            extra[at + 2] | extra[at + 3] << 8,
+        )
         if kind == 1:
             for word in range(at + 4, min(at + 4 + size, len(extra)) - 7, 8):
                 yield int.from_bytes(extra[word : word + 8], "little")

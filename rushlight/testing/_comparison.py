@@ -121,7 +121,8 @@ def _compare_numbers(actual, expected, options: _Options, path: str) -> None:
 def _raise_number_mismatch(actual, expected, difference, relative, rtol, atol, path):
     exact = rtol == 0 and atol == 0
     raise _Mismatch(
-        f"Scalars are not {'equal' if exact else 'close'}!\n\nExpected {expected} but got {actual}.\n"
+        f"Scalars are not {'equal' if exact else 'close'}!\n\nExpected {expected} but got "
+        f"{actual}.\n"
         f"Absolute difference: {difference}{'' if exact else _up_to(atol)}\n"
         f"Relative difference: {relative}{'' if exact else _up_to(rtol)}",
         path,
@@ -203,8 +204,8 @@ def assert_close(
 ) -> None:
     """Raise AssertionError unless `|actual - expected| <= atol + rtol * |expected|` everywhere.
 
-    Compares tensors, arrays, numbers, None, and sequences and mappings of those. The tolerances follow
-    from the dtype unless both are given. `msg` replaces the message, or is a function of it.
+    Compares tensors, arrays, numbers, None, and sequences and mappings of those. The tolerances
+    follow from the dtype unless both are given. `msg` replaces the message, or is a function of it.
     """
     __tracebackhide__ = True
     if (rtol is None) != (atol is None):

@@ -31,7 +31,8 @@ def _bounds(dtype, low, high) -> tuple[float, float]:
         raise ValueError(f"`low` must be less than `high`, but got {low} >= {high}")
     if high < least or low > most:
         raise ValueError(
-            f"The value interval specified by `low` and `high` is [{low}, {high}), but {dtype} only "
+            f"The value interval specified by `low` and `high` is [{low}, {high}), but {dtype} "
+            "only "
             f"supports [{least}, {most})"
         )
     low, high = max(low, least), min(high, most)
@@ -69,8 +70,8 @@ def make_tensor(
 ) -> Tensor:
     """A tensor of uniform random numbers in [low, high), by default from -9 to 9.
 
-    `noncontiguous` leaves gaps in memory; `exclude_zero` replaces zeros by the smallest positive number
-    (1 for integers and bool).
+    `noncontiguous` leaves gaps in memory; `exclude_zero` replaces zeros by the smallest positive
+    number (1 for integers and bool).
     """
     if len(shape) == 1 and not isinstance(shape[0], int):
         shape = shape[0]
@@ -82,7 +83,8 @@ def make_tensor(
         )
     if requires_grad and not (dtype.is_floating_point or dtype.is_complex):
         raise ValueError(
-            f"`requires_grad=True` is not supported for boolean and integral dtypes, but got dtype={dtype}"
+            "`requires_grad=True` is not supported for boolean and integral dtypes, but got "
+            f"dtype={dtype}"
         )
     low, high = _bounds(dtype, low, high)
     count = 1

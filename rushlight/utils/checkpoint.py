@@ -60,7 +60,8 @@ def detach_variable(inputs: tuple) -> tuple[Tensor, ...]:
     """The inputs cut from the graph, asking for gradients where the originals did."""
     if not isinstance(inputs, tuple):
         raise RuntimeError(
-            f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}"
+            "Only tuple of tensors is supported. Got Unsupported input type: "
+            f"{type(inputs).__name__}"
         )
     return tuple(
         [x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs]
@@ -207,7 +208,8 @@ class _Frame:
             pass
         if len(found) != expected:
             raise CheckpointError(
-                "torch.utils.checkpoint: A different number of tensors was saved during the original "
+                "torch.utils.checkpoint: A different number of tensors was saved during the "
+                "original "
                 f"forward and recomputation.\nNumber of tensors saved during forward: {expected}\n"
                 f"Number of tensors saved during recomputation: {len(found)}."
             )
@@ -227,7 +229,8 @@ def _compare_facts(saved: list[dict], recomputed: list[dict]) -> None:
     ]
     if lines:
         raise CheckpointError(
-            "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata "
+            "torch.utils.checkpoint: Recomputed values for the following tensors have different "
+            "metadata "
             "than during the forward pass.\n" + "\n".join(lines)
         )
 
@@ -250,7 +253,8 @@ def checkpoint(
     """
     if use_reentrant is None:
         warnings.warn(
-            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting "
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. "
+            "Starting "
             "in PyTorch 2.9, calling checkpoint without use_reentrant will raise an exception. "
             "use_reentrant=False is recommended, but if you need to preserve the current default "
             "behavior, you can pass use_reentrant=True. Refer to docs for more details on the "

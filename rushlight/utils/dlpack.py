@@ -156,7 +156,8 @@ def _dtype_of(code: int, bits: int, lanes: int):
 def _from_capsule(capsule) -> Tensor:
     if not _is_valid(capsule, _NAME):
         raise RuntimeError(
-            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only "
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed "
+            "only "
             "once, so you might have already constructed a tensor from it once."
         )
     address = _get_pointer(capsule, _NAME)
@@ -189,7 +190,8 @@ def _from_capsule(capsule) -> Tensor:
 def from_dlpack(ext_tensor, *, device=None, copy: bool | None = None) -> Tensor:
     """A tensor over the memory of another library's array, or of a DLPack capsule.
 
-    `copy=True` copies; `copy=False` refuses what would need a copy, as a move to another `device` does.
+    `copy=True` copies; `copy=False` refuses what would need a copy, as a move to another `device`
+    does.
     """
     target = None if device is None else torch.device(device)
     if hasattr(ext_tensor, "__dlpack__"):

@@ -213,3 +213,41 @@ def test_big_endian_files_are_swapped():
     swapped.seek(0)
     loaded = torch.load(swapped)
     assert loaded["x"].tolist() == [1.0, 2.0] and loaded["c"].tolist() == [1 + 2j]
+
+
+def test_modules_are_named_as_pytorch_names_them():
+    from rushlight.serialization._names import file_name, find_object
+
+    checked = 0
+    for name in theirs.nn.modules.__all__:
+        known, ours = getattr(theirs.nn, name), getattr(torch.nn, name, None)
+        if ours is None:
+            continue
+        checked += 1
+        spelled = file_name(ours.__module__, ours.__qualname__)
+        assert spelled == (known.__module__, known.__qualname__)
+        assert find_object(*spelled) is ours
+    assert checked > 100
+
+
+def test_containers_and_attention_travel():
+    for writer, reader in ((torch, theirs), (theirs, torch)):
+        nn = writer.nn
+        model = nn.ModuleDict(
+            {
+                "list": nn.ParameterList([nn.Parameter(writer.ones(2))]),
+                "dict": nn.ParameterDict({"a": nn.Parameter(writer.ones(1))}),
+                "attention": nn.MultiheadAttention(4, 2),
+                "rnn": nn.LSTM(3, 4, 2),
+                "embedding": nn.Embedding(5, 3),
+            }
+        ).eval()
+        loaded = reader.load(save(writer, model), weights_only=False)
+        assert [n for n, _ in loaded.named_parameters()] == [n for n, _ in model.named_parameters()]
+        x = [[[0.1, 0.2, 0.3, 0.4]], [[0.5, 0.6, 0.7, 0.8]]]
+        a, b = writer.tensor(x), reader.tensor(x)
+        a, b = model["attention"](a, a, a)[0], loaded["attention"](b, b, b)[0]
+        assert a.flatten().tolist() == pytest.approx(b.flatten().tolist(), abs=1e-6)
+        a, b = writer.tensor(x)[..., :3], reader.tensor(x)[..., :3]
+        a, b = model["rnn"](a)[0], loaded["rnn"](b)[0]
+        assert a.flatten().tolist() == pytest.approx(b.flatten().tolist(), abs=1e-6)

@@ -61,7 +61,9 @@ def refused(buffer, match=None):
 
 
 def test_helper_makes_a_good_file():
-    loaded = torch.load(archive(tensor_pickle(), [("archive/data/0", struct.pack("<4f", 1, 2, 3, 4))]))
+    loaded = torch.load(
+        archive(tensor_pickle(), [("archive/data/0", struct.pack("<4f", 1, 2, 3, 4))])
+    )
     assert loaded.tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
@@ -198,7 +200,9 @@ def test_empty_file_is_end_of_file():
 
 def overlapping() -> bytes:
     """Two directory entries that point to one record."""
-    buffer = archive(tensor_pickle(), [("archive/data/0", bytes(16)), ("archive/data/1", bytes(16))])
+    buffer = archive(
+        tensor_pickle(), [("archive/data/0", bytes(16)), ("archive/data/1", bytes(16))]
+    )
     data = bytearray(buffer.getvalue())
     entries = [i for i in range(len(data)) if data[i : i + 4] == b"PK\x01\x02"]
     first, second = entries[-2], entries[-1]
