@@ -483,8 +483,7 @@ RL_KERNEL(linear) {
     g.bias = bias->bytes();
   } else if (bias) {
     const int64_t rows[2] = {x.size(0), n};
-    const Array flat = y.view(rows);
-    start_with(flat, *bias, 1);
+    start_with(bias->ndim() == 1 ? y.view(rows) : y, *bias, 1);
     g.beta = 1;
   }
   multiply(x.dtype(), g);

@@ -188,7 +188,9 @@ def _contract(inputs, output, operands):
     if extra:
         x = x.sum(extra)
         labels = [s for s in labels if s in output]
-    x = x.permute([labels.index(s) for s in output if s in labels])
+    order = [labels.index(s) for s in output if s in labels]
+    if order != sorted(order):
+        x = x.permute(order)
     if len(labels) < len(output):  # a subscript whose every size was 1 elsewhere
         for k, s in enumerate(output):
             if s not in labels:
@@ -250,7 +252,9 @@ def _multiply(left, right, keep, sizes):
 
 def _pointwise(a, a_labels, b, b_labels, order):
     def aligned(x, labels):
-        x = x.permute([labels.index(s) for s in order if s in labels])
+        places = [labels.index(s) for s in order if s in labels]
+        if places != sorted(places):
+            x = x.permute(places)
         for k, s in enumerate(order):
             if s not in labels:
                 x = x.unsqueeze(k)

@@ -251,29 +251,38 @@ def _column_times(g, input, other_shape):
         return conj(input).unsqueeze(-1) * g.unsqueeze(-2)
     if len(other_shape) == 2 and input.ndim > 2:
         # The batch joins the rows, so that one product sums over it.
-        return mm(conj(input).reshape(-1, input.shape[-1]).t(), g.reshape(-1, g.shape[-1]))
+        return mm(_rows(conj(input)).t(), _rows(g))
     return matmul(conj(input).mT, g)
 
 
-@op("", kernel="matmul", node="UnsafeView")
-class matmul_nd:
-    """`matmul` for the ranks that mm, mv and dot do not cover: batches are broadcast."""
+def _declare_matmul(own, node_name, shapes):
+    @op("", kernel="matmul", name=own, node=node_name)
+    class matmul:
+        """`matmul` for the ranks that mm, mv and dot do not cover: batches are broadcast."""
 
-    def forward(input, other):
-        return np.matmul(input, other)
+        def forward(input, other):
+            return np.matmul(input, other)
 
-    def grad_input(g, other, input_shape):
-        return _row_times(g, other, input_shape, other.ndim)
+        def grad_input(g, other, input_shape):
+            return _row_times(g, other, input_shape, other.ndim)
 
-    def grad_other(g, input, other_shape):
-        return _column_times(g, input, other_shape)
+        def grad_other(g, input, other_shape):
+            return _column_times(g, input, other_shape)
 
-    def samples(make):
-        yield make(2, 3, 4), make(4, 5)
-        yield make(2, 3, 4), make(4)
-        yield make(4), make(2, 4, 5)
-        yield make(3, 1, 3, 4), make(2, 4, 5)
-        yield make(3, 4), make(2, 4, 5)
+        def samples(make):
+            for a, b in shapes:
+                yield make(*a), make(*b)
+
+    return matmul
+
+
+# One operator, three names of its node, as PyTorch composes it by the ranks.
+_batched = _declare_matmul(
+    "matmul_batched", "UnsafeView",
+    [((2, 3, 4), (4, 5)), ((2, 3, 4), (4,)), ((4,), (2, 4, 5)), ((3, 1, 3, 4), (2, 4, 5))],
+)  # fmt: skip
+_folded = _declare_matmul("matmul_folded", "Clone", [((3, 4), (2, 4, 5))])
+_row = _declare_matmul("matmul_row", "SqueezeBackward4", [((4,), (4, 5))])
 
 
 @public("torch.matmul Tensor.matmul Tensor.__matmul__ linalg.matmul")
@@ -283,11 +292,11 @@ def matmul(input, other, *, out=None):
         ranks = input.ndim, other.ndim
     except AttributeError:
         ranks = 2, 2  # mm says what is wrong
-    function = _BY_RANKS.get(ranks, matmul_nd)
+    function = _BY_RANKS.get(ranks, _batched)
     return function(input, other) if out is None else function(input, other, out=out)
 
 
-_BY_RANKS = {(2, 2): mm, (2, 1): mv, (1, 1): dot, (3, 3): matmul_nd}
+_BY_RANKS = {(2, 2): mm, (2, 1): mv, (1, 1): dot, (1, 2): _row, (2, 3): _folded}
 
 
 @public("Tensor.__rmatmul__")
@@ -323,20 +332,23 @@ class linear_backward:
         gb = next(parts) if need_bias else None
         to_grad = to_input = to_weight = None
         if needs[0]:
-            terms = [linear(gi, weight) if gi is not None else None]
-            terms += [linear(input, gw) if gw is not None else None, gb]
+            terms = [linear(gi, conj(weight)) if gi is not None else None]
+            terms += [linear(conj(input), gw) if gw is not None else None, gb]
             to_grad = _total(terms)
         if needs[1] and gw is not None:
-            to_input = matmul(grad, gw)
+            to_input = matmul(conj(grad), gw)
         if needs[2] and gi is not None:
-            rows = grad.reshape(-1, grad.shape[-1])
-            to_weight = mm(rows.t(), gi.reshape(-1, gi.shape[-1]))
+            to_weight = mm(_rows(conj(grad)).t(), _rows(gi))
         return to_grad, to_input, to_weight
 
     def samples(make):
         yield make(3, 5), make(3, 4), make(5, 4), True, True, True
         yield make(2, 3, 5), make(2, 3, 4), make(5, 4), True, False, True
         yield make(5), make(4), make(5, 4), False, True, False
+
+
+def _rows(x):
+    return x.flatten(0, -2) if x.ndim > 1 else x.unsqueeze(0)
 
 
 def _total(terms):
@@ -362,13 +374,15 @@ def _declare_linear(own, node_name):
             want_bias = needs[2]
             plain = not want_bias or tuple(bias_shape) == (weight.shape[0],)
             parts = iter(
-                linear_backward(g, input, weight, needs[0], needs[1], want_bias and plain)
+                linear_backward(
+                    g, conj(input), conj(weight), needs[0], needs[1], want_bias and plain
+                )
             )
             gi = next(parts) if needs[0] else None
             gw = next(parts) if needs[1] else None
             gb = None
             if want_bias:
-                gb = next(parts) if plain else g.reshape(-1, weight.shape[0])
+                gb = next(parts) if plain else g
             return gi, gw, gb
 
         def samples(make):
@@ -384,6 +398,7 @@ _linear_addmm = _declare_linear("linear_addmm", "Addmm")
 _linear_view = _declare_linear("linear_view", "View")
 _linear_mm = _declare_linear("linear_mm", "Mm")
 _linear_unsafe_view = _declare_linear("linear_unsafe_view", "UnsafeView")
+_linear_row = _declare_linear("linear_row", "SqueezeBackward4")
 
 
 @public("F.linear")
@@ -398,4 +413,6 @@ def linear(input, weight, bias=None):
         return (_linear_addmm if ndim == 2 else _linear_view)(input, weight, bias)
     if flat and ndim:
         return matmul(input, weight)
-    return (_linear_mm if ndim == 2 else _linear_unsafe_view)(input, weight)
+    if ndim == 2:
+        return _linear_mm(input, weight)
+    return (_linear_unsafe_view if ndim != 1 else _linear_row)(input, weight)
