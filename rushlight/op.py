@@ -96,18 +96,21 @@ def op(
     *,
     kernel: str | None = None,
     pointwise: int = 0,
+    numbers: str | None = None,
     promote: str = "same",
     view: bool = False,
     outputs: tuple | str | None = None,
     varargs: str | None = None,
     node: str | None = None,
     differentiable: tuple | None = None,
+    grad_outputs: int = 99,
     name: str | None = None,
 ):
     """Declare an operator (see CONTRIBUTING.md); the class becomes the C++ callable itself.
 
     `names` says where it is public, `kernel` which kernel or loops run it, `pointwise` how many
-    leading parameters are element-wise operands, `node` how its grad_fn class is called.
+    leading parameters are element-wise operands, `numbers` which of them may be Python numbers
+    (default: all), `node` how its grad_fn class is called.
     """
 
     def declare(block):
@@ -119,6 +122,7 @@ def op(
         d = Declaration(own, forward)
         d.kernel = kernel or own
         d.pointwise = pointwise
+        d.numbers = -1 if numbers is None else sum(1 << d.params.index(p) for p in numbers.split())
         d.promote = 1 if promote == "float" else 0
         d.view = view
         d.outputs = 0 if outputs is None else 1 if outputs == "tuple" else 2
@@ -129,6 +133,7 @@ def op(
         output_names = outputs if isinstance(outputs, tuple) else ()
         if output_names:
             d.return_type = return_type(own, output_names)
+        d.grad_outputs = grad_outputs
         d.read_gradients(body, differentiable, output_names)
         made = _C.make_op(d)
         made.declaration = block

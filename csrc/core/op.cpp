@@ -392,11 +392,13 @@ PyObject* make_op(PyObject*, PyObject* d) {
     s.npositional = int_attr(d, "npositional");
     s.varargs = int_attr(d, "varargs");
     s.pointwise = int_attr(d, "pointwise");
+    s.numbers = static_cast<uint32_t>(int_attr(d, "numbers"));
     s.promote = static_cast<Promote>(int_attr(d, "promote"));
     s.view = int_attr(d, "view");
     s.outputs = static_cast<Outputs>(int_attr(d, "outputs"));
     Ref return_type(attr(d, "return_type"));
     if (return_type != Py_None) s.return_type = Py_NewRef(return_type);
+    s.grad_outputs = int_attr(d, "grad_outputs");
     s.node_name = PyUnicode_AsUTF8(node);  // "SumBackward0", or "SumBackward0 SumBackward1"
     if (const size_t space = s.node_name.find(' '); space != std::string::npos) {
       s.node_name_dim = s.node_name.substr(space + 1);

@@ -35,6 +35,7 @@ struct OpSpec {
   LoopTable* loops = nullptr;
   PyObject* forward = nullptr;          // Python over NumPy arrays, when there is no kernel
   int pointwise = 0;
+  uint32_t numbers = ~0u;               // bit per operand that may be a Python number
   Promote promote = Promote::Same;
   bool view = false;
   Outputs outputs = Outputs::One;
@@ -47,6 +48,7 @@ struct OpSpec {
   std::vector<int> differentiable;      // parameter indices
   std::vector<GradFn> grads;            // parallel to differentiable, or a single joint one
   bool joint = false;
+  int grad_outputs = 99;                // leading outputs that take gradients
   std::vector<SavedSlot> slots;
 };
 

@@ -242,6 +242,81 @@ void execute(Plan& p, double cost) {
   parallel_for(p.numel, std::max<int64_t>(static_cast<int64_t>(20000 / cost), 1), [&](int64_t a, int64_t b) { run_range(p, a, b); });
 }
 
+// -- tiles ------------------------------------------------------------------------------------
+// An operand that is contiguous along the second innermost dim (a transposed matrix) would be
+// gathered one element a cache line. Instead blocks of it are turned in a buffer, and the loop runs
+// over the rows of the block.
+constexpr int64_t kTileRows = 32, kTileCols = 256;
+
+bool transposed(const Plan& p, int k) {
+  const int last = p.ndim - 1;
+  return p.strides[k][last] != p.item[k] && p.strides[k][last] != 0 && p.strides[k][last - 1] == p.item[k];
+}
+
+bool tileable(const Plan& p) {
+  if (p.ndim < 2 || p.load[0] || p.strides[0][p.ndim - 1] != p.item[0]) return false;
+  bool any = false;
+  for (int k = 1; k < p.n; ++k) {
+    if (p.splat[k]) continue;
+    if (p.load[k] || p.item[k] > 8) return false;
+    if (transposed(p, k)) any = true;
+    else if (p.strides[k][p.ndim - 1] != p.item[k]) return false;
+  }
+  return any;
+}
+
+// Rows [begin, end) of the last two dims, for one index of the outer ones: `base` per operand.
+void run_tiles(const Plan& p, char* const* base, int64_t begin, int64_t end) {
+  alignas(64) char buffers[kMaxOperands][kTileRows * kTileCols * 8];
+  const int last = p.ndim - 1;
+  const int64_t cols = p.sizes[last];
+  for (int k = 1; k < p.n; ++k)
+    if (p.splat[k]) splat_fill(buffers[k], p.scalars[k], p.item[k], std::min(cols, kTileCols));
+  for (int64_t j = 0; j < cols; j += kTileCols) {
+    const int64_t width = std::min(kTileCols, cols - j);
+    for (int64_t i = begin; i < end; i += kTileRows) {
+      const int64_t height = std::min(kTileRows, end - i);
+      for (int k = 1; k < p.n; ++k) {
+        if (p.splat[k] || !transposed(p, k)) continue;
+        find_transpose(p.item[k])(buffers[k], kTileCols * p.item[k], base[k] + i * p.item[k] + j * p.strides[k][last], p.strides[k][last], height, width);
+      }
+      for (int64_t r = 0; r < height; ++r) {
+        char* args[kMaxOperands];
+        for (int k = 0; k < p.n; ++k) {
+          if (p.splat[k]) args[k] = buffers[k];
+          else if (k && transposed(p, k)) args[k] = buffers[k] + r * kTileCols * p.item[k];
+          else args[k] = base[k] + (i + r) * p.strides[k][last - 1] + j * p.item[k];
+        }
+        p.fn(args, width, p.params);
+      }
+    }
+  }
+}
+
+void execute_tiles(const Plan& p, double cost) {
+  const int outer = p.ndim - 2;
+  const int64_t rows = p.sizes[outer], count = p.numel / p.sizes[p.ndim - 1];
+  const int64_t grain = static_cast<int64_t>(20000 / (cost * static_cast<double>(p.sizes[p.ndim - 1]))) + 1;
+  NoGil nogil(p.numel, 20000);
+  parallel_for(count, std::max(grain, kTileRows), [&](int64_t a, int64_t b) {
+    while (a < b) {
+      const int64_t row = a % rows, stop = std::min(rows, row + b - a);
+      char* base[kMaxOperands];
+      for (int k = 0; k < p.n; ++k) {
+        base[k] = p.base[k];
+        if (p.splat[k]) continue;
+        int64_t rest = a / rows;
+        for (int d = outer - 1; d >= 0; --d) {
+          base[k] += rest % p.sizes[d] * p.strides[k][d];
+          rest /= p.sizes[d];
+        }
+      }
+      run_tiles(p, base, row, stop);
+      a += stop - row;
+    }
+  });
+}
+
 // Two operands over the same storage but not element on element: writing one would spoil the other.
 bool conflicts(const Array& out, const Array& in) {
   if (out.storage() != in.storage()) return false;
@@ -370,11 +445,15 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
       } else {
         uniform = uniform && a.contiguous() && a.dtype() == first->dtype() && a.same_shape(*first);
       }
-    } else if (scalar_value(o, &ops[k].scalar)) {
+    } else if ((spec.numbers >> k & 1) && scalar_value(o, &ops[k].scalar)) {
       kind.scalar(ops[k].scalar);
     } else {
       fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s", spec.name.c_str(), PyUnicode_AsUTF8(spec.params[k]), k + 1, Py_TYPE(o)->tp_name);
     }
+  }
+  if (!first) {
+    fail(ErrorType::Type, "%s() received an invalid combination of arguments: argument '%s' (position 1) must be Tensor, not %s", spec.name.c_str(),
+         PyUnicode_AsUTF8(spec.params[0]), Py_TYPE(args[0])->tp_name);
   }
   DType compute = kind.result();
   if (spec.promote == Promote::Float && is_integral(compute)) compute = default_dtype();
@@ -507,7 +586,8 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
   for (int k = 0; k < p.n; ++k) p.direct[k] = !p.splat[k] && !p.load[k] && linear(p, k, p.item[k]);
   bool converts = false;
   for (int k = 0; k < p.n; ++k) converts = converts || (!p.splat[k] && !p.direct[k]);
-  execute(p, loop->cost + (converts ? 0.3 : 0));
+  if (p.numel >= 4096 && tileable(p)) execute_tiles(p, loop->cost + 0.3);
+  else execute(p, loop->cost + (converts ? 0.3 : 0));
   return fresh;
 }
 

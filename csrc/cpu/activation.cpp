@@ -9,12 +9,9 @@
 namespace rl {
 namespace {
 
-constexpr double kRootHalf = 0.70710678118654752440;     // 1 / sqrt(2)
 constexpr double kInvRootTwoPi = 0.39894228040143267794;  // 1 / sqrt(2 pi)
 constexpr double kTanhScale = 0.79788456080286535588;     // sqrt(2 / pi)
 constexpr double kTanhCube = 0.044715;
-
-template <class T> inline T absolute(T x) { return std::fabs(x); }
 
 // The C++ library's log1p(exp(x)) would overflow: max(x, 0) + log1p(exp(-|x|)).
 template <class T> inline T soft_plus(T x) {
@@ -22,9 +19,6 @@ template <class T> inline T soft_plus(T x) {
   return high + vlog1p(vexp(-std::fabs(x)));
 }
 
-template <class T> inline T normal_cdf(T x) {
-  return (1 + verf(x * static_cast<T>(kRootHalf))) * T(0.5);
-}
 template <class T> inline T tanh_argument(T x) {
   return static_cast<T>(kTanhScale) * (x + static_cast<T>(kTanhCube) * x * x * x);
 }
@@ -117,10 +111,10 @@ void register_gates() {
 }
 
 void register_gelu() {
-  unary<[](auto x) { return x * normal_cdf(x); }>("gelu", Reals{}, 0.7);
+  unary<[](auto x) { return x * vnormal_cdf(x); }>("gelu", Reals{}, 0.7);
   binary<[]<class T>(T g, T x) {
     const T density = static_cast<T>(kInvRootTwoPi) * vexp(x * x * T(-0.5));
-    return g * (normal_cdf(x) + x * density);
+    return g * (vnormal_cdf(x) + x * density);
   }>("gelu_backward", Reals{}, 1.0);
   unary<[]<class T>(T x) { return T(0.5) * x * (1 + vtanh(tanh_argument(x))); }>("gelu_tanh", Reals{}, 0.8);
   binary<[]<class T>(T g, T x) {

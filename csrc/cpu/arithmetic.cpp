@@ -183,6 +183,15 @@ void register_sums() {
     const T alpha = parameter<T>(c[0], "alpha");
     return [=](T a, T b) { return sub_values(b, mul_values(alpha, a)); };
   }>("rsub", Numbers{});
+  // bfloat16 without a detour through buffers of floats.
+  binary_with<[]<class T>(const double* c) {
+    const float alpha = static_cast<float>(c[0]);
+    return [=](T a, T b) { return T(static_cast<float>(a) + alpha * static_cast<float>(b)); };
+  }>("add", Types<BFloat16>{});
+  binary_with<[]<class T>(const double* c) {
+    const float alpha = static_cast<float>(c[0]);
+    return [=](T a, T b) { return T(static_cast<float>(a) - alpha * static_cast<float>(b)); };
+  }>("sub", Types<BFloat16>{});
   const auto no_bools = [](char* const*, int64_t, const double*) {
     fail(ErrorType::Runtime,
          "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
@@ -201,6 +210,7 @@ void register_sums() {
 
 void register_products() {
   binary<[]<class T>(T a, T b) { return mul_values(a, b); }>("mul", Everything{});
+  binary<[]<class T>(T a, T b) { return T(static_cast<float>(a) * static_cast<float>(b)); }>("mul", Types<BFloat16>{});
   binary<[](auto a, auto b) { return a / b; }>("div", Reals{});
   binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Complexes{}, 2.0);
   binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>("div_trunc", IntegersReals{}, 1.0);

@@ -218,6 +218,32 @@ inline float verf(float x) {
   return a < 1.0f ? x * p : x != x ? x : big;
 }
 
+// The normal distribution's probability below x: half of erfc as a power of two whose exponent is
+// a polynomial in |x|. Absolute error 1e-7, and relative error 4e-6 down to x = -5.
+inline float vnormal_cdf(float x) {
+  const float a = std::fabs(x), c = a > 6.0f ? 6.0f : a;
+  float q = -5.12867217e-07f;
+  q = q * c + 9.56030106e-06f;
+  q = q * c - 7.49741831e-05f;
+  q = q * c + 0.000284348595f;
+  q = q * c - 1.49922224e-05f;
+  q = q * c - 0.00693111848f;
+  q = q * c + 0.0524347645f;
+  q = q * c + 0.45922145f;
+  q = q * c + 1.15110427f;
+  const float y = -1.0f - q * c;
+  int32_t n;
+  const float f = y - round_to_int(y, &n);
+  float p = 0.000154753863f;
+  p = p * f + 0.00134002995f;
+  p = p * f + 0.00961800695f;
+  p = p * f + 0.055503277f;
+  p = p * f + 0.240226513f;
+  p = p * f + 0.693147206f;
+  const float tail = a > 6.0f ? 0.0f : (1.0f + f * p) * power_of_two(n);
+  return x > 0.0f ? 1.0f - tail : tail;
+}
+
 // The same names for double go to the C library.
 inline double vexp(double x) { return ::exp(x); }
 inline double vexp2(double x) { return ::exp2(x); }
@@ -229,6 +255,7 @@ inline double vlog1p(double x) { return ::log1p(x); }
 inline double vtanh(double x) { return ::tanh(x); }
 inline double vsigmoid(double x) { return 1.0 / (1.0 + ::exp(-x)); }
 inline double verf(double x) { return ::erf(x); }
+inline double vnormal_cdf(double x) { return 0.5 * (1.0 + ::erf(x * 0.70710678118654752440)); }
 
 inline float vsin(float x) { return ::sinf(x); }
 inline double vsin(double x) { return ::sin(x); }
