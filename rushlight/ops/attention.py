@@ -119,7 +119,8 @@ def _probabilities(query, key, attn_mask, is_causal, scale):
     signed = -root if scale < 0 else root
     s = (query * signed) @ (key * root).transpose(-1, -2)
     if is_causal:
-        attn_mask = _causal_mask(s.shape[-2], s.shape[-1])
+        above = _causal_mask(s.shape[-2], s.shape[-1]).logical_not()
+        s = s.masked_fill(above, float("-inf"))
     if attn_mask is None:
         return s.softmax(-1)
     if attn_mask.dtype is _C.bool:
@@ -132,7 +133,7 @@ def _probabilities(query, key, attn_mask, is_causal, scale):
     return s.masked_fill(hidden, 0.0).softmax(-1).masked_fill(hidden, 0.0)
 
 
-def _check(query, key, value, attn_mask, dropout_p, is_causal):
+def _check(query, key, value, attn_mask, dropout_p):
     if not (query.dtype is key.dtype is value.dtype):
         q, k, v = (_short_name(t.dtype) for t in (query, key, value))
         raise RuntimeError(
@@ -150,11 +151,6 @@ def _check(query, key, value, attn_mask, dropout_p, is_causal):
                 "Expected attn_mask dtype to be bool or float or to match query dtype, but got "
                 f"attn_mask.dtype: {_short_name(attn_mask.dtype)} and  query.dtype: "
                 f"{_short_name(query.dtype)} instead."
-            )
-        if is_causal and attn_mask is not None:
-            raise RuntimeError(
-                "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
-                "is_causal=True"
             )
     if not 0 <= dropout_p <= 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
@@ -192,7 +188,7 @@ def scaled_dot_product_attention(
     attn_mask: bool (True takes part) or added to the scores, broadcast to (..., L, S).
     scale: 1 / sqrt(E) by default. enable_gqa: key and value have fewer heads, shared in groups.
     """
-    _check(query, key, value, attn_mask, dropout_p, is_causal)
+    _check(query, key, value, attn_mask, dropout_p)
     if scale is None:
         scale = query.shape[-1] ** -0.5 if query.shape[-1] else 1.0
     heads = query.shape[-3] if query.ndim > 2 else 1
