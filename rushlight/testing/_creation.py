@@ -24,9 +24,8 @@ def _bounds(dtype, low, high) -> tuple[float, float]:
         least, most = limits.min, limits.max + 1
     low = default[0] if low is None else low
     high = default[1] if high is None else high
-    for name, value in (("low", low), ("high", high)):
-        if value != value:
-            raise ValueError(f"`low` and `high` cannot be NaN, but got {name}={value}")
+    if low != low or high != high:
+        raise ValueError(f"`low` and `high` cannot be NaN, but got low={low} and high={high}")
     if low >= high and not (low == high and (dtype.is_floating_point or dtype.is_complex)):
         raise ValueError(f"`low` must be less than `high`, but got {low} >= {high}")
     if high < least or low > most:
@@ -43,18 +42,16 @@ def _bounds(dtype, low, high) -> tuple[float, float]:
 
 
 def _values(shape, dtype, device, low, high) -> Tensor:
-    if dtype.is_complex:
-        part = torch.float64 if dtype == torch.complex128 else torch.float32
-        real, imag = (_values(shape, part, device, low, high) for _ in range(2))
-        return torch.complex(real, imag).to(dtype)
-    if dtype.is_floating_point:
-        # Blending the ends, since their distance may exceed the dtype.
-        weight = torch.rand(shape, dtype=torch.float64, device=device)
-        return (weight * high + (1 - weight) * low).clamp(low, high).to(dtype)
-    if high - low > 2**63 - 1 or high > 2**63 - 1:
-        bits = torch.randint(-(2**63), 2**63 - 1, shape, dtype=torch.int64, device=device)
-        return bits.to(dtype)
-    return torch.randint(low, high, shape, dtype=torch.int64, device=device).to(dtype)
+    """Uniform numbers, drawn as PyTorch draws them: the same seed gives the same tensor."""
+    if not (dtype.is_floating_point or dtype.is_complex):
+        return torch.randint(low, high, shape, dtype=dtype, device=device)
+    result = torch.empty(shape, dtype=dtype, device=device)
+    real = torch.view_as_real(result) if dtype.is_complex else result
+    if high - low > torch.finfo(real.dtype).max:
+        real.uniform_(low / 2, high / 2).mul_(2)  # the whole range does not fit
+    else:
+        real.uniform_(low, high)
+    return result
 
 
 def make_tensor(
@@ -87,11 +84,9 @@ def make_tensor(
             f"dtype={dtype}"
         )
     low, high = _bounds(dtype, low, high)
-    count = 1
-    for size in shape:
-        count *= size
-    if noncontiguous and count > 1:
-        result = _values((*shape, 2), dtype, device, low, high)[..., 0]
+    if noncontiguous and shape and torch.Size(shape).numel() > 1:
+        wide = (*shape[:-1], 2 * shape[-1])
+        result = _values(wide, dtype, device, low, high)[..., 1::2]
     else:
         result = _values(shape, dtype, device, low, high)
     if memory_format is not None:
