@@ -110,7 +110,7 @@ def op(
 
     `names` says where it is public, `kernel` which kernel or loops run it, `pointwise` how many
     leading parameters are element-wise operands, `numbers` which of them may be Python numbers
-    (default: all), `node` how its grad_fn class is called.
+    (default: all; none of a single one), `node` how its grad_fn class is called.
     """
 
     def declare(block):
@@ -122,7 +122,8 @@ def op(
         d = Declaration(own, forward)
         d.kernel = kernel or own
         d.pointwise = pointwise
-        d.numbers = -1 if numbers is None else sum(1 << d.params.index(p) for p in numbers.split())
+        chosen = "" if numbers is None and pointwise == 1 else numbers
+        d.numbers = -1 if chosen is None else sum(1 << d.params.index(p) for p in chosen.split())
         d.promote = 1 if promote == "float" else 0
         d.view = view
         d.outputs = 0 if outputs is None else 1 if outputs == "tuple" else 2

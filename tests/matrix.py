@@ -25,8 +25,10 @@ class Maker:
     def __call__(self, *shape, dtype=None, low=-1, high=1, grad=True):
         wanted = dtype or self.dtype
         wanted = getattr(torch, wanted) if isinstance(wanted, str) else wanted
+        if dtype is None and high == 1 and not (wanted.is_floating_point or wanted.is_complex):
+            high = 4  # the declaration's range is for real numbers
         values = self.values(shape, wanted, low, high)
-        t = torch.from_numpy(np.ascontiguousarray(values)).to(wanted)
+        t = torch.from_numpy(np.ascontiguousarray(values).reshape(shape)).to(wanted)
         t = self.arranged(t)
         differentiable = wanted.is_floating_point or wanted.is_complex
         if self.grad and grad and differentiable:
@@ -40,8 +42,8 @@ class Maker:
             return self.random.uniform(low, high, shape)
         if wanted is torch.bool:
             return self.random.integers(0, 2, shape).astype(bool)
-        low, high = (0, max(int(high), 3)) if wanted is torch.uint8 else (math.floor(low), int(high))
-        return self.random.integers(low, max(high, low) + 3, shape)
+        low = max(math.floor(low), 0) if wanted is torch.uint8 else math.floor(low)
+        return self.random.integers(low, max(math.ceil(high), low + 1), shape)
 
     def arranged(self, t):
         if self.layout == "transposed" and t.ndim >= 2:

@@ -473,7 +473,7 @@ void record_outputs(Recording& r, const OpSpec& s, Tensor* const* outputs, int c
     saved.version = t->array.storage()->version;
     saved.output_nr = static_cast<uint32_t>(slot.index);
   }
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < std::min(count, s.grad_outputs); ++i) {
     if (is_differentiable(outputs[i]->array.dtype())) attach(n, outputs[i], i);
   }
 }

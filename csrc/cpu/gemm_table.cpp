@@ -26,7 +26,13 @@ void register_gemm(int level, DType t, const GemmKernel& kernel) {
   if (level <= cpu_level() && level > e.level) e = {kernel, level};
 }
 
-const GemmKernel& gemm_kernel(DType t) { return gemm_table()[static_cast<int>(t)].kernel; }
+const GemmKernel& gemm_kernel(DType t) {
+  const GemmKernel& k = gemm_table()[static_cast<int>(t)].kernel;
+  if (!k.run) {
+    fail(ErrorType::NotImplemented, "\"addmm_impl_cpu_\" not implemented for '%s'", dtype_scalar_name(t));
+  }
+  return k;
+}
 GemmFn find_gemm(DType t) { return gemm_kernel(t).run; }
 
 void* thread_buffer(int slot, size_t bytes) {

@@ -296,32 +296,24 @@ template <class T, int Sign> T extreme(T best, T x) {
 }
 
 template <class T, int Sign> T extreme_run(const T* p, int64_t n) {
-  constexpr int L = kLanes<T>;
-  typedef typename VecOf<T>::type V;
-  int64_t i = 0;
   T best = p[0];
-  if (n >= L) {
-    V a, b, t;
-    load_vec<T>(a, p);
-    b = a;
-    const auto take = [](V& m, const V& x) {
-      if constexpr (std::is_floating_point_v<T>)
-        m = ((Sign > 0 ? x > m : x < m) | (x != x)) ? x : m;
-      else
-        m = (Sign > 0 ? x > m : x < m) ? x : m;
-    };
-    for (i = L; i + 2 * L <= n; i += 2 * L) {
-      load_vec<T>(t, p + i), take(a, t);
-      load_vec<T>(t, p + i + L), take(b, t);
+  uint32_t nan = 0;
+  // NaN is looked for apart, so that the comparison is a plain vector maximum.
+  if constexpr (Sign > 0) {
+#pragma omp simd reduction(max : best) reduction(| : nan)
+    for (int64_t i = 0; i < n; ++i) {
+      best = p[i] > best ? p[i] : best;
+      if constexpr (std::is_floating_point_v<T>) nan |= p[i] != p[i];
     }
-    for (; i + L <= n; i += L) load_vec<T>(t, p + i), take(a, t);
-    take(a, b);
-    T lane[L];
-    __builtin_memcpy(lane, &a, 64);
-    best = lane[0];
-    for (int l = 1; l < L; ++l) best = extreme<T, Sign>(best, lane[l]);
+  } else {
+#pragma omp simd reduction(min : best) reduction(| : nan)
+    for (int64_t i = 0; i < n; ++i) {
+      best = p[i] < best ? p[i] : best;
+      if constexpr (std::is_floating_point_v<T>) nan |= p[i] != p[i];
+    }
   }
-  for (; i < n; ++i) best = extreme<T, Sign>(best, p[i]);
+  if constexpr (std::is_floating_point_v<T>)
+    if (nan) return std::numeric_limits<T>::quiet_NaN();
   return best;
 }
 

@@ -1,4 +1,4 @@
-"""Recurrent networks: one layer and direction at a time, and the single steps.
+"""Recurrent networks: one layer and direction at a time, fused where the operator can.
 
 Shapes: input (T, N, I), hidden (N, H), weights (G H, I) and (G H, H or P), where G is 1 for RNN,
 4 for LSTM (input, forget, cell, output) and 3 for GRU (reset, update, new).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import rushlight as torch
 
+from ..ops.rnn import run_layer as fused_layer
 from . import functional as F
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
@@ -54,6 +55,11 @@ def run_layer(mode, input, state, weights, reverse, batch_sizes=None):
     for what is missing. With `batch_sizes` the input is packed: rows of all time steps in one
     (sum, I) matrix, the sequences sorted by falling length.
     """
+    if batch_sizes is None:
+        fused = fused_layer(mode, input, state, weights, reverse)
+        if fused is not None:
+            return fused
+    if batch_sizes is None:
     w_ih, w_hh, b_ih, b_hh, w_hr = weights
     projected = F.linear(input, w_ih, b_ih)
     if batch_sizes is not None:

@@ -73,7 +73,7 @@ class leak:
         yield make(3, 5), 0.01
 
 
-@op("", pointwise=2, node="PreluKernel")
+@op("", pointwise=2, numbers="", node="PreluKernel")
 class prelu_elements:
     """Negative elements scaled by the weight in the same place."""
 

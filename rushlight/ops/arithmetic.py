@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
 from ..op import conj, inplace_form, op, public
 
@@ -60,7 +61,7 @@ class sub:
         yield make(2, 3), make(2, 3), {"alpha": 2}
 
 
-@op("torch.rsub", pointwise=2)
+@op("torch.rsub", pointwise=2, numbers="other")
 class rsub:
     """`other - alpha * input`, element by element."""
 
@@ -114,6 +115,14 @@ class neg:
 
     def samples(make):
         yield (make(3, 5),)
+
+
+@public("torch.positive Tensor.positive")
+def positive(input):
+    """The tensor itself; RuntimeError for a bool tensor."""
+    if input.dtype is _C.bool:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
 
 
 # -- quotients --------------------------------------------------------------------------------
@@ -228,6 +237,12 @@ public("torch.div torch.divide Tensor.div Tensor.divide")(divide)
 public("Tensor.div_ Tensor.divide_")(divide_)
 
 
+@public("Tensor.__rdiv__")
+def reversed_division(input, other):
+    """`other / input`."""
+    return div(other, input)
+
+
 @op(
     "torch.remainder Tensor.remainder Tensor.remainder_ Tensor.__mod__",
     node="RemainderBackward1", pointwise=2,
@@ -248,7 +263,7 @@ class remainder:
         yield from positive_samples(make)
 
 
-@op("torch.fmod Tensor.fmod Tensor.fmod_", node="FmodBackward1", pointwise=2)
+@op("torch.fmod Tensor.fmod Tensor.fmod_", node="FmodBackward1", pointwise=2, numbers="other")
 class fmod:
     """The remainder with the sign of the dividend, as C's fmod."""
 
@@ -285,7 +300,7 @@ class reciprocal:
 # -- sums of products -------------------------------------------------------------------------
 
 
-@op("torch.addcmul Tensor.addcmul Tensor.addcmul_", pointwise=3)
+@op("torch.addcmul Tensor.addcmul Tensor.addcmul_", pointwise=3, numbers="")
 class addcmul:
     """`input + value * tensor1 * tensor2`, element by element."""
 
@@ -306,7 +321,7 @@ class addcmul:
         yield make(3, 5), make(3, 1), make(5), {"value": 2}
 
 
-@op("torch.addcdiv Tensor.addcdiv Tensor.addcdiv_", pointwise=3)
+@op("torch.addcdiv Tensor.addcdiv Tensor.addcdiv_", pointwise=3, numbers="")
 class addcdiv:
     """`input + value * tensor1 / tensor2`, element by element."""
 
@@ -400,7 +415,7 @@ def lerp_(input, end, weight):
 # -- integers ---------------------------------------------------------------------------------
 
 
-@op("torch.gcd torch.gcd_ Tensor.gcd Tensor.gcd_", pointwise=2)
+@op("torch.gcd torch.gcd_ Tensor.gcd Tensor.gcd_", pointwise=2, numbers="")
 class gcd:
     """The greatest common divisor of integers; zero for two zeros."""
 
@@ -413,7 +428,7 @@ class gcd:
         yield make(3, 5, dtype=int64, low=-20, high=20), make(5, dtype=int64, low=-20, high=20)
 
 
-@op("torch.lcm torch.lcm_ Tensor.lcm Tensor.lcm_", pointwise=2)
+@op("torch.lcm torch.lcm_ Tensor.lcm Tensor.lcm_", pointwise=2, numbers="")
 class lcm:
     """The least common multiple of integers."""
 
@@ -426,7 +441,7 @@ class lcm:
         yield make(3, 5, dtype=int64, low=-20, high=20), make(5, dtype=int64, low=-20, high=20)
 
 
-@op("torch.ldexp torch.ldexp_ Tensor.ldexp Tensor.ldexp_", promote="float", pointwise=2)
+@op("torch.ldexp torch.ldexp_ Tensor.ldexp Tensor.ldexp_", promote="float", pointwise=2, numbers="")
 class ldexp:
     """`input` times two to the power `other`."""
 

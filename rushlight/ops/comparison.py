@@ -27,7 +27,7 @@ def shift_samples(make):
     yield make(2, 3, dtype=int64, low=-9, high=9), 3
 
 
-@op("torch.eq Tensor.eq Tensor.eq_ Tensor.__eq__", pointwise=2)
+@op("torch.eq Tensor.eq Tensor.eq_ Tensor.__eq__", pointwise=2, numbers="other")
 class eq:
     """Whether elements are equal."""
 
@@ -41,7 +41,7 @@ class eq:
 @op(
     "torch.ne Tensor.ne Tensor.ne_ torch.not_equal Tensor.not_equal Tensor.not_equal_ "
     "Tensor.__ne__",
-    pointwise=2,
+    pointwise=2, numbers="other",
 )
 class ne:
     """Whether elements differ; NaN differs from everything."""
@@ -53,7 +53,7 @@ class ne:
         yield from pair_samples(make)
 
 
-@op("torch.lt Tensor.lt Tensor.lt_ torch.less Tensor.less Tensor.less_ Tensor.__lt__", pointwise=2)
+@op("torch.lt Tensor.lt Tensor.lt_ torch.less Tensor.less Tensor.less_ Tensor.__lt__", pointwise=2, numbers="other")
 class lt:
     """Whether elements of `input` are less."""
 
@@ -67,7 +67,7 @@ class lt:
 @op(
     "torch.le Tensor.le Tensor.le_ torch.less_equal Tensor.less_equal Tensor.less_equal_ "
     "Tensor.__le__",
-    pointwise=2,
+    pointwise=2, numbers="other",
 )
 class le:
     """Whether elements of `input` are less or equal."""
@@ -81,7 +81,7 @@ class le:
 
 @op(
     "torch.gt Tensor.gt Tensor.gt_ torch.greater Tensor.greater Tensor.greater_ Tensor.__gt__",
-    pointwise=2,
+    pointwise=2, numbers="other",
 )
 class gt:
     """Whether elements of `input` are greater."""
@@ -96,7 +96,7 @@ class gt:
 @op(
     "torch.ge Tensor.ge Tensor.ge_ torch.greater_equal Tensor.greater_equal "
     "Tensor.greater_equal_ Tensor.__ge__",
-    pointwise=2,
+    pointwise=2, numbers="other",
 )
 class ge:
     """Whether elements of `input` are greater or equal."""
@@ -207,7 +207,7 @@ def isneginf(input, *, out=None):
 # -- closeness --------------------------------------------------------------------------------
 
 
-@op("", name="isclose", pointwise=2)
+@op("", name="isclose", pointwise=2, numbers="")
 class close:
     """Whether `|input - other| <= atol + rtol * |other|`."""
 
@@ -265,7 +265,7 @@ def equal(input, other):
 # -- logic and bits ---------------------------------------------------------------------------
 
 
-@op("torch.logical_and Tensor.logical_and Tensor.logical_and_", pointwise=2)
+@op("torch.logical_and Tensor.logical_and Tensor.logical_and_", pointwise=2, numbers="")
 class logical_and:
     """Whether both elements are true (not zero)."""
 
@@ -276,7 +276,7 @@ class logical_and:
         yield from pair_samples(make)
 
 
-@op("torch.logical_or Tensor.logical_or Tensor.logical_or_", pointwise=2)
+@op("torch.logical_or Tensor.logical_or Tensor.logical_or_", pointwise=2, numbers="")
 class logical_or:
     """Whether either element is true (not zero)."""
 
@@ -287,7 +287,7 @@ class logical_or:
         yield from pair_samples(make)
 
 
-@op("torch.logical_xor Tensor.logical_xor Tensor.logical_xor_", pointwise=2)
+@op("torch.logical_xor Tensor.logical_xor Tensor.logical_xor_", pointwise=2, numbers="")
 class logical_xor:
     """Whether exactly one element is true (not zero)."""
 

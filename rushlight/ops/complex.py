@@ -7,7 +7,7 @@ from .._lazy import np
 from ..op import op, public
 
 
-@op("", pointwise=2, name="complex")
+@op("", pointwise=2, numbers="", name="complex")
 class join_parts:
     """`real + i imag`."""
 
@@ -24,7 +24,7 @@ class join_parts:
         yield make(3, 5), make(3, 5)
 
 
-@op("", pointwise=2, name="polar")
+@op("", pointwise=2, numbers="", name="polar")
 class join_polar:
     """`abs (cos(angle) + i sin(angle))`."""
 

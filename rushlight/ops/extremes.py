@@ -20,7 +20,7 @@ def shared(g, input, other, loses):
     )
 
 
-@op("torch.maximum Tensor.maximum", pointwise=2)
+@op("torch.maximum Tensor.maximum", pointwise=2, numbers="")
 class maximum:
     """The larger of two, element by element; NaN wins."""
 
@@ -37,7 +37,7 @@ class maximum:
         yield from pair_samples(make)
 
 
-@op("torch.minimum Tensor.minimum", pointwise=2)
+@op("torch.minimum Tensor.minimum", pointwise=2, numbers="")
 class minimum:
     """The smaller of two, element by element; NaN wins."""
 
@@ -54,7 +54,7 @@ class minimum:
         yield from pair_samples(make)
 
 
-@op("torch.fmax Tensor.fmax", pointwise=2)
+@op("torch.fmax Tensor.fmax", pointwise=2, numbers="")
 class fmax:
     """The larger of two, element by element; NaN loses to a number."""
 
@@ -71,7 +71,7 @@ class fmax:
         yield from pair_samples(make)
 
 
-@op("torch.fmin Tensor.fmin", pointwise=2)
+@op("torch.fmin Tensor.fmin", pointwise=2, numbers="")
 class fmin:
     """The smaller of two, element by element; NaN loses to a number."""
 

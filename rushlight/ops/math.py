@@ -259,7 +259,7 @@ class atan:
 
 @op(
     "torch.atan2 Tensor.atan2 Tensor.atan2_ torch.arctan2 Tensor.arctan2 Tensor.arctan2_",
-    node="Atan2Backward0", promote="float", pointwise=2,
+    node="Atan2Backward0", promote="float", pointwise=2, numbers="",
 )
 class atan2:
     """The angle of the point (other, input), in (-pi, pi]."""
@@ -435,7 +435,7 @@ class rsqrt:
         yield (make(3, 5, low=0.2, high=2),)
 
 
-@op("torch.hypot Tensor.hypot Tensor.hypot_", pointwise=2)
+@op("torch.hypot Tensor.hypot Tensor.hypot_", pointwise=2, numbers="")
 class hypot:
     """The length of the hypotenuse."""
 
@@ -474,7 +474,7 @@ class logit:
         yield make(3, 5, low=0.05, high=0.95), 0.2
 
 
-@op("torch.logaddexp Tensor.logaddexp", pointwise=2)
+@op("torch.logaddexp Tensor.logaddexp", pointwise=2, numbers="")
 class logaddexp:
     """`log(exp(input) + exp(other))`, without overflow."""
 
@@ -496,7 +496,7 @@ class logaddexp:
         yield make(2, 3), make(3)
 
 
-@op("torch.logaddexp2 Tensor.logaddexp2", node="Logaddexp2Backward0", pointwise=2)
+@op("torch.logaddexp2 Tensor.logaddexp2", node="Logaddexp2Backward0", pointwise=2, numbers="")
 class logaddexp2:
     """`log2(2**input + 2**other)`, without overflow."""
 

@@ -207,7 +207,7 @@ class rad2deg:
         yield (make(3, 5, low=-6, high=6),)
 
 
-@op("torch.copysign Tensor.copysign Tensor.copysign_", promote="float", pointwise=2)
+@op("torch.copysign Tensor.copysign Tensor.copysign_", promote="float", pointwise=2, numbers="other")
 class copysign:
     """The size of `input` with the sign of `other`."""
 
@@ -225,18 +225,24 @@ class copysign:
         yield make(3, 5), -1.0
 
 
-@op("torch.nextafter Tensor.nextafter Tensor.nextafter_", pointwise=2)
+@op("torch.nextafter Tensor.nextafter Tensor.nextafter_", pointwise=2, numbers="")
 class nextafter:
     """The next representable number after `input` toward `other`."""
 
     def forward(input, other):
         return np.nextafter(input, other)
 
+    def grad_input(g, input, other):
+        return g.masked_fill(input == other, 0)
+
+    def grad_other(g):
+        return zeros_of(g)
+
     def samples(make):
         yield make(3, 5), make(3, 5)
 
 
-@op("", name="heaviside", pointwise=2)
+@op("", name="heaviside", pointwise=2, numbers="")
 class step:
     """Zero for negative elements, one for positive ones, `values` at zero."""
 

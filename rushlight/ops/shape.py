@@ -178,7 +178,7 @@ class select:
     """One slice along `dim`."""
 
     def forward(input, dim, index):
-        return input[(slice(None),) * (dim % input.ndim) + (index,)]
+        return input[(_python_slice(None),) * (dim % input.ndim) + (index,)]
 
     def grad_input(g, input_shape, dim, index):
         return select_backward(g, input_shape, dim, index)
@@ -194,7 +194,7 @@ class select_backward:
 
     def forward(g, shape, dim, index):
         out = np.zeros(shape, g.dtype)
-        out[(slice(None),) * (dim % len(shape)) + (index,)] = g
+        out[(_python_slice(None),) * (dim % len(shape)) + (index,)] = g
         return out
 
     def grad_g(g, dim, index):

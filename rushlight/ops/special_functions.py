@@ -150,3 +150,20 @@ class zeta:
 
     def samples(make):
         yield make(3, 5, low=2, high=4), make(3, 5, low=0.5, high=3)
+
+
+@public("torch.mvlgamma Tensor.mvlgamma special.multigammaln")
+def mvlgamma(input, p, *, out=None):
+    """The logarithm of the multivariate gamma function of dimension `p` >= 1."""
+    if p < 1:
+        raise RuntimeError("mvlgamma: p has to be greater than or equal to 1")
+    total = input.lgamma() + 0.25 * p * (p - 1) * math.log(math.pi)
+    for i in range(1, p):
+        total = total + (input - 0.5 * i).lgamma()
+    return total if out is None else out.copy_(total)
+
+
+@public("Tensor.mvlgamma_")
+def mvlgamma_(input, p):
+    """`mvlgamma`, in place."""
+    return input.copy_(mvlgamma(input, p))

@@ -9,9 +9,8 @@ import warnings
 import rushlight as torch
 from rushlight import Tensor
 
-from .. import functional as F
 from .. import init
-from .._functional_rnn import GATES, gru_step, lstm_step, rnn_step, run_network
+from .._functional_rnn import GATES, run_network
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
 from .module import Module
@@ -384,8 +383,8 @@ class RNNCellBase(Module):
                 f"{self._get_name()}: Expected {name} to be 1D or 2D, got {tensor.dim()}D instead"
             )
 
-    def _prepare(self, input, states):
-        """Batched input and states, checked against each other and the weights."""
+    def _step(self, cell, input, states):
+        """One step by the operator `cell`, on a batch of one where there is none."""
         single = input.dim() == 1
         if single:
             input = input.unsqueeze(0)
@@ -395,23 +394,13 @@ class RNNCellBase(Module):
             states = (zeros, zeros)
         elif single:
             states = tuple(s.unsqueeze(0) if s.dim() == 1 else s for s in states)
-        if input.size(1) != self.input_size:
-            raise RuntimeError(
-                f"input has inconsistent input_size: got {input.size(1)} expected "
-                f"{self.input_size}"
-            )
-        for i, state in enumerate(states):
-            if input.size(0) != state.size(0):
-                raise RuntimeError(
-                    f"Input batch size {input.size(0)} doesn't match hidden{i} batch size "
-                    f"{state.size(0)}"
-                )
-            if state.size(1) != self.hidden_size:
-                raise RuntimeError(
-                    f"hidden{i} has inconsistent hidden_size: got {state.size(1)}, expected "
-                    f"{self.hidden_size}"
-                )
-        return single, F.linear(input, self.weight_ih, self.bias_ih), states
+        hx = states if cell is torch.lstm_cell else states[0]
+        result = cell(input, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        if not single:
+            return result
+        if isinstance(result, tuple):
+            return tuple(state.squeeze(0) for state in result)
+        return result.squeeze(0)
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
@@ -445,10 +434,8 @@ class RNNCell(RNNCellBase):
             self._check_dims(hx, "hidden")
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        single, projected, states = self._prepare(input, None if hx is None else (hx,))
-        activation = torch.tanh if self.nonlinearity == "tanh" else torch.relu
-        hidden = rnn_step(activation, projected, states[0], self.weight_hh, self.bias_hh)
-        return hidden.squeeze(0) if single else hidden
+        cell = torch.rnn_tanh_cell if self.nonlinearity == "tanh" else torch.rnn_relu_cell
+        return self._step(cell, input, None if hx is None else (hx,))
 
 
 class LSTMCell(RNNCellBase):
@@ -465,9 +452,7 @@ class LSTMCell(RNNCellBase):
         self._check_dims(input, "input")
         for i, state in enumerate(hx or ()):
             self._check_dims(state, f"hx[{i}]")
-        single, projected, states = self._prepare(input, hx)
-        hidden, cell = lstm_step(projected, *states, self.weight_hh, self.bias_hh)
-        return (hidden.squeeze(0), cell.squeeze(0)) if single else (hidden, cell)
+        return self._step(torch.lstm_cell, input, hx)
 
 
 class GRUCell(RNNCellBase):
@@ -482,6 +467,4 @@ class GRUCell(RNNCellBase):
         self._check_dims(input, "input")
         if hx is not None:
             self._check_dims(hx, "hidden")
-        single, projected, states = self._prepare(input, None if hx is None else (hx,))
-        hidden = gru_step(projected, states[0], self.weight_hh, self.bias_hh)
-        return hidden.squeeze(0) if single else hidden
+        return self._step(torch.gru_cell, input, None if hx is None else (hx,))

@@ -1,0 +1,7 @@
+"""torch.linalg: every operator that declares a name in this namespace."""
+
+from __future__ import annotations
+
+from .op import table_of
+
+globals().update(table_of("linalg"))

@@ -1,0 +1,7 @@
+"""torch.special: every operator that declares a name in this namespace."""
+
+from __future__ import annotations
+
+from .op import table_of
+
+globals().update(table_of("special"))
