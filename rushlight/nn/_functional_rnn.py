@@ -59,7 +59,6 @@ def run_layer(mode, input, state, weights, reverse, batch_sizes=None):
         fused = fused_layer(mode, input, state, weights, reverse)
         if fused is not None:
             return fused
-    if batch_sizes is None:
     w_ih, w_hh, b_ih, b_hh, w_hr = weights
     projected = F.linear(input, w_ih, b_ih)
     if batch_sizes is not None:
