@@ -165,7 +165,7 @@ def _join(first, second, depth: int):
     """Concatenate two nested lists along dimension `depth`."""
     if depth == 0:
         return first + second
-    return [_join(a, b, depth - 1) for a, b in zip(first, second)]
+    return [_join(a, b, depth - 1) for a, b in zip(first, second, strict=True)]
 
 
 def _corners(tensor, dim: int = 0):

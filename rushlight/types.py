@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import IO, Any, TypeAlias, Union
+from typing import IO, Any, TypeAlias
 
 from . import Size, Tensor, device
 from ._storage import TypedStorage, UntypedStorage
 
-Number: TypeAlias = Union[int, float, bool]
-Device: TypeAlias = Union[device, str, int, None]
-FileLike: TypeAlias = Union[str, os.PathLike, IO[bytes]]
-Storage: TypeAlias = Union[UntypedStorage, TypedStorage]
+Number: TypeAlias = int | float | bool
+Device: TypeAlias = device | str | int | None
+FileLike: TypeAlias = str | os.PathLike | IO[bytes]
+Storage: TypeAlias = UntypedStorage | TypedStorage
 BoolLikeType: TypeAlias = bool
 IntLikeType: TypeAlias = int
 FloatLikeType: TypeAlias = float

@@ -104,7 +104,7 @@ def _checked_gradients(outputs: tuple, gradients, create_graph: bool) -> tuple:
     return tuple(
         [
             _checked_gradient(i, output, gradient, create_graph)
-            for i, (output, gradient) in enumerate(zip(outputs, gradients))
+            for i, (output, gradient) in enumerate(zip(outputs, gradients, strict=True))
         ]
     )
 
@@ -185,7 +185,10 @@ def grad(
         from .. import zeros_like
 
         return tuple(
-            [zeros_like(t) if result is None else result for result, t in zip(results, inputs)]
+            [
+                zeros_like(t) if result is None else result
+                for result, t in zip(results, inputs, strict=True)
+            ]
         )
     return tuple(results)
 
@@ -202,4 +205,6 @@ def _batched(outputs, inputs, grad_outputs, retain_graph, create_graph):
         gradients = _checked_gradients(outputs, picked, create_graph)
         keep = retain_graph or i + 1 < size
         rows.append(_C.backward(outputs, gradients, keep, create_graph, inputs, False))
-    return tuple([None if column[0] is None else stack(column) for column in zip(*rows)])
+    return tuple(
+        [None if column[0] is None else stack(column) for column in zip(*rows, strict=True)]
+    )

@@ -105,7 +105,7 @@ class BackwardCFunction(_C.Node, FunctionCtx):
     def _with_zeros(self, grads):
         return [
             like if grad is None and like is None else _zeros(like) if grad is None else grad
-            for grad, like in zip(grads, self._outputs)
+            for grad, like in zip(grads, self._outputs, strict=True)
         ]
 
     def _checked(self, results) -> tuple:
@@ -121,7 +121,7 @@ class BackwardCFunction(_C.Node, FunctionCtx):
                     f"(expected {expected}, got {len(results)})"
                 )
             results = results[:expected]
-        for position, (result, is_tensor) in enumerate(zip(results, inputs)):
+        for position, (result, is_tensor) in enumerate(zip(results, inputs, strict=True)):
             if result is None:
                 continue
             if not is_tensor:

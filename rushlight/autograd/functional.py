@@ -56,7 +56,7 @@ def _as_vectors(v, like: tuple, what: str) -> tuple:
         raise RuntimeError(
             f"v is a tuple of invalid length: should be {len(like)} but got {len(vectors)}."
         )
-    for position, (vector, tensor) in enumerate(zip(vectors, like)):
+    for position, (vector, tensor) in enumerate(zip(vectors, like, strict=True)):
         if vector.shape != tensor.shape:
             raise RuntimeError(
                 f"Entry {position} of v has invalid size: should be {tensor.shape} but got "
@@ -67,7 +67,7 @@ def _as_vectors(v, like: tuple, what: str) -> tuple:
 
 def _gradients(outputs, inputs, vectors, create_graph, strict, names) -> tuple:
     """Vector-Jacobian products, zeros where an output does not depend on an input."""
-    pairs = [(o, v) for o, v in zip(outputs, vectors) if o.requires_grad]
+    pairs = [(o, v) for o, v in zip(outputs, vectors, strict=True) if o.requires_grad]
     if strict and len(pairs) < len(outputs):
         raise RuntimeError(
             "The output of the user-provided function is independent of its inputs. This is not "
@@ -88,7 +88,9 @@ def _gradients(outputs, inputs, vectors, create_graph, strict, names) -> tuple:
             "The output of the user-provided function is independent of an input. This is not "
             f"allowed in strict mode ({names})."
         )
-    return tuple([torch.zeros_like(i) if g is None else g for g, i in zip(found, inputs)])
+    return tuple(
+        [torch.zeros_like(i) if g is None else g for g, i in zip(found, inputs, strict=True)]
+    )
 
 
 def _given(values: tuple, single: bool, keep_history: bool):

@@ -49,7 +49,7 @@ def _checked_inputs(inputs) -> list[Tensor]:
                 "floating point or complex. ",
                 stacklevel=4,
             )
-        if any(s == 0 and n > 1 for s, n in zip(value.stride(), value.shape)):
+        if any(s == 0 and n > 1 for s, n in zip(value.stride(), value.shape, strict=True)):
             raise RuntimeError(
                 f"The {position}th input has a dimension with stride 0. gradcheck only supports "
                 "inputs "
@@ -112,7 +112,7 @@ def _difference(run, parts, tensor: Tensor, index, step, eps: float) -> list[Ten
     data[index] = original - step * eps
     below = [part.of(run()).clone() for part in parts]
     data[index] = original
-    return [(a - b).reshape(-1) / (2 * eps) for a, b in zip(above, below)]
+    return [(a - b).reshape(-1) / (2 * eps) for a, b in zip(above, below, strict=True)]
 
 
 def _numerical(run, parts, tensor: Tensor, eps: float) -> list[Tensor]:
@@ -123,8 +123,8 @@ def _numerical(run, parts, tensor: Tensor, eps: float) -> list[Tensor]:
             columns = [0] * len(parts)
             for step in _steps(tensor):
                 found = _difference(run, parts, tensor, index, step, eps)
-                columns = [c + step * f for c, f in zip(columns, found)]
-            for row, column in zip(rows, columns):
+                columns = [c + step * f for c, f in zip(columns, found, strict=True)]
+            for row, column in zip(rows, columns, strict=True):
                 row.append(column)
     return [torch.stack(row) if row else None for row in rows]
 
@@ -135,7 +135,7 @@ def _vjp(outputs, part: _Part, weights: Tensor, inputs, create_graph=False):
     found = grad(
         output, inputs, vector, retain_graph=True, create_graph=create_graph, allow_unused=True
     )
-    return [torch.zeros_like(t) if g is None else g for g, t in zip(found, inputs)]
+    return [torch.zeros_like(t) if g is None else g for g, t in zip(found, inputs, strict=True)]
 
 
 def _analytical(outputs, part: _Part, inputs) -> list[Tensor]:
@@ -148,7 +148,7 @@ def _analytical(outputs, part: _Part, inputs) -> list[Tensor]:
         weights = torch.zeros(count, dtype=torch.float64)
         weights[i] = 1
         found = _vjp(outputs, part, weights.view(part.shape), inputs)
-        for column, gradient in zip(columns, found):
+        for column, gradient in zip(columns, found, strict=True):
             column.append(gradient.reshape(-1))
     return [torch.stack(column, 1) if column else None for column in columns]
 
@@ -175,7 +175,7 @@ def _check_slow(run, outputs, inputs, eps, atol, rtol, nondet_tol) -> None:
     for p, part in enumerate(parts):
         analytical = _analytical(outputs, part, inputs)
         repeated = _analytical(outputs, part, inputs)
-        for k, (once, again) in enumerate(zip(analytical, repeated)):
+        for k, (once, again) in enumerate(zip(analytical, repeated, strict=True)):
             _compare(once, numerical[k][p], atol, rtol, part.index, k, part.kind)
             if once is not None and not torch.allclose(once, again, rtol=0, atol=nondet_tol):
                 raise GradcheckError(
@@ -206,7 +206,7 @@ def _check_fast(run, outputs, inputs, eps, atol, rtol, nondet_tol) -> None:
             tensor.data.copy_(original - eps * direction)
             below = [part.of(run()).clone() for part in parts]
             tensor.data.copy_(original)
-        for part, weight, a, b in zip(parts, weights, above, below):
+        for part, weight, a, b in zip(parts, weights, above, below, strict=True):
             numerical = (weight * (a - b)).sum() / (2 * eps)
             (gradient,) = _vjp(outputs, part, weight, [tensor])
             analytical = (gradient.conj() * direction).sum()
@@ -218,7 +218,7 @@ def _check_dtypes(outputs, inputs) -> None:
     for output in outputs:
         vector = torch.zeros_like(output)
         found = grad(output, inputs, vector, retain_graph=True, allow_unused=True)
-        for gradient, tensor in zip(found, inputs):
+        for gradient, tensor in zip(found, inputs, strict=True):
             if gradient is not None and gradient.dtype != tensor.dtype:
                 raise GradcheckError(
                     f"Gradient has dtype {gradient.dtype}, expected that of its input, "

@@ -78,7 +78,7 @@ def _compare(actual, expected, options: _Options, path: str) -> None:
         if len(actual) != len(expected):
             lengths = f"{len(actual)} != {len(expected)}"
             raise _Mismatch(f"The length of the sequences mismatch: {lengths}", path)
-        for position, (a, e) in enumerate(zip(actual, expected)):
+        for position, (a, e) in enumerate(zip(actual, expected, strict=True)):
             _compare(a, e, options, f"{path}[{position}]")
     else:
         raise _unknown(actual, expected)

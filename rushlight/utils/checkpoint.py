@@ -130,7 +130,7 @@ class CheckpointFunction(Function):
     @staticmethod
     def backward(ctx, *grads):
         inputs = list(ctx.inputs)
-        for place, tensor in zip(ctx.tensor_places, ctx.saved_tensors):
+        for place, tensor in zip(ctx.tensor_places, ctx.saved_tensors, strict=True):
             inputs[place] = tensor
         detached = detach_variable(tuple(inputs))
         with ctx.surroundings.restored(), enable_grad():
@@ -138,7 +138,7 @@ class CheckpointFunction(Function):
         outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
         pairs = [
             (output, g)
-            for output, g in zip(outputs, grads)
+            for output, g in zip(outputs, grads, strict=True)
             if isinstance(output, Tensor) and output.requires_grad
         ]
         if not pairs:
@@ -224,7 +224,7 @@ def _facts(tensor: Tensor) -> dict:
 def _compare_facts(saved: list[dict], recomputed: list[dict]) -> None:
     lines = [
         f"tensor at position {i}:\nsaved metadata: {a}\nrecomputed metadata: {b}"
-        for i, (a, b) in enumerate(zip(saved, recomputed))
+        for i, (a, b) in enumerate(zip(saved, recomputed, strict=True))
         if a != b
     ]
     if lines:

@@ -176,7 +176,7 @@ def _from_capsule(capsule) -> Tensor:
                 "from_dlpack: negative strides are not supported (copy the array first)"
             )
     count = 0 if 0 in shape else 1
-    for size, stride in zip(shape, strides or ()):
+    for size, stride in zip(shape, strides or (), strict=False):
         count += (size - 1) * stride if count else 0
     if strides is None:
         for size in shape:
