@@ -481,3 +481,14 @@ bool dnn_conv_backward(DType, const ConvShape&, const void*, const void*, const 
 }  // namespace rl
 
 #endif
+
+namespace rl {
+
+// Whether this build has the library, for torch.backends.mkldnn.
+RL_FUNCTION(has_onednn) {
+  (void)args;
+  (void)nargs;
+  return PyBool_FromLong(RL_ONEDNN);
+}
+
+}  // namespace rl

@@ -7,5 +7,4 @@ from .. import _C
 
 def get_cpu_capability() -> str:
     """The instruction set that kernels were chosen for: "DEFAULT", "AVX2" or "AVX512"."""
-    level = getattr(_C, "cpu_level", 0)
-    return ("DEFAULT", "AVX2", "AVX512")[level() if callable(level) else level]
+    return ("DEFAULT", "AVX2", "AVX512")[_C.cpu_level()]

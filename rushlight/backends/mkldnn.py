@@ -8,7 +8,7 @@ from ._settings import settings_module
 
 def is_available() -> bool:
     """Whether this build has oneDNN."""
-    return bool(getattr(_C, "has_onednn", False))
+    return _C.has_onednn()
 
 
 settings_module(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from .. import _C
-
 
 def is_available() -> bool:
-    """Whether this build uses threads."""
-    return bool(getattr(_C, "has_openmp", True))
+    """Whether loops are shared among threads: always, the core is built with OpenMP."""
+    return True

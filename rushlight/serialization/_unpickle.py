@@ -200,8 +200,7 @@ def _old_string(self, data):
 
 for _code, _value in ((b"N", None), (b"\x88", True), (b"\x89", False)):
     _constant(_code, _value)
-for _code, _size in ((b"K", 1), (b"M", 2)):
-    _unsigned(_code, _size)
+_unsigned(b"M", 2)
 for _code, _size, _decode in (
     (b"\x8c", 1, _text),
     (b"X", 4, _text),
@@ -228,6 +227,12 @@ def _protocol(self):
 @_opcode(b"\x95")
 def _frame(self):
     self.take_int(8)
+
+
+@_opcode(b"K")
+def _small_int(self):
+    self.stack.append(self.data[self.position])
+    self.position += 1
 
 
 @_opcode(b"J")
@@ -375,6 +380,21 @@ def _frozenset(self):
     self.stack.append(self.make_set(frozenset, items))
 
 
+@_opcode(b"h")
+def _get_short(self):
+    key = self.data[self.position]
+    self.position += 1
+    if key not in self.memo:
+        raise UnpicklingError(f"Memo value not found at index {key}")
+    self.stack.append(self.memo[key])
+
+
+@_opcode(b"q")
+def _put_short(self):
+    self.memo[self.data[self.position]] = self.stack[-1]
+    self.position += 1
+
+
 def _memo_operators(get: bytes, put: bytes, index) -> None:
     def fetch(self):
         key = index(self)
@@ -390,7 +410,6 @@ def _memo_operators(get: bytes, put: bytes, index) -> None:
 
 
 _memo_operators(b"g", b"p", lambda self: int(self.take_line()))
-_memo_operators(b"h", b"q", lambda self: self.take_int(1))
 _memo_operators(b"j", b"r", lambda self: self.take_int(4))
 
 
