@@ -62,15 +62,18 @@ class Declaration:
         for k, function in enumerate(functions):
             code = function.__code__
             names = code.co_varnames[: code.co_argcount]
-            grads.append((function, tuple(self.source(n, outputs, slots, 1 << k) for n in names)))
+            # Of an operator whose own parameter is called g, `gs` is the incoming gradient.
+            incoming = "gs" if "gs" in names else "g"
+            sources = (self.source(n, incoming, outputs, slots, 1 << k) for n in names)
+            grads.append((function, tuple(sources)))
         self.differentiable = tuple(self.params.index(p) for p in params)
         self.grads = tuple(grads)
         self.slots = tuple((kind, index, users) for (kind, index), (_, users) in slots.items())
         self.joint = joint is not None
 
-    def source(self, name, outputs, slots, user):
+    def source(self, name, incoming, outputs, slots, user):
         """(where from, slot) of one argument of a gradient function."""
-        if name in ("g", "gs"):
+        if name == incoming:
             return _GRADIENT, 0
         if name == "needs":
             return _NEEDS, 0

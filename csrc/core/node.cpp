@@ -388,9 +388,13 @@ static void save_input(Saved& s, PyObject* o, bool clone) {
 
 void record_inputs(Recording& r, const OpSpec& s, PyObject* const* args, uint32_t computes, Tensor* inplace_target) {
   OpSpec& spec = const_cast<OpSpec&>(s);
-  const bool with_dim = !s.node_name_dim.empty() && args[1] != Py_None;
-  PyTypeObject*& type = with_dim ? spec.node_type_dim : spec.node_type;
-  if (!type) type = subtype(with_dim ? s.node_name_dim : s.node_name);
+  int form = 0;
+  if (!s.node_names[1].empty()) {
+    if (!s.pointwise) form = args[1] != Py_None;
+    else form = !tensor_check(args[1]) ? 1 : !tensor_check(args[0]) && !s.node_names[2].empty() ? 2 : 0;
+  }
+  PyTypeObject*& type = spec.node_types[form];
+  if (!type) type = subtype(s.node_names[form]);
   int nedges = 0;
   for (int p : s.differentiable) {
     PyObject* o = args[p];

@@ -399,10 +399,11 @@ PyObject* make_op(PyObject*, PyObject* d) {
     Ref return_type(attr(d, "return_type"));
     if (return_type != Py_None) s.return_type = Py_NewRef(return_type);
     s.grad_outputs = int_attr(d, "grad_outputs");
-    s.node_name = PyUnicode_AsUTF8(node);  // "SumBackward0", or "SumBackward0 SumBackward1"
-    if (const size_t space = s.node_name.find(' '); space != std::string::npos) {
-      s.node_name_dim = s.node_name.substr(space + 1);
-      s.node_name.resize(space);
+    std::string names = PyUnicode_AsUTF8(node);  // "SumBackward0", or "SumBackward0 SumBackward1"
+    for (int form = 0; form < 3 && !names.empty(); ++form) {
+      const size_t space = names.find(' ');
+      s.node_names[form] = names.substr(0, space);
+      names = space == std::string::npos ? "" : names.substr(space + 1);
     }
     s.forward = attr(d, "forward");
     if (s.pointwise) s.loops = find_loops(PyUnicode_AsUTF8(kernel));

@@ -40,10 +40,10 @@ struct OpSpec {
   bool view = false;
   Outputs outputs = Outputs::One;
   PyObject* return_type = nullptr;
-  PyTypeObject* node_type = nullptr;    // made when first recorded
-  std::string node_name;
-  PyTypeObject* node_type_dim = nullptr;  // the same for calls that give parameter 1:
-  std::string node_name_dim;              // sum() is a SumBackward0, sum(dim) a SumBackward1
+  // How grad_fn is called, by form of the call; types are made when first recorded. [1]: calls that
+  // give parameter 1 (sum(dim)), or whose second operand is a number; [2]: whose first one is.
+  std::string node_names[3];
+  PyTypeObject* node_types[3] = {};
   // Gradients: one function per differentiable parameter, or one joint function.
   std::vector<int> differentiable;      // parameter indices
   std::vector<GradFn> grads;            // parallel to differentiable, or a single joint one

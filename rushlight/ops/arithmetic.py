@@ -43,6 +43,7 @@ class add:
     "torch.sub Tensor.sub Tensor.sub_ torch.subtract Tensor.subtract Tensor.subtract_ "
     "Tensor.__sub__",
     pointwise=2,
+    node="SubBackward0 SubBackward0 RsubBackward1",
 )
 class sub:
     """Subtract `alpha * other` element by element, with broadcasting and type promotion."""
@@ -61,7 +62,11 @@ class sub:
         yield make(2, 3), make(2, 3), {"alpha": 2}
 
 
-@op("torch.rsub", pointwise=2, numbers="other")
+@op(
+    "torch.rsub",
+    pointwise=2, numbers="other",
+    node="RsubBackward0 RsubBackward1",
+)
 class rsub:
     """`other - alpha * input`, element by element."""
 
@@ -128,7 +133,11 @@ def positive(input):
 # -- quotients --------------------------------------------------------------------------------
 
 
-@op("torch.true_divide Tensor.true_divide Tensor.true_divide_ Tensor.__truediv__", promote="float", pointwise=2)
+@op(
+    "torch.true_divide Tensor.true_divide Tensor.true_divide_ Tensor.__truediv__",
+    promote="float", pointwise=2,
+    node="DivBackward0 DivBackward0 MulBackward0",
+)
 class div:
     """Divide element by element; integers are divided as floats."""
 
@@ -240,12 +249,13 @@ public("Tensor.div_ Tensor.divide_")(divide_)
 @public("Tensor.__rdiv__")
 def reversed_division(input, other):
     """`other / input`."""
-    return div(other, input)
+    return input.reciprocal() * other
 
 
 @op(
     "torch.remainder Tensor.remainder Tensor.remainder_ Tensor.__mod__",
-    node="RemainderBackward1", pointwise=2,
+    pointwise=2,
+    node="RemainderBackward1 RemainderBackward0",
 )
 class remainder:
     """The remainder with the sign of the divisor, as Python's `%`."""
@@ -263,7 +273,11 @@ class remainder:
         yield from positive_samples(make)
 
 
-@op("torch.fmod Tensor.fmod Tensor.fmod_", node="FmodBackward1", pointwise=2, numbers="other")
+@op(
+    "torch.fmod Tensor.fmod Tensor.fmod_",
+    pointwise=2, numbers="other",
+    node="FmodBackward1 FmodBackward0",
+)
 class fmod:
     """The remainder with the sign of the dividend, as C's fmod."""
 

@@ -53,7 +53,10 @@ class ne:
         yield from pair_samples(make)
 
 
-@op("torch.lt Tensor.lt Tensor.lt_ torch.less Tensor.less Tensor.less_ Tensor.__lt__", pointwise=2, numbers="other")
+@op(
+    "torch.lt Tensor.lt Tensor.lt_ torch.less Tensor.less Tensor.less_ Tensor.__lt__",
+    pointwise=2, numbers="other",
+)
 class lt:
     """Whether elements of `input` are less."""
 

@@ -41,7 +41,11 @@ class join_polar:
         yield make(3, 5, low=0.2), make(3, 5)
 
 
-def check_parts(first, second):
+_SCALARS = {_C.complex64: "ComplexFloat", _C.complex128: "ComplexDouble"}
+
+
+def check_parts(first, second, out=None):
+    """RuntimeError unless both parts have one floating dtype, and `out` its complex partner."""
     kinds = (_C.float16, _C.float32, _C.float64)
     from .comparison import scalar_name
 
@@ -55,19 +59,25 @@ def check_parts(first, second):
             f"Expected object of scalar type {scalar_name(first)} but got scalar type "
             f"{scalar_name(second)} for second argument"
         )
+    wide = _C.complex128 if first.dtype is _C.float64 else _C.complex64
+    if out is not None and out.dtype is not wide:
+        raise RuntimeError(
+            f"Expected object of scalar type {_SCALARS[wide]} but got scalar type "
+            f"{scalar_name(out)} for argument 'out'"
+        )
 
 
 @public("torch.complex")
 def complex(real, imag, *, out=None):
     """A complex tensor from real and imaginary parts of one floating dtype."""
-    check_parts(real, imag)
+    check_parts(real, imag, out)
     return join_parts(real, imag) if out is None else join_parts(real, imag, out=out)
 
 
 @public("torch.polar")
 def polar(abs, angle, *, out=None):
     """A complex tensor from sizes and angles of one floating dtype."""
-    check_parts(abs, angle)
+    check_parts(abs, angle, out)
     return join_polar(abs, angle) if out is None else join_polar(abs, angle, out=out)
 
 

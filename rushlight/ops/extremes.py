@@ -187,6 +187,11 @@ def exact(bound):
 
 def limit(input, min, max, out, inplace):
     """Choose the form of clamp for these bounds; at least one is given."""
+    if not is_tensor(input):
+        raise TypeError(
+            "clamp() received an invalid combination of arguments: argument 'input' (position 1) "
+            f"must be Tensor, not {type(input).__name__}"
+        )
     if is_tensor(min) or is_tensor(max):
         if min is None:
             return run(clamp_max_tensor, input, (max,), out, inplace)
@@ -199,7 +204,9 @@ def limit(input, min, max, out, inplace):
     if not dtype.is_floating_point:
         if type(min) is float or type(max) is float:
             if inplace:
-                raise RuntimeError("result type Float can't be cast to the desired output type Long")
+                raise RuntimeError(
+                    "result type Float can't be cast to the desired output type Long"
+                )
             input = input.to(_C.get_default_dtype())
         elif not (exact(min) and exact(max)):
             return limit(input, *(b if b is None else full(b) for b in (min, max)), out, inplace)

@@ -517,6 +517,7 @@ class logaddexp2:
 @op(
     "torch.xlogy torch.xlogy_ Tensor.xlogy Tensor.xlogy_ special.xlogy",
     promote="float", pointwise=2,
+    node="XlogyBackward0 XlogyBackward2 XlogyBackward1",
 )
 class xlogy:
     """`input * log(other)`, zero where `input` is zero; NaN where `other` is."""

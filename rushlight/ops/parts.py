@@ -207,7 +207,11 @@ class rad2deg:
         yield (make(3, 5, low=-6, high=6),)
 
 
-@op("torch.copysign Tensor.copysign Tensor.copysign_", promote="float", pointwise=2, numbers="other")
+@op(
+    "torch.copysign Tensor.copysign Tensor.copysign_",
+    promote="float", pointwise=2, numbers="other",
+    node="CopysignBackward0 CopysignBackward1",
+)
 class copysign:
     """The size of `input` with the sign of `other`."""
 
@@ -338,7 +342,9 @@ class frexp:
     def grad_input(g, exponent):
         from .. import zeros_like
 
-        return g[0] * (-exponent.to(g[0].dtype)).exp2() if g[0] is not None else zeros_like(exponent)
+        if g[0] is None:
+            return zeros_like(exponent)
+        return g[0] * (-exponent.to(g[0].dtype)).exp2()
 
     def samples(make):
         yield (make(3, 5, low=-9, high=9),)
