@@ -54,9 +54,14 @@ template <auto Make, class T, class R> void loop2(char* const* p, int64_t n, con
   auto* out = reinterpret_cast<Stored<R>*>(p[0]);
   const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
   const auto* b = reinterpret_cast<const Stored<T>*>(p[2]);
+  const auto one = [&](int64_t i) { return static_cast<Stored<R>>(f(static_cast<T>(a[i]), static_cast<T>(b[i]))); };
+  if constexpr (std::is_integral_v<T>) {  // an integer division by zero throws: not out of omp simd
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) out[i] = one(i);
+  } else {
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i)
-    out[i] = static_cast<Stored<R>>(f(static_cast<T>(a[i]), static_cast<T>(b[i])));
+    for (int64_t i = 0; i < n; ++i) out[i] = one(i);
+  }
 }
 
 template <auto Make, class T, class R> void loop3(char* const* p, int64_t n, const double* c) {

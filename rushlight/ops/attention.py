@@ -24,7 +24,7 @@ def _scores(query, key, attn_mask, is_causal, scale):
     return s
 
 
-@op("", outputs=("output", "logsumexp"), node="ScaledDotProductFlashAttentionForCpu",
+@op("", outputs=("output", "logsumexp"), node="ScaledDotProductFlashAttentionForCpu", grad_outputs=1,
     differentiable=("query", "key", "value"))  # fmt: skip
 class sdpa_flash:
     """softmax(scale query key^T + mask) value for (B, H, L, E) tensors, tile by tile.

@@ -257,6 +257,7 @@ def _update_running(running, value, momentum):
     name="batch_norm",
     node="NativeBatchNorm",
     outputs=("output", "save_mean", "save_invstd"),
+    grad_outputs=1,
     differentiable=("input", "weight", "bias"),
 )
 class _batch_norm:

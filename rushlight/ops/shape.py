@@ -33,8 +33,8 @@ class view:
         return g.reshape(input_shape)
 
     def samples(make):
-        yield make(2, 6), (3, 4)
-        yield make(2, 6), (-1,)
+        yield make(12), (3, 4)
+        yield make(12), (2, -1)
         yield make(1), ()
 
 
@@ -243,7 +243,7 @@ class narrow:
 
     def forward(input, dim, start, length):
         d = dim % input.ndim
-        start = int(start) % (input.shape[d] + 1) if start < 0 else int(start)
+        start = int(start) + (input.shape[d] if start < 0 else 0)
         return np.take(input, np.arange(start, start + length), d)
 
     def grad_input(g, input_shape, dim, start, length):
@@ -505,10 +505,9 @@ class to_copy:
         return g  # the engine casts
 
     def samples(make):
-        from .. import float32, float64
+        from .. import float64
 
         yield make(2, 3), float64
-        yield make(3), float32
 
 
 @op("Tensor.copy_", node="CopyBackwards0")
