@@ -185,7 +185,11 @@ def _default_arguments(cls, args: tuple) -> tuple:
 
 
 def _is_among(tensor, tensors) -> bool:
-    return any(tensor is other for other in tensors)
+    # Not `in`, which would compare elements.
+    for other in tensors:
+        if tensor is other:
+            return True
+    return False
 
 
 def _prepared_outputs(node, args, outputs, recording: bool) -> tuple[list, list]:
@@ -234,15 +238,20 @@ def _finish(node, args, value, recording: bool):
     """Attach the history and give back what the caller receives."""
     is_tuple = isinstance(value, (tuple, list))
     outputs = tuple(value) if is_tuple else (value,)
-    _check_dirty(node, outputs, recording)
-    results, connected = _prepared_outputs(node, args, outputs, recording)
+    plain = not (node.dirty_tensors or node.non_differentiable or is_tuple)
+    if plain and type(value) is Tensor and not (value.requires_grad or _is_among(value, args)):
+        results = outputs
+        connected = outputs if value.is_floating_point() or value.is_complex() else (None,)
+    else:
+        _check_dirty(node, outputs, recording)
+        results, connected = _prepared_outputs(node, args, outputs, recording)
     if recording:
-        node._tensor_inputs = tuple([isinstance(arg, Tensor) for arg in args])
-        node._outputs = tuple(
-            [(t.shape, t.dtype, t.device) if isinstance(t, Tensor) else None for t in results]
-        )
+        node._tensor_inputs = [isinstance(arg, Tensor) for arg in args]
+        node._outputs = [
+            (t.shape, t.dtype, t.device) if isinstance(t, Tensor) else None for t in results
+        ]
         _C.connect(node, args, tuple(connected))
-        for position, output in enumerate(outputs):
+        for position, output in enumerate(outputs) if node.dirty_tensors else ():
             if _is_among(output, node.dirty_tensors):
                 _C.connect_inplace(node, output, position)
         if node.to_save:
