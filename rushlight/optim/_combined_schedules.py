@@ -88,6 +88,12 @@ class SequentialLR(_Combined):
         self._schedulers[0]._initial_step()
         self._last_lr = schedulers[0].get_last_lr()
 
+    def _initial_step(self):
+        # An outer sequence starts this one by a step like any other; it is not one too early.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            self.step()
+
     def recursive_undo(self, sched: LRScheduler | None = None) -> None:
         """Take back the first step of every schedule inside."""
         sched = self if sched is None else sched

@@ -71,14 +71,16 @@ class ExceptionWrapper:
 
     def reraise(self) -> None:
         """Raise it here, as its own type where that takes one message."""
+        raise self._error()
+
+    def _error(self):
         message = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
         if self.exc_type is KeyError:
             message = KeyErrorMessage(message)
         try:
-            error = self.exc_type(message)
+            return self.exc_type(message)
         except Exception:  # noqa: BLE001, its constructor wants something else
-            raise RuntimeError(message) from None
-        raise error
+            return RuntimeError(message)
 
 
 class _SeedOnImport:
