@@ -46,7 +46,8 @@ template <class T, int Sign> struct ArgExtreme {
       }
   }
 
-  static int64_t locate(const C* p, int64_t n, C x) {
+  // Kept out of line: inlined into row(), GCC does not vectorise the search.
+  __attribute__((noinline)) static int64_t locate(const C* p, int64_t n, C x) {
     const auto same = [x](C y) {
       if constexpr (std::is_floating_point_v<C>) return (y == x) | ((y != y) & (x != x));
       else return y == x;

@@ -166,7 +166,7 @@ class _nll_loss:
 
     def grad_input(g, input_shape, target, weight, reduction, ignore_index, total_weight):
         return nll_loss_backward(
-            g[0], input_shape, target, weight, reduction, ignore_index, total_weight
+            g[0], input_shape, target, weight, reduction, ignore_index, total_weight.detach()
         )
 
     def samples(make):
@@ -184,7 +184,7 @@ class _nll_loss_2d:
 
     def grad_input(g, input_shape, target, weight, reduction, ignore_index, total_weight):
         return nll_loss_backward(
-            g[0], input_shape, target, weight, reduction, ignore_index, total_weight
+            g[0], input_shape, target, weight, reduction, ignore_index, total_weight.detach()
         )
 
     def samples(make):
@@ -286,8 +286,9 @@ def _entropy_gradient(
     g, input, target, weight, reduction, ignore_index, label_smoothing, total, lse
 ):
     if _C.is_grad_enabled():
+        # The sum of weights has no gradient of its own.
         return _entropy_terms(
-            g, input, target, weight, reduction, ignore_index, label_smoothing, total
+            g, input, target, weight, reduction, ignore_index, label_smoothing, total.detach()
         )
     return cross_entropy_backward(
         g, input, target, weight, reduction, ignore_index, label_smoothing, total, lse

@@ -14,7 +14,7 @@ def _norm_gradient(g, input, out, ord, dim, keepdim):
     shape = input.shape
     g, norm = restore(g, shape, dim, keepdim), restore(out, shape, dim, keepdim)
     if ord == 0:
-        return input * 0
+        return input.new_zeros(shape)
     if ord == 1:
         return input.sgn() * g
     if ord == 2:

@@ -142,15 +142,19 @@ class logcumsumexp:
         if input.ndim == 0 or input.numel() == 0:
             return g
 
-        def pull(gradient):
-            # exp(x) * reversed sum of g * exp(-out), in logarithms. Out of range on both sides.
-            back = (gradient.log() - out).flip(dim).logcumsumexp(dim).flip(dim)
-            return (back + input).exp()
-
         if input.is_complex():
             back = (g.conj().log() - out).flip(dim).logcumsumexp(dim).flip(dim)
             return conj((back + input).exp())
-        return pull(g.clamp(min=0)) - pull((-g).clamp(min=0))
+        # exp(x) times the reversed sum of g exp(-out), in logarithms, for each sign of g apart.
+        # The lowest finite number stands for log 0: infinities would make NaNs of differences.
+        from .. import finfo
+
+        lowest, logs = finfo(g.dtype).min, g.abs().log()
+        parts = []
+        for other in (g <= 0, g >= 0):
+            back = (logs.masked_fill(other, lowest) - out).flip(dim)
+            parts.append((back.logcumsumexp(dim).flip(dim) + input).exp())
+        return parts[0] - parts[1]
 
     samples = _samples
 
