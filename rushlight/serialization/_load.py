@@ -11,10 +11,8 @@ import rushlight as torch
 
 from .. import _C
 from .._storage import TypedStorage, UntypedStorage
-from ._names import StorageType, data_unpickler, find_object
+from ._names import StorageType, data_unpickler, find_object, is_allowed
 from ._zip import ArchiveReader
-
-_defaults = {"mmap": False}
 
 
 def default_restore_location(storage: UntypedStorage, location: str) -> UntypedStorage:
@@ -129,7 +127,7 @@ def new_storage(nbytes: int) -> tuple[UntypedStorage, memoryview]:
     """A storage in main memory and a view that writes into it."""
     storage = UntypedStorage(nbytes)
     if not nbytes:
-        return storage, memoryview(b"")
+        return storage, memoryview(bytearray())
     return storage, memoryview(_C.storage_bytes(storage._bytes)).cast("B")
 
 
@@ -271,12 +269,32 @@ def load(
             "Can not safely load weights when explicit pickle_module is specified: leave out "
             "pickle_module, or pass weights_only=False for a file you trust"
         )
-    mmap = _defaults["mmap"] if mmap is None else mmap
     is_path = isinstance(f, (str, os.PathLike))
     if mmap and not is_path:
         raise ValueError("f must be a file path in order to use the mmap argument")
-    arguments = (map_location, pickle_module or pickle, weights_only, mmap, pickle_load_args)
+    arguments = (map_location, pickle_module or pickle, weights_only, bool(mmap), pickle_load_args)
     if is_path:
         with open(f, "rb") as file:
             return _load_opened(file, *arguments)
     return _load_opened(f, *arguments)
+
+
+def get_unsafe_globals_in_checkpoint(f) -> list[str]:
+    """Names in a checkpoint that `load` would refuse, without loading anything."""
+    from pickletools import genops
+
+    if isinstance(f, (str, os.PathLike)):
+        with open(f, "rb") as file:
+            return get_unsafe_globals_in_checkpoint(file)
+    archive = ArchiveReader(f)
+    data = archive.read(_archive_prefix(archive) + "data.pkl")
+    texts: list[str] = []
+    named = set()
+    for opcode, argument, _ in genops(data):
+        if opcode.name == "GLOBAL":
+            named.add(argument.replace(" ", "."))
+        elif opcode.name == "STACK_GLOBAL":
+            named.add(".".join(texts[-2:]))
+        elif isinstance(argument, str):
+            texts.append(argument)
+    return sorted(name for name in named if not is_allowed(name))

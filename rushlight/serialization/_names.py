@@ -10,7 +10,7 @@ from pickle import UnpicklingError
 import rushlight as torch
 
 from .. import _utils
-from .._storage import DTYPE_OF_LEGACY_NAME, TypedStorage, UntypedStorage, legacy_storage_class
+from .._storage import DTYPE_OF_LEGACY_NAME, TypedStorage
 from ._unpickle import DataUnpickler, check_key
 
 _PACKAGE = torch.__name__
@@ -34,6 +34,7 @@ _MOVED = {
         ),
     )
 }
+_PARAMETER = "torch.nn.parameter.Parameter"
 _safe_globals: dict[str, object] = {}
 
 
@@ -229,6 +230,11 @@ def _object_name(obj) -> str:
     return f"{obj.__module__}.{obj.__qualname__}"
 
 
+def is_allowed(name: str) -> bool:
+    """Whether files may name this global."""
+    return name in _builtin_globals() or name in _safe_globals or name == _PARAMETER
+
+
 def data_unpickler(persistent_load, encoding: str = "utf-8") -> DataUnpickler:
     """An unpickler for untrusted files, with the globals allowed at this moment."""
     known = _builtin_globals()
@@ -243,7 +249,7 @@ def data_unpickler(persistent_load, encoding: str = "utf-8") -> DataUnpickler:
         full = f"{module}.{name}"
         if full in known:
             return known[full]
-        if full == "torch.nn.parameter.Parameter":
+        if full == _PARAMETER:
             return torch.nn.Parameter
         if full in user:
             return user[full]
@@ -293,16 +299,3 @@ class safe_globals:
     def __exit__(self, *exc_info):
         _safe_globals.clear()
         _safe_globals.update(self._saved)
-
-
-__all__ = [
-    "UntypedStorage",
-    "add_safe_globals",
-    "clear_safe_globals",
-    "data_unpickler",
-    "file_name",
-    "find_object",
-    "get_safe_globals",
-    "legacy_storage_class",
-    "safe_globals",
-]

@@ -148,6 +148,19 @@ def _pickler_class(pickle_module):
     return type("Pickler", (_Naming, base), {"dispatch": {**base.dispatch, **functions}})
 
 
+_options = {"crc32": True}
+
+
+def get_crc32_options() -> bool:
+    """Whether `save` computes checksums."""
+    return _options["crc32"]
+
+
+def set_crc32_options(compute_crc32: bool) -> None:
+    """Whether `save` computes checksums; without them damage to a file goes unnoticed."""
+    _options["crc32"] = bool(compute_crc32)
+
+
 def _cpu_bytes(storage: UntypedStorage):
     if not storage.nbytes():
         return b""
@@ -155,7 +168,7 @@ def _cpu_bytes(storage: UntypedStorage):
 
 
 def _write_archive(file, prefix: str, data: bytes, storages: list[UntypedStorage]) -> None:
-    archive = ArchiveWriter(file, prefix)
+    archive = ArchiveWriter(file, prefix, _options["crc32"])
     archive.add("data.pkl", data)
     archive.add(".format_version", b"1")
     archive.add(".storage_alignment", str(ALIGNMENT).encode())

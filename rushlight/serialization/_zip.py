@@ -27,7 +27,8 @@ _CHUNK = 1 << 24
 class ArchiveWriter:
     """Writes records to an open binary file, one after the other, without seeking."""
 
-    def __init__(self, file, prefix: str):
+    def __init__(self, file, prefix: str, checksums: bool = True):
+        self._checksums = checksums
         self._write = file.write
         self._prefix = prefix
         self._position = 0
@@ -52,7 +53,8 @@ class ArchiveWriter:
         crc = 0
         for at in range(0, size, _CHUNK):
             chunk = view[at : at + _CHUNK]
-            crc = crc32(chunk, crc)
+            if self._checksums:
+                crc = crc32(chunk, crc)
             self._put(chunk)
         descriptor = Struct("<4sI2Q" if big else "<4s3I")
         self._put(descriptor.pack(b"PK\x07\x08", crc, size, size))

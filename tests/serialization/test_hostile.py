@@ -334,3 +334,19 @@ def test_cuda_location_without_cuda():
     loaded = torch.load(archive(data, [record]), map_location="cpu")
     assert loaded.device.type == "cpu"
     assert torch.load(archive(data, [record]), map_location={"cuda:0": "cpu"}).numel() == 4
+
+
+def test_refused_globals_can_be_listed():
+    buffer = archive(pickle.dumps([Point(1, 2), torch.ones(1)], 2))
+    names = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
+    assert any(name.endswith(".Point") for name in names) and "collections.OrderedDict" not in names
+
+
+def test_checksums_can_be_left_out(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        assert torch.serialization.get_crc32_options() is False
+        torch.save(torch.arange(3), tmp_path / "x.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert torch.load(tmp_path / "x.pt").tolist() == [0, 1, 2]
