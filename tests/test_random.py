@@ -27,7 +27,11 @@ def bits(x, library):
     if isinstance(x, (tuple, list)):
         return b"".join(bits(i, library) for i in x)
     x = x.detach().contiguous()
-    return x.view(library.int16).numpy().tobytes() if x.dtype == library.bfloat16 else x.numpy().tobytes()
+    return (
+        x.view(library.int16).numpy().tobytes()
+        if x.dtype == library.bfloat16
+        else x.numpy().tobytes()
+    )
 
 
 def state(library):
@@ -45,7 +49,7 @@ def assert_same(call, seed=0):
     assert got[0][1] == got[1][1], "generator states differ"
 
 
-# -- golden values (random.md, section 10) ------------------------------------------------------
+# -- golden values (random.md, section 10) ------------------------------------------------
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +97,7 @@ def test_bernoulli_exponential_and_poisson_give_the_known_numbers():
     exactly(rushlight.poisson(rushlight.full((5,), 40.0)), 46, 34, 40, 41, 46)
 
 
-# -- the generator --------------------------------------------------------------------------------
+# -- the generator ------------------------------------------------
 
 
 def test_state_after_seeding_has_the_documented_layout():
@@ -251,7 +255,7 @@ def test_the_numpy_forwards_agree_with_the_kernels():
             np.testing.assert_allclose(got, operator.declaration.forward(*arrays), 2e-6, 1e-6, name)
 
 
-# -- against torch ----------------------------------------------------------------------------------
+# -- against torch ------------------------------------------------
 
 FILLS = {
     "uniform": lambda x: x.uniform_(),
@@ -315,7 +319,9 @@ def test_randint_equals_torch(dtype, low, high):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_randint_moves_bounds_that_the_type_cannot_hold(dtype):
     for low, high in ((-5, 60000), (0, 2**14 + 3), (-(2**13) - 1, 3)):
-        assert_same(lambda t, low=low, high=high: t.randint(low, high, (500,), dtype=getattr(t, dtype)))
+        assert_same(
+            lambda t, low=low, high=high: t.randint(low, high, (500,), dtype=getattr(t, dtype))
+        )
 
 
 @needs_torch
@@ -325,7 +331,9 @@ def test_integer_fills_equal_torch(dtype):
         lambda x: x.random_(),
         lambda x: x.random_(1, None),
         lambda x: x.bernoulli_(0.4),
-        lambda x: x.geometric_(0.01) if x.dtype not in (rushlight.bool, getattr(torch, "bool", 0)) else x,
+        lambda x: (
+            x.geometric_(0.01) if x.dtype not in (rushlight.bool, getattr(torch, "bool", 0)) else x
+        ),
     ):
         assert_same(lambda t, call=call: call(t.zeros(300, dtype=getattr(t, dtype))))
 
@@ -336,7 +344,9 @@ def test_the_widest_random_equals_torch():
 
 
 @needs_torch
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int16", "int32", "int64", "float16", "float32", "float64"]
+)
 def test_randperm_equals_torch(dtype):
     for n in (0, 1, 2, 200, 256):
         assert_same(lambda t, n=n: t.randperm(n, dtype=getattr(t, dtype)))
@@ -424,14 +434,15 @@ def test_mixed_calls_in_a_row_equal_torch(seed):
             t.randn(3), t.rand(5), t.randn(1000), t.randn(1), t.randint(0, 9, (7,)), t.randperm(11),
             t.empty(5, dtype=t.float64).normal_(), t.empty(3).exponential_(), d(t.ones(50), 0.3),
             t.bernoulli(t.full((9,), 0.5)), t.empty(9).log_normal_(), t.multinomial(t.ones(8), 3),
-            t.poisson(t.full((6,), 12.5)), t.randn(17, dtype=t.bfloat16), t.rand(2, dtype=t.float64),
+            t.poisson(t.full((6,), 12.5)), t.randn(17, dtype=t.bfloat16),
+            t.rand(2, dtype=t.float64),
             t.randint(0, 2**40, (3,)), t.randn(2, 3).t().contiguous(), t.empty(6).cauchy_(),
         ]  # fmt: skip
 
     assert_same(call, seed)
 
 
-# -- dropout ----------------------------------------------------------------------------------------
+# -- dropout ------------------------------------------------
 
 DROPOUTS = {
     "dropout": lambda t, x: t.nn.functional.dropout(x, 0.3),
@@ -450,7 +461,7 @@ DROPOUTS = {
     "feature": lambda t, x: t.feature_dropout(x.reshape(3, 3, 2, 7), 0.3, True),
     "alpha": lambda t, x: t.nn.functional.alpha_dropout(x, 0.3, True),
     "alpha in place": lambda t, x: t.nn.functional.alpha_dropout(x.clone(), 0.3, True, True),
-    "feature alpha": lambda t, x: t.nn.functional.feature_alpha_dropout(x.reshape(3, 3, 2, 7), 0.3, True),
+    "feature alpha": lambda t, x: t.feature_alpha_dropout(x.reshape(3, 3, 2, 7), 0.3, True),
 }  # fmt: skip
 
 

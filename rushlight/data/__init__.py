@@ -50,7 +50,7 @@ def read_idx(filename: str) -> tuple[tuple[int, ...], bytes]:
 
 
 def read_images(prefix: str, classes: int = 10) -> tuple[tuple[int, ...], bytes, bytes]:
-    """Shape (n, height, width), pixels and labels of `<prefix>-images-idx3-ubyte` and its labels."""
+    """Shape (n, height, width), pixels and labels of the two files `<prefix>-...-ubyte`."""
     images, labels = prefix + "-images-idx3-ubyte", prefix + "-labels-idx1-ubyte"
     shape, pixels = read_idx(images)
     count, answers = read_idx(labels)

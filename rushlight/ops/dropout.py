@@ -101,7 +101,7 @@ class native_dropout_backward:
 _masked_dropout_inplace = inplace_form(masked_dropout)
 
 
-# -- the functions of torch and of nn.functional ----------------------------------------------------
+# -- the functions of torch and of nn.functional ------------------------------------------------
 
 
 def _check(p, error=ValueError):
@@ -147,7 +147,9 @@ def _drop_alpha(input, p, train, inplace, feature=False):
         return input.mul_(0) if inplace else input.mul(0)
     noise = (_feature_noise(input) if feature else empty_like(input.detach())).bernoulli_(1 - p)
     if not noise.is_floating_point():
-        raise RuntimeError(f"result type Float can't be cast to the desired output type {input.dtype}")
+        raise RuntimeError(
+            f"result type Float can't be cast to the desired output type {input.dtype}"
+        )
     a = 1.0 / ((_ALPHA * _ALPHA * p + 1) * (1 - p)) ** 0.5
     b = noise.add(-1).mul_(_ALPHA * a).add_(_ALPHA * a * p)
     noise.mul_(a)

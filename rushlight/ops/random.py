@@ -327,7 +327,7 @@ class permutation:
         yield (9,)
 
 
-# -- fronts -------------------------------------------------------------------------------------
+# -- fronts ------------------------------------------------
 
 random_inplace = inplace_form(random)
 _bernoulli_inplace = inplace_form(bernoulli_number)

@@ -1,4 +1,4 @@
-"""Tensors made of random numbers: rand, randn, randint, randperm, normal and their `_like` forms."""
+"""Tensors of random numbers: rand, randn, randint, randperm, normal and the `_like` forms."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ def randn(*size_args, size=None, generator=None, out=None, dtype=None, layout=No
 
 def _integer(name, argument, value):
     if isinstance(value, (bool, float)):
-        raise TypeError(
-            f"{name}(): argument '{argument}' must be int, not {type(value).__name__}"
-        )
+        raise TypeError(f"{name}(): argument '{argument}' must be int, not {type(value).__name__}")
     return index(value)
 
 
@@ -122,8 +120,9 @@ def randn_like(input, *, generator=None, dtype=None, layout=None, device=None,
 
 @public("torch.randint_like")
 def randint_like(input, low=None, high=None, *, generator=None, dtype=None, layout=None,
-                 device=None, requires_grad=False, memory_format=None, pin_memory=False):  # fmt: skip
-    """Whole numbers of [low, high) in the shape of `input`: randint_like(x, high) or (x, low, high)."""
+                 device=None, requires_grad=False, memory_format=None,
+                 pin_memory=False):  # fmt: skip
+    """Whole numbers of [low, high) in the shape of `input`; randint_like(x, high) is from 0."""
     if high is None:
         low, high = 0, low
     low, high = _integer("randint_like", "low", low or 0), _integer("randint_like", "high", high)
