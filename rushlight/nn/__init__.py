@@ -8,10 +8,10 @@ from .modules import __all__ as _modules
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = [
-    *_modules, "Buffer", "DataParallel", "Parameter", "UninitializedBuffer",
-    "UninitializedParameter", "factory_kwargs", "functional", "init", "modules", "parallel",
-    "parameter", "utils",
+    *_modules, "Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter",
+    "factory_kwargs", "functional", "init", "modules", "parameter", "utils",
 ]  # fmt: skip
+__all__ += ["DataParallel", "parallel"]  # noqa: F405 (loaded when first used)
 
 
 def factory_kwargs(kwargs):

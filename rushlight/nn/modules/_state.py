@@ -41,10 +41,21 @@ class _Change:
         self.old, self.new, self.assign = old, new, assign
         self.backup = None
 
+    def cannot_fail(self):
+        """Copies between plain dense host tensors of one shape, and plain assignments."""
+        old, new = self.old, self.new
+        return type(new) in (Tensor, Parameter) and (
+            self.assign
+            or old.device.type == "cpu" == new.device.type
+            and old.layout == torch.strided == new.layout
+            and old.shape == new.shape
+            and 0 not in old.stride()
+        )
+
     def apply(self, keep_backup):
         with torch.no_grad():
             if not self.assign:
-                if keep_backup or not _cannot_fail(self.old, self.new):
+                if keep_backup:
                     self.backup = self.old.detach().clone()
                 self.old.copy_(self.new)
                 return
@@ -71,6 +82,10 @@ class _ExtraState:
         self.module, self.value = module, value
         self.backup = None
 
+    def cannot_fail(self):
+        """Never sure: it is the user's code."""
+        return False
+
     def apply(self, keep_backup):
         if keep_backup:
             self.backup = self.module.get_extra_state()
@@ -79,17 +94,6 @@ class _ExtraState:
     def undo(self):
         if self.backup is not None:
             self.module.set_extra_state(self.backup)
-
-
-def _cannot_fail(old, new):
-    """Copies between plain dense host tensors of one shape need no way back."""
-    return (
-        type(new) in (Tensor, Parameter)
-        and old.device.type == "cpu" == new.device.type
-        and old.layout == torch.strided == new.layout
-        and old.shape == new.shape
-        and 0 not in old.stride()
-    )
 
 
 class State:
@@ -346,6 +350,7 @@ def _checked(module, name, key, param, value, assign, errors):
 
 def _commit(changes, errors, keep_backup):
     """Make the changes; on a failure take back those already made. True if all held."""
+    keep_backup = keep_backup or not all(change.cannot_fail() for change in changes)
     for index, change in enumerate(changes):
         try:
             change.apply(keep_backup)

@@ -55,9 +55,11 @@ class CrossMapLRN2d(Module):
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
         # A window of `size` channels reaches (size - 1) // 2 to each side.
         reach = (self.size - 1) // 2
-        square = F.pad(input * input, (0, 0, 0, 0, reach, reach))
-        width = 2 * reach + 1
-        total = square.unfold(1, width, 1).sum(-1)
+        square = input * input
+        total = F.pad(square, (0, 0, 0, 0, reach, reach)).unfold(1, 2 * reach + 1, 1).sum(-1)
+        # Lua Torch's running sum never drops the first channel, but its gradient ignores that.
+        kept = square.detach()[:, :1].expand(-1, max(input.size(1) - reach - 1, 0), -1, -1)
+        total = total + F.pad(kept, (0, 0, 0, 0, input.size(1) - kept.size(1), 0))
         return input * (self.k + self.alpha / self.size * total).pow(-self.beta)
 
     def extra_repr(self) -> str:

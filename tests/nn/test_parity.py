@@ -1,0 +1,109 @@
+"""Every layer of the table against PyTorch: weights drawn, printing, values, gradients, state."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cases import CASES, Feed
+
+import rushlight
+
+torch = pytest.importorskip("torch", reason="parity needs the oracle")
+
+
+# PyTorch's gradient of this layer sums over channels that are shifted by one.
+GRADIENT_DIFFERS = {"CrossMapLRN2d"}
+
+
+def array(t):
+    return t.detach().numpy()
+
+
+def flat(result):
+    """All floating tensors of an output, in order."""
+    if isinstance(result, (tuple, list)):
+        return [t for item in result for t in flat(item)]
+    return [] if result is None or not result.is_floating_point() else [result]
+
+
+def build(framework, make):
+    framework.manual_seed(3)
+    return make(framework.nn)
+
+
+def run(framework, module, arguments, mode):
+    """(outputs, gradients of the arguments, gradients of the parameters, state afterwards)."""
+    module = module.double().train(mode)
+    feed = Feed(framework)
+    args = arguments(feed)
+    framework.manual_seed(5)
+    outputs = flat(module(*args))
+    total = sum((out * (i + 1) * (out.detach() + 1)).sum() for i, out in enumerate(outputs))
+    if total.requires_grad:
+        total.backward()
+    return (
+        [array(out) for out in outputs],
+        [None if t.grad is None else array(t.grad) for t in feed.leaves],
+        {n: None if p.grad is None else array(p.grad) for n, p in module.named_parameters()},
+        {n: array(t) for n, t in module.state_dict().items()},
+    )
+
+
+def close(got, want, what):
+    assert (got is None) == (want is None), what
+    if want is not None:
+        np.testing.assert_allclose(got, want, rtol=1e-7, atol=1e-9, err_msg=what)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_layer_is_drawn_and_printed_as_in_pytorch(name):
+    make, _ = CASES[name]
+    ours, theirs = build(rushlight, make), build(torch, make)
+    assert repr(ours) == repr(theirs)
+    got, want = ours.state_dict(), theirs.state_dict()
+    assert list(got) == list(want)
+    assert got._metadata == want._metadata
+    for key, value in want.items():
+        np.testing.assert_array_equal(array(got[key]), array(value), err_msg=key)
+    assert np.array_equal(rushlight.get_rng_state().numpy(), torch.get_rng_state().numpy())
+
+
+@pytest.mark.parametrize("mode", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.filterwarnings("ignore")
+def test_layer_computes_what_pytorch_computes(name, mode):
+    make, arguments = CASES[name]
+    got = run(rushlight, build(rushlight, make), arguments, mode)
+    want = run(torch, build(torch, make), arguments, mode)
+    for part, label in zip((0, 1), ("output", "input gradient"), strict=True):
+        if part and name in GRADIENT_DIFFERS:
+            continue
+        assert len(got[part]) == len(want[part])
+        for g, w in zip(got[part], want[part], strict=True):
+            close(g, w, label)
+    for part, label in zip((2, 3), ("parameter gradient", "state"), strict=True):
+        assert list(got[part]) == list(want[part])
+        for key, w in want[part].items():
+            close(got[part][key], w, f"{label} {key}")
+
+
+def test_every_layer_of_pytorch_is_there():
+    theirs = {n for n, v in vars(torch.nn).items() if isinstance(v, type)}
+    assert not {n for n in theirs - {"DataParallel"} if not hasattr(rushlight.nn, n)}
+
+
+def test_every_function_of_pytorch_is_there():
+    import types
+
+    kinds = (types.FunctionType, types.BuiltinFunctionType)
+    skipped = {
+        "assert_int_or_pair", "boolean_dispatch", "grouped_mm", "handle_torch_function",
+        "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
+        "scaled_grouped_mm", "scaled_mm",
+    }  # fmt: skip
+    names = {
+        n for n, v in vars(torch.nn.functional).items()
+        if isinstance(v, kinds) and not n.startswith("_")
+    }  # fmt: skip
+    missing = {n for n in names - skipped if not hasattr(rushlight.nn.functional, n)}
+    assert not missing
