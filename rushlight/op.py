@@ -7,6 +7,7 @@ a thousand declarations must import in milliseconds. CONTRIBUTING.md shows one w
 from __future__ import annotations
 
 from . import _C
+from ._errors import LinAlgError
 from ._lazy import np
 
 conj = _C.conj
@@ -313,15 +314,13 @@ def run_reference(operator, forward, args):
         for t in a if type(a) in (list, tuple) else (a,):
             if isinstance(t, _C.Tensor) and t.dtype is _C.bfloat16:
                 half = _C.bfloat16
-    got = forward(*[to_array(a) for a in args]) if not operator_keywords(forward) else forward(
-        *[to_array(a) for a in args[: forward.__code__.co_argcount]],
-        **{
-            k: to_array(a)
-            for k, a in zip(
-                operator_keywords(forward), args[forward.__code__.co_argcount :], strict=True
-            )
-        },
-    )
+    positional = forward.__code__.co_argcount
+    arrays = [to_array(a) for a in args]
+    keywords = dict(zip(operator_keywords(forward), arrays[positional:], strict=True))
+    try:
+        got = forward(*arrays[:positional], **keywords)
+    except np.linalg.LinAlgError as error:
+        raise LinAlgError(f"{operator.__name__}: {error}") from None
     if isinstance(got, (tuple, list)):
         return tuple(from_array(a, half) for a in got)
     return from_array(got, half)
