@@ -61,7 +61,7 @@ def _as_tuple(value) -> tuple:
     return tuple(value)
 
 
-def _checked_gradient(position: int, output: Tensor, gradient, create_graph: bool):
+def _checked_gradient(position: int, output: Tensor, gradient):
     """The gradient that enters at `output`: ones for a scalar when none is given."""
     if gradient is None:
         if output.requires_grad and output.numel() != 1:
@@ -90,7 +90,7 @@ def _checked_gradient(position: int, output: Tensor, gradient, create_graph: boo
     return gradient
 
 
-def _checked_gradients(outputs: tuple, gradients, create_graph: bool) -> tuple:
+def _checked_gradients(outputs: tuple, gradients) -> tuple:
     if gradients is None:
         gradients = (None,) * len(outputs)
     elif isinstance(gradients, Tensor):
@@ -103,7 +103,7 @@ def _checked_gradients(outputs: tuple, gradients, create_graph: bool) -> tuple:
         )
     return tuple(
         [
-            _checked_gradient(i, output, gradient, create_graph)
+            _checked_gradient(i, output, gradient)
             for i, (output, gradient) in enumerate(zip(outputs, gradients, strict=True))
         ]
     )
@@ -121,6 +121,10 @@ def backward(
 
     `retain_graph` defaults to `create_graph`, which records the gradients' own computation.
     """
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    if type(tensors) is Tensor and grad_tensors is grad_variables is inputs is None:
+        _C.backward((tensors,), None, retain_graph, create_graph, None, True)
+        return
     if grad_variables is not None:
         if grad_tensors is not None:
             raise RuntimeError(
@@ -133,8 +137,7 @@ def backward(
         inputs = _as_tuple(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    gradients = _checked_gradients(tensors, grad_tensors, create_graph)
-    retain_graph = create_graph if retain_graph is None else retain_graph
+    gradients = _checked_gradients(tensors, grad_tensors)
     _C.backward(tensors, gradients, retain_graph, create_graph, inputs, True)
 
 
@@ -171,7 +174,7 @@ def grad(
     if is_grads_batched:
         results = _batched(outputs, inputs, grad_outputs, retain_graph, create_graph)
     else:
-        gradients = _checked_gradients(outputs, grad_outputs, create_graph)
+        gradients = _checked_gradients(outputs, grad_outputs)
         results = _C.backward(outputs, gradients, retain_graph, create_graph, inputs, False)
     if not allow_unused:
         for position, result in enumerate(results):
@@ -202,7 +205,7 @@ def _batched(outputs, inputs, grad_outputs, retain_graph, create_graph):
     rows = []
     for i in range(size):
         picked = tuple([None if batch is None else batch[i] for batch in batches])
-        gradients = _checked_gradients(outputs, picked, create_graph)
+        gradients = _checked_gradients(outputs, picked)
         keep = retain_graph or i + 1 < size
         rows.append(_C.backward(outputs, gradients, keep, create_graph, inputs, False))
     return tuple(
