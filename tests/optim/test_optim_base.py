@@ -240,3 +240,16 @@ def test_lbfgs_takes_one_group_and_muon_only_matrices():
         optim.LBFGS([{"params": [parameter()]}, {"params": [parameter()]}])
     with pytest.raises(ValueError, match="Muon only supports 2D parameters"):
         optim.Muon([parameter()])
+
+
+def test_an_optimizer_may_act_on_other_tensors_for_a_while():
+    p, optimizer = stepped()
+    other, saved = p.detach().clone().requires_grad_(), copy.deepcopy(optimizer.state_dict())
+    other.grad = torch.ones(2)
+    before = p.detach().clone()
+    with optim.swap_in_optimizer_params_and_state(optimizer, {"p": other}, saved):
+        optimizer.step()
+    assert torch.equal(p, before) and not torch.equal(other, before)
+    assert saved["state"][0]["step"].item() == 2 and optimizer.state[p]["step"].item() == 1
+    optimizer.step()
+    assert torch.equal(p, other)

@@ -7,13 +7,11 @@ import random
 import sys
 import traceback
 from importlib.util import find_spec
-from multiprocessing import parent_process
 from socket import socket
 from typing import Any
 
 import rushlight as torch
 
-from .channel import Channel
 from .fetch import IterableFetcher, MapFetcher
 
 # How often, in seconds, a worker without work looks whether its parent still lives.
@@ -138,6 +136,8 @@ class WorkerOptions:
     def parent_lives(self) -> bool:
         """Whether there is still somebody to fetch for."""
         if self.parent is None:
+            from multiprocessing import parent_process
+
             return parent_process().is_alive()
         return os.getppid() == self.parent
 
@@ -149,6 +149,8 @@ class WorkerOptions:
 
 def worker_main(options: WorkerOptions, end: socket, inherited: list) -> None:
     """Fetch batches until told to stop, or until the parent is gone."""
+    from .channel import Channel
+
     # Copies of the ends that the parent keeps would hide its death from the others.
     for other in inherited:
         other.close()
