@@ -79,6 +79,18 @@ _FROM = {
     "Generator": "_C", "set_printoptions": "_tensor_str",
     "UntypedStorage": "_storage", "TypedStorage": "_storage",
 }  # fmt: skip
+_FROM |= dict.fromkeys(
+    (
+        "affine_grid_generator", "bilinear", "binary_cross_entropy_with_logits",
+        "channel_shuffle", "constant_pad_nd", "cosine_embedding_loss", "cosine_similarity",
+        "ctc_loss", "embedding_bag", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "gru",
+        "hinge_embedding_loss", "kl_div", "lstm", "margin_ranking_loss",
+        "native_channel_shuffle", "norm_except_dim", "pairwise_distance", "pdist",
+        "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "rnn_relu", "rnn_tanh", "rrelu",
+        "rrelu_", "triplet_margin_loss",
+    ),
+    "nn._root",
+)  # fmt: skip
 
 
 def __getattr__(name):

@@ -34,12 +34,10 @@ def factory_kwargs(kwargs):
 
 
 def __getattr__(name):
-    if name == "parallel":
-        from importlib import import_module
+    from importlib import import_module
 
-        return import_module(".parallel", __name__)
+    if name in ("attention", "common_types", "grad", "parallel"):
+        return import_module(f".{name}", __name__)
     if name == "DataParallel":
-        from .parallel import DataParallel
-
-        return DataParallel
+        return import_module(".parallel", __name__).DataParallel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,14 @@
+"""Running a module on several devices at once."""
+
+from __future__ import annotations
+
+from .data_parallel import DataParallel, data_parallel, gather, parallel_apply, replicate, scatter
+
+__all__ = [
+    "DataParallel",
+    "data_parallel",
+    "gather",
+    "parallel_apply",
+    "replicate",
+    "scatter",
+]
