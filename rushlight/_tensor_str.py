@@ -244,6 +244,15 @@ def _gradient_suffix(tensor) -> str | None:
     return "requires_grad=True" if tensor.requires_grad else None
 
 
+def _tangent_suffix(tensor) -> str | None:
+    if getattr(tensor, "_dual", None) is None:
+        return None
+    from .autograd.forward_ad import unpack_dual
+
+    tangent = unpack_dual(tensor).tangent
+    return None if tangent is None else f"tangent={tangent}"
+
+
 def _node_name(node) -> str:
     name = type(node).__name__
     # Nodes made in C++ may share one Python type; they say their own name.
@@ -285,4 +294,5 @@ def tensor_repr(tensor, *, tensor_contents: str | None = None) -> str:
     if not _is_default_dtype(tensor.dtype, has_elements):
         suffixes.append(f"dtype={tensor.dtype}")
     suffixes.append(_gradient_suffix(tensor))
+    suffixes.append(_tangent_suffix(tensor))
     return _with_suffixes(prefix + contents, [s for s in suffixes if s is not None], indent)

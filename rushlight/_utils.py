@@ -92,6 +92,8 @@ def _get_state(obj):
             if not name.startswith("__") and hasattr(obj, name):
                 slots[name] = getattr(obj, name)
     attributes = getattr(obj, "__dict__", {})
+    if "_dual" in attributes:  # a tangent belongs to its level
+        attributes = {name: value for name, value in attributes.items() if name != "_dual"}
     return (attributes, slots) if slots else attributes
 
 

@@ -358,6 +358,23 @@ def test_many_nodes_come_and_go():
     gc.collect()
 
 
+def test_nested_inputs_and_outputs():
+    class Nested(torch.autograd.NestedIOFunction):
+        @staticmethod
+        def forward(ctx, pair, z):
+            a, (b,) = pair
+            return a * 2, [b * 3, z * 4]
+
+        @staticmethod
+        def backward(ctx, ga, rest):
+            return (ga * 2, (rest[0] * 3,)), rest[1] * 4
+
+    a, b, z = leaf(1.0), leaf(1.0), leaf(1.0)
+    x, (y, w) = Nested.apply((a, (b,)), z)
+    (x + y + w).sum().backward()
+    assert (a.grad.item(), b.grad.item(), z.grad.item()) == (2.0, 3.0, 4.0)
+
+
 # Modes
 
 
@@ -642,6 +659,69 @@ def test_products_with_vectors():
     assert functional.hvp(lambda a: (a**3).sum(), x, v)[1].tolist() == [6.0, -12.0]
     with pytest.raises(RuntimeError, match="v can only be None"):
         functional.vjp(lambda a: a * 2, x)
+
+
+# Forward mode
+
+
+def test_tangents_follow_operators():
+    from rushlight.autograd import forward_ad as forward
+
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    v = torch.tensor([1.0, 10.0], dtype=torch.float64)
+
+    def tangent(function):
+        return forward.unpack_dual(function(forward.make_dual(x, v))).tangent.tolist()
+
+    with forward.dual_level():
+        assert tangent(lambda d: d * d) == [2.0, 40.0]
+        assert tangent(lambda d: d.sum()) == 11.0
+        assert tangent(lambda d: torch.cat([d, x, 2 * d])) == [1.0, 10.0, 0.0, 0.0, 2.0, 20.0]
+        assert tangent(lambda d: d.view(2, 1)[1]) == [10.0]
+        assert tangent(lambda d: d.clone().mul_(d)) == [2.0, 40.0]
+        with torch.no_grad():
+            assert tangent(lambda d: d**3) == [3.0, 120.0]
+        assert forward.unpack_dual(x).tangent is None
+        dual = forward.make_dual(x, v)
+        assert "tangent=tensor([ 1., 10.], dtype=torch.float64)" in repr(dual)
+        assert not (dual > 1).requires_grad and not (dual * 2).requires_grad
+    assert forward.unpack_dual(dual).tangent is None and "tangent" not in repr(dual)
+
+
+def test_forward_over_reverse():
+    from rushlight.autograd import forward_ad as forward
+
+    x = leaf(2.0)
+    with forward.dual_level():
+        y = forward.make_dual(x, torch.ones_like(x)) ** 3
+        tangent = forward.unpack_dual(y).tangent
+        assert tangent.tolist() == [12.0]
+        assert torch.autograd.grad(tangent, x)[0].tolist() == [12.0]
+
+
+def test_wrong_calls_of_forward_mode():
+    from rushlight.autograd import forward_ad as forward
+
+    x = torch.ones(2)
+    with pytest.raises(RuntimeError, match="no level exists"):
+        forward.make_dual(x, x)
+    with forward.dual_level():
+        with pytest.raises(RuntimeError, match="Nested forward mode"):
+            forward.enter_dual_level()
+        with pytest.raises(RuntimeError, match="different size"):
+            forward.make_dual(x, torch.ones(3))
+        with pytest.raises(ValueError, match="floating point or complex"):
+            forward.make_dual(x.long(), x)
+    with pytest.raises(RuntimeError, match="exit"):
+        forward.exit_dual_level()
+
+
+def test_gradcheck_looks_at_forward_mode():
+    x = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    z = torch.randn(3, dtype=torch.complex128, requires_grad=True)
+    assert gradcheck(lambda a: (a.sin(), a.cumsum(0)), (x,), check_forward_ad=True)
+    only_forward = {"check_forward_ad": True, "check_backward_ad": False}
+    assert gradcheck(lambda a: a * a.conj() * a, (z,), **only_forward)
 
 
 # Copies

@@ -9,14 +9,23 @@ from .. import _C, Tensor
 from . import graph
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .function import Function, once_differentiable
-from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .grad_mode import (
+    enable_grad,
+    enforce_grad_layout_policy,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+)
 
 __all__ = [
     "Function",
+    "NestedIOFunction",
     "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "enforce_grad_layout_policy",
     "forward_ad",
     "functional",
     "grad",
@@ -30,6 +39,7 @@ __all__ = [
     "profiler",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
 
 _GRADCHECK = ("gradcheck", "gradgradcheck")
@@ -46,6 +56,10 @@ def __getattr__(name: str):
         from .variable import Variable
 
         return Variable
+    if name == "NestedIOFunction":
+        from .nested_io import NestedIOFunction
+
+        return NestedIOFunction
     if name in ("functional", "forward_ad", "profiler", "variable"):
         try:
             return import_module("." + name, __name__)

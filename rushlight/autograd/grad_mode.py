@@ -184,3 +184,44 @@ def is_grad_enabled() -> bool:
 def is_inference_mode_enabled() -> bool:
     """Whether `inference_mode` is on."""
     return _C.is_inference_mode()
+
+
+class _Setting:
+    """A switch with no effect here: at once as a plain call, or for a `with` block."""
+
+    _current = True
+
+    def __init__(self, mode: bool = True):
+        self.mode = mode
+        self.prev = type(self)._current
+        type(self)._current = bool(mode)
+
+    def __enter__(self) -> None:
+        type(self)._current = bool(self.mode)
+
+    def __exit__(self, exc_type, exc_value, traceback) -> None:
+        type(self)._current = self.prev
+
+    def __call__(self, func):
+        type(self)._current = self.prev
+        return context_decorator(self.clone, func)
+
+    def clone(self):
+        """A new context of the same mode."""
+        return type(self)(self.mode)
+
+
+class set_multithreading_enabled(_Setting):
+    """Whether backward may use several threads; this engine always runs in the caller's."""
+
+
+class enforce_grad_layout_policy(_Setting):
+    """Whether new gradients are laid out like their leaves; this engine always sees to that."""
+
+    def __init__(self, enable: bool = True):
+        super().__init__(enable)
+
+
+def is_multithreading_enabled() -> bool:
+    """What `set_multithreading_enabled` last said."""
+    return set_multithreading_enabled._current

@@ -214,6 +214,16 @@ def _check_fast(run, outputs, inputs, eps, atol, rtol, nondet_tol) -> None:
             _compare(analytical, numerical, atol, rtol, part.index, k, part.kind)
 
 
+def _check_forward(func, args, inputs, eps, atol, rtol) -> None:
+    """Forward mode along a random direction of every input."""
+    from ._forward_check import forward_derivatives
+
+    for k, tensor in enumerate(inputs):
+        pairs = forward_derivatives(func, args, tensor, _unit_direction(tensor), eps)
+        for i, (tangent, numerical) in enumerate(pairs):
+            _compare(tangent, numerical, atol, rtol, i, k, "")
+
+
 def _check_dtypes(outputs, inputs) -> None:
     for output in outputs:
         vector = torch.zeros_like(output)
@@ -299,6 +309,10 @@ def gradcheck(
         return _tensors(value if isinstance(value, (tuple, list)) else (value,))
 
     try:
+        if check_forward_ad:
+            _check_forward(func, args, differentiated, eps, atol, rtol)
+        if not check_backward_ad:
+            return True
         with enable_grad():
             everything = run()
         outputs = [o for o in everything if o.requires_grad]
