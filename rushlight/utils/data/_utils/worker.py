@@ -7,8 +7,7 @@ import random
 import sys
 import traceback
 from importlib.util import find_spec
-from socket import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rushlight as torch
 
@@ -16,6 +15,9 @@ from .fetch import IterableFetcher, MapFetcher
 
 # How often, in seconds, a worker without work looks whether its parent still lives.
 _PARENT_CHECK = 2.0
+
+if TYPE_CHECKING:
+    from socket import socket
 
 _worker_info = None
 
