@@ -1,6 +1,7 @@
 """Sharing memory with other array libraries through DLPack capsules.
 
-The structures follow dlpack.h, version 0.x (DLManagedTensor), which every library can read.
+The structures follow dlpack.h: DLManagedTensor (0.x), which every library can read, and
+DLManagedTensorVersioned (1.0), asked for by `max_version`, which can say that memory is writable.
 """
 
 from __future__ import annotations
@@ -57,6 +58,17 @@ class _DLManagedTensor(ctypes.Structure):
     _fields_ = [("tensor", _DLTensor), ("context", ctypes.c_void_p), ("deleter", _Deleter)]
 
 
+class _DLManagedTensorVersioned(ctypes.Structure):
+    _fields_ = [
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("context", ctypes.c_void_p),
+        ("deleter", _Deleter),
+        ("flags", ctypes.c_uint64),
+        ("tensor", _DLTensor),
+    ]
+
+
 # Type codes of DLPack.
 _CODES = {0: "int", 1: "uint", 2: "float", 4: "bfloat", 5: "complex", 6: "bool"}
 _CODE_OF_KIND = {kind: code for code, kind in _CODES.items()}
@@ -82,8 +94,9 @@ _dying_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ch
     ("PyCapsule_GetPointer", _api)
 )
 
-_NAME = b"dltensor"
-_USED = b"used_dltensor"
+# Structure of a capsule by its name, and the name it takes once consumed.
+_STRUCTURES = {b"dltensor": _DLManagedTensor, b"dltensor_versioned": _DLManagedTensorVersioned}
+_USED = {name: b"used_" + name for name in _STRUCTURES}
 # What exported structures point at, by their address, until their consumer is done.
 _exported: dict[int, tuple] = {}
 
@@ -96,8 +109,9 @@ def _delete(address):
 @ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 def _capsule_dies(capsule):
     # An unconsumed capsule still owns its structure.
-    if _dying_is_valid(capsule, _NAME):
-        _exported.pop(_dying_pointer(capsule, _NAME), None)
+    for name in _STRUCTURES:
+        if _dying_is_valid(capsule, name):
+            _exported.pop(_dying_pointer(capsule, name), None)
 
 
 def _type_code(dtype) -> tuple[int, int]:
@@ -108,6 +122,10 @@ def _type_code(dtype) -> tuple[int, int]:
 
 def to_dlpack(tensor: Tensor):
     """A capsule that shares the memory of `tensor` and can be consumed once."""
+    return _export(tensor, b"dltensor")
+
+
+def _export(tensor, capsule_name):
     if tensor.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if tensor.device.type != "cpu":
@@ -115,7 +133,9 @@ def to_dlpack(tensor: Tensor):
     ndim = tensor.dim()
     sizes = (ctypes.c_int64 * max(ndim, 1))(*tensor.shape)
     strides = (ctypes.c_int64 * max(ndim, 1))(*tensor.stride())
-    managed = _DLManagedTensor()
+    managed = _STRUCTURES[capsule_name]()
+    if capsule_name == b"dltensor_versioned":
+        managed.major = 1
     inner = managed.tensor
     inner.data = tensor.data_ptr() or None
     inner.device_type = DLDeviceType.kDLCPU
@@ -129,19 +149,18 @@ def to_dlpack(tensor: Tensor):
     managed.deleter = _delete
     address = ctypes.addressof(managed)
     _exported[address] = (managed, sizes, strides, tensor)
-    return _new_capsule(address, _NAME, ctypes.cast(_capsule_dies, ctypes.c_void_p))
+    return _new_capsule(address, capsule_name, ctypes.cast(_capsule_dies, ctypes.c_void_p))
 
 
 class _Imported:
     """Owns a consumed structure and tells its producer when the memory is no longer used."""
 
-    def __init__(self, address: int):
-        self._address = address
+    def __init__(self, managed):
+        self._managed = managed
 
     def __del__(self):
-        managed = _DLManagedTensor.from_address(self._address)
-        if managed.deleter:
-            managed.deleter(self._address)
+        if self._managed.deleter:
+            self._managed.deleter(ctypes.addressof(self._managed))
 
 
 def _dtype_of(code: int, bits: int, lanes: int):
@@ -154,14 +173,15 @@ def _dtype_of(code: int, bits: int, lanes: int):
 
 
 def _from_capsule(capsule) -> Tensor:
-    if not _is_valid(capsule, _NAME):
+    name = next((n for n in _STRUCTURES if _is_valid(capsule, n)), None)
+    if name is None:
         raise RuntimeError(
             "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed "
             "only "
             "once, so you might have already constructed a tensor from it once."
         )
-    address = _get_pointer(capsule, _NAME)
-    inner = _DLManagedTensor.from_address(address).tensor
+    managed = _STRUCTURES[name].from_address(_get_pointer(capsule, name))
+    inner = managed.tensor
     if inner.device_type not in (DLDeviceType.kDLCPU, DLDeviceType.kDLCUDAHost):
         raise BufferError(
             f"from_dlpack: unsupported device type {inner.device_type}, expected main memory"
@@ -182,8 +202,8 @@ def _from_capsule(capsule) -> Tensor:
         for size in shape:
             count *= size
     data = (inner.data or 0) + inner.byte_offset
-    _set_name(capsule, _USED)
-    owner = _Imported(address)
+    _set_name(capsule, _USED[name])
+    owner = _Imported(managed)
     return _C.from_pointer(data, count * dtype.itemsize, owner, dtype, shape, strides)
 
 
@@ -195,7 +215,10 @@ def from_dlpack(ext_tensor, *, device=None, copy: bool | None = None) -> Tensor:
     """
     target = None if device is None else torch.device(device)
     if hasattr(ext_tensor, "__dlpack__"):
-        capsule = ext_tensor.__dlpack__()
+        try:
+            capsule = ext_tensor.__dlpack__(max_version=(1, 0))
+        except TypeError:  # a producer from before version 1.0
+            capsule = ext_tensor.__dlpack__()
     else:
         capsule = ext_tensor
     tensor = _from_capsule(capsule)
@@ -210,7 +233,10 @@ def tensor_dlpack(tensor, *, stream=-1, max_version=None, dl_device=None, copy=N
     """`Tensor.__dlpack__`: a capsule for the consumer that asks."""
     if dl_device is not None and tuple(dl_device) != tensor_dlpack_device(tensor):
         raise BufferError(f"__dlpack__: cannot export to device {dl_device}")
-    return to_dlpack(tensor.clone() if copy else tensor)
+    versioned = max_version is not None and max_version[0] >= 1
+    return _export(
+        tensor.clone() if copy else tensor, b"dltensor_versioned" if versioned else b"dltensor"
+    )
 
 
 def tensor_dlpack_device(tensor) -> tuple[DLDeviceType, int]:
