@@ -11,8 +11,8 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
-#include "../core/convert.h"
 #include "../core/kernel.h"
 
 namespace rl {
@@ -54,34 +54,30 @@ template <class R> inline void store(R* p, typename Vector<R>::type v) {
   *reinterpret_cast<typename Vector<R>::unaligned*>(p) = v;
 }
 
-// acc[i][:] = sum over p of a[i, p] * b[p, :], into a tile of Rows x kTileCols.
-template <class R, int Rows>
+// acc[i][:] = sum over p of a[i, p] * b[p, :], into a tile of Rows x (Vectors vectors).
+template <class R, int Rows, int Vectors = kVectors>
 inline void micro_kernel(int64_t k, const R* a, int64_t a_row, int64_t a_col, const R* b,
                          int64_t b_row, typename Vector<R>::type (&acc)[Rows][kVectors]) {
   using V = typename Vector<R>::type;
   constexpr int lanes = Vector<R>::lanes;
-  V sum[Rows][kVectors];
+  V sum[Rows][Vectors];
 #pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) {
-    sum[i][0] = V{};
-    sum[i][1] = V{};
-  }
+  for (int i = 0; i < Rows; ++i)
+    for (int v = 0; v < Vectors; ++v) sum[i][v] = V{};
   for (int64_t p = 0; p < k; ++p) {
-    const V b0 = load<R>(b), b1 = load<R>(b + lanes);
+    V row[Vectors];
+    for (int v = 0; v < Vectors; ++v) row[v] = load<R>(b + v * lanes);
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
       const R x = a[i * a_row];
-      sum[i][0] += b0 * x;
-      sum[i][1] += b1 * x;
+      for (int v = 0; v < Vectors; ++v) sum[i][v] += row[v] * x;
     }
     a += a_col;
     b += b_row;
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i) {
-    acc[i][0] = sum[i][0];
-    acc[i][1] = sum[i][1];
-  }
+  for (int i = 0; i < Rows; ++i)
+    for (int v = 0; v < Vectors; ++v) acc[i][v] = sum[i][v];
 }
 
 // How a finished tile goes into C.
@@ -99,7 +95,7 @@ inline void put(T* c, R sum, const Finish<R>& f, const T* bias) {
 }
 
 template <class T, class R>
-void store_tile(const typename Vector<R>::type (*acc)[kVectors], T* c, int64_t c_row, int64_t rows,
+[[gnu::noinline]] void store_tile(const typename Vector<R>::type (*acc)[kVectors], T* c, int64_t c_row, int64_t rows,
                 int64_t cols, const Finish<R>& f, const T* bias) {
   constexpr int lanes = Vector<R>::lanes;
   if constexpr (std::is_same_v<T, R>) {
@@ -125,6 +121,21 @@ void store_tile(const typename Vector<R>::type (*acc)[kVectors], T* c, int64_t c
   }
 }
 
+// dst[p * width + i] = src[i * across + p] for four i and four p at a time.
+template <class R>
+inline void transpose_4x4(R* dst, int64_t width, const R* src, int64_t across) {
+  typedef R V __attribute__((vector_size(4 * sizeof(R))));
+  typedef R U __attribute__((vector_size(4 * sizeof(R)), aligned(alignof(R)), may_alias));
+  const V a = *reinterpret_cast<const U*>(src), b = *reinterpret_cast<const U*>(src + across);
+  const V c = *reinterpret_cast<const U*>(src + 2 * across), d = *reinterpret_cast<const U*>(src + 3 * across);
+  const V ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const V ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  *reinterpret_cast<U*>(dst) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+  *reinterpret_cast<U*>(dst + width) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+  *reinterpret_cast<U*>(dst + 2 * width) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+  *reinterpret_cast<U*>(dst + 3 * width) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+}
+
 // Panels: `width` columns side by side, one group after another; the last is filled with zeros.
 // dst[group][p][i] = src[(group * width + i) * across + p * along].
 template <class T, class R>
@@ -139,9 +150,19 @@ void pack(R* dst, const T* src, int64_t count, int64_t depth, int64_t across, in
         R* to = dst + p * width;
         for (int64_t i = 0; i < w; ++i) to[i] = static_cast<R>(from[i]);
       }
-    } else if (std::is_same_v<T, R> && along == 1 && w == width) {
-      find_transpose(sizeof(T))(reinterpret_cast<char*>(dst), width * sizeof(T),
-                                reinterpret_cast<const char*>(s), across * sizeof(T), depth, w);
+    } else if (std::is_floating_point_v<T> && along == 1 && w >= 4) {
+      if constexpr (std::is_floating_point_v<T>) {
+        const int64_t whole = depth / 4 * 4, side = w / 4 * 4;
+        // A cache line of each row is used up at once: rows a power of two apart share few sets.
+        for (int64_t p0 = 0; p0 < whole; p0 += 16)
+          for (int64_t i = 0; i < side; i += 4)
+            for (int64_t p = p0; p < std::min(p0 + 16, whole); p += 4)
+              transpose_4x4(dst + p * width + i, width, s + i * across + p, across);
+        for (int64_t p = whole; p < depth; ++p)
+          for (int64_t i = 0; i < side; ++i) dst[p * width + i] = s[i * across + p];
+        for (int64_t i = side; i < w; ++i)
+          for (int64_t p = 0; p < depth; ++p) dst[p * width + i] = s[i * across + p];
+      }
     } else {
       // Short runs along p, so that the panel's lines stay in cache while they fill up.
       for (int64_t p0 = 0; p0 < depth; p0 += 16) {
@@ -169,6 +190,12 @@ template <class T> void scale_only(const GemmArgs& g) {  // k == 0: no product, 
 
 // Half types keep the whole depth in one block: a partial sum in C would be rounded.
 template <class T, class R> constexpr bool kExactBlocks = std::is_same_v<T, R> || std::is_integral_v<T>;
+
+// On its own, so that the accumulators have all registers to themselves.
+template <class R>
+[[gnu::noinline]] void packed_tile(int64_t k, const R* a, const R* b, typename Vector<R>::type (&acc)[kRows][kVectors]) {
+  micro_kernel<R, kRows>(k, a, 1, kRows, b, kTileCols<R>, acc);
+}
 
 template <class T> void gemm_packed(const GemmArgs& g) {
   using R = typename accumulator<T>::type;
@@ -198,7 +225,7 @@ template <class T> void gemm_packed(const GemmArgs& g) {
         for (int64_t j = 0; j < nj; j += cols) {
           for (int64_t i = 0; i < ni; i += kRows) {
             typename Vector<R>::type acc[kRows][kVectors];
-            micro_kernel<R, kRows>(np, pa + i * np, 1, kRows, pb + j * np, cols, acc);
+            packed_tile<R>(np, pa + i * np, pb + j * np, acc);
             store_tile<T, R>(acc, c + (i0 + i) * g.c_row + j0 + j, g.c_row,
                                     std::min<int64_t>(kRows, ni - i), std::min<int64_t>(cols, nj - j),
                                     f, bias ? bias + j : nullptr);
@@ -209,7 +236,7 @@ template <class T> void gemm_packed(const GemmArgs& g) {
   }
 }
 
-template <class R, int Rows>
+template <class R, int Rows, int Vectors>
 inline void small_rows(const GemmArgs& g, int64_t& i, const R* b, int64_t b_row, int64_t j,
                        int64_t nj, const Finish<R>& f) {
   const R* a = static_cast<const R*>(g.a);
@@ -217,14 +244,27 @@ inline void small_rows(const GemmArgs& g, int64_t& i, const R* b, int64_t b_row,
   const R* bias = g.bias ? static_cast<const R*>(g.bias) + j : nullptr;
   for (; i + Rows <= g.m; i += Rows) {
     typename Vector<R>::type acc[Rows][kVectors];
-    micro_kernel<R, Rows>(g.k, a + i * g.a_row, g.a_row, g.a_col, b, b_row, acc);
+    if constexpr (Vectors < kVectors)
+      for (int r = 0; r < Rows; ++r) acc[r][1] = typename Vector<R>::type{};
+    micro_kernel<R, Rows, Vectors>(g.k, a + i * g.a_row, g.a_row, g.a_col, b, b_row, acc);
     store_tile<R, R>(acc, c + i * g.c_row + j, g.c_row, Rows, nj, f, bias);
   }
 }
 
+// All rows against one tile's width of columns.
+template <class R, int Vectors>
+void small_columns(const GemmArgs& g, const R* b, int64_t b_row, int64_t j, int64_t nj, const Finish<R>& f) {
+  int64_t i = 0;
+  small_rows<R, kRows, Vectors>(g, i, b, b_row, j, nj, f);
+  if constexpr (kRows > 8) small_rows<R, 8, Vectors>(g, i, b, b_row, j, nj, f);
+  if constexpr (kRows > 4) small_rows<R, 4, Vectors>(g, i, b, b_row, j, nj, f);
+  small_rows<R, 2, Vectors>(g, i, b, b_row, j, nj, f);
+  small_rows<R, 1, Vectors>(g, i, b, b_row, j, nj, f);
+}
+
 // A is read in place; B too, except where its rows are strided or a tile would overrun them.
 template <class R> void gemm_small(const GemmArgs& g) {
-  constexpr int cols = kTileCols<R>;
+  constexpr int cols = kTileCols<R>, lanes = Vector<R>::lanes;
   const R* b = static_cast<const R*>(g.b);
   const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
   const Finish<R> f{alpha, beta, alpha == R(1)};
@@ -236,18 +276,15 @@ template <class R> void gemm_small(const GemmArgs& g) {
     if (g.packed) {
       bj = b + j * g.k;
       b_row = cols;
-    } else if (g.b_col != 1 || nj < cols) {
+    } else if (g.b_col != 1 || (nj < cols && nj != lanes)) {
+      const int width = nj <= lanes ? lanes : cols;
       if (!panel) panel = static_cast<R*>(thread_buffer(0, cols * g.k * sizeof(R)));
-      pack<R, R>(panel, bj, nj, g.k, g.b_col, g.b_row, cols);
+      pack<R, R>(panel, bj, nj, g.k, g.b_col, g.b_row, width);
       bj = panel;
-      b_row = cols;
+      b_row = width;
     }
-    int64_t i = 0;
-    small_rows<R, kRows>(g, i, bj, b_row, j, nj, f);
-    if constexpr (kRows > 8) small_rows<R, 8>(g, i, bj, b_row, j, nj, f);
-    if constexpr (kRows > 4) small_rows<R, 4>(g, i, bj, b_row, j, nj, f);
-    small_rows<R, 2>(g, i, bj, b_row, j, nj, f);
-    small_rows<R, 1>(g, i, bj, b_row, j, nj, f);
+    if (nj <= lanes) small_columns<R, 1>(g, bj, b_row, j, nj, f);
+    else small_columns<R, kVectors>(g, bj, b_row, j, nj, f);
   }
 }
 
@@ -259,19 +296,93 @@ template <class T, class R> inline R dot_run(const T* x, const T* y, int64_t k) 
   return s;
 }
 
+template <int Shift, class V, int... I>
+inline V rotated(V v, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(v, v, ((I + Shift) % static_cast<int>(sizeof...(I)))...);
+}
+
+// The sum of a vector's lanes, in log2(lanes) additions.
+template <class R> inline R lane_sum(typename Vector<R>::type v) {
+  constexpr std::make_integer_sequence<int, Vector<R>::lanes> all{};
+  if constexpr (Vector<R>::lanes >= 16) v += rotated<8>(v, all);
+  if constexpr (Vector<R>::lanes >= 8) v += rotated<4>(v, all);
+  if constexpr (Vector<R>::lanes >= 4) v += rotated<2>(v, all);
+  v += rotated<1>(v, all);
+  return v[0];
+}
+
+// Rows x Cols dot products at once: each vector loaded serves several of them.
+template <class R, int Rows, int Cols>
+inline void dot_tile(const GemmArgs& g, const R* a, const R* b, R (&sums)[Rows][Cols]) {
+  using V = typename Vector<R>::type;
+  constexpr int lanes = Vector<R>::lanes;
+  V acc[Rows][Cols];
+#pragma GCC unroll 4
+  for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < Cols; ++j) acc[i][j] = V{};
+  int64_t p = 0;
+  for (; p + lanes <= g.k; p += lanes) {
+    V y[Cols];
+#pragma GCC unroll 4
+    for (int j = 0; j < Cols; ++j) y[j] = load<R>(b + j * g.b_col + p);
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i) {
+      const V x = load<R>(a + i * g.a_row + p);
+#pragma GCC unroll 4
+      for (int j = 0; j < Cols; ++j) acc[i][j] += x * y[j];
+    }
+  }
+  for (int i = 0; i < Rows; ++i)
+    for (int j = 0; j < Cols; ++j) {
+      R s = lane_sum<R>(acc[i][j]);
+      for (int64_t q = p; q < g.k; ++q) s += a[i * g.a_row + q] * b[j * g.b_col + q];
+      sums[i][j] = s;
+    }
+}
+
+constexpr int kDotCols = RL_LEVEL >= 2 ? 4 : 2;  // what the registers hold
+
+template <class R, int Rows> void dot_rows(const GemmArgs& g, int64_t& i, const Finish<R>& f) {
+  const R* b = static_cast<const R*>(g.b);
+  const R* bias = static_cast<const R*>(g.bias);
+  for (; i + Rows <= g.m; i += Rows) {
+    const R* a = static_cast<const R*>(g.a) + i * g.a_row;
+    R* c = static_cast<R*>(g.c) + i * g.c_row;
+    int64_t j = 0;
+    for (; j + kDotCols <= g.n; j += kDotCols) {
+      R sums[Rows][kDotCols];
+      dot_tile<R, Rows, kDotCols>(g, a, b + j * g.b_col, sums);
+      for (int r = 0; r < Rows; ++r)
+        for (int q = 0; q < kDotCols; ++q) put<R, R>(c + r * g.c_row + j + q, sums[r][q], f, bias ? bias + j + q : nullptr);
+    }
+    for (; j < g.n; ++j) {
+      R sums[Rows][1];
+      dot_tile<R, Rows, 1>(g, a, b + j * g.b_col, sums);
+      for (int r = 0; r < Rows; ++r) put<R, R>(c + r * g.c_row + j, sums[r][0], f, bias ? bias + j : nullptr);
+    }
+  }
+}
+
 // Few rows against a B that is contiguous along k: c[i, j] = dot(a[i], b[:, j]).
 template <class T> void gemm_dots(const GemmArgs& g) {
   using R = typename accumulator<T>::type;
-  const T* a = static_cast<const T*>(g.a);
-  const T* b = static_cast<const T*>(g.b);
-  T* c = static_cast<T*>(g.c);
-  const T* bias = static_cast<const T*>(g.bias);
   const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
   const Finish<R> f{alpha, beta, alpha == R(1)};
-  for (int64_t j = 0; j < g.n; ++j)
-    for (int64_t i = 0; i < g.m; ++i)
-      put<T, R>(c + i * g.c_row + j, dot_run<T, R>(a + i * g.a_row, b + j * g.b_col, g.k), f,
-                bias ? bias + j : nullptr);
+  if constexpr (std::is_floating_point_v<T>) {
+    int64_t i = 0;
+    dot_rows<R, 4>(g, i, f);
+    dot_rows<R, 2>(g, i, f);
+    dot_rows<R, 1>(g, i, f);
+  } else {
+    const T* a = static_cast<const T*>(g.a);
+    const T* b = static_cast<const T*>(g.b);
+    const T* bias = static_cast<const T*>(g.bias);
+    for (int64_t j = 0; j < g.n; ++j)
+      for (int64_t i = 0; i < g.m; ++i)
+        put<T, R>(static_cast<T*>(g.c) + i * g.c_row + j, dot_run<T, R>(a + i * g.a_row, b + j * g.b_col, g.k), f,
+                  bias ? bias + j : nullptr);
+  }
 }
 
 // One row times a B with contiguous rows: c = sum over p of a[p] * b[p, :], four rows a pass.
@@ -318,7 +429,6 @@ template <class T> void gemm_real(const GemmArgs& g) {
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     if (g.packed) return gemm_small<T>(g);
   }
-  const bool few_rows = g.m <= 4 || g.n <= 4;
   // A product with few columns is the transposed one with few rows, if C can be written so.
   if (g.n < g.m && g.n == 1 && !g.bias && g.c_row == 1) {
     GemmArgs t = g;
@@ -328,11 +438,11 @@ template <class T> void gemm_real(const GemmArgs& g) {
     t.c_row = g.m;
     return gemm_real<T>(t);
   }
-  if (few_rows && g.a_col == 1 && g.b_row == 1 && (g.k >= 8 || g.n == 1)) return gemm_dots<T>(g);
+  if (g.a_col == 1 && g.b_row == 1 && (g.m == 1 || g.n == 1 || (g.m <= 8 && g.k >= 64))) return gemm_dots<T>(g);
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     if (g.m == 1 && g.b_col == 1) return gemv_rows<T>(g);
     // Above this size the panels pay for themselves.
-    if (g.m * g.n * g.k <= 96 * 96 * 96 || g.m < kRows) return gemm_small<T>(g);
+    if (g.m * g.n * g.k <= 96 * 96 * 96 || g.m < 4 * kRows) return gemm_small<T>(g);
   }
   return gemm_packed<T>(g);
 }
