@@ -44,6 +44,8 @@ void register_relu() {
   binary<[](auto x, auto w) { return 0 < x ? x : x * w; }>("prelu", Reals{});
   ternary<[]<class T>(T g, T x, T w) { return 0 < x ? g : g * w; }>("prelu_backward", Reals{});
   unary_with<[]<class T>(const double* c) {
+    if (std::is_unsigned_v<T> && c[0] < 0)
+      fail(ErrorType::Runtime, "cannot do hardtanh on an unsigned type with negative limits");
     const T low = static_cast<T>(c[0]), high = static_cast<T>(c[1]);
     return [=](T x) { return x < low ? low : high < x ? high : x; };
   }>("hardtanh", IntegersReals{});
@@ -103,6 +105,7 @@ void register_gates() {
     const T s = div_values(T(1), T(1) + std::exp(-x));
     return mul_values(g, std::conj(mul_values(s, T(1) + mul_values(x, T(1) - s))));
   }>("silu_backward", Complexes{}, 25);
+  binary<[](auto a, auto b) { return a * vsigmoid(b); }>("gated", Reals{}, 0.5);
   unary<[](auto x) { return x * vtanh(soft_plus(x)); }>("mish", Reals{}, 1.2);
   binary<[]<class T>(T g, T x) {
     const T t = vtanh(soft_plus(x));

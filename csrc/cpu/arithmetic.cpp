@@ -117,6 +117,8 @@ template <class T> void power_scalar(char* const* p, int64_t n, const double* c)
     const T t(static_cast<typename T::value_type>(e), 0);
     each([t](T x) { return complex_power(x, t); });
   } else {
+    if (!(e >= 0) || e != std::trunc(e))
+      fail(ErrorType::Runtime, "Integers to negative integer powers are not allowed: got the exponent %g", e);
     const auto t = static_cast<int64_t>(e);
     for (int64_t i = 0; i < n; ++i) {
       uint64_t base = static_cast<uint64_t>(static_cast<int64_t>(a[i])), result = 1;
@@ -146,6 +148,7 @@ template <class T> inline T limited(T x, T low, T high) {
 // A bound given as a double, brought into the range of an integer type.
 template <class T> inline T bound(double x) {
   if constexpr (std::is_integral_v<T>) {
+    if (x != std::trunc(x)) fail(ErrorType::Runtime, "clamp: the bounds of integers must be integers, got %g", x);
     if (x <= static_cast<double>(std::numeric_limits<T>::min())) return std::numeric_limits<T>::min();
     if (x >= static_cast<double>(std::numeric_limits<T>::max())) return std::numeric_limits<T>::max();
   }
@@ -275,8 +278,10 @@ void register_integers() {
   binary<[]<class T>(T a, T b) {
     const T g = greatest_divisor(a, b);
     if (g == 0) return T(0);
-    const T y = mul_values(static_cast<T>(a / g), b);
-    return y < 0 ? sub_values(T(0), y) : y;
+    // Types below int wrap after the sign is dropped, as their products do in C.
+    using Wide = std::conditional_t<(sizeof(T) < 4), int32_t, T>;
+    const Wide y = mul_values(static_cast<Wide>(a / g), static_cast<Wide>(b));
+    return static_cast<T>(y < 0 ? sub_values(Wide(0), y) : y);
   }>("lcm", Integers{}, 20.0);
 }
 

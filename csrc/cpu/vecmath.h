@@ -111,7 +111,8 @@ inline float vexpm1(float x) {
   const float e = expm1_reduced(c - k * 0.693145752f - k * 1.42860677e-6f);
   const float s = power_of_two(n - 1);  // half the power: 2^128 is no float
   const float y = (s * e + (s - 0.5f)) * 2.0f;
-  return n == 0 ? e : y;
+  const float z = n == 0 ? e : y;
+  return x == 0.0f ? x : z;  // keeps -0.0
 }
 
 // x = m 2^n with m in [sqrt(1/2), sqrt(2)); returns m - 1. Denormals are scaled first.
@@ -186,7 +187,8 @@ inline float vtanh(float x) {
   const float small = x + x * z * p;
   const float capped = a > 9.5f ? 9.5f : a;
   const float big = std::copysign(1.0f - 2.0f / (vexp(2.0f * capped) + 1.0f), x);
-  return a < 0.625f ? small : x != x ? x : big;
+  const float y = a < 0.625f ? small : big;
+  return (x == 0.0f) | (x != x) ? x : y;
 }
 
 // 3 ULP.

@@ -279,6 +279,24 @@ class shrink:
         yield make(3, 5), 0.2
 
 
+@op("", pointwise=2, node="Glu")
+class gated:
+    """`first` times the sigmoid of `second`."""
+
+    def forward(first, second):
+        return first / (1 + np.exp(-second))
+
+    def grad_first(g, second):
+        return g * second.sigmoid()
+
+    def grad_second(g, first, second):
+        s = second.sigmoid()
+        return g * first * s * (1 - s)
+
+    def samples(make):
+        yield make(3, 5), make(3, 5)
+
+
 # -- the public functions ---------------------------------------------------------------------
 
 _forms: dict = {}
@@ -455,5 +473,4 @@ def glu(input, dim: int = -1):
             f"Halving dimension must be even, but dimension {dim % input.ndim} is size "
             f"{input.shape[dim]}"
         )
-    first, second = input.chunk(2, dim)
-    return first * second.sigmoid()
+    return gated(*input.chunk(2, dim))

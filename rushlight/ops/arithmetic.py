@@ -14,6 +14,11 @@ def broadcast_samples(make):
     yield make(2, 3), 2.5
 
 
+def scaled(x, factor):
+    """An array times a number, in the array's own type."""
+    return x if factor == 1 else (x * np.asarray(factor)).astype(np.asarray(x).dtype)
+
+
 def positive_samples(make):
     """As broadcast_samples, away from zero."""
     yield make(3, 5), make(3, 5, low=0.5, high=2)
@@ -26,7 +31,7 @@ class add:
     """Add `alpha * other` element by element, with broadcasting and type promotion."""
 
     def forward(input, other, *, alpha=1):
-        return np.add(input, other if alpha == 1 else np.multiply(other, alpha))
+        return np.add(input, scaled(other, alpha))
 
     def grad_input(g):
         return g
@@ -49,7 +54,7 @@ class sub:
     """Subtract `alpha * other` element by element, with broadcasting and type promotion."""
 
     def forward(input, other, *, alpha=1):
-        return np.subtract(input, other if alpha == 1 else np.multiply(other, alpha))
+        return np.subtract(input, scaled(other, alpha))
 
     def grad_input(g):
         return g
@@ -71,7 +76,7 @@ class rsub:
     """`other - alpha * input`, element by element."""
 
     def forward(input, other, *, alpha=1):
-        return np.subtract(other, input if alpha == 1 else np.multiply(input, alpha))
+        return np.subtract(other, scaled(input, alpha))
 
     def grad_input(g, alpha):
         return -g if alpha == 1 else g * -alpha

@@ -92,7 +92,7 @@ class view_as_real:
         return view_as_complex(g.contiguous())
 
     def samples(make):
-        yield (make(3, 5, dtype=_C.complex64),)
+        yield (make(3, 5, dtype=_C.complex128, grad=False),)
 
 
 @op("torch.view_as_complex", view=True)
@@ -106,7 +106,7 @@ class view_as_complex:
         return view_as_real(g)
 
     def samples(make):
-        yield (make(3, 5, 2),)
+        yield (make(3, 5, 2, dtype=_C.float64).contiguous(),)
 
 
 @public("torch.real")

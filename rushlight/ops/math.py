@@ -135,7 +135,7 @@ class sigmoid:
     """`1 / (1 + exp(-x))`."""
 
     def forward(input):
-        return 1 / (1 + np.exp(-input))
+        return 1 / (1 + np.exp(0.0 - input))
 
     def grad_input(g, out):
         return sigmoid_backward(g, out)

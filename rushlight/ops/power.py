@@ -97,8 +97,8 @@ def prepare(input, exponent):
             return pow_tensor, input
         if exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
-        if dtype is _C.bool and kind is int:
-            return pow_scalar, input.to(_C.int64)
+        if dtype is _C.bool:
+            return (pow_scalar, input.to(_C.int64)) if kind is int else (pow_tensor, input)
     elif kind is not float and kind is not int:
         return pow_tensor, input
     return pow_scalar, input
