@@ -8,7 +8,7 @@ import rushlight as torch
 from rushlight import _C, Tensor
 
 from .._utils import _rebuild_parameter, _rebuild_parameter_with_state
-from ..tensor import _disabled
+from ..tensor.subclass import disabled_torch_function
 
 __all__ = [
     "Buffer",
@@ -40,7 +40,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     """
 
     # Results of operators on a parameter, also on one of a user's subclass, are plain tensors.
-    __torch_function__ = staticmethod(_disabled)
+    __torch_function__ = staticmethod(disabled_torch_function)
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True):
         if data is None:
@@ -152,7 +152,7 @@ class UninitializedTensorMixin:
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         name = getattr(func, "__name__", "")
         if name in UninitializedTensorMixin._operators:
-            return _disabled(func, types, args, kwargs)
+            return disabled_torch_function(func, types, args, kwargs)
         raise ValueError(_refusal(name, cls.__name__))
 
     def __getattribute__(self, name):
