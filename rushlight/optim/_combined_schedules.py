@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Any, SupportsFloat
 
+from ._options import to_number
 from ._scheduler import (
     EPOCH_DEPRECATION_WARNING,
     LRScheduler,
@@ -15,7 +16,7 @@ from ._scheduler import (
     copied,
     set_value,
 )
-from .optimizer import Optimizer, to_number
+from .optimizer import Optimizer
 
 
 def _check_schedulers(owner, schedulers, optimizer):

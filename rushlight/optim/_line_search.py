@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import sqrt
 
 from .. import Tensor
-from .optimizer import to_number
+from ._options import to_number
 
 _SUFFICIENT_DECREASE = 1e-4
 _CURVATURE = 0.9

@@ -6,7 +6,8 @@ from math import sqrt
 
 import rushlight as torch
 
-from .optimizer import Optimizer, ParamsT, check_lr, to_number
+from ._options import check_lr, to_number
+from .optimizer import Optimizer, ParamsT
 
 
 class Muon(Optimizer):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import Tensor
-from .optimizer import Optimizer, ParamsT, check_at_least_zero, check_lr, to_number, zero_step
+from ._options import check_at_least_zero, check_lr, to_number, zero_step
+from .optimizer import Optimizer, ParamsT
 
 
 class Adadelta(Optimizer):

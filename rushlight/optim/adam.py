@@ -7,16 +7,8 @@ from math import sqrt
 import rushlight as torch
 
 from .. import _C, Tensor
-from .optimizer import (
-    Optimizer,
-    ParamsT,
-    check_at_least_zero,
-    check_betas,
-    check_fused,
-    check_lr,
-    to_number,
-    zero_step,
-)
+from ._options import check_at_least_zero, check_betas, check_fused, check_lr, to_number, zero_step
+from .optimizer import Optimizer, ParamsT
 
 
 class Adam(Optimizer):

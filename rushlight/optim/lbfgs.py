@@ -9,7 +9,8 @@ import rushlight as torch
 
 from .. import Tensor
 from ._line_search import strong_wolfe
-from .optimizer import Optimizer, ParamsT, check_lr, to_number
+from ._options import check_lr, to_number
+from .optimizer import Optimizer, ParamsT
 
 # Pairs with a smaller curvature would make the estimate of the inverse Hessian indefinite.
 _LEAST_CURVATURE = 1e-10

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from functools import wraps
 from itertools import chain
 from typing import Any
 
 import rushlight as torch
 
 from .. import _C, Tensor
-from ..utils.hooks import RemovableHandle
+from ._hooks import Hooks, _with_hooks
+from ._hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
+from ._hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
+from ._options import scalar_dtype, to_number
 
 ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
-
-_global_optimizer_pre_hooks: dict[int, Callable] = OrderedDict()
-_global_optimizer_post_hooks: dict[int, Callable] = OrderedDict()
 
 # Options that checkpoints of old versions lack, with the value that they stood for.
 _LATE_OPTIONS = {
@@ -48,90 +47,7 @@ class _RequiredParameter:
 required = _RequiredParameter()
 
 
-def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` before every step of every optimizer."""
-    return _register(_global_optimizer_pre_hooks, hook)
-
-
-def register_optimizer_step_post_hook(hook: Callable) -> RemovableHandle:
-    """Call `hook(optimizer, args, kwargs)` after every step of every optimizer."""
-    return _register(_global_optimizer_post_hooks, hook)
-
-
-def _register(registry, hook, prepend=False):
-    handle = RemovableHandle(registry)
-    registry[handle.id] = hook
-    if prepend:
-        registry.move_to_end(handle.id, last=False)
-    return handle
-
-
-def _with_hooks(step):
-    """Wrap a `step` that a subclass wrote so that the hooks run around it."""
-
-    @wraps(step)
-    def hooked(self, *args, **kwargs):
-        if self._has_hooks():
-            return self._run_hooked(step, (self, *args), kwargs)
-        return step(self, *args, **kwargs)
-
-    hooked.hooked = True
-    return hooked
-
-
-def scalar_dtype() -> torch.dtype:
-    """The dtype of step counters: float64 where that is the default type, else float32."""
-    double = torch.get_default_dtype() == torch.float64
-    return torch.float64 if double else torch.float32
-
-
-def zero_step(fused: bool | None = None) -> Tensor:
-    """A step counter at zero; float32 where `fused` asks for it."""
-    return torch.zeros((), dtype=torch.float32 if fused else scalar_dtype())
-
-
-def to_number(value):
-    """The Python number in a one-element tensor; anything else unchanged."""
-    return value.item() if isinstance(value, Tensor) else value
-
-
-def check_lr(lr: float | Tensor, message: str = "Invalid learning rate: {}") -> None:
-    """Refuse a negative learning rate and a tensor of several."""
-    check_one_element(lr)
-    if not 0.0 <= lr:
-        raise ValueError(message.format(lr))
-
-
-def check_one_element(lr: float | Tensor) -> None:
-    """Refuse a learning rate that is a tensor of several."""
-    if isinstance(lr, Tensor) and lr.numel() != 1:
-        raise ValueError("Tensor lr must be 1-element")
-
-
-def check_at_least_zero(name: str, value: float) -> None:
-    """Refuse a negative option, by the name used in the message."""
-    if value < 0.0:
-        raise ValueError(f"Invalid {name} value: {value}")
-
-
-def check_betas(betas) -> None:
-    """Refuse decay rates outside [0, 1)."""
-    for index in range(2):
-        if not 0.0 <= betas[index] < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
-
-
-def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) -> None:
-    """Refuse ways of running a step that exclude each other."""
-    if not fused:
-        return
-    if differentiable:
-        raise RuntimeError("`fused` does not support `differentiable`")
-    if foreach:
-        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-
-
-class Optimizer:
+class Optimizer(Hooks):
     """Base of all optimizers: owns groups, state, hooks and loops; a subclass owns one rule.
 
     A subclass of ours defines `_update(p, g, state, group)`, one update of one real
@@ -171,16 +87,6 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
         self._warned_capturable_if_run_uncaptured = True
-
-    def _make_hooks(self):
-        self._optimizer_step_pre_hooks = OrderedDict()
-        self._optimizer_step_post_hooks = OrderedDict()
-        self._optimizer_state_dict_pre_hooks = OrderedDict()
-        self._optimizer_state_dict_post_hooks = OrderedDict()
-        self._optimizer_load_state_dict_pre_hooks = OrderedDict()
-        self._optimizer_load_state_dict_post_hooks = OrderedDict()
-        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
-        self._running_hooks = False
 
     # -- pickling and printing -----------------------------------------------------------
     def __getstate__(self) -> dict[str, Any]:
@@ -302,73 +208,6 @@ class Optimizer:
 
     def _update(self, p, g, state, group) -> None:
         raise NotImplementedError
-
-    # -- hooks ---------------------------------------------------------------------------
-    def _has_hooks(self):
-        return (
-            self._optimizer_step_pre_hooks
-            or self._optimizer_step_post_hooks
-            or _global_optimizer_pre_hooks
-            or _global_optimizer_post_hooks
-        ) and not self._running_hooks
-
-    def _run_hooked(self, step, args, kwargs):
-        # `step` may lead to another hooked step, by super(): the hooks run around the outer.
-        if args[1:] == (None,):
-            args = args[:1]
-        pre = chain(_global_optimizer_pre_hooks.values(), self._optimizer_step_pre_hooks.values())
-        for hook in list(pre):
-            result = hook(self, args, kwargs)
-            if isinstance(result, tuple) and len(result) == 2:
-                args, kwargs = result
-            elif result is not None:
-                raise RuntimeError(
-                    f"{step} must return None or a tuple of (new_args, new_kwargs), "
-                    f"but got {result}."
-                )
-        self._running_hooks = True
-        try:
-            out = step(*args, **kwargs)
-        finally:
-            self._running_hooks = False
-        post = chain(
-            self._optimizer_step_post_hooks.values(), _global_optimizer_post_hooks.values()
-        )
-        for hook in list(post):
-            hook(self, args, kwargs)
-        return out
-
-    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before each step; it may return new ones."""
-        return _register(self._optimizer_step_pre_hooks, hook)
-
-    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` after each step."""
-        return _register(self._optimizer_step_post_hooks, hook)
-
-    def register_state_dict_pre_hook(
-        self, hook: Callable, prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer)` before `state_dict` gathers anything."""
-        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
-
-    def register_state_dict_post_hook(
-        self, hook: Callable, prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)`, which may return a dictionary to use instead."""
-        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
-
-    def register_load_state_dict_pre_hook(
-        self, hook: Callable, prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer, state_dict)`, which may return a dictionary to load instead."""
-        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
-
-    def register_load_state_dict_post_hook(
-        self, hook: Callable, prepend: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(optimizer)` after a state was loaded."""
-        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
     # -- checkpoints ---------------------------------------------------------------------
     def state_dict(self) -> dict[str, Any]:

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from .. import _C, Tensor
-from .optimizer import (
-    Optimizer,
-    ParamsT,
-    check_at_least_zero,
-    check_fused,
-    check_one_element,
-    to_number,
-)
+from ._options import check_at_least_zero, check_fused, check_one_element, to_number
+from .optimizer import Optimizer, ParamsT
 
 
 class SGD(Optimizer):

@@ -12,8 +12,9 @@ import rushlight as torch
 
 from .. import Tensor
 from ..nn import Module
+from ._options import to_number
 from ._scheduler import LRScheduler, per_group
-from .optimizer import Optimizer, to_number
+from .optimizer import Optimizer
 
 __all__ = [
     "SWALR",

@@ -1,0 +1,124 @@
+"""Hooks around the step and the state dict of optimizers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import wraps
+from itertools import chain
+
+from ..utils.hooks import RemovableHandle
+
+_global_optimizer_pre_hooks: dict[int, Callable] = OrderedDict()
+_global_optimizer_post_hooks: dict[int, Callable] = OrderedDict()
+
+
+def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` before every step of every optimizer."""
+    return _register(_global_optimizer_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` after every step of every optimizer."""
+    return _register(_global_optimizer_post_hooks, hook)
+
+
+def _register(registry, hook, prepend=False):
+    handle = RemovableHandle(registry)
+    registry[handle.id] = hook
+    if prepend:
+        registry.move_to_end(handle.id, last=False)
+    return handle
+
+
+def _with_hooks(step):
+    """Wrap a `step` that a subclass wrote so that the hooks run around it."""
+
+    @wraps(step)
+    def hooked(self, *args, **kwargs):
+        if self._has_hooks():
+            return self._run_hooked(step, (self, *args), kwargs)
+        return step(self, *args, **kwargs)
+
+    hooked.hooked = True
+    return hooked
+
+
+class Hooks:
+    """The hooks of one optimizer, and how its step runs between them."""
+
+    def _make_hooks(self):
+        self._optimizer_step_pre_hooks = OrderedDict()
+        self._optimizer_step_post_hooks = OrderedDict()
+        self._optimizer_state_dict_pre_hooks = OrderedDict()
+        self._optimizer_state_dict_post_hooks = OrderedDict()
+        self._optimizer_load_state_dict_pre_hooks = OrderedDict()
+        self._optimizer_load_state_dict_post_hooks = OrderedDict()
+        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
+        self._running_hooks = False
+
+    def _has_hooks(self):
+        return (
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+        ) and not self._running_hooks
+
+    def _run_hooked(self, step, args, kwargs):
+        # `step` may lead to another hooked step, by super(): the hooks run around the outer.
+        if args[1:] == (None,):
+            args = args[:1]
+        pre = chain(_global_optimizer_pre_hooks.values(), self._optimizer_step_pre_hooks.values())
+        for hook in list(pre):
+            result = hook(self, args, kwargs)
+            if isinstance(result, tuple) and len(result) == 2:
+                args, kwargs = result
+            elif result is not None:
+                raise RuntimeError(
+                    f"{step} must return None or a tuple of (new_args, new_kwargs), "
+                    f"but got {result}."
+                )
+        self._running_hooks = True
+        try:
+            out = step(*args, **kwargs)
+        finally:
+            self._running_hooks = False
+        post = chain(
+            self._optimizer_step_post_hooks.values(), _global_optimizer_post_hooks.values()
+        )
+        for hook in list(post):
+            hook(self, args, kwargs)
+        return out
+
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return new ones."""
+        return _register(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return _register(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` before `state_dict` gathers anything."""
+        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)`, which may return a dictionary to use instead."""
+        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)`, which may return a dictionary to load instead."""
+        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` after a state was loaded."""
+        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
