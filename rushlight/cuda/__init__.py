@@ -3,57 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import contextmanager
 from importlib import import_module
 
-__all__ = [
-    "CudaError",
-    "Event",
-    "ExternalStream",
-    "OutOfMemoryError",
-    "Stream",
-    "StreamContext",
-    "amp",
-    "can_device_access_peer",
-    "current_device",
-    "current_stream",
-    "default_generators",
-    "default_stream",
-    "device",
-    "device_count",
-    "device_of",
-    "empty_cache",
-    "get_arch_list",
-    "get_device_capability",
-    "get_device_name",
-    "get_device_properties",
-    "get_gencode_flags",
-    "get_rng_state",
-    "get_rng_state_all",
-    "init",
-    "initial_seed",
-    "ipc_collect",
-    "is_available",
-    "is_bf16_supported",
-    "is_initialized",
-    "is_tf32_supported",
-    "manual_seed",
-    "manual_seed_all",
-    "max_memory_allocated",
-    "max_memory_reserved",
-    "mem_get_info",
-    "memory_allocated",
-    "memory_reserved",
-    "memory_stats",
-    "reset_peak_memory_stats",
-    "seed",
-    "seed_all",
-    "set_device",
-    "set_rng_state",
-    "set_rng_state_all",
-    "set_stream",
-    "stream",
-    "synchronize",
-]
+from . import _refused
+from ._refused import ExternalStream, Stream
+from ._refused import refuse as _refuse
 
 has_half = True
 has_magma = False
@@ -64,59 +19,24 @@ class CudaError(RuntimeError):
     """An error that the CUDA driver reported."""
 
 
-class _NoCuda:
-    """Base of the objects that live on a GPU."""
-
-    def __new__(cls, *args, **kwargs):
-        raise RuntimeError(f"torch.cuda.{cls.__name__} requires CUDA support")
+class DeferredCudaCallError(Exception):
+    """An error of work that was put off until CUDA was set up."""
 
 
-class Stream(_NoCuda):
-    """A queue of work on a GPU."""
+class cudaStatus:
+    """Results of CUDA calls."""
+
+    SUCCESS = 0
+    ERROR_NOT_READY = 34
 
 
-class ExternalStream(Stream):
-    """A stream made by another library."""
+def check_error(res: int) -> None:
+    """Raise CudaError when the result of a CUDA call is an error."""
+    if res != cudaStatus.SUCCESS:
+        raise CudaError(f"CUDA call failed with status {res}")
 
 
-class Event(_NoCuda):
-    """A marker in a stream, for timing and for waiting."""
-
-
-class CUDAGraph(_NoCuda):
-    """Recorded GPU work that is launched as one."""
-
-
-def _refuse(*args, **kwargs):
-    raise AssertionError("Torch not compiled with CUDA enabled")
-
-
-def _refusing(name: str, doc: str):
-    def function(*args, **kwargs):
-        _refuse()
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{doc}; AssertionError in a build without CUDA."
-    return function
-
-
-init = _refusing("init", "Set up CUDA in this process")
-current_device = _refusing("current_device", "Index of the selected GPU")
-synchronize = _refusing("synchronize", "Wait for all work on a GPU")
-get_device_name = _refusing("get_device_name", "Name of a GPU")
-get_device_properties = _refusing("get_device_properties", "Properties of a GPU")
-get_device_capability = _refusing("get_device_capability", "Compute capability of a GPU")
-ipc_collect = _refusing("ipc_collect", "Free memory that other processes have closed")
-current_stream = _refusing("current_stream", "The stream that work goes to")
-default_stream = _refusing("default_stream", "The stream that work goes to by default")
-current_blas_handle = _refusing("current_blas_handle", "Address of the cuBLAS handle")
-can_device_access_peer = _refusing("can_device_access_peer", "Whether GPUs see each other's memory")
-mem_get_info = _refusing("mem_get_info", "Free and total memory of a GPU")
-get_rng_state = _refusing("get_rng_state", "State of a GPU's random generator")
-initial_seed = _refusing("initial_seed", "Seed of a GPU's random generator")
-set_per_process_memory_fraction = _refusing(
-    "set_per_process_memory_fraction", "Limit the memory that this process takes"
-)
+_refused.fill(globals())
 
 
 def is_available() -> bool:
@@ -174,6 +94,19 @@ max_memory_reserved = _no_memory("max_memory_reserved", "Most bytes ever taken f
 memory_cached, max_memory_cached = memory_reserved, max_memory_reserved
 
 
+def host_memory_stats() -> dict:
+    """Statistics of the page-locked memory; empty without a GPU."""
+    return OrderedDict()
+
+
+def memory_stats_as_nested_dict(device=None) -> dict:
+    """Statistics of the GPU memory as nested dicts; empty without one."""
+    return {}
+
+
+host_memory_stats_as_nested_dict = memory_stats_as_nested_dict
+
+
 def memory_stats(device=None) -> dict:
     """Statistics of the GPU memory; empty without one."""
     return OrderedDict()
@@ -181,6 +114,28 @@ def memory_stats(device=None) -> dict:
 
 def reset_peak_memory_stats(device=None) -> None:
     """Start the peaks of `memory_stats` anew; without a GPU there are none."""
+
+
+reset_max_memory_allocated = reset_max_memory_cached = reset_peak_memory_stats
+
+
+def reset_peak_host_memory_stats() -> None:
+    """Start the peaks of `host_memory_stats` anew; without a GPU there are none."""
+
+
+def caching_allocator_enable(value: bool = True) -> None:
+    """Whether GPU memory is cached; without a GPU there is none to cache."""
+
+
+@contextmanager
+def caching_allocator_disabled():
+    """Cache no GPU memory within a `with` block; without a GPU there is none to cache."""
+    yield
+
+
+def list_gpu_processes(device=None) -> str:
+    """The processes on a GPU, as text."""
+    return "pynvml module not found, please install nvidia-ml-py"
 
 
 def manual_seed(seed: int) -> None:
@@ -279,15 +234,38 @@ def set_stream(stream: Stream | None) -> None:
         _refuse()
 
 
+_SUBMODULES = (
+    "amp",
+    "graphs",
+    "jiterator",
+    "memory",
+    "nccl",
+    "nvtx",
+    "profiler",
+    "random",
+    "sparse",
+    "streams",
+    "tunable",
+)
+
+
 def __getattr__(name: str):
     if name == "OutOfMemoryError":
         from .. import OutOfMemoryError
 
         return OutOfMemoryError
-    if name in ("amp", "nvtx", "random", "memory"):
+    if name in _refused.TYPED:
+        globals()[name] = _refused.typed(name)
+        return globals()[name]
+    if name in _SUBMODULES:
         try:
             return import_module("." + name, __name__)
         except ModuleNotFoundError as error:
             if error.name != f"{__name__}.{name}":
                 raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    own = [name for name in globals() if not name.startswith("_")]
+    return sorted({*own, *_refused.TYPED, *_SUBMODULES, "OutOfMemoryError"})

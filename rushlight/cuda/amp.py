@@ -5,6 +5,11 @@ from __future__ import annotations
 import rushlight as torch
 
 
+def amp_definitely_not_available() -> bool:
+    """Whether mixed precision on GPUs is out of the question."""
+    return not torch.cuda.is_available()
+
+
 def _warn(old: str, new: str) -> None:
     import warnings
 

@@ -20,6 +20,8 @@ _TOLERANCES = {
     "complex128": (1e-7, 1e-7),
 }
 
+_OLD_TOLERANCES = {"float16": (1e-3, 1e-3), "float32": (1e-4, 1e-5), "float64": (1e-5, 1e-8)}
+
 
 class _Mismatch(Exception):
     def __init__(self, message: str, path: str = ""):
@@ -233,3 +235,29 @@ def assert_close(
     if msg is not None:
         text = msg(text) if callable(msg) else msg
     raise AssertionError(text)
+
+
+def assert_allclose(
+    actual,
+    expected,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = True,
+    msg: str = "",
+) -> None:
+    """The old form of `assert_close`: dtypes may differ and nans are equal."""
+    import warnings
+
+    warnings.warn(
+        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a "
+        "future "
+        "release. Please use `torch.testing.assert_close()` instead.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    values = [v if isinstance(v, Tensor) else torch.tensor(v) for v in (actual, expected)]
+    if rtol is None and atol is None:
+        pairs = [_OLD_TOLERANCES.get(str(v.dtype).partition(".")[2], (0.0, 0.0)) for v in values]
+        rtol, atol = max(r for r, _ in pairs), max(a for _, a in pairs)
+    options = {"check_device": True, "check_dtype": False, "check_stride": False}
+    assert_close(*values, rtol=rtol, atol=atol, equal_nan=equal_nan, msg=msg or None, **options)
