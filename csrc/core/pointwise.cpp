@@ -35,7 +35,8 @@ struct ResultType {
   static DType combine(DType higher, bool has_higher, DType lower, bool has_lower) {
     if (!has_lower) return higher;
     if (!has_higher) return lower;
-    if (category(lower) > category(higher) || (is_real(higher) && is_complex(lower))) return promote(higher, lower);
+    if (is_real(higher) && is_complex(lower)) return to_complex(higher);  // keeps its precision
+    if (category(lower) > category(higher)) return promote(higher, lower);
     return higher;
   }
   void tensor(const Array& a) { a.ndim() ? add(dim, has_dim, a.dtype()) : add(zero, has_zero, a.dtype()); }

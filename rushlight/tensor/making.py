@@ -1,0 +1,141 @@
+"""Tensors from numbers, sequences, arrays and buffers."""
+
+from __future__ import annotations
+
+from .. import _C
+from .._device import check_device
+from .._lazy import np
+from .common import Tensor
+
+
+def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """A new tensor that copies `data`: numbers, nested sequences, an ndarray or a tensor.
+
+    The dtype is inferred (bool, int64, default float, default complex) unless given.
+    """
+    check_device(device)
+    if isinstance(data, Tensor):
+        import warnings
+
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use "
+            "sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), "
+            "rather than torch.tensor(sourceTensor).",
+            UserWarning,
+            stacklevel=2,
+        )
+        out = data.detach().clone()
+        out = out if dtype is None else out.to(dtype)
+    elif hasattr(data, "__array_interface__") and not isinstance(data, (int, float, complex)):
+        out = from_numpy(np.asarray(data)).clone()
+        out = out if dtype is None else out.to(dtype)
+    else:
+        out = _C.from_data(data, dtype)
+    if requires_grad:
+        out.requires_grad_(True)
+    return out
+
+
+def as_tensor(data, dtype=None, device=None):
+    """`data` as a tensor, sharing memory with a tensor or ndarray when nothing must change."""
+    check_device(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    if hasattr(data, "__array_interface__") and not isinstance(data, (int, float, complex)):
+        out = from_numpy(np.asarray(data))
+        return out if dtype is None else out.to(dtype)
+    return _C.from_data(data, dtype)
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """`obj` as a tensor; `copy` True always copies, False never does (ValueError if it must)."""
+    out = as_tensor(obj, dtype, device)
+    shared = isinstance(obj, Tensor) or hasattr(obj, "__array_interface__")
+    if copy and shared:
+        out = out.clone()
+    if copy is False and not (shared and out.data_ptr() == as_tensor(obj).data_ptr()):
+        raise ValueError("can't alias arbitrary sequence into a tensor.")
+    return out.requires_grad_(True) if requires_grad else out.detach() if shared else out
+
+
+def from_numpy(ndarray):
+    """A tensor over an ndarray's memory: writes are seen by both. Its dtype is kept."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    name = ndarray.dtype.name
+    if not hasattr(_C, name) or not ndarray.dtype.isnative:
+        raise TypeError(
+            f"can't convert np.ndarray of type {ndarray.dtype}. The only supported types are: "
+            "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint8, "
+            "and bool."
+        )
+    if any(s < 0 for s in ndarray.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative "
+            "strides are not currently supported. (You can probably work around this by making a "
+            "copy of your array with array.copy().)"
+        )
+    if any(s % ndarray.itemsize for s in ndarray.strides):
+        raise ValueError(
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy "
+            "array to reallocate the memory."
+        )
+    if not ndarray.flags.writeable:
+        import warnings
+
+        warnings.warn(
+            "The given NumPy array is not writable, and PyTorch does not support non-writable "
+            "tensors. This means writing to this tensor will result in undefined behavior. You may "
+            "want to copy the array to protect its data or make it writable before converting it "
+            "to a tensor.",
+            UserWarning,
+            stacklevel=2,
+        )
+    dtype = getattr(_C, name)
+    if ndarray.size == 0:
+        return _C.from_data([], dtype).reshape(ndarray.shape)
+    strides = tuple(s // ndarray.itemsize for s in ndarray.strides)
+    return _C.from_buffer(ndarray, dtype, ndarray.shape, strides, 0)
+
+
+def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
+    """A 1-d tensor over an object with the buffer protocol: `count` elements from byte `offset`."""
+    view = memoryview(buffer).cast("B") if not isinstance(buffer, memoryview) else buffer
+    length, size = view.nbytes, dtype.itemsize
+    if offset < 0 or offset >= length:
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length "
+            f"({length} bytes) minus 1"
+        )
+    if count < 0:
+        if (length - offset) % size:
+            raise ValueError(
+                f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a "
+                f"multiple of element size ({size})"
+            )
+        count = (length - offset) // size
+    if offset + count * size > length or count == 0:
+        raise ValueError(
+            f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must "
+            f"not be greater than actual buffer length ({length} bytes)"
+        )
+    out = _C.from_buffer(view, dtype, (count,), None, offset)
+    return out.requires_grad_(True) if requires_grad else out
+
+
+def _legacy_tensor(*args, device=None):
+    """`torch.Tensor(2, 3)`, `torch.Tensor([1, 2])`: the old constructor, default dtype."""
+    from .. import empty
+
+    check_device(device)
+    if len(args) == 1 and not isinstance(args[0], int):
+        if isinstance(args[0], Tensor):
+            return args[0].detach()
+        if isinstance(args[0], _C.Size):
+            return empty(args[0])
+        return _C.from_data(args[0], _C.get_default_dtype())
+    return empty(tuple(args))
+
+
+_C.set_helper("legacy_tensor", _legacy_tensor)

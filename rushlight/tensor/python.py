@@ -1,0 +1,88 @@
+"""Tensors as Python objects: text, numbers, iteration, NumPy arrays."""
+
+from __future__ import annotations
+
+from .. import _C
+from .._lazy import np
+from ..op import from_array
+from .common import Tensor, method
+
+
+@method
+def numpy(self, *, force=False):
+    """An ndarray over the same memory; `force=True` detaches and copies where needed."""
+    if self.requires_grad:
+        if not force:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. "
+                "Use tensor.detach().numpy() instead."
+            )
+        self = self.detach()
+    if self.dtype is _C.bfloat16:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+    from ..op import numpy_dtype
+
+    if self.numel() == 0:
+        return np.empty(tuple(self.shape), numpy_dtype(self.dtype))
+    return np.asarray(_C.buffer(self))
+
+
+@method
+def __array__(self, dtype=None, copy=None):
+    array = self.numpy()
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+@method
+def __array_wrap__(self, array, context=None, return_scalar=False):
+    return from_array(array)
+
+
+Tensor.__array_priority__ = 1000
+
+
+@method
+def __repr__(self, *, tensor_contents=None):
+    from .._tensor_str import tensor_repr
+
+    return tensor_repr(self, tensor_contents=tensor_contents)
+
+
+@method
+def __format__(self, spec):
+    if self.ndim == 0 and type(self) is Tensor:
+        return self.item().__format__(spec)
+    return object.__format__(self, spec)
+
+
+@method
+def __iter__(self):
+    if self.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))
+
+
+@method
+def __contains__(self, element):
+    if isinstance(element, (Tensor, int, float, complex, bool)):
+        return bool((element == self).any().item())
+    raise RuntimeError(
+        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+    )
+
+
+@method
+def __complex__(self):
+    return complex(self.item())
+
+
+@method
+def __dir__(self):
+    return sorted({*dir(type(self)), *self.__dict__})
+
+
+@method
+def __reversed__(self):
+    return self if self.ndim == 0 else self.flip(0)
