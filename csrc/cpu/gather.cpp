@@ -3,7 +3,8 @@
 // gather: y[.., i, ..] = x[.., index[.., i, ..], ..] along `dim`, shapes as index.
 // scatter: y[.., index[.., i, ..], ..] = src[.., i, ..] (or +=, *=, max, min).
 // Each walks the dims other than `dim` in threads (so that no two threads write one line) and
-// loops over `dim` inside. Indices are checked in a pass of their own before anything is written.
+// loops over `dim` inside. scatter checks its indices in a pass of their own, before it writes.
+#include <atomic>
 #include <cmath>
 
 #include "walk.h"
@@ -66,7 +67,7 @@ struct Lines {
   }
 
   // f(first, index value, third) for every element of index; lines stay within one thread.
-  template <class F> void run(F&& f) const {
+  template <int64_t width, class F> void run(F&& f) const {
     if (walk.numel == 0 || length == 0) return;
     walk.run(std::max<int64_t>(1, 16384 / length), [&](char* const* p, const int64_t* s, int64_t n) {
       // Whichever of the two dims is closer together in memory is the loop inside.
@@ -77,8 +78,17 @@ struct Lines {
         char* a = p[0] + i * so[0];
         char* c = p[2] + i * so[2];
         const char* b = p[1] + i * so[1];
-        for (int64_t j = 0; j < inner; ++j)
-          f(a + j * si[0], *reinterpret_cast<const int64_t*>(b + j * si[1]), c + j * si[2]);
+        // The common runs again with the strides known: one array steps, the other is pinned.
+        if (si[1] == 8 && si[2] == 0 && si[0] == width) {
+          const int64_t* at = reinterpret_cast<const int64_t*>(b);
+          for (int64_t j = 0; j < inner; ++j) f(a + j * width, at[j], c);
+        } else if (si[1] == 8 && si[0] == 0 && si[2] == width) {
+          const int64_t* at = reinterpret_cast<const int64_t*>(b);
+          for (int64_t j = 0; j < inner; ++j) f(a, at[j], c + j * width);
+        } else {
+          for (int64_t j = 0; j < inner; ++j)
+            f(a + j * si[0], *reinterpret_cast<const int64_t*>(b + j * si[1]), c + j * si[2]);
+        }
       }
     });
   }
@@ -109,7 +119,7 @@ Mode mode_of(const char* op, std::string_view name, bool old_names) {
 }
 
 template <class T, class F> void combine(const Lines& lines, int64_t step, F&& f) {
-  lines.run([step, &f](char* y, int64_t i, const char* src) {
+  lines.run<sizeof(T)>([step, &f](char* y, int64_t i, const char* src) {
     T& v = *reinterpret_cast<T*>(y + i * step);
     v = f(v, *reinterpret_cast<const T*>(src));
   });
@@ -154,7 +164,7 @@ void divide_by_counts(const Array& y, const Array& index, int dim, bool include_
   fill(counts, int64_t{include_self});
   const int64_t step = counts.stride(dim) * 8;
   const Array still = pinned(counts, dim);
-  Lines(still, index, index, dim).run([step](char* c, int64_t i, const char*) {
+  Lines(still, index, index, dim).run<8>([step](char* c, int64_t i, const char*) {
     ++*reinterpret_cast<int64_t*>(c + i * step);
   });
   Walk<2> walk;
@@ -219,7 +229,7 @@ void put_all(const Scattered& s) {
   NoGil nogil(s.index.numel());
   visit_size(s.y.item(), [&](auto tag) {
     using T = decltype(tag);
-    lines.run([step](char* y, int64_t i, const char* src) {
+    lines.run<sizeof(T)>([step](char* y, int64_t i, const char* src) {
       *reinterpret_cast<T*>(y + i * step) = *reinterpret_cast<const T*>(src);
     });
   });
@@ -256,17 +266,22 @@ RL_KERNEL(gather) {  // input, dim, index
   const Array y = Array::empty(x.dtype(), given.shape());
   if (index.numel()) {
     check_smaller("gather", index, x, dim, "self");
-    check_bounds(index, x.size(dim), dim);
+    const uint64_t size = x.size(dim);
+    std::atomic<bool> outside{false};
     const int64_t step = x.stride(dim) * x.item();
     const Array still = pinned(x, dim), out = lifted(y);
     const Lines lines(out, index, still, dim);
-    NoGil nogil(index.numel());
-    visit_size(x.item(), [&](auto tag) {
-      using T = decltype(tag);
-      lines.run([step](char* to, int64_t i, const char* from) {
-        *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from + i * step);
+    {
+      NoGil nogil(index.numel());
+      visit_size(x.item(), [&](auto tag) {
+        using T = decltype(tag);
+        lines.run<sizeof(T)>([step, size, &outside](char* to, int64_t i, const char* from) {
+          if (static_cast<uint64_t>(i) < size) *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from + i * step);
+          else outside.store(true, std::memory_order_relaxed);
+        });
       });
-    });
+    }
+    if (outside) check_bounds(index, x.size(dim), dim);
   }
   call.result(y);
 }

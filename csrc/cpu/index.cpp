@@ -254,6 +254,20 @@ void divide_rows(const Plan& plan, const Array& y, int dim, bool include_self) {
 
 RL_KERNEL(index) {
   const Array& x = call.tensor(0);
+  PyObject* list = call.args[1];
+  // x[mask] with a mask of x's shape needs no offsets.
+  if ((PyTuple_Check(list) || PyList_Check(list)) && PySequence_Fast_GET_SIZE(list) == 1 &&
+      is_tensor(PySequence_Fast_GET_ITEM(list, 0))) {
+    PyObject* mask = PySequence_Fast_GET_ITEM(list, 0);
+    const Array& m = array_of(mask);
+    if (m.dtype() == DType::Bool && m.ndim() && m.same_shape(x)) {
+      PyObject* args[2] = {call.args[0], mask};
+      Call select(call.op, args, 2);
+      find_kernel("masked_select")(select);
+      call.result(std::move(select.output(0)));
+      return;
+    }
+  }
   call.result(gather_plan(plan_of(call, 1, x), x));
 }
 

@@ -46,7 +46,7 @@ void join_rows(char* out, const std::vector<Piece>& pieces, int64_t rows, int64_
       for (const Piece& p : pieces) {
         const int64_t a = std::max(from, p.at), b = std::min(to, p.at + p.bytes);
         if (a < b)
-          std::memcpy(out + row * row_bytes + a, p.data + row * p.bytes + (a - p.at), b - a);
+          copy_bytes(out + row * row_bytes + a, p.data + row * p.bytes + (a - p.at), b - a);
       }
     }
   });
@@ -177,14 +177,28 @@ void triangular(Call& call, bool upper) {
   call.result(y);
 }
 
+// y = x, both with the shape of x: any strides, threads.
+void move_all(const Array& y, const Array& x) {
+  if (x.numel() == 0) return;
+  Walk<2> walk;
+  walk.push_all(x.shape(), {&y, &x});
+  NoGil nogil(x.numel());
+  visit_size(x.item(), [&](auto tag) {
+    using T = decltype(tag);
+    walk.run(move_grain(x), [](char* const* p, const int64_t* s, int64_t n) {
+      move_run<T>(p[0], s[0], p[1], s[1], n);
+    });
+  });
+}
+
 // y[i] = x[(i - shift) mod n] along one dim: two slices.
 Array roll_one(const Array& x, int64_t shift, int dim) {
   const int64_t n = x.sizes()[dim];
   Array y = Array::empty(x.dtype(), x.shape());
   if (x.numel() == 0) return y;
   const int64_t k = ((shift % n) + n) % n;
-  if (k) copy_into(y.slice(dim, 0, k, 1), x.slice(dim, n - k, n, 1));
-  copy_into(y.slice(dim, k, n, 1), x.slice(dim, 0, n - k, 1));
+  if (k) move_all(y.slice(dim, 0, k, 1), x.slice(dim, n - k, n, 1));
+  move_all(y.slice(dim, k, n, 1), x.slice(dim, 0, n - k, 1));
   return y;
 }
 

@@ -1,7 +1,8 @@
 // Max pooling: y[o] = max over the window of x, windows of k elements, `d` apart, every `s`.
 //
-// x (planes, D, H, W), y (planes, OD, OH, OW). One row of outputs at a time: for each window
-// element a vector step over the row, so ties keep the first element and NaN wins, as PyTorch.
+// x (planes, D, H, W), y (planes, OD, OH, OW). One row of outputs at a time: first the largest of
+// the rows under the windows, column by column, then of the columns of each window, both as vector
+// steps. Ties keep the first element of the plane and NaN wins, as in PyTorch.
 // Without indices the backward pass finds the winners again from x: that reads x once more but
 // writes and reads no int64 indices (8 bytes an output). 2x2 windows with stride 2 are one pass
 // that writes every element of the gradient.
@@ -17,26 +18,47 @@ template <class T> T lowest() {
   else return static_cast<T>(-std::numeric_limits<float>::infinity());
 }
 
-// One window element over outputs [o0, o1): S is the stride when known, else 0.
-template <class T, int S, bool Where>
-void take_larger(T* best, int32_t* at, const T* x, int32_t base, int64_t stride, int64_t o0, int64_t o1) {
+// The larger of two, NaN above all. Two plain selections: GCC vectorises these, but no `bool`.
+template <class A> A larger(A v, A b) {
+  const A top = v > b ? v : b;
+  return v != v ? v : top;
+}
+
+// f or g, by whether v takes the place of b: it is larger, or NaN.
+template <class A, class B> B when_larger(A v, A b, B f, B g) {
+  const B one = v > b ? f : g;
+  return v != v ? f : one;
+}
+
+// The larger of two rows, element by element; equal ones keep the earlier row.
+template <class T, bool Where>
+void merge_rows(T* best, int32_t* at, const T* x, int32_t base, int64_t n) {
   using A = typename accumulate_type<T>::type;
-  const int64_t s = S ? S : stride;
 #pragma omp simd
-  for (int64_t o = o0; o < o1; ++o) {
-    const A v = x[o * s], b = best[o];
-    // Not short-circuit: one vector compare that is also true when v is NaN.
-    const bool larger = !(v <= b) && !(b != b && v == v);
-    best[o] = larger ? static_cast<T>(v) : best[o];
-    if constexpr (Where) at[o] = larger ? base + static_cast<int32_t>(o * s) : at[o];
+  for (int64_t i = 0; i < n; ++i) {
+    const A v = x[i], b = best[i];
+    best[i] = static_cast<T>(larger(v, b));
+    if constexpr (Where) at[i] = when_larger(v, b, base + static_cast<int32_t>(i), at[i]);
   }
 }
 
-template <class T, bool Where>
-void take_larger_row(T* best, int32_t* at, const T* x, int32_t base, int64_t stride, int64_t o0, int64_t o1) {
-  if (stride == 1) take_larger<T, 1, Where>(best, at, x, base, stride, o0, o1);
-  else if (stride == 2) take_larger<T, 2, Where>(best, at, x, base, stride, o0, o1);
-  else take_larger<T, 0, Where>(best, at, x, base, stride, o0, o1);
+// One column of every window: S is the stride when known, else 0. Of equal values the one that
+// stands first in the plane wins, of NaNs the last.
+template <class T, int S, bool Where>
+void merge_columns(T* best, int32_t* at, const T* x, const int32_t* from, int64_t stride, int64_t n) {
+  using A = typename accumulate_type<T>::type;
+  const int64_t s = S ? S : stride;
+#pragma omp simd
+  for (int64_t o = 0; o < n; ++o) {
+    const A v = x[o * s], b = best[o];
+    best[o] = static_cast<T>(larger(v, b));
+    if constexpr (Where) {
+      const int32_t i = from[o * s], j = at[o];
+      const int32_t tied = v == b ? std::min(i, j) : j, bigger = v > b ? i : tied;
+      const int32_t nan = b == b ? i : std::max(i, j);
+      at[o] = v != v ? nan : bigger;
+    }
+  }
 }
 
 int64_t first_inside(const Windows& w, int d, int64_t o) {
@@ -45,57 +67,142 @@ int64_t first_inside(const Windows& w, int d, int64_t o) {
   return at;
 }
 
-// One row of outputs: the largest values and, if asked, their positions in the plane.
-template <class T, bool Where>
-void max_row(const Windows& w, const T* plane, int64_t od, int64_t oh, T* best, int32_t* at) {
-  const int64_t n = w.out[2], wide = w.in[2];
-  std::fill(best, best + n, lowest<T>());
-  if constexpr (Where) {
-    const int64_t row = (first_inside(w, 0, od) * w.in[1] + first_inside(w, 1, oh)) * wide;
-    for (int64_t o = 0; o < n; ++o) at[o] = static_cast<int32_t>(row + first_inside(w, 2, o));
+// Scratch of one thread, for blocks of output rows. A row of `column` holds the largest of the rows
+// under a window with what padding adds on both sides, so that every column of the windows is a
+// full run of whole vectors. A block is written before it is read again: reading what was just
+// written, at another alignment, would wait for the writes.
+template <class T> class Block {
+ public:
+  static constexpr int64_t kRows = 8;
+  T *best, *column;
+  int32_t *at, *column_at, *first;
+  int64_t n, pitch;  // outputs of a row, in whole vectors; elements of a row of `column`
+
+  static int64_t outputs(const Windows& w) { return (w.out[2] + 15) / 16 * 16; }
+  static int64_t columns(const Windows& w) {
+    return (std::max((outputs(w) + 1) * w.s[2] + w.k[2] * w.d[2], w.p[2] + w.in[2]) + 31) / 16 * 16;
   }
+  static size_t room(const Windows& w) { return static_cast<size_t>(2 * outputs(w) + 32 + kRows * columns(w)); }
+
+  Block(const Windows& w, T* values, int32_t* places) : best(values), at(places), n(outputs(w)), pitch(columns(w)) {
+    column = values + n + 16;
+    std::fill(column, column + kRows * pitch, lowest<T>());
+    if (!places) return;
+    first = places + n + 16;
+    column_at = places + 2 * n + 32;
+    for (int64_t o = 0; o < n; ++o) first[o] = static_cast<int32_t>(first_inside(w, 2, o));
+    std::fill(column_at, column_at + kRows * pitch, std::numeric_limits<int32_t>::max());
+  }
+};
+
+// The largest of the rows under one row of windows, into row `slot` of the block.
+template <class T, bool Where>
+void max_of_rows(const Windows& w, const T* plane, int64_t od, int64_t oh, const Block<T>& block, int64_t slot) {
+  const int64_t wide = w.in[2];
+  T* column = block.column + slot * block.pitch + w.p[2];
+  int32_t* at = Where ? block.column_at + slot * block.pitch + w.p[2] : nullptr;
+  bool first = true;
   for (int64_t a = 0; a < w.k[0]; ++a) {
     const int64_t z = od * w.s[0] - w.p[0] + a * w.d[0];
     if (z < 0 || z >= w.in[0]) continue;
     for (int64_t b = 0; b < w.k[1]; ++b) {
       const int64_t y = oh * w.s[1] - w.p[1] + b * w.d[1];
       if (y < 0 || y >= w.in[1]) continue;
-      for (int64_t c = 0; c < w.k[2]; ++c) {
-        int64_t o0, o1;
-        valid_outputs(w, 2, c, &o0, &o1);
-        const int64_t from = (z * w.in[1] + y) * wide + c * w.d[2] - w.p[2];
-        take_larger_row<T, Where>(best, at, plane + from, static_cast<int32_t>(from), w.s[2], o0, o1);
+      const int64_t from = (z * w.in[1] + y) * wide;
+      if (!first) {
+        merge_rows<T, Where>(column, at, plane + from, static_cast<int32_t>(from), wide);
+        continue;
       }
+      first = false;
+      std::copy(plane + from, plane + from + wide, column);
+      if constexpr (Where)
+        for (int64_t i = 0; i < wide; ++i) at[i] = static_cast<int32_t>(from + i);
     }
+  }
+  if (first) std::fill(column, column + wide, lowest<T>());  // windows in the padding altogether
+}
+
+// Then the largest of the columns of each window: block.best and, if asked, block.at.
+template <class T, bool Where>
+void max_of_columns(const Windows& w, int64_t od, int64_t oh, const Block<T>& block, int64_t slot) {
+  const int64_t n = block.n, s = w.s[2];
+  std::fill(block.best, block.best + n, lowest<T>());
+  if constexpr (Where) {
+    const int32_t row = static_cast<int32_t>((first_inside(w, 0, od) * w.in[1] + first_inside(w, 1, oh)) * w.in[2]);
+    for (int64_t o = 0; o < n; ++o) block.at[o] = row + block.first[o];
+  }
+  for (int64_t c = 0; c < w.k[2]; ++c) {
+    const int64_t shift = slot * block.pitch + c * w.d[2];
+    const T* x = block.column + shift;
+    const int32_t* from = Where ? block.column_at + shift : nullptr;
+    // One more than whole vectors: GCC leaves the last vector of a strided run to single steps.
+    if (s == 1) merge_columns<T, 1, Where>(block.best, block.at, x, from, s, n);
+    else if (s == 2) merge_columns<T, 2, Where>(block.best, block.at, x, from, s, n + 1);
+    else merge_columns<T, 0, Where>(block.best, block.at, x, from, s, n);
   }
 }
 
-template <class T> void max_forward(const Windows& w, const T* x, T* y, int64_t* where) {
+// f(row of outputs) for each row of a plane, with its result in the block.
+template <class T, bool Where, class F>
+void max_plane(const Windows& w, const T* plane, const Block<T>& block, F&& f) {
   const int64_t rows = w.out[0] * w.out[1];
-  Scratch<int32_t> scratch(where ? static_cast<size_t>(num_threads()) * w.out[2] : 0);
-  NoGil nogil(w.planes * w.in_size());
-  parallel_for(w.planes, plane_grain(w, 0.3), [&](int64_t p0, int64_t p1) {
-    int32_t* at = where ? scratch.get() + omp_get_thread_num() * w.out[2] : nullptr;
-    for (int64_t p = p0; p < p1; ++p) {
-      for (int64_t r = 0; r < rows; ++r) {
-        T* best = y + (p * rows + r) * w.out[2];
-        const T* plane = x + p * w.in_size();
-        if (where) {
-          max_row<T, true>(w, plane, r / w.out[1], r % w.out[1], best, at);
-          int64_t* to = where + (p * rows + r) * w.out[2];
-          for (int64_t o = 0; o < w.out[2]; ++o) to[o] = at[o];
-        } else {
-          max_row<T, false>(w, plane, r / w.out[1], r % w.out[1], best, nullptr);
-        }
-      }
+  for (int64_t r0 = 0; r0 < rows; r0 += Block<T>::kRows) {
+    const int64_t r1 = std::min(rows, r0 + Block<T>::kRows);
+    for (int64_t r = r0; r < r1; ++r) max_of_rows<T, Where>(w, plane, r / w.out[1], r % w.out[1], block, r - r0);
+    for (int64_t r = r0; r < r1; ++r) {
+      max_of_columns<T, Where>(w, r / w.out[1], r % w.out[1], block, r - r0);
+      f(r);
     }
-  });
+  }
 }
 
 bool is_2x2(const Windows& w) {
   return w.in[0] == 1 && w.k[0] == 1 && w.k[1] == 2 && w.k[2] == 2 && w.s[1] == 2 && w.s[2] == 2 &&
          w.p[0] + w.p[1] + w.p[2] == 0 && w.d[1] == 1 && w.d[2] == 1 &&
          w.out[1] * 2 <= w.in[1] && w.out[2] * 2 <= w.in[2];
+}
+
+// One 2x2 plane: the largest of each four, in one pass.
+template <class T> void max_2x2(const Windows& w, const T* x, T* y) {
+  using A = typename accumulate_type<T>::type;
+  const int64_t wide = w.in[2], n = w.out[2];
+  for (int64_t r = 0; r < w.out[1]; ++r) {
+    const T *x0 = x + 2 * r * wide, *x1 = x0 + wide;
+    T* to = y + r * n;
+#pragma omp simd
+    for (int64_t o = 0; o < n; ++o) {
+      const A a = x0[2 * o], b = x0[2 * o + 1], c = x1[2 * o], d = x1[2 * o + 1];
+      to[o] = static_cast<T>(larger(larger(d, c), larger(b, a)));
+    }
+  }
+}
+
+template <class T> void max_forward(const Windows& w, const T* x, T* y, int64_t* where) {
+  const int64_t n = w.out[2];
+  const bool small = !where && is_2x2(w);
+  const size_t room = small ? 0 : Block<T>::room(w), threads = num_threads();
+  Scratch<T> values(threads * room);
+  Scratch<int32_t> places(where ? threads * room : 0);
+  NoGil nogil(w.planes * w.in_size());
+  parallel_for(w.planes, plane_grain(w, 0.3), [&](int64_t p0, int64_t p1) {
+    if (small) {
+      for (int64_t p = p0; p < p1; ++p) max_2x2(w, x + p * w.in_size(), y + p * w.out_size());
+      return;
+    }
+    const size_t mine = omp_get_thread_num() * room;
+    const Block<T> block(w, values.get() + mine, where ? places.get() + mine : nullptr);
+    for (int64_t p = p0; p < p1; ++p) {
+      const T* plane = x + p * w.in_size();
+      T* to = y + p * w.out_size();
+      int64_t* at = where + p * w.out_size();
+      const auto keep = [&](int64_t r) {
+        std::copy(block.best, block.best + n, to + r * n);
+        if (where) std::copy(block.at, block.at + n, at + r * n);
+      };
+      if (where) max_plane<T, true>(w, plane, block, keep);
+      else max_plane<T, false>(w, plane, block, keep);
+    }
+  });
 }
 
 // The gradient of one 2x2 plane, written whole: g goes to the first largest of the four.
@@ -109,16 +216,12 @@ template <class T> void max_back_2x2(const Windows& w, const T* x, const T* g, T
 #pragma omp simd
     for (int64_t o = 0; o < n; ++o) {
       const A a = x0[2 * o], b = x0[2 * o + 1], c = x1[2 * o], d = x1[2 * o + 1];
-      const bool second = !(b <= a) && !(a != a && b == b);
-      const A top = second ? b : a;
-      const bool fourth = !(d <= c) && !(c != c && d == d);
-      const A low = fourth ? d : c;
-      const bool below = !(low <= top) && !(top != top && low == low);
-      const T v = gr[o], z = static_cast<T>(0.0f);
-      y0[2 * o] = !below && !second ? v : z;
-      y0[2 * o + 1] = !below && second ? v : z;
-      y1[2 * o] = below && !fourth ? v : z;
-      y1[2 * o + 1] = below && fourth ? v : z;
+      const A v = gr[o], none = 0, top = larger(b, a), low = larger(d, c);
+      const A above = when_larger(low, top, none, v), under = when_larger(low, top, v, none);
+      y0[2 * o] = static_cast<T>(when_larger(b, a, none, above));
+      y0[2 * o + 1] = static_cast<T>(when_larger(b, a, above, none));
+      y1[2 * o] = static_cast<T>(when_larger(d, c, none, under));
+      y1[2 * o + 1] = static_cast<T>(when_larger(d, c, under, none));
     }
     std::fill(y0 + 2 * n, y0 + wide, T(0));
     std::fill(y1 + 2 * n, y1 + wide, T(0));
@@ -128,27 +231,30 @@ template <class T> void max_back_2x2(const Windows& w, const T* x, const T* g, T
 
 template <class T> void max_backward(const Windows& w, const T* x, const T* g, T* gx) {
   using A = typename accumulate_type<T>::type;
-  const int64_t rows = w.out[0] * w.out[1], n = w.out[2];
+  const int64_t n = w.out[2];
   const bool small = is_2x2(w);
-  Scratch<int32_t> places(static_cast<size_t>(num_threads()) * n);
-  Scratch<T> values(static_cast<size_t>(num_threads()) * n);
+  const size_t room = small ? 0 : Block<T>::room(w), threads = num_threads();
+  Scratch<T> values(threads * room);
+  Scratch<int32_t> places(threads * room);
   NoGil nogil(w.planes * w.in_size());
   parallel_for(w.planes, plane_grain(w, 0.5), [&](int64_t p0, int64_t p1) {
-    int32_t* at = places.get() + omp_get_thread_num() * n;
-    T* best = values.get() + omp_get_thread_num() * n;
+    if (small) {
+      for (int64_t p = p0; p < p1; ++p)
+        max_back_2x2(w, x + p * w.in_size(), g + p * w.out_size(), gx + p * w.in_size());
+      return;
+    }
+    const size_t mine = omp_get_thread_num() * room;
+    const Block<T> block(w, values.get() + mine, places.get() + mine);
     for (int64_t p = p0; p < p1; ++p) {
-      const T* plane = x + p * w.in_size();
       T* to = gx + p * w.in_size();
-      if (small) {
-        max_back_2x2(w, plane, g + p * w.out_size(), to);
-        continue;
-      }
+      const T* from = g + p * w.out_size();
       std::fill(to, to + w.in_size(), T(0));
-      for (int64_t r = 0; r < rows; ++r) {
-        max_row<T, true>(w, plane, r / w.out[1], r % w.out[1], best, at);
-        const T* from = g + (p * rows + r) * n;
-        for (int64_t o = 0; o < n; ++o) to[at[o]] = static_cast<T>(static_cast<A>(to[at[o]]) + static_cast<A>(from[o]));
-      }
+      max_plane<T, true>(w, x + p * w.in_size(), block, [&](int64_t r) {
+        for (int64_t o = 0; o < n; ++o) {
+          T& v = to[block.at[o]];
+          v = static_cast<T>(static_cast<A>(v) + static_cast<A>(from[r * n + o]));
+        }
+      });
     }
   });
 }

@@ -126,22 +126,32 @@ template <class F> void each_adaptive(const Windows& w, int64_t p0, int64_t p1, 
     }
 }
 
+// The rows under a window are added up first, for all its columns at once.
 template <class T> void adaptive_forward(const Windows& w, const T* x, T* y) {
   using A = Sum<T>;
+  const int64_t wide = w.in[2];
+  Scratch<A> scratch(static_cast<size_t>(num_threads()) * wide);
   NoGil nogil(w.planes * w.in_size());
   parallel_for(w.planes, plane_grain(w, 0.5), [&](int64_t p0, int64_t p1) {
-    each_adaptive(w, p0, p1, [&](int64_t plane, int64_t at, const Span& a, const Span& b, const Span& c) {
-      A sum = 0;
-      for (int64_t i = a.begin; i < a.end; ++i)
-        for (int64_t j = b.begin; j < b.end; ++j) {
-          const T* row = x + plane + (i * w.in[1] + j) * w.in[2];
-          A part = 0;
-#pragma omp simd reduction(+ : part)
-          for (int64_t k = c.begin; k < c.end; ++k) part += static_cast<A>(row[k]);
-          sum += part;
+    A* sum = scratch.get() + omp_get_thread_num() * wide;
+    const int64_t rows = w.out[0] * w.out[1];
+    for (int64_t i = p0 * rows; i < p1 * rows; ++i) {
+      const Span a = adaptive_span(w, 0, i % rows / w.out[1]), b = adaptive_span(w, 1, i % w.out[1]);
+      const T* plane = x + i / rows * w.in_size();
+      std::fill(sum, sum + wide, A(0));
+      for (int64_t j = a.begin; j < a.end; ++j)
+        for (int64_t k = b.begin; k < b.end; ++k) {
+          const T* row = plane + (j * w.in[1] + k) * wide;
+#pragma omp simd
+          for (int64_t c = 0; c < wide; ++c) sum[c] += static_cast<A>(row[c]);
         }
-      y[at] = static_cast<T>(divided<A>(sum, a.padded * b.padded * c.padded));
-    });
+      for (int64_t o = 0; o < w.out[2]; ++o) {
+        const Span c = adaptive_span(w, 2, o);
+        A total = 0;
+        for (int64_t k = c.begin; k < c.end; ++k) total += sum[k];
+        y[i * w.out[2] + o] = static_cast<T>(divided<A>(total, a.padded * b.padded * c.padded));
+      }
+    }
   });
 }
 

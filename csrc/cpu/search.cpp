@@ -5,20 +5,49 @@
 namespace rl {
 namespace {
 
-// The first place whose value is >= v (> v when `right`); NaN goes behind everything.
-template <class T, class P>
-int64_t bound(const T* line, const P* order, int64_t n, T v, bool right) {
+// Whether the place sought lies behind an element: NaN goes behind everything.
+template <bool Right, class A> inline bool behind(A element, A wanted) {
+  return Right ? !(element > wanted) : !(element >= wanted);
+}
+
+// For each of m values, the first place in a sorted line whose element is >= it (> when Right).
+// The searches of a block go in step: no branches, and their memory reads overlap.
+template <class T, bool Right, class I>
+void find_places(const T* line, const int64_t* order, int64_t n, const T* values, I* out, int64_t m) {
   using A = typename accumulate_type<T>::type;
-  const A wanted = v;
-  int64_t low = 0, high = n;
-  while (low < high) {
-    const int64_t mid = (low + high) / 2;
-    const A at = line[order ? order[mid] : mid];
-    const bool stop = right ? at > wanted : at >= wanted;
-    if (stop) high = mid;
-    else low = mid + 1;
+  constexpr int64_t block = 16;
+  for (int64_t i0 = 0; i0 < m; i0 += block) {
+    const int64_t k = std::min(block, m - i0);
+    int64_t at[block] = {};
+    for (int64_t len = n; len > 1;) {
+      const int64_t half = len / 2;
+      for (int64_t q = 0; q < k; ++q) {
+        const int64_t mid = at[q] + half - 1;
+        at[q] += behind<Right, A>(line[order ? order[mid] : mid], values[i0 + q]) ? half : 0;
+      }
+      len -= half;
+    }
+    for (int64_t q = 0; q < k; ++q)
+      out[i0 + q] = static_cast<I>(at[q] + (n && behind<Right, A>(line[order ? order[at[q]] : at[q]], values[i0 + q])));
   }
-  return low;
+}
+
+template <class T, class I>
+void search_lines(const Array& line, const Array& sorter, const Array& values, const Array& y, bool right) {
+  const int64_t n = line.size(-1), total = values.numel();
+  const bool shared = line.ndim() == 1;
+  const int64_t per_line = shared ? total : values.size(-1);
+  parallel_for(total, 1024, [&](int64_t i0, int64_t i1) {
+    while (i0 < i1) {
+      const int64_t l = i0 / per_line, end = std::min(i1, (l + 1) * per_line), at = shared ? 0 : l * n;
+      const int64_t* order = sorter.defined() ? sorter.data<int64_t>() + at : nullptr;
+      const T *from = line.data<T>() + at, *v = values.data<T>() + i0;
+      I* out = y.data<I>() + i0;
+      if (right) find_places<T, true>(from, order, n, v, out, end - i0);
+      else find_places<T, false>(from, order, n, v, out, end - i0);
+      i0 = end;
+    }
+  });
 }
 
 bool right_side(Call& call) {  // arguments: 3 right, 4 side
@@ -69,24 +98,18 @@ RL_KERNEL(searchsorted) {  // sorted_sequence, input, out_int32, right, side, so
   check_search(line, values, given, is_number);
   const Array sorter = given ? given->contiguous_copy() : Array();
   const Array y = Array::empty(call.boolean(2) ? DType::I32 : DType::I64, values.shape());
-  const int64_t n = line.size(-1), per_line = line.ndim() == 1 ? values.numel() : values.numel() ? values.size(-1) : 0;
-  const bool shared = line.ndim() == 1;
   if (is_complex(line.dtype()))
     fail(ErrorType::NotImplemented, "\"searchsorted_out_cpu\" not implemented for '%s'", dtype_scalar_name(line.dtype()));
+  if (values.numel() == 0) {
+    call.result(y);
+    return;
+  }
   NoGil nogil(values.numel() * 8);
   visit_all(line.dtype(), [&](auto tag) {
     using T = decltype(tag);
     if constexpr (!std::is_same_v<T, c64> && !std::is_same_v<T, c128>) {
-      const T* v = values.data<T>();
-      parallel_for(values.numel(), 512, [&](int64_t i0, int64_t i1) {
-        for (int64_t i = i0; i < i1; ++i) {
-          const int64_t at = shared ? 0 : i / per_line * n;
-          const int64_t* order = given ? sorter.data<int64_t>() + at : nullptr;
-          const int64_t found = bound<T>(line.data<T>() + at, order, n, v[i], right);
-          if (y.dtype() == DType::I32) y.data<int32_t>()[i] = static_cast<int32_t>(found);
-          else y.data<int64_t>()[i] = found;
-        }
-      });
+      if (y.dtype() == DType::I32) search_lines<T, int32_t>(line, sorter, values, y, right);
+      else search_lines<T, int64_t>(line, sorter, values, y, right);
     }
   });
   call.result(y);

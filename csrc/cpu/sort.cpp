@@ -1,11 +1,13 @@
 // sort, topk.
 //
 // sort: each line (dim, others) becomes entries (key, position); least-significant-digit radix
-// sort, 8 bits a pass, passes skipped where all digits agree; short lines go to std::sort. Lines
-// are split over threads; a single long line is sorted by all threads, each scattering its own
-// part of every pass. 1M floats: 4 passes over 8 MB, 7 ms on two cores.
-// topk: one pass that compares blocks of keys with the worst kept entry; candidates collect in a
-// buffer of about 2k entries, cut back to the best k when full.
+// sort, 8 to 11 bits a pass, as many passes as the range of the keys needs; short lines go to
+// std::sort. Lines are split over threads; a single long line is sorted by all threads, each
+// scattering its own part of every pass. 1M floats: 3 passes over 8 MB.
+// topk: a first pass takes the largest of each of 64 (or 256) interleaved groups; the k-th largest
+// of these bounds the answer from below, so the second pass keeps little more than k candidates.
+#include <functional>
+
 #include "sort_keys.h"
 
 namespace rl {
@@ -13,24 +15,33 @@ namespace {
 
 constexpr int64_t kRadixFrom = 160;     // shorter lines: std::sort
 constexpr int64_t kShareFrom = 100000;  // longer lines: all threads on one line
+constexpr int kMaxDigitBits = 11;
 
-// Sorts a (n entries), using b as long; returns where the result is.
-template <class K> typename K::Entry* radix_sort(typename K::Entry* a, typename K::Entry* b, int64_t n, int parts) {
-  std::vector<std::array<int64_t, 256>> counts(parts);
+// Sorts entries whose keys are below 2^bits, `parts` threads scattering their own parts.
+// Returns where the result is: a or b, both n long.
+template <class K>
+typename K::Entry* radix_sort(typename K::Entry* a, typename K::Entry* b, int64_t n, int bits, int parts) {
+  const int widest = n < 20000 ? 8 : kMaxDigitBits;
+  const int passes = (bits + widest - 1) / widest, width = passes ? (bits + passes - 1) / passes : 0;
+  const int buckets = 1 << width;
+  const uint64_t mask = buckets - 1;
+  std::vector<int64_t> counts(static_cast<size_t>(parts) * buckets);
   const auto begin_of = [&](int64_t t) { return n * t / parts; };
-  for (int byte = 0; byte < K::kKeyBytes; ++byte) {
+  for (int pass = 0; pass < passes; ++pass) {
+    const int shift = pass * width;
     parallel_for(parts, 1, [&](int64_t t0, int64_t t1) {
       for (int64_t t = t0; t < t1; ++t) {
-        counts[t].fill(0);
-        for (int64_t i = begin_of(t); i < begin_of(t + 1); ++i) ++counts[t][K::digit(a[i], byte)];
+        int64_t* count = counts.data() + t * buckets;
+        std::fill(count, count + buckets, 0);
+        for (int64_t i = begin_of(t); i < begin_of(t + 1); ++i) ++count[K::key(a[i]) >> shift & mask];
       }
     });
     int64_t sum = 0, largest = 0;
-    for (int d = 0; d < 256; ++d) {
+    for (int d = 0; d < buckets; ++d) {
       const int64_t before = sum;
       for (int t = 0; t < parts; ++t) {
-        const int64_t c = counts[t][d];
-        counts[t][d] = sum;
+        const int64_t c = counts[t * buckets + d];
+        counts[t * buckets + d] = sum;
         sum += c;
       }
       largest = std::max(largest, sum - before);
@@ -38,8 +49,8 @@ template <class K> typename K::Entry* radix_sort(typename K::Entry* a, typename 
     if (largest == n) continue;
     parallel_for(parts, 1, [&](int64_t t0, int64_t t1) {
       for (int64_t t = t0; t < t1; ++t) {
-        int64_t* at = counts[t].data();
-        for (int64_t i = begin_of(t); i < begin_of(t + 1); ++i) b[at[K::digit(a[i], byte)]++] = a[i];
+        int64_t* at = counts.data() + t * buckets;
+        for (int64_t i = begin_of(t); i < begin_of(t + 1); ++i) b[at[K::key(a[i]) >> shift & mask]++] = a[i];
       }
     });
     std::swap(a, b);
@@ -47,43 +58,85 @@ template <class K> typename K::Entry* radix_sort(typename K::Entry* a, typename 
   return a;
 }
 
+// What sorting one line needs: keys counted from `low`, of so many bits, and perhaps turned round.
+template <class T> struct LineKeys {
+  using U = key_type<T>;
+  U low = 0, high = ~U{0};
+  bool descending;
+
+  LineKeys(const T* x, int64_t n, bool descending_) : descending(descending_) {
+    if constexpr (std::is_integral_v<T>) {  // small ranges save passes
+      U least = ~U{0}, most = 0;
+#pragma omp simd reduction(min : least) reduction(max : most)
+      for (int64_t i = 0; i < n; ++i) {
+        const U k = key_of(x[i]);
+        least = std::min(least, k);
+        most = std::max(most, k);
+      }
+      low = least;
+      high = most;
+    }
+  }
+  U span() const { return high - low; }
+  int bits() const { return span() ? 64 - __builtin_clzll(span()) : 0; }
+  U operator()(T v) const {
+    const U k = key_of(v);
+    return descending ? high - k : k - low;
+  }
+  T value(U k) const { return value_of<T>(descending ? high - k : k + low); }
+  bool exact(U k) const { return keeps_value<T>(descending ? high - k : k + low); }
+};
+
 template <class T, class K>
-void sort_line(const T* x, T* y, int64_t* where, int64_t n, bool descending, typename K::Entry* a,
+void sort_line(const LineKeys<T>& keys, const T* x, T* y, int64_t* where, int64_t n, typename K::Entry* a,
                typename K::Entry* b, int parts) {
-  using U = std::conditional_t<K::kKeyBytes == 4, uint32_t, uint64_t>;
-  const U flip = descending ? ~U{0} : U{0};
+  using U = key_type<T>;
   const auto split = [&](auto&& f) {
     if (parts == 1) f(int64_t{0}, n);
     else parallel_for(n, n / parts, f);
   };
   split([&](int64_t i0, int64_t i1) {
-    for (int64_t i = i0; i < i1; ++i) a[i] = K::make(static_cast<U>(key_of(x[i])) ^ flip, i);
+    for (int64_t i = i0; i < i1; ++i) a[i] = K::make(keys(x[i]), i);
   });
   if (n < kRadixFrom) std::sort(a, a + n, K::less);
-  else a = radix_sort<K>(a, b, n, parts);
+  else a = radix_sort<K>(a, b, n, keys.bits(), parts);
+  // Values come out of the keys: reading x in sorted order would miss the cache.
   split([&](int64_t i0, int64_t i1) {
     for (int64_t i = i0; i < i1; ++i) {
+      const U k = static_cast<U>(K::key(a[i]));
       const int64_t at = K::position(a[i]);
-      y[i] = x[at];
       where[i] = at;
+      y[i] = keys.exact(k) ? keys.value(k) : x[at];
     }
   });
 }
 
 // x, y, where: (lines, n), contiguous.
-template <class T, class K>
-void sort_lines(const Array& x, const Array& y, const Array& where, int64_t n, bool descending) {
-  using E = typename K::Entry;
+template <class T> void sort_lines(const Array& x, const Array& y, const Array& where, int64_t n, bool descending) {
   const int64_t lines = x.numel() / n;
   const bool share = lines < num_threads() && n >= kShareFrom;
   const int workers = share ? 1 : static_cast<int>(std::min<int64_t>(num_threads(), lines));
-  Scratch<E> scratch(static_cast<size_t>(workers) * 2 * n);
+  constexpr bool small = narrow_key<T>;
+  using Entry = std::conditional_t<small, Narrow::Entry, Wide::Entry>;
+  const bool positions_fit = n < (int64_t{1} << 32);
+  Scratch<Wide::Entry> scratch(static_cast<size_t>(workers) * 2 * n * (small && positions_fit ? sizeof(Entry) : sizeof(Wide::Entry)) / sizeof(Wide::Entry) + 1);
   NoGil nogil(x.numel() * 8);
   const auto work = [&](int64_t l0, int64_t l1, int worker, int parts) {
-    E* a = scratch.get() + static_cast<size_t>(worker) * 2 * n;
-    for (int64_t l = l0; l < l1; ++l)
-      sort_line<T, K>(x.data<T>() + l * n, y.data<T>() + l * n, where.data<int64_t>() + l * n, n,
-                      descending, a, a + n, parts);
+    const size_t each = small && positions_fit ? sizeof(Entry) : sizeof(Wide::Entry);
+    char* room = reinterpret_cast<char*>(scratch.get()) + static_cast<size_t>(worker) * 2 * n * each;
+    for (int64_t l = l0; l < l1; ++l) {
+      const T* from = x.data<T>() + l * n;
+      T* to = y.data<T>() + l * n;
+      int64_t* at = where.data<int64_t>() + l * n;
+      const LineKeys<T> keys(from, n, descending);
+      if (positions_fit && keys.bits() <= 32) {
+        auto* a = reinterpret_cast<Narrow::Entry*>(room);
+        sort_line<T, Narrow>(keys, from, to, at, n, a, a + n, parts);
+      } else {
+        auto* a = reinterpret_cast<Wide::Entry*>(room);
+        sort_line<T, Wide>(keys, from, to, at, n, a, a + n, parts);
+      }
+    }
   };
   if (share) work(0, lines, 0, num_threads());
   else parallel_for(lines, std::max<int64_t>(1, 4000 / n), [&](int64_t l0, int64_t l1) {
@@ -104,11 +157,7 @@ Ordered sort_along(const char* op, const Array& input, int dim, bool descending)
   const int64_t n = x.size(-1);
   if (x.numel()) {
     visit_ordered(op, x.dtype(), [&](auto tag) {
-      using T = decltype(tag);
-      if constexpr (narrow_key<T>) {
-        if (n < (int64_t{1} << 32)) return sort_lines<T, Narrow>(x, out.values, out.indices, n, descending);
-      }
-      sort_lines<T, Wide>(x, out.values, out.indices, n, descending);
+      sort_lines<decltype(tag)>(x, out.values, out.indices, n, descending);
     });
   }
   out.values = lines_last(out.values, dim);
@@ -155,23 +204,50 @@ template <class U> class Best {
   U worst_ = 0;
 };
 
+// A key that at least k elements of the line reach: the k-th largest of L group maxima. Also
+// leaves the keys of the line in `keys`.
+template <class T, int L>
+key_type<T> lower_bound_of_top(const T* x, int64_t n, int64_t k, key_type<T> flip, key_type<T>* keys) {
+  using U = key_type<T>;
+  U top[L] = {};
+  int64_t i0 = 0;
+  for (; i0 + L <= n; i0 += L) {
+#pragma omp simd
+    for (int j = 0; j < L; ++j) {
+      const U key = key_of(x[i0 + j]) ^ flip;
+      keys[i0 + j] = key;
+      top[j] = std::max(top[j], key);
+    }
+  }
+  for (int j = 0; i0 + j < n; ++j) {
+    keys[i0 + j] = key_of(x[i0 + j]) ^ flip;
+    top[j] = std::max(top[j], keys[i0 + j]);
+  }
+  std::nth_element(top, top + k - 1, top + L, std::greater<U>());
+  return top[k - 1];
+}
+
 template <class T>
-void topk_line(const T* x, T* y, int64_t* where, int64_t n, bool largest, int64_t k, Best<key_type<T>>& best) {
+void topk_line(const T* x, T* y, int64_t* where, int64_t n, bool largest, int64_t k, key_type<T>* keys,
+               Best<key_type<T>>& best) {
   using U = key_type<T>;
   const U flip = largest ? U{0} : ~U{0};
-  constexpr int64_t block = 64;
+  U floor = 0;
+  if (k <= 32 && n >= 128) floor = lower_bound_of_top<T, 64>(x, n, k, flip, keys);
+  else if (k <= 128 && n >= 512) floor = lower_bound_of_top<T, 256>(x, n, k, flip, keys);
+  else for (int64_t i = 0; i < n; ++i) keys[i] = key_of(x[i]) ^ flip;
   best.clear();
+  constexpr int64_t block = 32;
   for (int64_t i0 = 0; i0 < n; i0 += block) {
     const int64_t m = std::min(block, n - i0);
-    U keys[block], top = 0;
+    U top = 0;
+    if (m == block) {
 #pragma omp simd reduction(max : top)
-    for (int64_t i = 0; i < m; ++i) {
-      keys[i] = key_of(x[i0 + i]) ^ flip;
-      top = std::max(top, keys[i]);
+      for (int64_t i = 0; i < block; ++i) top = std::max(top, keys[i0 + i]);
+      if (top < floor || (best.full() && top <= best.worst())) continue;
     }
-    if (best.full() && top <= best.worst()) continue;
     for (int64_t i = 0; i < m; ++i)
-      if (best.wants(keys[i])) best.offer(keys[i], i0 + i);
+      if (keys[i0 + i] >= floor && best.wants(keys[i0 + i])) best.offer(keys[i0 + i], i0 + i);
   }
   const auto* e = best.finish();
   for (int64_t i = 0; i < k; ++i) {
@@ -187,11 +263,14 @@ void topk_lines(const Array& x, const Array& y, const Array& where, int64_t n, i
   const int64_t lines = x.numel() / n, room = B::capacity(k);
   const int workers = static_cast<int>(std::min<int64_t>(num_threads(), lines));
   Scratch<typename B::Entry> scratch(static_cast<size_t>(workers) * room);
+  Scratch<key_type<T>> keys(static_cast<size_t>(workers) * n);
   NoGil nogil(x.numel());
   parallel_for(lines, std::max<int64_t>(1, 20000 / n), [&](int64_t l0, int64_t l1) {
-    B best(scratch.get() + (workers > 1 ? omp_get_thread_num() : 0) * room, k);
+    const int64_t worker = workers > 1 ? omp_get_thread_num() : 0;
+    B best(scratch.get() + worker * room, k);
     for (int64_t l = l0; l < l1; ++l)
-      topk_line<T>(x.data<T>() + l * n, y.data<T>() + l * k, where.data<int64_t>() + l * k, n, largest, k, best);
+      topk_line<T>(x.data<T>() + l * n, y.data<T>() + l * k, where.data<int64_t>() + l * k, n, largest, k,
+                   keys.get() + worker * n, best);
   });
 }
 

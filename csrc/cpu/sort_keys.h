@@ -39,12 +39,36 @@ template <class T> inline key_type<T> key_of(T v) {
   }
 }
 
+// The value a key stands for. Zeros and NaN lose their sign and payload: see keeps_value.
+template <class T> inline T value_of(key_type<T> key) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> || std::is_same_v<T, float>) {
+    const uint32_t u = key ^ ((key >> 31) ? 0x80000000u : 0xffffffffu);
+    float f;
+    std::memcpy(&f, &u, 4);
+    return static_cast<T>(f);
+  } else if constexpr (std::is_same_v<T, double>) {
+    const uint64_t u = key ^ ((key >> 63) ? uint64_t{1} << 63 : ~uint64_t{0});
+    double d;
+    std::memcpy(&d, &u, 8);
+    return d;
+  } else if constexpr (std::is_same_v<T, int64_t>) {
+    return static_cast<int64_t>(key ^ (uint64_t{1} << 63));
+  } else {
+    return static_cast<T>(static_cast<int32_t>(key ^ 0x80000000u));
+  }
+}
+
+template <class T> inline bool keeps_value(key_type<T> key) {
+  using U = key_type<T>;
+  if constexpr (std::is_integral_v<T>) return true;
+  else return key != ~U{0} && key != U{1} << (8 * sizeof(U) - 1);
+}
+
 struct Narrow {
   using Entry = uint64_t;
-  static constexpr int kKeyBytes = 4;
   static Entry make(uint32_t key, int64_t at) { return uint64_t{key} << 32 | static_cast<uint32_t>(at); }
   static int64_t position(Entry e) { return static_cast<uint32_t>(e); }
-  static int digit(Entry e, int byte) { return static_cast<int>(e >> (32 + 8 * byte)) & 255; }
+  static uint64_t key(Entry e) { return e >> 32; }
   static bool less(Entry a, Entry b) { return a < b; }
 };
 
@@ -52,10 +76,9 @@ struct Wide {
   struct Entry {
     uint64_t key, at;
   };
-  static constexpr int kKeyBytes = 8;
   static Entry make(uint64_t key, int64_t at) { return {key, static_cast<uint64_t>(at)}; }
   static int64_t position(const Entry& e) { return static_cast<int64_t>(e.at); }
-  static int digit(const Entry& e, int byte) { return static_cast<int>(e.key >> (8 * byte)) & 255; }
+  static uint64_t key(const Entry& e) { return e.key; }
   static bool less(const Entry& a, const Entry& b) { return a.key != b.key ? a.key < b.key : a.at < b.at; }
 };
 

@@ -8,6 +8,8 @@ from parity import EVERY, both_raise, check, numbers, pair, same
 
 import rushlight as torch
 
+# PyTorch warns of operators in beta and of forms it will drop.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 X = numbers(4, 5, 3)
 ROWS = np.array([3, 0, -1, 2, 2])
 MASK = numbers(4, 5, seed=3) > 0
