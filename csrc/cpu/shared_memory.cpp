@@ -116,8 +116,9 @@ int descriptor_argument(PyObject* const* args, Py_ssize_t nargs) {
 RL_FUNCTION(shared_memory) {
   if (nargs != 1) fail(ErrorType::Type, "shared_memory: expected a number of bytes");
   const int64_t nbytes = integer(args[0]);
-  if (nbytes < 0) fail(ErrorType::Value, "shared_memory: a block cannot have %lld bytes",
-                       static_cast<long long>(nbytes));
+  if (nbytes < 0)
+    fail(ErrorType::Value, "shared_memory: a block cannot have %lld bytes",
+         static_cast<long long>(nbytes));
   return PyLong_FromLong(new_block(static_cast<size_t>(nbytes)));
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from multiprocessing import *
+from multiprocessing import *  # noqa: F403, every name of the original is one of ours too
 
 from . import reductions
 from ._spawn import (

@@ -61,7 +61,7 @@ def _wrap(fn, i, args, error_path):
         fn(i, *args)
     except KeyboardInterrupt:
         pass  # interrupted together with the parent, which tells
-    except Exception:  # noqa: BLE001, whatever it is goes to the parent
+    except Exception:  # whatever it is goes to the parent
         with open(error_path, "wb") as file:
             pickle.dump(traceback.format_exc(), file)
         sys.exit(1)

@@ -24,7 +24,7 @@ def _check_schedulers(owner, schedulers, optimizer):
         if not hasattr(scheduler, "optimizer"):
             raise TypeError(f"{owner} at index {index} should have `optimizer` as its attribute.")
         if isinstance(scheduler, ReduceLROnPlateau):
-            raise ValueError(  # noqa: TRY004, the type that PyTorch raises
+            raise ValueError(
                 f"{owner} does not support `ReduceLROnPlateau` scheduler as it requires "
                 "additional kwargs to be specified when calling `step`, but got one at index "
                 f"{index} in the given schedulers sequence."

@@ -164,9 +164,7 @@ class ChainDataset(IterableDataset):
     def _checked(self):
         for dataset in self.datasets:
             if not isinstance(dataset, IterableDataset):
-                raise AssertionError(  # noqa: TRY004, the type that PyTorch raises
-                    "ChainDataset only supports IterableDataset"
-                )
+                raise AssertionError("ChainDataset only supports IterableDataset")
             yield dataset
 
     def __iter__(self) -> Iterator:

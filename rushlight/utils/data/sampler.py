@@ -143,7 +143,7 @@ class WeightedRandomSampler(Sampler[int]):
     ) -> None:
         _check_count(num_samples)
         if not isinstance(replacement, bool):
-            raise ValueError(  # noqa: TRY004, the type that PyTorch raises, unlike above
+            raise ValueError(
                 f"replacement should be a boolean value, but got replacement={replacement}"
             )
         weights = torch.as_tensor(weights, dtype=torch.double)
@@ -180,9 +180,7 @@ class BatchSampler(Sampler[list[int]]):
                 f"batch_size should be a positive integer value, but got batch_size={batch_size}"
             )
         if not isinstance(drop_last, bool):
-            raise ValueError(  # noqa: TRY004, the type that PyTorch raises
-                f"drop_last should be a boolean value, but got drop_last={drop_last}"
-            )
+            raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last

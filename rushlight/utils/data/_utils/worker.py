@@ -79,7 +79,7 @@ class ExceptionWrapper:
             message = KeyErrorMessage(message)
         try:
             return self.exc_type(message)
-        except Exception:  # noqa: BLE001, its constructor wants something else
+        except Exception:  # its constructor wants something else
             return RuntimeError(message)
 
 
@@ -184,7 +184,7 @@ class _Worker:
         try:
             if options.init_fn is not None:
                 options.init_fn(options.id)
-        except Exception as error:  # noqa: BLE001, whatever it is goes to the parent
+        except Exception as error:  # whatever it is goes to the parent
             self.error = ExceptionWrapper(error, self.where)
 
     def run(self):
@@ -212,7 +212,7 @@ class _Worker:
             if self.fetcher is None:
                 self.fetcher = self.options.fetcher()
             return self.fetcher.fetch(index)
-        except Exception as error:  # noqa: BLE001, whatever it is goes to the parent
+        except Exception as error:  # whatever it is goes to the parent
             if isinstance(error, StopIteration) and self.options.iterable:
                 self.ended = True
                 return StreamEnded()
@@ -223,7 +223,7 @@ class _Worker:
             self.channel.send((epoch, number, data))
         except ConnectionError:
             raise
-        except Exception as error:  # noqa: BLE001, the batch or an exception's type: no pickle
+        except Exception as error:  # the batch or an exception's type: no pickle
             wrapped = data if isinstance(data, ExceptionWrapper) else None
             if wrapped is not None:
                 wrapped.exc_type = RuntimeError
