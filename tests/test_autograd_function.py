@@ -818,3 +818,62 @@ def test_checkpoint_supports_grad_and_keywords():
     x = leaf(2.0)
     out = checkpoint(lambda v, power: v**power, x, power=3, use_reentrant=False)
     assert torch.autograd.grad(out.sum(), x)[0].tolist() == [12.0]
+
+
+def test_selective_checkpoint_keeps_chosen_results():
+    from functools import partial
+
+    from rushlight.utils.checkpoint import (
+        CheckpointPolicy,
+        checkpoint,
+        create_selective_checkpoint_contexts,
+    )
+
+    class Counted(Function):
+        @staticmethod
+        def forward(ctx, x):
+            runs.append(1)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    runs = []
+    seen = []
+
+    def block(x, w):
+        y = Counted.apply((x @ w).sin())
+        return (y @ w).exp()
+
+    def policy(context, op, *args, **kwargs):
+        seen.append(op.__name__)
+        save = op.__name__ in ("mm", "matmul")
+        return CheckpointPolicy.MUST_SAVE if save else CheckpointPolicy.PREFER_RECOMPUTE
+
+    x = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
+    w = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
+    expected = torch.autograd.grad(block(x, w).sum(), (x, w))
+    runs.clear()
+    contexts = partial(create_selective_checkpoint_contexts, policy)
+    out = checkpoint(block, x, w, use_reentrant=False, context_fn=contexts)
+    first = seen.copy()
+    found = torch.autograd.grad(out.sum(), (x, w))
+    assert seen == first, "the policy is asked in the first run only"
+    assert len(runs) == 2 and {"sin", "exp"} <= set(seen)
+    for a, b in zip(found, expected, strict=True):
+        assert torch.allclose(a, b)
+
+
+def test_checkpoint_debugging_lists_operators():
+    from rushlight.utils.checkpoint import CheckpointError, checkpoint
+
+    runs = []
+
+    def shorter(x):
+        runs.append(1)
+        return x.sin().exp() if len(runs) == 1 else x.sin()
+
+    out = checkpoint(shorter, leaf(1.0), use_reentrant=False, debug=True)
+    with pytest.raises(CheckpointError, match="Operators of the forward: sin, exp"):
+        out.sum().backward()

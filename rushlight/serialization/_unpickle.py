@@ -149,7 +149,10 @@ class DataUnpickler:
         """What BUILD does."""
         kind = type(obj)
         if kind is OrderedDict:
-            obj.__dict__.update(_attributes(state))
+            state = _attributes(state)
+            if any(hasattr(OrderedDict, name) for name in state):
+                raise UnpicklingError("the methods of an OrderedDict cannot be replaced")
+            obj.__dict__.update(state)
         elif kind not in self._classes:
             raise UnpicklingError(
                 f"Can only build Tensor, Parameter, OrderedDict or types allowlisted via "

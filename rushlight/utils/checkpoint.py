@@ -16,16 +16,32 @@ from .. import Tensor
 from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..autograd.graph import saved_tensors_hooks
+from ._selective_checkpoint import (
+    SAC_IGNORED_OPS,
+    CheckpointPolicy,
+    OperatorLog,
+    SelectiveCheckpointContext,
+    create_selective_checkpoint_contexts,
+)
 
 __all__ = [
+    "SAC_IGNORED_OPS",
     "CheckpointError",
     "CheckpointFunction",
+    "CheckpointPolicy",
+    "DefaultDeviceType",
+    "GraphExecGroup",
+    "SelectiveCheckpointContext",
     "check_backward_validity",
     "checkpoint",
     "checkpoint_sequential",
+    "create_selective_checkpoint_contexts",
     "detach_variable",
+    "get_device_states",
     "noop_context_fn",
+    "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",
+    "set_device_states",
 ]
 
 
@@ -49,6 +65,58 @@ def set_checkpoint_early_stop(enable: bool):
         yield
     finally:
         _early_stop[0] = previous
+
+
+_debug: list[bool | None] = [None]
+
+
+@contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None):
+    """Whether errors within the block list the operators of both runs; None leaves it open."""
+    previous = _debug[0]
+    _debug[0] = enabled
+    try:
+        yield
+    finally:
+        _debug[0] = previous
+
+
+class GraphExecGroup:
+    """Backward runs within the block recompute a region once; here that holds without it too."""
+
+    def __enter__(self) -> GraphExecGroup:
+        return self
+
+    def __exit__(self, exc_type, exc_value, traceback) -> None:
+        return None
+
+
+class DefaultDeviceType:
+    """The kind of device whose random state is kept when no tensor tells."""
+
+    _default_device_type = "cuda"
+
+    @staticmethod
+    def set_device_type(device: str = "cuda") -> None:
+        """Choose the kind of device."""
+        DefaultDeviceType._default_device_type = device
+
+    @staticmethod
+    def get_device_type() -> str:
+        """The kind of device."""
+        return DefaultDeviceType._default_device_type
+
+
+def get_device_states(*args) -> tuple[list[int], list[Tensor]]:
+    """The GPUs that the tensors among `args` are on, and the states of their generators."""
+    devices = sorted({a.get_device() for a in args if isinstance(a, Tensor) and a.is_cuda})
+    return devices, [torch.cuda.get_rng_state(device) for device in devices]
+
+
+def set_device_states(devices, states, *, device_type: str | None = None) -> None:
+    """Set the states of the generators of GPUs."""
+    for device, state in zip(devices, states, strict=True):
+        torch.cuda.set_rng_state(state, device)
 
 
 def noop_context_fn():
@@ -161,10 +229,9 @@ class _Frame:
     A recomputed tensor lives as long as its holder, which the graph drops after using it.
     """
 
-    def __init__(self, function, args, kwargs, surroundings, context, early_stop, check):
-        self.run = function
-        self.args = args
-        self.kwargs = kwargs
+    def __init__(self, call, surroundings, context, early_stop, check, log):
+        self.run, self.args, self.kwargs = call
+        self.log = log
         self.surroundings = surroundings
         self.context = context
         self.early_stop = early_stop
@@ -200,12 +267,24 @@ class _Frame:
                 raise _StopRecomputation
             return tensor
 
+        log = nullcontext() if self.log is None else OperatorLog()
         hooks = saved_tensors_hooks(keep, lambda tensor: tensor)
         try:
-            with self.surroundings.restored(), enable_grad(), self.context, hooks:
+            with self.surroundings.restored(), enable_grad(), self.context, hooks, log:
                 self.run(*self.args, **self.kwargs)
         except _StopRecomputation:
             pass
+        try:
+            self._compare(found)
+        except CheckpointError as error:
+            if self.log is None:
+                raise
+            runs = (("forward", self.log.names), ("recomputation", log.names))
+            lists = [f"Operators of the {name}: {', '.join(names)}" for name, names in runs]
+            raise CheckpointError("\n".join([str(error), *lists])) from None
+
+    def _compare(self, found: list[dict]) -> None:
+        expected = len(self.facts)
         if len(found) != expected:
             raise CheckpointError(
                 "torch.utils.checkpoint: A different number of tensors was saved during the "
@@ -276,18 +355,18 @@ def checkpoint(
             f"determinism_check: got {determinism_check!r}, expected 'default' or 'none'"
         )
     forward_context, recompute_context = context_fn()
+    log = OperatorLog() if (debug if _debug[0] is None else _debug[0]) else None
     frame = _Frame(
-        function,
-        args,
-        kwargs,
+        (function, args, kwargs),
         _Surroundings(preserve),
         recompute_context,
         early_stop and _early_stop[0],
         determinism_check == "default",
+        log,
     )
     if not torch.is_grad_enabled():
         return function(*args, **kwargs)
-    with saved_tensors_hooks(frame.pack, frame.unpack), forward_context:
+    with saved_tensors_hooks(frame.pack, frame.unpack), forward_context, log or nullcontext():
         return function(*args, **kwargs)
 
 

@@ -107,6 +107,7 @@ CALLS = [
     b"cbuiltins\nset\nX\x03\x00\x00\x00abc\x85R.",  # set of a string
     b"cbuiltins\ncomplex\nX\x01\x00\x00\x001\x85R.",
     b"ccollections\nOrderedDict\n}X\x01\x00\x00\x00abK\x01b.",
+    b"ccollections\nOrderedDict\n)R}X\x05\x00\x00\x00itemsK\x01sb.",
     b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x03\x00\x00\x00hex\x86R.",
     b"ctorch\nFloatStorage\n\x8a\x06\x00\x00\x00\x00\x00\x10\x85R.",
     b"ctorch\nTensor\n\x8a\x06\x00\x00\x00\x00\x00\x10\x85R.",
@@ -350,3 +351,15 @@ def test_checksums_can_be_left_out(tmp_path):
     finally:
         torch.serialization.set_crc32_options(True)
     assert torch.load(tmp_path / "x.pt").tolist() == [0, 1, 2]
+
+
+def test_numpy_scalars_load_once_allowed():
+    np = pytest.importorskip("numpy")
+    buffer = io.BytesIO()
+    torch.save({"best": np.float64(0.5)}, buffer)
+    buffer.seek(0)
+    refused(buffer, "numpy")
+    buffer.seek(0)
+    scalar = np.float64(0.5).__reduce__()[0]
+    with torch.serialization.safe_globals([scalar, np.dtype, type(np.dtype(np.float64))]):
+        assert torch.load(buffer)["best"] == 0.5
