@@ -272,14 +272,14 @@ def multi_margin_loss(
             f"{list(target.size())}. Input has shape {list(input.size())}."
         )
     classes = rows.shape[1]
-    if target.dtype != torch.int64:
-        raise RuntimeError(
-            f"multi_margin_loss: expected scalar type Long but found {_scalar_name(target)}"
-        )
     if weight is not None and weight.numel() != classes:
         raise RuntimeError(
             f"multi_margin_loss: inconsistent weight size, expected {classes} but got "
             f"{list(weight.shape)}"
+        )
+    if target.dtype != torch.int64:
+        raise RuntimeError(
+            f"multi_margin_loss: expected scalar type Long but found {_scalar_name(target)}"
         )
     if labels.numel() and not ((labels >= 0) & (labels < classes)).all():
         raise RuntimeError("target out of range")

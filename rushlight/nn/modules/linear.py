@@ -59,9 +59,10 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         own = self._parameters
         try:
-            return _linear(input, own["weight"], own["bias"])
-        except KeyError:  # reparametrized or replaced by a plain tensor
-            return _linear(input, self.weight, self.bias)
+            weight, bias = own["weight"], own["bias"]
+        except KeyError:  # parametrized, or replaced by a plain tensor
+            weight, bias = self.weight, self.bias
+        return _linear(input, weight, bias)
 
     def extra_repr(self) -> str:
         return (

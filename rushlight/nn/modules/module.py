@@ -262,6 +262,9 @@ class Module(Walk, State, Conversion):
                     attributes.pop("_unhooked", None)
                 registry = attributes[name] = OrderedDict()
                 return registry
+        found = getattr(type(self), name, None)
+        if isinstance(found, property):  # it failed within: let its own error be seen
+            return found.fget(self)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value) -> None:
