@@ -155,6 +155,17 @@ def backward(
     _C.backward(tensors, gradients, retain_graph, create_graph, inputs, True)
 
 
+def _tensor_backward(
+    self, gradient=None, retain_graph=None, create_graph=False, inputs=None
+) -> None:
+    """Accumulate into the leaves' `.grad` the gradient of this tensor (times `gradient`)."""
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+_tensor_backward.__name__ = "backward"
+Tensor.backward = _tensor_backward
+
+
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],

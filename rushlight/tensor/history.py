@@ -1,4 +1,4 @@
-"""Backward, hooks, and what the engine asks of Python."""
+"""Hooks, and what the engine asks of Python."""
 
 from __future__ import annotations
 
@@ -7,14 +7,6 @@ from ..op import operators
 from .common import method
 
 _to_copy = operators["to_copy"]
-
-
-@method
-def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
-    """Accumulate into the leaves' `.grad` the gradient of this tensor (times `gradient`)."""
-    from ..autograd import backward as run
-
-    run(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 class RemovableHandle:
