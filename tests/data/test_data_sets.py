@@ -217,6 +217,31 @@ def test_default_collate_refuses(batch, error, words):
         data.default_collate(batch)
 
 
+def test_types_of_ones_own_join_the_collation():
+    from rushlight.utils.data._utils.collate import collate, default_collate_fn_map
+
+    class Box:
+        def __init__(self, value):
+            self.value = value
+
+    def collate_boxes(batch, *, collate_fn_map=None):
+        return [box.value for box in batch]
+
+    default_collate_fn_map[Box] = collate_boxes
+    try:
+        assert data.default_collate([{"a": Box(1)}, {"a": Box(2)}]) == {"a": [1, 2]}
+    finally:
+        del default_collate_fn_map[Box]
+    sums = {int: lambda batch, *, collate_fn_map=None: sum(batch)}
+    assert collate([[1, 2], [3, 4]], collate_fn_map=sums) == [4, 6]
+    with pytest.raises(TypeError, match="found <class 'float'>"):
+        collate([1.5], collate_fn_map=sums)
+
+
+def test_nested_strings_come_as_a_tuple():
+    assert same(data.default_collate([("a", 1), ("b", 2)]), [("a", "b"), int64([1, 2])])
+
+
 def test_default_convert_makes_tensors_of_arrays_only():
     given = [np.ones(2), 1, "a", {"x": np.int64(3)}, (np.zeros(1),), Pair(np.ones(1), 2), None]
     assert same(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from copy import copy
 from typing import Any
 
@@ -38,39 +38,94 @@ def default_convert(data: Any) -> Any:
     return data
 
 
+def collate_tensor_fn(batch: list, *, collate_fn_map: dict | None = None) -> Tensor:
+    """Stack tensors."""
+    return torch.stack(batch, 0)
+
+
+def collate_numpy_array_fn(batch: list, *, collate_fn_map: dict | None = None) -> Tensor:
+    """Stack arrays."""
+    if batch[0].dtype.kind in "SUO":
+        raise TypeError(_EXPECTED.format(batch[0].dtype))
+    return torch.stack([torch.as_tensor(array) for array in batch], 0)
+
+
+def collate_numpy_scalar_fn(batch: list, *, collate_fn_map: dict | None = None) -> Tensor:
+    """A tensor of NumPy numbers."""
+    return torch.as_tensor(_numpy().asarray(batch))
+
+
+def collate_float_fn(batch: list, *, collate_fn_map: dict | None = None) -> Tensor:
+    """A tensor of float64."""
+    return torch.tensor(batch, dtype=torch.float64)
+
+
+def collate_int_fn(batch: list, *, collate_fn_map: dict | None = None) -> Tensor:
+    """A tensor of integers, or of bools."""
+    return torch.tensor(batch)
+
+
+def collate_str_fn(batch: list, *, collate_fn_map: dict | None = None) -> list:
+    """The strings as they are."""
+    return batch
+
+
+# What `default_collate` does with each type; programs may add types of their own.
+default_collate_fn_map: dict[Any, Callable] = {
+    Tensor: collate_tensor_fn,
+    float: collate_float_fn,
+    int: collate_int_fn,
+    str: collate_str_fn,
+    bytes: collate_str_fn,
+}
+
+
 def default_collate(batch: list) -> Any:
     """A batch from a list of items: tensors are stacked, numbers become a tensor.
 
-    Mappings and sequences are collated part by part; strings stay a list.
+    Mappings and sequences are collated part by part; strings stay a list. Types in
+    `default_collate_fn_map` are collated by the functions there.
     """
-    item = batch[0]
-    if isinstance(item, Tensor):
-        return torch.stack(batch, 0)
     np = _numpy()
-    if np is not None and isinstance(item, np.ndarray):
-        if item.dtype.kind in "SUO":
-            raise TypeError(_EXPECTED.format(item.dtype))
-        return torch.stack([torch.as_tensor(array) for array in batch], 0)
-    if np is not None and isinstance(item, (np.bool_, np.number)):
-        return torch.as_tensor(np.asarray(batch))
-    if isinstance(item, float):
-        return torch.tensor(batch, dtype=torch.float64)
-    if isinstance(item, int):
-        return torch.tensor(batch)
-    if isinstance(item, (str, bytes)):
-        return batch
+    if np is not None and np.ndarray not in default_collate_fn_map:
+        default_collate_fn_map[np.ndarray] = collate_numpy_array_fn
+        for kind in (np.bool_, np.number, np.object_):
+            default_collate_fn_map[kind] = collate_numpy_scalar_fn
+    return collate(batch, collate_fn_map=default_collate_fn_map)
+
+
+def collate(batch: list, *, collate_fn_map: dict[Any, Callable] | None = None) -> Any:
+    """A batch by a function for each type: `function(items, collate_fn_map=...)`."""
+    item = batch[0]
+    function = _function_for(item, collate_fn_map or {})
+    if function is not None:
+        return function(batch, collate_fn_map=collate_fn_map)
     if isinstance(item, Mapping):
-        parts = {key: default_collate([each[key] for each in batch]) for key in item}
+        parts = {
+            key: collate([each[key] for each in batch], collate_fn_map=collate_fn_map)
+            for key in item
+        }
         return _like(item, parts)
-    if isinstance(item, (tuple, Sequence)):
-        return _collate_sequences(item, batch)
+    if isinstance(item, Sequence):
+        return _collate_sequences(item, batch, collate_fn_map)
     raise TypeError(_EXPECTED.format(type(item)))
 
 
-def _collate_sequences(item, batch):
+def _function_for(item, functions):
+    exact = functions.get(type(item))
+    if exact is not None:
+        return exact
+    for kind, function in functions.items():
+        if isinstance(item, kind):
+            return function
+    return None
+
+
+def _collate_sequences(item, batch, collate_fn_map):
     if any(len(each) != len(item) for each in batch):
         raise RuntimeError("each element in list of batch should be of equal size")
-    parts = [default_collate(column) for column in zip(*batch, strict=True)]
+    columns = zip(*batch, strict=True)
+    parts = [collate(column, collate_fn_map=collate_fn_map) for column in columns]
     if isinstance(item, tuple):
         return type(item)(*parts) if hasattr(item, "_fields") else parts
     return _like_sequence(item, parts)

@@ -9,7 +9,7 @@ from typing import Any
 import rushlight as torch
 
 from ..dataset import Subset, TensorDataset
-from .collate import default_collate
+from .collate import collate_tensor_fn, default_collate, default_collate_fn_map
 
 
 class MapFetcher:
@@ -73,6 +73,10 @@ def fetch_rows(dataset: Any, index: Any) -> list | None:
             return None
         index, dataset = [places[i] for i in index], dataset.dataset
     if type(dataset) is not TensorDataset or type(index) is not list:
+        return None
+    if default_collate_fn_map[torch.Tensor] is not collate_tensor_fn:
+        return None
+    if tuple in default_collate_fn_map:
         return None
     tensors = dataset.tensors
     if not tensors or not _all_within(index, tensors[0].size(0)):
