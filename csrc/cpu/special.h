@@ -57,7 +57,7 @@ inline double digamma(double x) {
   return result + std::log(x) - 0.5 / x - z * series;
 }
 
-// Hurwitz's zeta function, the sum over k >= 0 of (q + k)^-s: terms up to q + k >= 10, then the
+// Hurwitz's zeta function, the sum over k >= 0 of (q + k)^-s: terms up to q + k >= 10 + s, then the
 // Euler-Maclaurin formula with Bernoulli numbers (B_2j / (2j)! below).
 inline double hurwitz_zeta(double s, double q) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
@@ -70,7 +70,11 @@ inline double hurwitz_zeta(double s, double q) {
   }
   double sum = 0;
   if (q < -1e4) return kNan;
-  for (; q < 10; q += 1) sum += std::pow(q, -s);
+  for (const double enough = 10 + s; q < enough; q += 1) {
+    const double term = std::pow(q, -s);
+    sum += term;
+    if (q > 0 && term < sum * 1e-17 / (1 + q)) return sum;
+  }
   const double power = std::pow(q, -s);
   sum += power * q / (s - 1) + power / 2;
   static constexpr double kBernoulli[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600,

@@ -59,8 +59,8 @@ def test_every_length_gives_the_same(name):
         torch.testing.assert_close(getattr(torch, name)(x[:n]), whole[:n], rtol=2e-7, atol=0)
 
 
-COMPLEX = ("exp log sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh sqrt rsqrt reciprocal "
-           "square sigmoid abs angle sgn log2 log10 log1p expm1 exp2 sinc").split()  # fmt: skip
+COMPLEX = ("exp log sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh sqrt rsqrt "
+           "reciprocal square sigmoid abs angle sgn log2 log10 log1p expm1 exp2 sinc").split()  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMPLEX)
@@ -143,3 +143,40 @@ def test_closeness():
     assert torch.isclose(a, b, equal_nan=True).tolist() == [True, True, False, True, True]
     assert not torch.allclose(a, b) and torch.allclose(a[:2], b[:2])
     assert torch.equal(a[:3], a[:3].clone()) and not torch.equal(a[:2], a[:3])
+
+
+SCIPY = [
+    ("i0", "i0", -700, 700), ("i0e", "i0e", -900, 900), ("i1", "i1", -60, 60),
+    ("i1e", "i1e", -900, 900), ("bessel_j0", "j0", -60, 60), ("bessel_j1", "j1", -60, 60),
+    ("bessel_y0", "y0", 0.01, 60), ("bessel_y1", "y1", 0.01, 60),
+    ("modified_bessel_k0", "k0", 0.001, 200), ("modified_bessel_k1", "k1", 0.001, 200),
+    ("scaled_modified_bessel_k0", "k0e", 0.001, 3000),
+    ("scaled_modified_bessel_k1", "k1e", 0.001, 3000), ("erfcx", "erfcx", -20, 200),
+    ("log_ndtr", "log_ndtr", -300, 8), ("ndtr", "ndtr", -35, 8), ("ndtri", "ndtri", 1e-9, 1),
+    ("entr", "entr", 0, 50), ("digamma", "psi", -9, 50), ("gammaln", "gammaln", -9, 50),
+    ("erfinv", "erfinv", -1, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ours,name,low,high", SCIPY)
+def test_special_functions_against_scipy(ours, name, low, high):
+    special = pytest.importorskip("scipy.special")
+    rng = np.random.default_rng(2)
+    x = np.concatenate([rng.uniform(low, high, 2000), rng.uniform(max(low, -9), min(high, 9), 2000)])
+    got = getattr(torch.special, ours)(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(got, getattr(special, name)(x), rtol=2e-12, atol=2e-14)
+
+
+def test_airy_and_incomplete_gamma_against_scipy():
+    special = pytest.importorskip("scipy.special")
+    rng = np.random.default_rng(2)
+    x = rng.uniform(-30, 30, 4000)
+    got = torch.special.airy_ai(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(got, special.airy(x)[0], rtol=1e-10, atol=1e-12)
+    a, x = rng.uniform(0, 300, 4000), rng.uniform(0, 300, 4000)
+    first, second = torch.from_numpy(a), torch.from_numpy(x)
+    np.testing.assert_allclose(torch.igamma(first, second), special.gammainc(a, x), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(torch.igammac(first, second), special.gammaincc(a, x), rtol=1e-10, atol=1e-14)
+    s, q = rng.uniform(1.1, 20, 500), rng.uniform(0.1, 30, 500)
+    got = torch.special.zeta(torch.from_numpy(s), torch.from_numpy(q)).numpy()
+    np.testing.assert_allclose(got, special.zeta(s, q), rtol=1e-12)
