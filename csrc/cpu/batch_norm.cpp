@@ -91,17 +91,28 @@ template <class T> Moments channel_moments(const T* p, const Layout& k, compute_
   return m;
 }
 
+// One run: y = (x - mean) scale + shift.
+template <class T>
+void normalise_run(const T* x, T* y, int64_t n, compute_t<T> mean, compute_t<T> scale,
+                   compute_t<T> shift) {
+  using C = compute_t<T>;
+  C buf[kPiece];
+  const int64_t step = std::is_same_v<T, C> ? n : kPiece;
+  for (int64_t i = 0; i < n; i += step) {
+    const int64_t m = std::min(step, n - i);
+    const C* in = load_row(x + i, m, buf);
+    C* out = row_target(y + i, buf);
+#pragma omp simd
+    for (int64_t j = 0; j < m; ++j) out[j] = (in[j] - mean) * scale + shift;
+    store_row(y + i, m, out);
+  }
+}
 template <class T>
 void normalise_channel(const T* x, T* y, const Layout& k, compute_t<T> mean, compute_t<T> scale,
                        compute_t<T> shift) {
-  using C = compute_t<T>;
-  for (int64_t i = 0; i < k.n; ++i) {
-    const T* xr = x + i * k.channels * k.spatial;
-    T* yr = y + i * k.channels * k.spatial;
-#pragma omp simd
-    for (int64_t j = 0; j < k.spatial; ++j)
-      yr[j] = T((static_cast<C>(xr[j]) - mean) * scale + shift);
-  }
+  const int64_t step = k.channels * k.spatial;
+  for (int64_t i = 0; i < k.n; ++i)
+    normalise_run<T>(x + i * step, y + i * step, k.spatial, mean, scale, shift);
 }
 
 // sum g and sum g (x - mean) of one run, added to the totals.
@@ -139,14 +150,18 @@ template <class T>
 void channel_gradient(const T* x, const Rows& g, int64_t c, T* dx, const Layout& k,
                       compute_t<T> mean, compute_t<T> a, compute_t<T> b, compute_t<T> d) {
   using C = compute_t<T>;
-  for (int64_t i = 0; i < k.n; ++i) {
-    const T* xr = x + i * k.channels * k.spatial;
-    const T* gr = g.at<T>(i * k.channels + c);
-    T* out = dx + i * k.channels * k.spatial;
+  C xbuf[kPiece], gbuf[kPiece];
+  const int64_t n = k.spatial, step = std::is_same_v<T, C> ? n : kPiece;
+  for (int64_t i = 0; i < k.n; ++i)
+    for (int64_t j = 0; j < n; j += step) {
+      const int64_t m = std::min(step, n - j), at = i * k.channels * n + j;
+      const C* xr = load_row(x + at, m, xbuf);
+      const C* gr = load_row(g.at<T>(i * k.channels + c) + j, m, gbuf);
+      C* out = row_target(dx + at, xbuf);
 #pragma omp simd
-    for (int64_t j = 0; j < k.spatial; ++j)
-      out[j] = T(a * static_cast<C>(gr[j]) + (b * (static_cast<C>(xr[j]) - mean) + d));
-  }
+      for (int64_t l = 0; l < m; ++l) out[l] = a * gr[l] + (b * (xr[l] - mean) + d);
+      store_row(dx + at, m, out);
+    }
 }
 
 // -- channels innermost: rows of C elements, a block of `width` channels at a time -----------------------
@@ -237,7 +252,7 @@ void forward(Call& call, const Array& x, const Layout& k, const Array& y) {
   const bool training = call.boolean(5);
   const double momentum = call.real(6), eps = call.real(7);
   const Array w = channel_vector<C>(call.tensor_or_null(1), k.channels, 1);
-  Array b = channel_vector<C>(call.tensor_or_null(2), k.channels, 0);
+  const Array b = channel_vector<C>(call.tensor_or_null(2), k.channels, 0);
   Array mean = Array::empty(dtype_of<C>::value, {training ? k.channels : 0});
   Array scale = Array::empty_like(mean);
   const Scratch<Moments> stats(k.channels);
@@ -253,7 +268,17 @@ void forward(Call& call, const Array& x, const Layout& k, const Array& y) {
   const ThreadBuffer<T> buffer(buffer_size(k, 1), gathers(k));
   const T* xp = x.data<T>();
   T* yp = y.data<T>();
-  {
+  const bool in_order = !training && !k.innermost;
+  if (in_order) {
+    NoGil nogil(x.numel(), 20000);
+    parallel_for(k.n * k.channels, row_grain(k.spatial), [&](int64_t r0, int64_t r1) {
+      for (int64_t r = r0; r < r1; ++r) {
+        const int64_t c = r % k.channels;
+        normalise_run<T>(xp + r * k.spatial, yp + r * k.spatial, k.spatial, center[c], factor[c],
+                         b.data<C>()[c]);
+      }
+    });
+  } else {
     NoGil nogil(x.numel(), 20000);
     each_channel_block(k, [&](int64_t c0, int64_t width) {
       const T* xc = xp + c0 * k.spatial;

@@ -51,9 +51,9 @@ template <class C> Array per_channel(const Array* p, int64_t channels, double ab
 }
 
 template <class C> void group_stats(const C* x, int64_t n, double eps, C& mean, C& scale) {
-  const Moments m = moments_of<C>(x, n);
-  mean = static_cast<C>(m.mean);
-  scale = static_cast<C>(1 / std::sqrt(m.m2 / static_cast<double>(n) + eps));
+  C var;
+  row_moments<C>(x, n, mean, var);
+  scale = C(1) / std::sqrt(var + static_cast<C>(eps));
 }
 
 // g, x: one row. s, t: per channel of its group, in float64.

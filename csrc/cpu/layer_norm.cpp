@@ -20,9 +20,9 @@ template <class C> RowStats<C> row_stats(const C* x, int64_t n, double eps, bool
     const double square = dot_row<C>(x, x, n) / static_cast<double>(n);
     return {C(0), static_cast<C>(1 / std::sqrt(square + eps))};
   }
-  const Moments m = moments_of<C>(x, n);
-  const double var = m.m2 / static_cast<double>(n);
-  return {static_cast<C>(m.mean), static_cast<C>(1 / std::sqrt(var + eps))};
+  C mean, var;
+  row_moments<C>(x, n, mean, var);
+  return {mean, C(1) / std::sqrt(var + static_cast<C>(eps))};
 }
 
 // The affine parameters in the compute type; ones and zeros when absent.
@@ -125,26 +125,33 @@ void backward_rows(const BackwardWork& work, const T* xp, const Rows& g, const c
     const C* x = load_row(xp + r * n, n, buf);
     const C* gr = load_row(g.at<T>(r), n, buf + n);
     const auto [mean, scale] = row_stats<C>(x, n, work.eps, work.rms);
-    if (work.affine) {
-#pragma omp simd
-      for (int64_t i = 0; i < n; ++i) dw[i] += gr[i] * ((x[i] - mean) * scale), db[i] += gr[i];
-      sums.step();
-    }
-    if (!work.input) continue;
     double c1 = 0, c2 = 0;
     for (int64_t i = 0; i < n; i += kPiece) {
       C s = 0, t = 0;
       const int64_t end = std::min(n, i + kPiece);
+      if (work.affine) {
 #pragma omp simd reduction(+ : s, t)
-      for (int64_t k = i; k < end; ++k) {
-        const C a = gr[k] * w[k];
-        s += a;
-        t += a * (x[k] - mean);
+        for (int64_t k = i; k < end; ++k) {
+          const C xh = (x[k] - mean) * scale, a = gr[k] * w[k];
+          dw[k] += gr[k] * xh;
+          db[k] += gr[k];
+          s += a;
+          t += a * xh;
+        }
+      } else {
+#pragma omp simd reduction(+ : s, t)
+        for (int64_t k = i; k < end; ++k) {
+          const C a = gr[k] * w[k];
+          s += a;
+          t += a * ((x[k] - mean) * scale);
+        }
       }
       c1 += s, c2 += t;
     }
+    if (work.affine) sums.step();
+    if (!work.input) continue;
     const C m1 = work.rms ? C(0) : static_cast<C>(c1 / static_cast<double>(n));
-    const C m2 = static_cast<C>(c2 * scale / static_cast<double>(n));
+    const C m2 = static_cast<C>(c2 / static_cast<double>(n));
     C* dx = row_target(dxp + r * n, buf);
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i)

@@ -40,11 +40,12 @@ void loss_run(const C* x, const C* t, const C* w, const C* q, int64_t n, C* out)
     }
   } else {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      const C soft = vlog1p(exp_nonpositive(-magnitude(x[i]))) + (x[i] < 0 ? -x[i] : C(0));
-      const C p = q ? C(1) + (q[i] - C(1)) * t[i] : C(1);
-      out[i] = (C(1) - t[i]) * x[i] + p * soft;
-    }
+    for (int64_t i = 0; i < n; ++i)
+      out[i] = vlog1p(exp_nonpositive(-magnitude(x[i]))) + (x[i] < 0 ? -x[i] : C(0));
+    if (q)
+      for (int64_t i = 0; i < n; ++i) out[i] *= C(1) + (q[i] - C(1)) * t[i];
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) out[i] += (C(1) - t[i]) * x[i];
   }
   if (w)
     for (int64_t i = 0; i < n; ++i) out[i] *= w[i];
@@ -65,10 +66,12 @@ void gradient_run(const C* x, const C* t, const C* w, const C* q, int64_t n, C* 
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
       const C e = exp_nonpositive(-magnitude(x[i]));
-      const C below = (x[i] < 0 ? C(1) : e) / (C(1) + e);  // 1 / (1 + exp x)
-      const C p = q ? C(1) + (q[i] - C(1)) * t[i] : C(1);
-      out[i] = (C(1) - t[i]) - p * below;
+      out[i] = (x[i] < 0 ? C(1) : e) / (C(1) + e);  // 1 / (1 + exp x)
     }
+    if (q)
+      for (int64_t i = 0; i < n; ++i) out[i] *= C(1) + (q[i] - C(1)) * t[i];
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) out[i] = (C(1) - t[i]) - out[i];
   }
   if (w)
     for (int64_t i = 0; i < n; ++i) out[i] *= w[i];
@@ -104,6 +107,11 @@ template <class T> const T* data_or_null(const Array& a, bool there) {
 template <class T> struct Piece {
   compute_t<T> x[kPiece], t[kPiece], w[kPiece], q[kPiece], out[kPiece];
 };
+
+template <class T> void put_row(T* p, int64_t n, const compute_t<T>* x) {
+  if constexpr (std::is_same_v<T, compute_t<T>>) std::copy_n(x, n, p);
+  else narrow_run(p, n, x);
+}
 
 // f(x, t, w, q, out, i, n) over pieces of [i0, i1), in the compute type.
 template <class T, class F> void each_piece(const Operands& o, int64_t i0, int64_t i1, F&& f) {
@@ -162,8 +170,7 @@ template <Loss L> void loss_kernel(Call& call, int weight, int pos, int reductio
                           if (reduction != Reduction::None) {
                             sum += sum_run<C>(buf, m);
                           } else {
-                            T* to = out.data<T>() + i;
-                            for (int64_t k = 0; k < m; ++k) to[k] = T(buf[k]);
+                            put_row(out.data<T>() + i, m, buf);
                           }
                         });
           sums[p] = sum;
@@ -203,11 +210,11 @@ template <Loss L> void gradient_kernel(Call& call, int weight, int pos, int redu
                         int64_t m) {
                       gradient_run<L, C>(x, t, w, q, m, buf);
                       const T* gi = g.data<T>() + (none ? i : 0);
-                      T* to = dx.data<T>() + i;
                       if (none)
-                        for (int64_t k = 0; k < m; ++k) to[k] = T(buf[k] * static_cast<C>(gi[k]));
+                        for (int64_t k = 0; k < m; ++k) buf[k] *= static_cast<C>(gi[k]);
                       else
-                        for (int64_t k = 0; k < m; ++k) to[k] = T(buf[k] * scale);
+                        for (int64_t k = 0; k < m; ++k) buf[k] *= scale;
+                      put_row(dx.data<T>() + i, m, buf);
                     });
     });
   });

@@ -20,14 +20,6 @@ struct Moments {
   }
 };
 
-template <class T> T fold_lanes(const typename VecOf<T>::type& v) {
-  T lane[kLanes<T>];
-  __builtin_memcpy(lane, &v, 64);
-  for (int w = kLanes<T> / 2; w; w /= 2)
-    for (int l = 0; l < w; ++l) lane[l] += lane[l + w];
-  return lane[0];
-}
-
 constexpr int64_t kRun = 4096;  // elements that are read twice from the cache
 
 // Adds a contiguous run of n <= kRun to acc. The sum of the deviations from the rounded mean
@@ -57,6 +49,30 @@ template <class C> Moments moments_of(const C* p, int64_t n) {
   Moments acc{0, 0, 0};
   for (int64_t i = 0; i < n; i += kRun) moment_run<C>(acc, p + i, std::min(kRun, n - i));
   return acc;
+}
+
+// Mean and variance (over n) of a row, for the normalisation layers: a row of one run needs no
+// merging, and the rounding of its mean is far below any eps.
+template <class T> void row_moments(const T* p, int64_t n, T& mean, T& var) {
+  if (n > kRun) {
+    const Moments m = moments_of<T>(p, n);
+    mean = static_cast<T>(m.mean), var = static_cast<T>(m.m2 / m.count);
+    return;
+  }
+  constexpr int L = kLanes<T>;
+  typedef typename VecOf<T>::type V;
+  const T scale = T(1) / static_cast<T>(n), center = sum_run<T>(p, n) * scale;
+  V a{}, b{}, t;
+  int64_t i = 0;
+  for (; i + 2 * L <= n; i += 2 * L) {
+    load_vec<T>(t, p + i), t -= center, a += t * t;
+    load_vec<T>(t, p + i + L), t -= center, b += t * t;
+  }
+  for (; i + L <= n; i += L) load_vec<T>(t, p + i), t -= center, a += t * t;
+  a += b;
+  T squares = fold_lanes<T>(a);
+  for (; i < n; ++i) squares += (p[i] - center) * (p[i] - center);
+  mean = center, var = squares * scale;
 }
 
 // Moments of each of width <= kBlock columns, in groups of 32 rows that the cache holds for the

@@ -241,8 +241,17 @@ inline void reduce(const Array& x, uint64_t mask, const ReduceLoops& loops, cons
 }
 
 // -- inner loops ------------------------------------------------------------------------------
-template <class T> struct VecOf { typedef T type __attribute__((vector_size(64))); };
-template <class T> constexpr int kLanes = 64 / sizeof(T);
+// Vectors of the width that this ISA level has: wider ones would be split through the stack.
+#if defined(__AVX512F__)
+constexpr int kVecBytes = 64;
+#elif defined(__AVX__)
+constexpr int kVecBytes = 32;
+#else
+constexpr int kVecBytes = 16;
+#endif
+template <class T, int N> struct VecN { typedef T type __attribute__((vector_size(N * sizeof(T)))); };
+template <class T> constexpr int kLanes = kVecBytes / sizeof(T);
+template <class T> using VecOf = VecN<T, kLanes<T>>;
 
 // The type a reduction computes in: float for the half types, itself otherwise.
 template <class T> struct compute_of { using type = T; };
@@ -251,7 +260,21 @@ template <> struct compute_of<BFloat16> { using type = float; };
 template <class T> using compute_t = typename compute_of<T>::type;
 
 template <class T> void load_vec(typename VecOf<T>::type& v, const T* p) {
-  __builtin_memcpy(&v, p, 64);
+  __builtin_memcpy(&v, p, kVecBytes);
+}
+// The sum of a vector's lanes, by halves.
+template <class T, int N = kLanes<T>> T fold_lanes(const typename VecN<T, N>::type& v) {
+  if constexpr (N == 1) {
+    return v[0];
+  } else if constexpr (N == 2) {
+    return v[0] + v[1];
+  } else {
+    typename VecN<T, N / 2>::type low, high;
+    __builtin_memcpy(&low, &v, sizeof low);
+    __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof low);
+    low += high;
+    return fold_lanes<T, N / 2>(low);
+  }
 }
 
 // A run of n <= kChunk elements as contiguous T: the memory itself, or gathered into buf.
@@ -277,11 +300,7 @@ template <class T> T sum_run(const T* p, int64_t n) {
     }
     for (; i + L <= n; i += L) load_vec<T>(t, p + i), a += t;
     a = (a + b) + (c + d);
-    T lane[L];
-    __builtin_memcpy(lane, &a, 64);
-    for (int w = L / 2; w; w /= 2)
-      for (int l = 0; l < w; ++l) lane[l] += lane[l + w];
-    s = lane[0];
+    s = fold_lanes<T>(a);
   }
   for (; i < n; ++i) s += p[i];
   return s;

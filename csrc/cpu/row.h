@@ -6,6 +6,10 @@
 #include "reduce.h"
 #include "vecmath.h"
 
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+
 namespace rl {
 namespace {
 
@@ -27,12 +31,44 @@ inline float exp_nonpositive(float x) {
 }
 inline double exp_nonpositive(double x) { return exp(x); }
 
+// Half types to float and back, n contiguous elements.
+inline void widen_run(const BFloat16* __restrict p, int64_t n, float* __restrict out) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(p[i]);
+}
+// Written out on the bits, since GCC does not vectorise the constructor.
+inline void narrow_run(BFloat16* __restrict p, int64_t n, const float* __restrict x) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t u = std::bit_cast<uint32_t>(x[i]);
+    const uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16, quiet = (u >> 16) | 0x40;
+    p[i].bits = static_cast<uint16_t>(x[i] != x[i] ? quiet : rounded);
+  }
+}
+inline void widen_run(const Half* p, int64_t n, float* out) {
+  int64_t i = 0;
+#ifdef __F16C__
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(out + i,
+                     _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i))));
+#endif
+  for (; i < n; ++i) out[i] = static_cast<float>(p[i]);
+}
+inline void narrow_run(Half* p, int64_t n, const float* x) {
+  int64_t i = 0;
+#ifdef __F16C__
+  for (; i + 8 <= n; i += 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
+  for (; i < n; ++i) p[i] = Half(x[i]);
+}
+
 template <class T> const compute_t<T>* load_row(const T* p, int64_t n, compute_t<T>* buf) {
   if constexpr (std::is_same_v<T, compute_t<T>>) {
     return p;
   } else {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) buf[i] = static_cast<float>(p[i]);
+    widen_run(p, n, buf);
     return buf;
   }
 }
@@ -42,10 +78,7 @@ template <class T> compute_t<T>* row_target(T* p, compute_t<T>* buf) {
   else return buf;
 }
 template <class T> void store_row(T* p, int64_t n, const compute_t<T>* buf) {
-  if constexpr (!std::is_same_v<T, compute_t<T>>) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) p[i] = T(buf[i]);
-  }
+  if constexpr (!std::is_same_v<T, compute_t<T>>) narrow_run(p, n, buf);
 }
 
 constexpr int64_t kPiece = 1024;  // elements summed in the compute type before widening
@@ -72,21 +105,22 @@ template <class C> double exp_sum(const C* x, int64_t n, C top, C* out) {
   return sum;
 }
 
+// Sum of a[i] b[i].
 template <class C> double dot_row(const C* a, const C* b, int64_t n) {
+  constexpr int L = kLanes<C>;
   double sum = 0;
   for (int64_t i = 0; i < n; i += kPiece) {
     const int64_t end = std::min(n, i + kPiece);
-    C s = 0, t = 0;
+    typename VecOf<C>::type s{}, t{}, x, y;
     int64_t k = i;
-    for (; k + 2 * kLanes<C> <= end; k += 2 * kLanes<C>) {
-#pragma omp simd reduction(+ : s, t)
-      for (int l = 0; l < kLanes<C>; ++l) {
-        s += a[k + l] * b[k + l];
-        t += a[k + kLanes<C> + l] * b[k + kLanes<C> + l];
-      }
+    for (; k + 2 * L <= end; k += 2 * L) {
+      load_vec<C>(x, a + k), load_vec<C>(y, b + k), s += x * y;
+      load_vec<C>(x, a + k + L), load_vec<C>(y, b + k + L), t += x * y;
     }
-    for (; k < end; ++k) s += a[k] * b[k];
-    sum += s + t;
+    s += t;
+    C rest = 0;
+    for (; k < end; ++k) rest += a[k] * b[k];
+    sum += fold_lanes<C>(s) + rest;
   }
   return sum;
 }

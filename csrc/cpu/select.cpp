@@ -1,8 +1,8 @@
 // Order statistics along the last axis of a contiguous (rows, n) array: kthvalue, median,
 // nanmedian and mode.
 //
-// One order of positions a row, partly sorted by std::nth_element (wholly sorted for mode); a NaN is
-// larger than every number, as in sort. Equal values keep their first position in front.
+// A row's numbers are copied and narrowed down byte by byte, and the value found is looked up in the
+// row; a NaN is larger than every number, as in sort. mode sorts positions.
 #include <numeric>
 
 #include "row.h"
@@ -23,21 +23,60 @@ template <class C> struct Less {
   }
 };
 
-// Position of the wanted element of one row.
-template <class C>
-int64_t select_position(const C* p, int64_t n, Statistic what, int64_t k, int64_t* order) {
-  if (what != Statistic::Kth) {
-    int64_t numbers = 0, first_nan = -1;
-    for (int64_t i = 0; i < n; ++i) {
-      if (!is_nan(p[i])) ++numbers;
-      else if (first_nan < 0) first_nan = i;
-    }
-    if (first_nan >= 0 && (what == Statistic::Median || numbers == 0)) return first_nan;
-    k = (numbers - 1) / 2;
+// An unsigned key in the order of the numbers (-0.0 equals 0.0), and back.
+template <class C> auto key_of(C x) {
+  if constexpr (std::is_floating_point_v<C>) {
+    using U = std::conditional_t<sizeof(C) == 8, uint64_t, uint32_t>;
+    const U u = std::bit_cast<U>(x + C(0)), sign = U(1) << (8 * sizeof(U) - 1);
+    return u & sign ? U(~u) : U(u | sign);
+  } else {
+    using U = std::make_unsigned_t<std::conditional_t<std::is_same_v<C, bool>, uint8_t, C>>;
+    return static_cast<U>(static_cast<U>(x) ^
+                          (std::is_signed_v<C> ? U(1) << (8 * sizeof(U) - 1) : U(0)));
   }
-  std::iota(order, order + n, int64_t{0});
-  std::nth_element(order, order + k, order + n, Less<C>{p});
-  return order[k];
+}
+
+// The k-th smallest of n numbers, without branches on them: the numbers whose key has the right
+// top byte are kept, byte by byte. Reorders p.
+template <class C> C select_value(C* p, int64_t n, int64_t k) {
+  constexpr int kBits = 8 * sizeof(key_of(C{}));
+  for (int shift = kBits - 8; shift >= 0 && n > 16; shift -= 8) {
+    int64_t count[256] = {};
+    for (int64_t i = 0; i < n; ++i) ++count[key_of(p[i]) >> shift & 255];
+    unsigned digit = 0;
+    while (k >= count[digit]) k -= count[digit++];
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const C x = p[i];
+      p[kept] = x;
+      kept += (key_of(x) >> shift & 255) == digit;
+    }
+    n = kept;
+  }
+  std::nth_element(p, p + k, p + n);
+  return p[k];
+}
+
+// Position of the wanted element of one row: its value is selected from a copy of the numbers
+// (`copy` has room for n), then found.
+template <class C>
+int64_t select_position(const C* p, int64_t n, Statistic what, int64_t k, C* copy) {
+  int64_t numbers = 0, first_nan = -1;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!is_nan(p[i])) copy[numbers++] = p[i];
+    else if (first_nan < 0) first_nan = i;
+  }
+  if (what == Statistic::Kth ? k >= numbers
+                             : first_nan >= 0 && (what == Statistic::Median || numbers == 0)) {
+    // The k-th of the NaNs, which stand behind all numbers.
+    int64_t skip = what == Statistic::Kth ? k - numbers : 0, i = first_nan;
+    for (; skip > 0; --skip)
+      for (++i; !is_nan(p[i]); ++i) {
+      }
+    return i;
+  }
+  if (what != Statistic::Kth) k = (numbers - 1) / 2;
+  return std::find(p, p + n, select_value(copy, numbers, k)) - p;
 }
 
 // The most frequent value, the smallest of several such, at its last position.
@@ -54,12 +93,15 @@ template <class C> int64_t mode_position(const C* p, int64_t n, int64_t* order) 
   return best;
 }
 
+template <class C> C* work_as(const C*, int64_t* work) { return reinterpret_cast<C*>(work); }
+
 // x with `dim` swapped with the last dim, contiguous.
 Array rows_along(const Array& x, int dim) {
   return x.ndim() ? x.transpose(dim, x.ndim() - 1).contiguous_copy() : x;
 }
 
-// f(row values in the compute type, n, order) gives the position; values and positions are results.
+// f(row values in the compute type, n, 8 n bytes to work in) gives the position; values and positions
+// are results.
 template <class F>
 void positions(Call& call, int dim, bool keepdim, const char* name, bool takes_bool, F&& f) {
   const Array& x = call.tensor(0);
@@ -99,8 +141,8 @@ void positions(Call& call, int dim, bool keepdim, const char* name, bool takes_b
 
 template <Statistic What> void median_along(Call& call, const char* name) {  // input, dim, keepdim
   const int dim = call.dim(1, call.tensor(0).ndim());
-  positions(call, dim, call.boolean(2), name, false, [](const auto* p, int64_t n, int64_t* order) {
-    return select_position(p, n, What, 0, order);
+  positions(call, dim, call.boolean(2), name, false, [](const auto* p, int64_t n, int64_t* work) {
+    return select_position(p, n, What, 0, work_as(p, work));
   });
 }
 
@@ -121,10 +163,9 @@ template <Statistic What> void median_of_all(Call& call, const char* name) {  //
         return;
       }
       const ThreadBuffer<T> buffer(n);
-      const Scratch<int64_t> order(n);
+      const Scratch<compute_t<T>> copy(n);
       NoGil nogil(n, 5000);
-      *out.data<T>() =
-          p[select_position(load_row(p, n, buffer.mine()), n, What, 0, order.get())];
+      *out.data<T>() = p[select_position(load_row(p, n, buffer.mine()), n, What, 0, copy.get())];
     }
   });
   call.result(std::move(out));
@@ -142,8 +183,8 @@ RL_KERNEL(kthvalue) {  // input, k, dim, keepdim
          "%lld",
          dim, static_cast<long long>(k), static_cast<long long>(n));
   positions(call, dim, call.boolean(3), "kthvalue", false,
-            [k](const auto* p, int64_t m, int64_t* order) {
-              return select_position(p, m, Statistic::Kth, k - 1, order);
+            [k](const auto* p, int64_t m, int64_t* work) {
+              return select_position(p, m, Statistic::Kth, k - 1, work_as(p, work));
             });
 }
 
