@@ -1,0 +1,249 @@
+"""Times beside PyTorch's: the same lines, alternating, in one process, with the same threads.
+
+    python bench/run.py                    every group
+    python bench/run.py calls training     some groups
+    python bench/run.py --threads 1 --json times.json
+
+Each line is run in rounds; a round times rushlight, then PyTorch, each long enough to measure. What
+is printed is the median over the rounds, and the quotient of the medians. Without PyTorch the
+second column stays empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import rushlight
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+ROUNDS = 9
+SHORTEST = 0.02  # seconds that one timing lasts at least
+
+
+def seconds_per_call(call) -> float:
+    """The time of one call, from enough calls to fill SHORTEST."""
+    count = 1
+    while True:
+        started = time.perf_counter()
+        for _ in range(count):
+            call()
+        took = time.perf_counter() - started
+        if took >= SHORTEST:
+            return took / count
+        count = max(count * 2, int(count * SHORTEST / max(took, 1e-9)))
+
+
+def paired(make) -> tuple[float, float | None]:
+    """Median seconds of `make(library)()` in rushlight and in PyTorch, measured in turn."""
+    calls = [make(library) for library in (rushlight, torch) if library is not None]
+    for call in calls:
+        call()
+    times = [[seconds_per_call(call) for call in calls] for _ in range(ROUNDS)]
+    medians = [statistics.median(column) for column in zip(*times)]
+    return medians[0], medians[1] if len(medians) > 1 else None
+
+
+# -- what is timed ------------------------------------------------
+
+
+def calls():
+    def multiply(t):
+        a, b = t.rand(4, 4), t.rand(4, 4)
+        return lambda: a * b
+
+    def backward(t):
+        a = t.rand(4, 4, requires_grad=True)
+        return lambda: (a * a + a).sum().backward()
+
+    def index(t):
+        a = t.rand(4, 4)
+        return lambda: a[1]
+
+    def linear(t):
+        layer, x = t.nn.Linear(64, 64), t.rand(32, 64)
+        return lambda: layer(x)
+
+    yield "a * b, 4 x 4", multiply
+    yield "(a*a + a).sum().backward(), 4 x 4", backward
+    yield "a[1], 4 x 4", index
+    yield "nn.Linear(64, 64) on (32, 64)", linear
+
+
+def memory():
+    def add(t):
+        a, b = t.rand(1 << 24), t.rand(1 << 24)
+        return lambda: a + b
+
+    def total(t):
+        a = t.rand(1 << 24)
+        return lambda: a.sum()
+
+    def transposed(t):
+        a = t.rand(2048, 2048)
+        return lambda: a.t().contiguous()
+
+    yield "a + b, 16 million floats", add
+    yield "a.sum(), 16 million floats", total
+    yield "a.t().contiguous(), 2048 x 2048", transposed
+
+
+def kernels():
+    def product(t):
+        a, b = t.rand(1024, 1024), t.rand(1024, 1024)
+        return lambda: a @ b
+
+    def product_half(t):
+        a, b = (t.rand(1024, 1024).to(t.bfloat16) for _ in range(2))
+        return lambda: a @ b
+
+    def convolution(t):
+        x, w = t.rand(32, 64, 56, 56), t.rand(64, 64, 3, 3)
+        return lambda: t.nn.functional.conv2d(x, w, padding=1)
+
+    def softmax(t):
+        x = t.rand(4096, 1024)
+        return lambda: t.softmax(x, 1)
+
+    def normalize(t):
+        x, w, b = t.rand(4096, 768), t.rand(768), t.rand(768)
+        return lambda: t.nn.functional.layer_norm(x, (768,), w, b)
+
+    yield "a @ b, 1024", product
+    yield "a @ b, 1024, bfloat16", product_half
+    yield "conv2d 3 x 3, (32, 64, 56, 56)", convolution
+    yield "softmax, (4096, 1024)", softmax
+    yield "layer_norm, (4096, 768)", normalize
+
+
+def random():
+    def dropout(t):
+        x = t.rand(2_000_000)
+        return lambda: t.nn.functional.dropout(x, 0.5)
+
+    yield "rand, 1 million", lambda t: lambda: t.rand(1_000_000)
+    yield "randn, 1 million", lambda t: lambda: t.randn(1_000_000)
+    yield "randperm, 1 million", lambda t: lambda: t.randperm(1_000_000)
+    yield "dropout, 2 million", dropout
+
+
+def trainer(t, model, x, y):
+    """One training step of a classifier, as a function."""
+    optimizer = t.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step():
+        optimizer.zero_grad()
+        t.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def training():
+    def small(t):
+        nn = t.nn
+        model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+        return trainer(t, model, t.rand(32, 64), t.randint(0, 10, (32,)))
+
+    def convolutional(t):
+        nn = t.nn
+        model = nn.Sequential(
+            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10),
+        )  # fmt: skip
+        return trainer(t, model, t.rand(64, 1, 28, 28), t.randint(0, 10, (64,)))
+
+    yield "MLP 64-64-10, batch 32, Adam", small
+    yield "MNIST network, batch 64, Adam", convolutional
+
+
+GROUPS = {f.__name__: f for f in (calls, memory, kernels, random, training)}
+
+
+# -- importing ------------------------------------------------
+
+# A child's peak counts what its parent held when it was forked, so the present size is read.
+IMPORT = """
+import os, resource, time
+def size():
+    if os.path.exists("/proc/self/statm"):
+        return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = size()
+start = time.perf_counter()
+import {name}
+print(time.perf_counter() - start, size() - before)
+"""
+
+
+def import_times() -> list[tuple[str, float, float | None]]:
+    """Median seconds and bytes that `import` takes, each in fresh interpreters."""
+    columns = []
+    for library in (rushlight, torch):
+        if library is None:
+            continue
+        runs = []
+        for _ in range(5):
+            command = [sys.executable, "-c", IMPORT.format(name=library.__name__)]
+            path = os.pathsep.join(p for p in sys.path if p)
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=True,
+                env={**os.environ, "PYTHONPATH": path},
+            )  # fmt: skip
+            runs.append([float(x) for x in done.stdout.split()])
+        columns.append([statistics.median(c) for c in zip(*runs)])
+    first, second = columns[0], columns[1] if len(columns) > 1 else [None, None]
+    return [
+        ("import, seconds", first[0], second[0]),
+        ("import, memory, MB", first[1] / 1e6, second[1] and second[1] / 1e6),
+    ]
+
+
+def row(text: str, ours: float, theirs: float | None, unit: str, scale: float) -> str:
+    line = f"{text:<38}{ours * scale:>12.4g}"
+    if theirs is not None:
+        line += f"{theirs * scale:>12.4g}{ours / theirs:>9.2f}"
+    return f"{line}   {unit}"
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("groups", nargs="*", help=f"of: import, {', '.join(GROUPS)}; default all")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--json", metavar="FILE", help="also write the seconds here")
+    args = parser.parse_args(argv)
+    unknown = set(args.groups) - {"import", *GROUPS}
+    if unknown:
+        parser.error(f"no such group: {', '.join(sorted(unknown))}")
+    for library in (rushlight, torch):
+        if library is not None:
+            library.set_num_threads(args.threads)
+    print(f"{args.threads} threads{'rushlight':>37}{'PyTorch':>12}{'quotient':>9}")
+    results = {}
+    wanted = args.groups or ["import", *GROUPS]
+    if "import" in wanted:
+        for text, ours, theirs in import_times():
+            print(row(text, ours, theirs, "", 1))
+            results[text] = ours, theirs
+    for name in wanted:
+        for text, make in GROUPS[name]() if name in GROUPS else ():
+            ours, theirs = paired(make)
+            print(row(text, ours, theirs, "us", 1e6), flush=True)
+            results[text] = ours, theirs
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"threads": args.threads, "seconds": results}, file, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
