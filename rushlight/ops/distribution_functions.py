@@ -98,7 +98,8 @@ class entr:
     """`-x * log(x)`; zero at zero, minus infinity below."""
 
     def forward(input):
-        return input * -1.0 * np.log(np.where(input == 0, 1, input))
+        x = input * 1.0
+        return -x * np.log(np.where(x == 0, 1, x))
 
     def grad_input(g, input):
         return g * (-(input.log()) - 1)

@@ -74,7 +74,9 @@ def test_in_place(name):
         call(torch, name, leaf, inplace=True)
 
 
-@pytest.mark.parametrize("shape,weights", (((4, 3), 3), ((4, 3, 5), 3), ((7,), 1), ((2, 3, 4, 4), 1)))
+@pytest.mark.parametrize(
+    "shape,weights", (((4, 3), 3), ((4, 3, 5), 3), ((7,), 1), ((2, 3, 4, 4), 1))
+)
 def test_prelu(shape, weights):
     rng = np.random.default_rng(9)
     check(lambda m, x, w: call(m, "prelu", x, w), rng.normal(size=shape), rng.uniform(size=weights),
