@@ -554,6 +554,24 @@ def test_saved_tensors_hooks_keep_second_derivatives():
         assert g.item() == 12.0 and h.item() == 12.0
 
 
+def test_saved_tensors_hooks_can_be_refused():
+    with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
+        with pytest.raises(RuntimeError, match="not here"):
+            with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+                raise AssertionError("must not be entered")
+    with torch.autograd.graph.save_on_cpu():
+        y = Cube.apply(leaf(1.0))
+    y.sum().backward()
+
+
+def test_incremented_version_is_noticed():
+    x = leaf(1.0) * 1
+    y = Cube.apply(x)
+    torch.autograd.graph.increment_version(x)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
 def test_multi_grad_hooks():
     x, y, unused = leaf(1.0), leaf(2.0), leaf(3.0)
     calls = []

@@ -36,7 +36,6 @@ __all__ = [
     "inference_mode",
     "no_grad",
     "once_differentiable",
-    "profiler",
     "set_detect_anomaly",
     "set_grad_enabled",
     "set_multithreading_enabled",
@@ -60,6 +59,8 @@ def __getattr__(name: str):
         from .nested_io import NestedIOFunction
 
         return NestedIOFunction
+    if name == "anomaly_mode":
+        return import_module(".anomaly", __name__)
     if name in ("functional", "forward_ad", "profiler", "variable"):
         try:
             return import_module("." + name, __name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from .. import _C, Tensor
 
@@ -111,6 +111,8 @@ class saved_tensors_hooks:
         self.unpack_hook = unpack_hook
 
     def __enter__(self) -> None:
+        if _refusals:
+            raise RuntimeError(_refusals[-1])
         self._previous = _C.set_saved_hooks((self.pack_hook, self.unpack_hook))
 
     def __exit__(self, exc_type, exc_value, traceback) -> None:
@@ -132,10 +134,34 @@ class save_on_cpu(saved_tensors_hooks):
         super().__init__(pack, unpack)
 
 
+class disable_saved_tensors_hooks:
+    """Within the block, entering `saved_tensors_hooks` raises RuntimeError with this message."""
+
+    def __init__(self, error_message: str):
+        self.error_message = error_message
+
+    def __enter__(self) -> None:
+        _refusals.append(self.error_message)
+
+    def __exit__(self, exc_type, exc_value, traceback) -> None:
+        _refusals.pop()
+
+
+_refusals: list[str] = []
+
+
+def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
+    """Say that tensors were changed in a way that the graph cannot see."""
+    for one in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        _C.bump_version(one)
+
+
 __all__ = [
     "GradientEdge",
     "Node",
+    "disable_saved_tensors_hooks",
     "get_gradient_edge",
+    "increment_version",
     "register_multi_grad_hook",
     "save_on_cpu",
     "saved_tensors_hooks",
