@@ -71,7 +71,7 @@ class i0e:
     """`exp(-|x|) * i0(x)`."""
 
     def forward(input):
-        return np.exp(-np.abs(input)) * np.i0(input).astype(np.result_type(input, np.float32))
+        return np.exp(-np.abs(input * 1.0)) * np.i0(input).astype(np.result_type(input, np.float32))
 
     def grad_input(g, input, out):
         return g * (i1e(input) - input.sgn() * out)

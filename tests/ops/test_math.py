@@ -12,7 +12,8 @@ import rushlight as torch
 
 NAN, INF = math.nan, math.inf
 SPECIAL = [0.0, -0.0, INF, -INF, NAN, 1.0, -1.0, 0.5, -0.5, 1e-40, -1e-40, 3e38, -3e38, 88.8,
-           -104.0, 89.0, 1e-8, 0.99999994, 1.0000001, 2.0, -2.0, 20.0, -20.0, 3.95, 700.0]  # fmt: skip
+           -104.0, 89.0, 1e-8, 0.99999994, 1.0000001, 2.0, -2.0, 20.0,
+           -20.0, 3.95, 700.0]  # fmt: skip
 UNARY = (
     "exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh "
     "atanh sigmoid sqrt rsqrt erf erfc sinc reciprocal square floor ceil trunc round sign abs "
