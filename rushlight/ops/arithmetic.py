@@ -406,6 +406,8 @@ _lerp_tensor_ = inplace_form(lerp_tensor)
 
 def check_lerp(input, end, weight):
     """RuntimeError when the tensors differ in dtype; says whether the weight is a plain real."""
+    if type(weight) is float and isinstance(end, _C.Tensor) and end.dtype is input.dtype:
+        return True
     for name, t in (("end", end), ("weight", weight)):
         if hasattr(t, "dtype") and t.dtype is not input.dtype:
             raise RuntimeError(

@@ -113,7 +113,7 @@ class xlog1py:
     """`input * log1p(other)`, zero where `input` is zero; NaN where `other` is."""
 
     def forward(input, other):
-        return input * np.log1p(np.where((input == 0) & ~np.isnan(other), 0, other))
+        return input * np.log1p(1.0 * np.where((input == 0) & ~np.isnan(other), 0, other))
 
     def grad_input(g, input, other):
         return (g * log1p_of(other)).masked_fill((input == 0) & (other <= -1), 0)

@@ -224,6 +224,20 @@ def full(bound):
     return tensor(bound)
 
 
+_PLAIN = frozenset({int, float, type(None)})
+
+
+def is_plain(input, min, max):
+    """A floating tensor with bounds that are numbers: the usual case."""
+    return (
+        type(min) in _PLAIN
+        and type(max) in _PLAIN
+        and min is not max
+        and is_tensor(input)
+        and input.is_floating_point()
+    )
+
+
 def check_bounds(min, max):
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
@@ -240,6 +254,10 @@ def clamp(input, min=None, max=None, *, out=None):
 
     Bounds are numbers or tensors, one may be left out. Where min > max the result is max.
     """
+    if out is None and is_plain(input, min, max):
+        return clamp_number(
+            input, -_INFINITY if min is None else min, _INFINITY if max is None else max
+        )
     check_bounds(min, max)
     return limit(input, min, max, out, False)
 

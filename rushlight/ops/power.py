@@ -129,6 +129,9 @@ def pow_(input, exponent):
 @public("Tensor.__pow__")
 def power_slot(input, exponent, modulo=None):
     """`input ** exponent`."""
+    kind = type(exponent)
+    if (kind is int or kind is float) and input.is_floating_point():  # the usual case, at once
+        return pow_scalar(input, exponent)
     if modulo is not None or not isinstance(exponent, (_C.Tensor, int, float, complex)):
         return NotImplemented
     return pow(input, exponent)
