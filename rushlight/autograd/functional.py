@@ -11,7 +11,7 @@ from . import grad
 from .grad_mode import enable_grad
 
 
-def _as_inputs(inputs, create_graph: bool) -> tuple[bool, tuple]:
+def _as_inputs(inputs, create_graph: bool, name: str) -> tuple[bool, tuple]:
     """Whether one tensor was given, and inputs that record: views of those given, or new leaves."""
     single = not isinstance(inputs, tuple)
     values = (inputs,) if single else inputs
@@ -19,9 +19,8 @@ def _as_inputs(inputs, create_graph: bool) -> tuple[bool, tuple]:
         if not isinstance(value, Tensor):
             where = "" if single else f" at index {position}"
             raise TypeError(
-                "The inputs given to the function must be either a Tensor or a tuple of Tensors "
-                "but "
-                f"the value{where} has type {type(value)}."
+                f"The inputs given to {name} must be either a Tensor or a tuple of Tensors but the "
+                f"value{where} has type {type(value)}."
             )
     if create_graph:
         return single, tuple(
@@ -30,14 +29,15 @@ def _as_inputs(inputs, create_graph: bool) -> tuple[bool, tuple]:
     return single, tuple([v.detach().requires_grad_() for v in values])
 
 
-def _as_outputs(outputs) -> tuple[bool, tuple]:
+def _as_outputs(outputs, name: str) -> tuple[bool, tuple]:
     single = not isinstance(outputs, tuple)
     values = (outputs,) if single else outputs
     for value in values:
         if not isinstance(value, Tensor):
             raise TypeError(
-                "The outputs of the user-provided function must be either a Tensor or a tuple of "
-                f"Tensors but the value has type {type(value)}."
+                f"The outputs of the user-provided function given to {name} must be either a "
+                "Tensor "
+                f"or a tuple of Tensors but the value has type {type(value)}."
             )
     return single, values
 
@@ -58,9 +58,9 @@ def _as_vectors(v, like: tuple, what: str) -> tuple:
         )
     for position, (vector, tensor) in enumerate(zip(vectors, like, strict=True)):
         if vector.shape != tensor.shape:
+            entry = f"Entry {position} of v" if isinstance(v, tuple) else "v"
             raise RuntimeError(
-                f"Entry {position} of v has invalid size: should be {tensor.shape} but got "
-                f"{vector.shape}."
+                f"{entry} has invalid size: should be {tensor.shape} but got {vector.shape}."
             )
     return vectors
 
@@ -69,9 +69,10 @@ def _gradients(outputs, inputs, vectors, create_graph, strict, names) -> tuple:
     """Vector-Jacobian products, zeros where an output does not depend on an input."""
     pairs = [(o, v) for o, v in zip(outputs, vectors, strict=True) if o.requires_grad]
     if strict and len(pairs) < len(outputs):
+        position = [o.requires_grad for o in outputs].index(False)
         raise RuntimeError(
-            "The output of the user-provided function is independent of its inputs. This is not "
-            f"allowed in strict mode ({names})."
+            f"Output {position} of the user-provided function does not require gradients: {names} "
+            "in strict mode needs outputs that are computed from the inputs, differentiably."
         )
     if not pairs:
         return tuple([torch.zeros_like(i) for i in inputs])
@@ -83,10 +84,11 @@ def _gradients(outputs, inputs, vectors, create_graph, strict, names) -> tuple:
         create_graph=create_graph,
         allow_unused=True,
     )
-    if strict and None in [None if g is None else 0 for g in found]:
+    if strict and any(g is None for g in found):
+        position = [g is None for g in found].index(True)
         raise RuntimeError(
-            "The output of the user-provided function is independent of an input. This is not "
-            f"allowed in strict mode ({names})."
+            f"The output of the user-provided function is independent of input {position}. This is "
+            f"not allowed in strict mode ({names})."
         )
     return tuple(
         [torch.zeros_like(i) if g is None else g for g, i in zip(found, inputs, strict=True)]
@@ -102,8 +104,8 @@ def _given(values: tuple, single: bool, keep_history: bool):
 def vjp(func: Callable, inputs, v=None, create_graph: bool = False, strict: bool = False):
     """`(func(inputs), v^T J)`: the product of a vector and the Jacobian of `func` at `inputs`."""
     with enable_grad():
-        single_in, inputs = _as_inputs(inputs, create_graph)
-        single_out, outputs = _as_outputs(func(*inputs))
+        single_in, inputs = _as_inputs(inputs, create_graph, "vjp")
+        single_out, outputs = _as_outputs(func(*inputs), "vjp")
         vectors = _as_vectors(v, outputs, "output")
         products = _gradients(outputs, inputs, vectors, create_graph, strict, "vjp")
     return (
@@ -122,9 +124,9 @@ def _forward_products(outputs, inputs, vectors, create_graph, strict, names) -> 
 def jvp(func: Callable, inputs, v=None, create_graph: bool = False, strict: bool = False):
     """`(func(inputs), J v)`: the product of the Jacobian of `func` at `inputs` and a vector."""
     with enable_grad():
-        _, inputs = _as_inputs(inputs, create_graph)
+        _, inputs = _as_inputs(inputs, create_graph, "jvp")
         vectors = _as_vectors(v, inputs, "input to the user-provided function")
-        single_out, outputs = _as_outputs(func(*inputs))
+        single_out, outputs = _as_outputs(func(*inputs), "jvp")
         products = _forward_products(outputs, inputs, vectors, create_graph, strict, "jvp")
     return (
         _given(outputs, single_out, create_graph),
@@ -158,8 +160,8 @@ def jacobian(
             f'Expected strategy to be either "forward-mode" or "reverse-mode": got {strategy!r}'
         )
     with enable_grad():
-        single_in, inputs = _as_inputs(inputs, create_graph)
-        single_out, outputs = _as_outputs(func(*inputs))
+        single_in, inputs = _as_inputs(inputs, create_graph, "jacobian")
+        single_out, outputs = _as_outputs(func(*inputs), "jacobian")
         table = []
         for output in outputs:
             rows = [
@@ -219,7 +221,7 @@ def vhp(func: Callable, inputs, v=None, create_graph: bool = False, strict: bool
     """`(func(inputs), v^T H)`: the product of a vector and the Hessian of a scalar `func`."""
     scalar = _scalar_output(func)
     with enable_grad():
-        single, inputs = _as_inputs(inputs, create_graph)
+        single, inputs = _as_inputs(inputs, create_graph, "vhp")
         vectors = _as_vectors(v, inputs, "input to the user-provided function")
         output = scalar(*inputs)
         rows = _gradients((output,), inputs, (None,), True, strict, "vhp")
@@ -231,7 +233,7 @@ def hvp(func: Callable, inputs, v=None, create_graph: bool = False, strict: bool
     """`(func(inputs), H v)`: the product of the Hessian of a scalar `func` and a vector."""
     scalar = _scalar_output(func)
     with enable_grad():
-        single, inputs = _as_inputs(inputs, create_graph)
+        single, inputs = _as_inputs(inputs, create_graph, "hvp")
         vectors = _as_vectors(v, inputs, "input to the user-provided function")
         output = scalar(*inputs)
         rows = _gradients((output,), inputs, (None,), True, strict, "hvp")

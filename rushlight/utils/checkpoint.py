@@ -352,7 +352,7 @@ def checkpoint(
         return CheckpointFunction.apply(function, preserve, *args)
     if determinism_check not in ("default", "none"):
         raise ValueError(
-            f"determinism_check: got {determinism_check!r}, expected 'default' or 'none'"
+            f"determinism_check should be one of ['default', 'none'], but got {determinism_check}"
         )
     forward_context, recompute_context = context_fn()
     log = OperatorLog() if (debug if _debug[0] is None else _debug[0]) else None
