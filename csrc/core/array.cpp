@@ -5,9 +5,7 @@
 #include <numeric>
 
 namespace rl {
-namespace {
 
-// Row-major means: strides as if packed, where dims of size 1 may have any stride.
 bool row_major(const int64_t* sizes, const int64_t* strides, int n) {
   int64_t expected = 1;
   for (int d = n - 1; d >= 0; --d) {
@@ -23,26 +21,29 @@ bool row_major(const int64_t* sizes, const int64_t* strides, int n) {
 int64_t checked_product(Shape sizes) {
   int64_t n = 1;
   for (int64_t s : sizes) {
-    if (s < 0) fail(ErrorType::Runtime, "Trying to create tensor with negative dimension %lld: %s", static_cast<long long>(s), shape_text(sizes).c_str());
-    if (__builtin_mul_overflow(n, s, &n)) fail(ErrorType::Runtime, "numel: integer multiplication overflow for shape %s", shape_text(sizes).c_str());
+    if (s < 0)
+      fail(ErrorType::Runtime, "Trying to create tensor with negative dimension %lld: %s",
+           static_cast<long long>(s), shape_text(sizes).c_str());
+    if (__builtin_mul_overflow(n, s, &n))
+      fail(ErrorType::Runtime, "numel: integer multiplication overflow for shape %s",
+           shape_text(sizes).c_str());
   }
   return n;
 }
 
-// Elements from the first to past the last that strides reach.
 int64_t span_of(Shape sizes, Shape strides) {
   int64_t last = 0;
   for (size_t d = 0; d < sizes.size(); ++d) {
     if (sizes[d] == 0) return 0;
     int64_t reach;
-    if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach) || __builtin_add_overflow(last, reach, &last)) {
-      fail(ErrorType::Runtime, "as_strided: shape %s with strides %s overflows", shape_text(sizes).c_str(), shape_text(strides).c_str());
+    if (__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach) ||
+        __builtin_add_overflow(last, reach, &last)) {
+      fail(ErrorType::Runtime, "as_strided: shape %s with strides %s overflows",
+           shape_text(sizes).c_str(), shape_text(strides).c_str());
     }
   }
   return last + 1;
 }
-
-}  // namespace
 
 void Array::set_ndim(int n) {
   if (n > kMaxDims) fail(ErrorType::Runtime, "tensor has too many (>%d) dims", kMaxDims);
@@ -52,7 +53,12 @@ void Array::set_ndim(int n) {
   ndim_ = static_cast<uint8_t>(n);
 }
 
-Array::Array(const Array& o) : storage_(o.storage_), offset_(o.offset_), numel_(o.numel_), dtype_(o.dtype_), contiguous_(o.contiguous_) {
+Array::Array(const Array& o)
+    : storage_(o.storage_),
+      offset_(o.offset_),
+      numel_(o.numel_),
+      dtype_(o.dtype_),
+      contiguous_(o.contiguous_) {
   if (o.ndim_ > kInlineDims) {
     heap_ = new int64_t[2 * o.ndim_];
     std::memcpy(heap_, o.heap_, sizeof(int64_t) * 2 * o.ndim_);
@@ -62,7 +68,13 @@ Array::Array(const Array& o) : storage_(o.storage_), offset_(o.offset_), numel_(
   ndim_ = o.ndim_;
 }
 
-Array::Array(Array&& o) noexcept : storage_(std::move(o.storage_)), offset_(o.offset_), numel_(o.numel_), ndim_(o.ndim_), dtype_(o.dtype_), contiguous_(o.contiguous_) {
+Array::Array(Array&& o) noexcept
+    : storage_(std::move(o.storage_)),
+      offset_(o.offset_),
+      numel_(o.numel_),
+      ndim_(o.ndim_),
+      dtype_(o.dtype_),
+      contiguous_(o.contiguous_) {
   std::memcpy(inline_, o.inline_, sizeof inline_);  // copies heap_ too: they share the union
   o.ndim_ = 0;
 }
@@ -128,14 +140,20 @@ Array Array::over(StorageRef storage, DType t, int64_t offset, Shape sizes, Shap
 
 Array Array::empty_strided(DType t, Shape sizes, Shape strides) {
   if (sizes.size() != strides.size()) {
-    fail(ErrorType::Runtime, "dimensionality of sizes (%zu) must match dimensionality of strides (%zu)", sizes.size(), strides.size());
+    fail(ErrorType::Runtime,
+         "dimensionality of sizes (%zu) must match dimensionality of strides (%zu)", sizes.size(),
+         strides.size());
   }
   checked_product(sizes);
   for (int64_t st : strides) {
-    if (st < 0) fail(ErrorType::Runtime, "as_strided: Negative strides are not supported at the moment, got strides: %s", shape_text(strides).c_str());
+    if (st < 0)
+      fail(ErrorType::Runtime,
+           "as_strided: Negative strides are not supported at the moment, got strides: %s",
+           shape_text(strides).c_str());
   }
   const int64_t span = span_of(sizes, strides);
-  return over(StorageRef(storage_new(static_cast<size_t>(span) * itemsize(t))), t, 0, sizes, strides);
+  return over(StorageRef(storage_new(static_cast<size_t>(span) * itemsize(t))), t, 0, sizes,
+              strides);
 }
 
 Array Array::empty_like(const Array& a, DType t) {
@@ -148,7 +166,8 @@ Array Array::empty_like(const Array& a, DType t) {
   for (int64_t st : a.stride_span()) {
     if (st == 0) return empty(t, a.shape());
   }
-  std::stable_sort(order.begin(), order.end(), [&](int x, int y) { return a.strides()[x] > a.strides()[y]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int x, int y) { return a.strides()[x] > a.strides()[y]; });
   std::vector<int64_t> strides(n);
   int64_t step = 1;
   for (int i = n - 1; i >= 0; --i) {
@@ -200,259 +219,6 @@ bool Array::same_shape(const Array& o) const {
   return ndim_ == o.ndim_ && std::equal(sizes(), sizes() + ndim_, o.sizes());
 }
 
-// -- views --------------------------------------------------------------------------------
-
-Array Array::as_strided(Shape new_sizes, Shape new_strides, int64_t new_offset) const {
-  if (new_sizes.size() != new_strides.size()) {
-    fail(ErrorType::Runtime, "mismatch in length of strides and shape");
-  }
-  if (new_offset < 0) fail(ErrorType::Runtime, "Tensor: invalid storage offset %lld", static_cast<long long>(new_offset));
-  checked_product(new_sizes);
-  for (int64_t st : new_strides) {
-    if (st < 0) fail(ErrorType::Runtime, "as_strided: Negative strides are not supported at the moment, got strides: %s", shape_text(new_strides).c_str());
-  }
-  const int64_t span = span_of(new_sizes, new_strides);
-  int64_t last;
-  if (__builtin_add_overflow(new_offset, span, &last) ||
-      (span > 0 && static_cast<uint64_t>(last) > storage_->nbytes / item())) {
-    fail(ErrorType::Runtime,
-         "setStorage: sizes %s, strides %s, storage offset %lld, and itemsize %d requiring a storage size of %lld are out of "
-         "bounds for storage of size %zu",
-         shape_text(new_sizes).c_str(), shape_text(new_strides).c_str(), static_cast<long long>(new_offset), item(),
-         static_cast<long long>((new_offset + span) * item()), storage_->nbytes);
-  }
-  return over(storage_, dtype_, new_offset, new_sizes, new_strides);
-}
-
-Array Array::select(int dim, int64_t index) const {
-  int64_t s[kMaxDims], st[kMaxDims];
-  int n = 0;
-  for (int d = 0; d < ndim_; ++d) {
-    if (d == dim) continue;
-    s[n] = sizes()[d];
-    st[n++] = strides()[d];
-  }
-  return over(storage_, dtype_, offset_ + index * strides()[dim], Shape(s, n), Shape(st, n));
-}
-
-Array Array::slice(int dim, int64_t start, int64_t stop, int64_t step) const {
-  Array a(*this);
-  int64_t* s = a.dims();
-  int64_t* st = s + (ndim_ > kInlineDims ? ndim_ : kInlineDims);
-  const int64_t length = stop > start ? (stop - start + step - 1) / step : 0;
-  if (length > 0 || start < s[dim]) a.offset_ += start * st[dim];
-  a.numel_ = s[dim] ? a.numel_ / s[dim] * length : 0;
-  s[dim] = length;
-  st[dim] *= step;
-  if (a.numel_ == 0) {
-    a.numel_ = product(a.shape());
-  }
-  a.contiguous_ = row_major(s, st, ndim_);
-  return a;
-}
-
-Array Array::transpose(int x, int y) const {
-  Array a(*this);
-  if (x == y) return a;
-  int64_t* s = a.dims();
-  int64_t* st = s + (ndim_ > kInlineDims ? ndim_ : kInlineDims);
-  std::swap(s[x], s[y]);
-  std::swap(st[x], st[y]);
-  a.contiguous_ = row_major(s, st, ndim_);
-  return a;
-}
-
-Array Array::permute(Shape order) const {
-  int64_t s[kMaxDims], st[kMaxDims];
-  for (size_t i = 0; i < order.size(); ++i) {
-    s[i] = sizes()[order[i]];
-    st[i] = strides()[order[i]];
-  }
-  return over(storage_, dtype_, offset_, Shape(s, order.size()), Shape(st, order.size()));
-}
-
-Array Array::expand(Shape wanted) const {
-  const int n = static_cast<int>(wanted.size()), lead = n - ndim_;
-  if (lead < 0) {
-    fail(ErrorType::Runtime, "expand: the number of sizes provided (%d) must be greater or equal to the number of dimensions in the tensor (%d)", n, ndim_);
-  }
-  if (n > kMaxDims) fail(ErrorType::Runtime, "expand: tensor has too many (>%d) dims", kMaxDims);
-  int64_t s[kMaxDims], st[kMaxDims];
-  for (int d = 0; d < n; ++d) {
-    const int own = d - lead;
-    if (own < 0) {
-      if (wanted[d] < 0) {
-        fail(ErrorType::Runtime, "The expanded size of the tensor (%lld) isn't allowed in a leading, non-existing dimension %d", static_cast<long long>(wanted[d]), d);
-      }
-      s[d] = wanted[d];
-      st[d] = 0;
-      continue;
-    }
-    const int64_t have = sizes()[own];
-    if (wanted[d] == -1 || wanted[d] == have) {
-      s[d] = have;
-      st[d] = strides()[own];
-    } else if (have == 1 && wanted[d] >= 0) {
-      s[d] = wanted[d];
-      st[d] = 0;
-    } else {
-      fail(ErrorType::Runtime,
-           "The expanded size of the tensor (%lld) must match the existing size (%lld) at non-singleton dimension %d.  "
-           "Target sizes: %s.  Tensor sizes: %s",
-           static_cast<long long>(wanted[d]), static_cast<long long>(have), d, shape_text(wanted).c_str(), shape_text(shape()).c_str());
-    }
-  }
-  return over(storage_, dtype_, offset_, Shape(s, n), Shape(st, n));
-}
-
-Array Array::unsqueeze(int dim) const {
-  int64_t s[kMaxDims + 1], st[kMaxDims + 1];
-  for (int d = 0, i = 0; i <= ndim_; ++i) {
-    if (i == dim) {
-      s[i] = 1;
-      st[i] = d < ndim_ ? sizes()[d] * strides()[d] : 1;
-    } else {
-      s[i] = sizes()[d];
-      st[i] = strides()[d++];
-    }
-  }
-  return over(storage_, dtype_, offset_, Shape(s, ndim_ + 1), Shape(st, ndim_ + 1));
-}
-
-Array Array::squeeze(int dim) const {
-  return ndim_ && sizes()[dim] == 1 ? select(dim, 0) : *this;
-}
-
-Array Array::squeeze() const {
-  int64_t s[kMaxDims], st[kMaxDims];
-  int n = 0;
-  for (int d = 0; d < ndim_; ++d) {
-    if (sizes()[d] == 1) continue;
-    s[n] = sizes()[d];
-    st[n++] = strides()[d];
-  }
-  return over(storage_, dtype_, offset_, Shape(s, n), Shape(st, n));
-}
-
-bool Array::can_view(Shape wanted, int64_t* out) const {
-  const int n = static_cast<int>(wanted.size());
-  if (numel_ == 0 || contiguous_) {
-    int64_t step = 1;
-    for (int d = n - 1; d >= 0; --d) {
-      out[d] = step;
-      step *= std::max<int64_t>(wanted[d], 1);
-    }
-    return true;
-  }
-  // Walk from the innermost dim: each maximal run of old dims that is contiguous among itself
-  // must be cut exactly by a run of new dims.
-  int v = n - 1;
-  int64_t old_run = 1, new_run = 1;
-  int64_t base = strides()[ndim_ - 1];
-  for (int d = ndim_ - 1; d >= 0; --d) {
-    old_run *= sizes()[d];
-    const bool ends = d == 0 || (sizes()[d - 1] != 1 && strides()[d - 1] != old_run * base);
-    if (!ends) continue;
-    while (v >= 0 && (new_run < old_run || wanted[v] == 1)) {
-      out[v] = new_run * base;
-      new_run *= wanted[v];
-      --v;
-    }
-    if (new_run != old_run) return false;
-    if (d > 0) {
-      base = strides()[d - 1];
-      old_run = 1;
-      new_run = 1;
-    }
-  }
-  return v == -1;
-}
-
-Array Array::view(Shape wanted) const {
-  int64_t st[kMaxDims];
-  if (wanted.size() > kMaxDims) fail(ErrorType::Runtime, "view: tensor has too many (>%d) dims", kMaxDims);
-  if (!can_view(wanted, st)) {
-    fail(ErrorType::Runtime,
-         "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-         "contiguous subspaces). Use .reshape(...) instead.");
-  }
-  return over(storage_, dtype_, offset_, wanted, Shape(st, wanted.size()));
-}
-
-Array Array::reshape(Shape wanted) const {
-  int64_t st[kMaxDims];
-  if (wanted.size() <= kMaxDims && can_view(wanted, st)) {
-    return over(storage_, dtype_, offset_, wanted, Shape(st, wanted.size()));
-  }
-  return contiguous_copy().view(wanted);
-}
-
-Array Array::unfold(int dim, int64_t size, int64_t step) const {
-  const int64_t have = ndim_ ? sizes()[dim] : 1;
-  if (size < 0) fail(ErrorType::Runtime, "unfold: size is %lld but must be >= 0", static_cast<long long>(size));
-  if (step <= 0) fail(ErrorType::Runtime, "unfold: step is %lld but must be > 0", static_cast<long long>(step));
-  if (size > have) {
-    fail(ErrorType::Runtime, "maximum size for tensor at dimension %d is %lld but size is %lld", dim, static_cast<long long>(have), static_cast<long long>(size));
-  }
-  int64_t s[kMaxDims + 1], st[kMaxDims + 1];
-  for (int d = 0; d < ndim_; ++d) {
-    s[d] = d == dim ? (have - size) / step + 1 : sizes()[d];
-    st[d] = d == dim ? strides()[d] * step : strides()[d];
-  }
-  s[ndim_] = size;
-  st[ndim_] = ndim_ ? strides()[dim] : 1;
-  return over(storage_, dtype_, offset_, Shape(s, ndim_ + 1), Shape(st, ndim_ + 1));
-}
-
-Array Array::diagonal(int64_t k, int d1, int d2) const {
-  int64_t s[kMaxDims], st[kMaxDims];
-  int n = 0;
-  for (int d = 0; d < ndim_; ++d) {
-    if (d == d1 || d == d2) continue;
-    s[n] = sizes()[d];
-    st[n++] = strides()[d];
-  }
-  const int64_t rows = sizes()[d1], cols = sizes()[d2];
-  const int64_t length = std::max<int64_t>(k >= 0 ? std::min(rows, cols - k) : std::min(rows + k, cols), 0);
-  const int64_t start = length == 0 ? 0 : k >= 0 ? k * strides()[d2] : -k * strides()[d1];
-  s[n] = length;
-  st[n++] = strides()[d1] + strides()[d2];
-  return over(storage_, dtype_, offset_ + start, Shape(s, n), Shape(st, n));
-}
-
-Array Array::flatten_to_2d(int dim) const {
-  const int64_t rows = product(shape().first(dim)), cols = product(shape().subspan(dim));
-  const int64_t s[2] = {rows, cols};
-  return contiguous_copy().view(Shape(s, 2));
-}
-
-Array Array::view_dtype(DType t) const {
-  const int from = item(), to = itemsize(t);
-  if (from == to) return over(storage_, t, offset_, shape(), stride_span());
-  std::vector<int64_t> s(shape().begin(), shape().end()), st(stride_span().begin(), stride_span().end());
-  if (ndim_ == 0) {
-    fail(ErrorType::Runtime, "self.dim() cannot be 0 to view %s as %s (different element sizes)", dtype_scalar_name(dtype_), dtype_scalar_name(t));
-  }
-  if (st.back() != 1) fail(ErrorType::Runtime, "self.stride(-1) must be 1 to view %s as %s (different element sizes), but got %lld", dtype_scalar_name(dtype_), dtype_scalar_name(t), static_cast<long long>(st.back()));
-  if (from > to) {
-    const int64_t ratio = from / to;
-    for (int d = 0; d + 1 < ndim_; ++d) st[d] *= ratio;
-    s.back() *= ratio;
-    return over(storage_, t, offset_ * ratio, s, st);
-  }
-  const int64_t ratio = to / from;
-  bool fits = s.back() % ratio == 0 && offset_ % ratio == 0;
-  for (int d = 0; d + 1 < ndim_; ++d) {
-    fits = fits && st[d] % ratio == 0;
-    st[d] /= ratio;
-  }
-  if (!fits) {
-    fail(ErrorType::Runtime, "self.size(-1) must be divisible by %lld to view %s as %s (different element sizes), but got %lld", static_cast<long long>(ratio), dtype_scalar_name(dtype_), dtype_scalar_name(t), static_cast<long long>(s.back()));
-  }
-  s.back() /= ratio;
-  return over(storage_, t, offset_ / ratio, s, st);
-}
-
 // -- copies -------------------------------------------------------------------------------
 
 Array Array::contiguous_copy() const {
@@ -496,7 +262,9 @@ int64_t product(Shape sizes) {
 int64_t wrap_dim(const char* op, int64_t dim, int ndim) {
   const int64_t n = ndim ? ndim : 1;  // a 0-d tensor accepts dim 0 and -1
   if (dim < -n || dim >= n) {
-    fail(ErrorType::Index, "%s: Dimension out of range (expected to be in range of [%lld, %lld], but got %lld)", op, static_cast<long long>(-n), static_cast<long long>(n - 1), static_cast<long long>(dim));
+    fail(ErrorType::Index,
+         "%s: Dimension out of range (expected to be in range of [%lld, %lld], but got %lld)", op,
+         static_cast<long long>(-n), static_cast<long long>(n - 1), static_cast<long long>(dim));
   }
   return dim < 0 ? dim + n : dim;
 }
@@ -505,9 +273,14 @@ std::vector<int64_t> broadcast_shapes(const char* op, Shape a, Shape b) {
   const size_t n = std::max(a.size(), b.size());
   std::vector<int64_t> out(n);
   for (size_t i = 0; i < n; ++i) {  // from the last dim
-    const int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1, y = i < b.size() ? b[b.size() - 1 - i] : 1;
+    const int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1,
+                  y = i < b.size() ? b[b.size() - 1 - i] : 1;
     if (x != y && x != 1 && y != 1) {
-      fail(ErrorType::Runtime, "%s: The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %zu: got shapes %s and %s", op, static_cast<long long>(x), static_cast<long long>(y), n - 1 - i, shape_text(a).c_str(), shape_text(b).c_str());
+      fail(ErrorType::Runtime,
+           "%s: The size of tensor a (%lld) must match the size of tensor b (%lld) at "
+           "non-singleton dimension %zu: got shapes %s and %s",
+           op, static_cast<long long>(x), static_cast<long long>(y), n - 1 - i,
+           shape_text(a).c_str(), shape_text(b).c_str());
     }
     out[n - 1 - i] = x == 1 ? y : x;
   }
@@ -520,17 +293,23 @@ std::vector<int64_t> infer_size(const char* op, Shape wanted, int64_t numel) {
   int unknown = -1;
   for (size_t d = 0; d < out.size(); ++d) {
     if (out[d] == -1) {
-      if (unknown >= 0) fail(ErrorType::Runtime, "%s: only one dimension can be inferred, got shape %s", op, shape_text(wanted).c_str());
+      if (unknown >= 0)
+        fail(ErrorType::Runtime, "%s: only one dimension can be inferred, got shape %s", op,
+             shape_text(wanted).c_str());
       unknown = static_cast<int>(d);
     } else if (out[d] < 0) {
-      fail(ErrorType::Runtime, "%s: invalid shape dimension %lld in %s", op, static_cast<long long>(out[d]), shape_text(wanted).c_str());
+      fail(ErrorType::Runtime, "%s: invalid shape dimension %lld in %s", op,
+           static_cast<long long>(out[d]), shape_text(wanted).c_str());
     } else if (__builtin_mul_overflow(known, out[d], &known)) {
       fail(ErrorType::Runtime, "%s: shape %s is too large", op, shape_text(wanted).c_str());
     }
   }
   if (unknown >= 0) {
     if (known == 0 && numel == 0) {
-      fail(ErrorType::Runtime, "%s: cannot reshape tensor of 0 elements into shape %s because the unspecified dimension size -1 can be any value and is ambiguous", op, shape_text(wanted).c_str());
+      fail(ErrorType::Runtime,
+           "%s: cannot reshape tensor of 0 elements into shape %s because the unspecified "
+           "dimension size -1 can be any value and is ambiguous",
+           op, shape_text(wanted).c_str());
     }
     if (known != 0 && numel % known == 0) {
       out[unknown] = numel / known;
@@ -539,7 +318,8 @@ std::vector<int64_t> infer_size(const char* op, Shape wanted, int64_t numel) {
   } else if (known == numel) {
     return out;
   }
-  fail(ErrorType::Runtime, "shape '%s' is invalid for input of size %lld", shape_text(wanted).c_str(), static_cast<long long>(numel));
+  fail(ErrorType::Runtime, "shape '%s' is invalid for input of size %lld",
+       shape_text(wanted).c_str(), static_cast<long long>(numel));
 }
 
 std::string shape_text(Shape s) {

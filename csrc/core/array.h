@@ -37,17 +37,21 @@ class Array {
   Array(Array&& o) noexcept;
   Array& operator=(const Array& o);
   Array& operator=(Array&& o) noexcept;
-  ~Array() { if (ndim_ > kInlineDims) delete[] heap_; }
+  ~Array() {
+    if (ndim_ > kInlineDims) delete[] heap_;
+  }
 
   // -- making ---------------------------------------------------------------------------
-  static Array empty(DType t, Shape sizes);                          // row-major, uninitialised
+  static Array empty(DType t, Shape sizes);  // row-major, uninitialised
   static Array empty(DType t, std::initializer_list<int64_t> sizes) {
     return empty(t, Shape(sizes.begin(), sizes.size()));
   }
   static Array empty_strided(DType t, Shape sizes, Shape strides);
   static Array empty_like(const Array& a) { return empty_like(a, a.dtype()); }
-  static Array empty_like(const Array& a, DType t);  // keeps the strides of a dense array (preserve_format)
-  static Array over(StorageRef s, DType t, int64_t offset, Shape sizes, Shape strides);  // no checks
+  static Array empty_like(const Array& a,
+                          DType t);  // keeps the strides of a dense array (preserve_format)
+  static Array over(StorageRef s, DType t, int64_t offset, Shape sizes,
+                    Shape strides);  // no checks
   static Array scalar(double v, DType t);
 
   // -- facts ----------------------------------------------------------------------------
@@ -65,14 +69,17 @@ class Array {
   int64_t size(int d) const { return sizes()[d < 0 ? d + ndim_ : d]; }
   int64_t stride(int d) const { return strides()[d < 0 ? d + ndim_ : d]; }
   bool contiguous() const { return contiguous_; }  // row-major without gaps
-  bool dense() const;                              // some order of dims is contiguous: no gaps, no overlap
-  bool channels_last() const;                      // 4-d NHWC or 5-d NDHWC memory order
+  bool dense() const;          // some order of dims is contiguous: no gaps, no overlap
+  bool channels_last() const;  // 4-d NHWC or 5-d NDHWC memory order
   bool same_shape(const Array& o) const;
   Storage* storage() const { return storage_.get(); }
   const StorageRef& storage_ref() const { return storage_; }
   DeviceType device() const { return storage_ ? storage_->device : DeviceType::CPU; }
   char* bytes() const { return storage_->data + offset_ * item(); }
-  template <class T> T* data() const { return reinterpret_cast<T*>(bytes()); }
+  template <class T>
+  T* data() const {
+    return reinterpret_cast<T*>(bytes());
+  }
 
   // -- views (share storage) --------------------------------------------------------------
   Array as_strided(Shape sizes, Shape strides, int64_t offset) const;  // checks bounds
@@ -80,22 +87,22 @@ class Array {
   Array slice(int dim, int64_t start, int64_t stop, int64_t step) const;  // resolved, clamped
   Array transpose(int a, int b) const;
   Array permute(Shape order) const;
-  Array expand(Shape sizes) const;                 // sizes may hold -1
+  Array expand(Shape sizes) const;  // sizes may hold -1
   Array unsqueeze(int dim) const;
-  Array squeeze(int dim) const;                    // only if its size is 1
+  Array squeeze(int dim) const;  // only if its size is 1
   Array squeeze() const;
   bool can_view(Shape sizes, int64_t* new_strides) const;  // strides of a view with that shape
-  Array view(Shape sizes) const;                   // throws when no view exists; no -1 here
-  Array reshape(Shape sizes) const;                // views or copies
+  Array view(Shape sizes) const;                           // throws when no view exists; no -1 here
+  Array reshape(Shape sizes) const;                        // views or copies
   Array unfold(int dim, int64_t size, int64_t step) const;
   Array diagonal(int64_t offset, int d1, int d2) const;
-  Array flatten_to_2d(int dim) const;              // contiguous copy if needed: (prod before, prod from)
-  Array view_dtype(DType t) const;                 // same item size, or last dim adjusted
+  Array flatten_to_2d(int dim) const;  // contiguous copy if needed: (prod before, prod from)
+  Array view_dtype(DType t) const;     // same item size, or last dim adjusted
 
   // -- copies -----------------------------------------------------------------------------
-  Array contiguous_copy() const;                   // itself when contiguous already
-  Array to(DType t) const;                         // itself when the dtype agrees
-  Array clone() const;                             // preserve_format
+  Array contiguous_copy() const;  // itself when contiguous already
+  Array to(DType t) const;        // itself when the dtype agrees
+  Array clone() const;            // preserve_format
 };
 
 // Elements of src into dst: any strides, any dtypes, broadcasting src; threads for big ones.
@@ -105,11 +112,15 @@ void fill(const Array& dst, double value);
 void fill(const Array& dst, c128 value);
 void fill(const Array& dst, int64_t value);
 
+// Row-major means: strides as if packed, where dims of size 1 may have any stride.
+bool row_major(const int64_t* sizes, const int64_t* strides, int n);
+int64_t checked_product(Shape sizes);         // RuntimeError on negative sizes and overflow
+int64_t span_of(Shape sizes, Shape strides);  // elements from the first to past the last reached
 std::vector<int64_t> contiguous_strides(Shape sizes);
 int64_t product(Shape sizes);
 int64_t wrap_dim(const char* op, int64_t dim, int ndim);  // IndexError when out of range
-std::vector<int64_t> broadcast_shapes(const char* op, Shape a, Shape b);  // RuntimeError
+std::vector<int64_t> broadcast_shapes(const char* op, Shape a, Shape b);       // RuntimeError
 std::vector<int64_t> infer_size(const char* op, Shape wanted, int64_t numel);  // resolves one -1
-std::string shape_text(Shape s);  // "[2, 3]"
+std::string shape_text(Shape s);                                               // "[2, 3]"
 
 }  // namespace rl

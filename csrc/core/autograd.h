@@ -4,7 +4,10 @@
 
 namespace rl {
 
-struct Edge { Node* node; uint32_t nr; };  // strong; node null: no gradient wanted
+struct Edge {
+  Node* node;
+  uint32_t nr;
+};  // strong; node null: no gradient wanted
 
 struct Saved {
   enum Kind : uint8_t { Empty, Value, Input, Output, Packed } kind = Empty;
@@ -24,24 +27,26 @@ struct Meta {
   };
   Meta() {}
   Meta(const Meta&) = delete;
-  ~Meta() { if (ndim > 4) delete[] heap; }
+  ~Meta() {
+    if (ndim > 4) delete[] heap;
+  }
   void set(const Array& a);
   Shape shape() const { return {ndim > 4 ? heap : inline_sizes, ndim}; }
 };
 
 struct Node {
-  PyObject_HEAD
-  const OpSpec* spec;     // null: AccumulateGrad, CopySlices, AsStrided or Python-defined
+  PyObject_HEAD const OpSpec*
+      spec;  // null: AccumulateGrad, CopySlices, AsStrided or Python-defined
   Edge* edges;
   Saved* saved;
   Meta* outputs;
-  PyObject* extra;        // dict: hooks, prehooks, metadata, traceback; null mostly
+  PyObject* extra;  // dict: hooks, prehooks, metadata, traceback; null mostly
   PyObject* weakrefs;
-  Tensor* variable;       // AccumulateGrad: the leaf (strong)
+  Tensor* variable;  // AccumulateGrad: the leaf (strong)
   uint64_t sequence;
   uint32_t nedges, nsaved, noutputs;
-  uint32_t computes;      // bit per gradient function whose result is wanted
-  bool released;          // saved values are gone
+  uint32_t computes;  // bit per gradient function whose result is wanted
+  bool released;      // saved values are gone
 };
 
 extern PyTypeObject* NodeType;
@@ -50,9 +55,9 @@ extern PyTypeObject* CopySlicesType;
 extern PyTypeObject* AsStridedType;
 
 Node* node_new(PyTypeObject* type, const OpSpec* spec, int nedges, int nsaved, int noutputs);
-void node_output(Node* n, int i, const Array& a);      // remembers shape and dtype
-Edge edge_of(Tensor* t);                               // new strong reference (or null node)
-Node* accumulator_of(Tensor* t);                       // new strong reference
+void node_output(Node* n, int i, const Array& a);  // remembers shape and dtype
+Edge edge_of(Tensor* t);                           // new strong reference (or null node)
+Node* accumulator_of(Tensor* t);                   // new strong reference
 
 // One call under recording: `record_begin` decides and saves what must be saved before an in-place
 // run; `record_end` attaches the node.
@@ -61,17 +66,31 @@ struct Recording {
   ~Recording();
 };
 bool wants_recording(const OpSpec& spec, PyObject* const* args, uint32_t* computes);
-void record_inputs(Recording& r, const OpSpec& spec, PyObject* const* args, uint32_t computes, Tensor* inplace_target);
+void record_inputs(Recording& r, const OpSpec& spec, PyObject* const* args, uint32_t computes,
+                   Tensor* inplace_target);
 void record_outputs(Recording& r, const OpSpec& spec, Tensor* const* outputs, int n);
-void attach(Node* n, Tensor* t, int nr);               // takes a new reference to n
-void rebase_history(Tensor* t, Node* n, int nr);       // after an in-place write into t
-void check_inplace(Tensor* t);                         // leaf and inference rules
+void attach(Node* n, Tensor* t, int nr);          // takes a new reference to n
+void rebase_history(Tensor* t, Node* n, int nr);  // after an in-place write into t
+void check_inplace(Tensor* t);                    // leaf and inference rules
 void regenerate_view(Tensor* view);
 
-PyObject* unpack_saved(Node* n, Saved& s);             // new reference
+PyObject* unpack_saved(Node* n, Saved& s);  // new reference
 void release_saved(Node* n);
 
+// Between node.cpp, record.cpp and saved.cpp.
+uint64_t next_sequence();
+size_t block_bytes(int nedges, int nsaved, int noutputs);
+void allocate_parts(Node* n, int nedges, int nsaved, int noutputs);
+void free_parts(Node* n);
+PyTypeObject* node_subtype(const std::string& name);  // lives for ever
+PyObject* node_metadata(Node* n, void*);              // new reference
+bool list_needs_grad(PyObject* o);                    // a list or tuple
+void save_input(Saved& s, PyObject* o, bool clone);
+void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr);
+extern thread_local PyObject* t_saved_hooks;  // (pack, unpack) of the innermost pair
+
 bool init_nodes(PyObject* module);
+bool init_saved(PyObject* module);
 bool init_engine(PyObject* module);
 
 }  // namespace rl

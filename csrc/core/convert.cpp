@@ -6,7 +6,8 @@
 namespace rl {
 namespace {
 
-template <class Fn> struct Slot {
+template <class Fn>
+struct Slot {
   Fn fn = nullptr;
   int level = -1;
 

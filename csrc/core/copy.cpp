@@ -59,7 +59,8 @@ Walk plan(const Array& d, const Array& s) {
 
 // Calls f(dst, src) at every index of the outer `dims` whose linear number lies in [begin, end).
 template <class F>
-void each_outer(const Walk& w, int dims, int64_t begin, int64_t end, char* dst, const char* src, F f) {
+void each_outer(const Walk& w, int dims, int64_t begin, int64_t end, char* dst, const char* src,
+                F f) {
   int64_t index[kMaxDims], rest = begin;
   for (int d = dims - 1; d >= 0; --d) {
     index[d] = rest % w.sizes[d];
@@ -121,9 +122,11 @@ void copy_transposed(const Walk& w, int other, char* dst, const char* src, int i
   };
   const int64_t count = outer_count(outer, outer.ndim);
   if (count >= 2 * num_threads()) {
-    parallel_for(count, std::max<int64_t>(kThreadBytes / (item * rows * cols), 1), [&](int64_t a, int64_t b) {
-      each_outer(outer, outer.ndim, a, b, dst, src, [&](char* d, const char* s) { block(d, s, 0, rows); });
-    });
+    parallel_for(count, std::max<int64_t>(kThreadBytes / (item * rows * cols), 1),
+                 [&](int64_t a, int64_t b) {
+                   each_outer(outer, outer.ndim, a, b, dst, src,
+                              [&](char* d, const char* s) { block(d, s, 0, rows); });
+                 });
     return;
   }
   each_outer(outer, outer.ndim, 0, count, dst, src, [&](char* d, const char* s) {
@@ -171,7 +174,8 @@ Array without_lead(const Array& src, int ndim) {
   return a;
 }
 
-template <class V> void fill_value(const Array& dst, V value, DType type) {
+template <class V>
+void fill_value(const Array& dst, V value, DType type) {
   const Array one = Array::over(StorageRef(), type, 0, {}, {});
   if (dst.numel() == 0) return;
   alignas(16) char v[16];
@@ -183,9 +187,8 @@ template <class V> void fill_value(const Array& dst, V value, DType type) {
   NoGil nogil(dst.numel(), 100000);
   if (w.ndim == 1 && w.dst[0] == dst.item() && zero) {
     char* p = dst.bytes();
-    parallel_for(dst.nbytes(), kThreadBytes, [&](int64_t a, int64_t b) {
-      std::memset(p + a, 0, static_cast<size_t>(b - a));
-    });
+    parallel_for(dst.nbytes(), kThreadBytes,
+                 [&](int64_t a, int64_t b) { std::memset(p + a, 0, static_cast<size_t>(b - a)); });
   } else if (w.ndim == 1) {
     parallel_for(w.sizes[0], kThreadBytes / dst.item(), [&](int64_t a, int64_t b) {
       same(dst.bytes() + a * w.dst[0], w.dst[0], v, 0, b - a);
@@ -214,7 +217,8 @@ void copy_into(const Array& dst, const Array& given) {
   const int bytes = std::max(dst.item(), src->item());
   char* to = dst.bytes();
   const char* from = src->bytes();
-  if (dst.contiguous() && src->contiguous() && dst.numel() == src->numel() && dst.nbytes() < kThreadBytes) {
+  if (dst.contiguous() && src->contiguous() && dst.numel() == src->numel() &&
+      dst.nbytes() < kThreadBytes) {
     fn(to, dst.item(), from, src->item(), dst.numel());
     return;
   }

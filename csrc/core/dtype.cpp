@@ -27,14 +27,16 @@ DType promote(DType a, DType b) {
 bool can_cast(DType from, DType to) { return category(from) <= category(to); }
 
 const char* dtype_name(DType t) {
-  static const char* names[kDTypes] = {"bool",    "uint8",    "int8",    "int16",   "int32",     "int64",
-                                       "float16", "bfloat16", "float32", "float64", "complex64", "complex128"};
+  static const char* names[kDTypes] = {"bool",    "uint8",   "int8",      "int16",
+                                       "int32",   "int64",   "float16",   "bfloat16",
+                                       "float32", "float64", "complex64", "complex128"};
   return names[static_cast<int>(t)];
 }
 
 const char* dtype_scalar_name(DType t) {
-  static const char* names[kDTypes] = {"Bool", "Byte",     "Char",  "Short",  "Int",          "Long",
-                                       "Half", "BFloat16", "Float", "Double", "ComplexFloat", "ComplexDouble"};
+  static const char* names[kDTypes] = {"Bool",  "Byte",   "Char",         "Short",
+                                       "Int",   "Long",   "Half",         "BFloat16",
+                                       "Float", "Double", "ComplexFloat", "ComplexDouble"};
   return names[static_cast<int>(t)];
 }
 

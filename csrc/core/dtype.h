@@ -66,29 +66,68 @@ constexpr DType to_complex(DType t) {
 // The type that holds both, ignoring what is a scalar: u8 with a signed type goes one
 // size up, f16 with bf16 is f32, an integer takes the other's floating type.
 DType promote(DType a, DType b);
-bool can_cast(DType from, DType to);  // by category, as PyTorch's result check
-const char* dtype_name(DType t);      // "float32"
+bool can_cast(DType from, DType to);     // by category, as PyTorch's result check
+const char* dtype_name(DType t);         // "float32"
 const char* dtype_scalar_name(DType t);  // "Float": the word in PyTorch's messages
 
 DType default_dtype();
 void set_default_dtype(DType t);
 
-template <class T> struct dtype_of;
-template <> struct dtype_of<bool> { static constexpr DType value = DType::Bool; };
-template <> struct dtype_of<uint8_t> { static constexpr DType value = DType::U8; };
-template <> struct dtype_of<int8_t> { static constexpr DType value = DType::I8; };
-template <> struct dtype_of<int16_t> { static constexpr DType value = DType::I16; };
-template <> struct dtype_of<int32_t> { static constexpr DType value = DType::I32; };
-template <> struct dtype_of<int64_t> { static constexpr DType value = DType::I64; };
-template <> struct dtype_of<Half> { static constexpr DType value = DType::F16; };
-template <> struct dtype_of<BFloat16> { static constexpr DType value = DType::BF16; };
-template <> struct dtype_of<float> { static constexpr DType value = DType::F32; };
-template <> struct dtype_of<double> { static constexpr DType value = DType::F64; };
-template <> struct dtype_of<c64> { static constexpr DType value = DType::C64; };
-template <> struct dtype_of<c128> { static constexpr DType value = DType::C128; };
+template <class T>
+struct dtype_of;
+template <>
+struct dtype_of<bool> {
+  static constexpr DType value = DType::Bool;
+};
+template <>
+struct dtype_of<uint8_t> {
+  static constexpr DType value = DType::U8;
+};
+template <>
+struct dtype_of<int8_t> {
+  static constexpr DType value = DType::I8;
+};
+template <>
+struct dtype_of<int16_t> {
+  static constexpr DType value = DType::I16;
+};
+template <>
+struct dtype_of<int32_t> {
+  static constexpr DType value = DType::I32;
+};
+template <>
+struct dtype_of<int64_t> {
+  static constexpr DType value = DType::I64;
+};
+template <>
+struct dtype_of<Half> {
+  static constexpr DType value = DType::F16;
+};
+template <>
+struct dtype_of<BFloat16> {
+  static constexpr DType value = DType::BF16;
+};
+template <>
+struct dtype_of<float> {
+  static constexpr DType value = DType::F32;
+};
+template <>
+struct dtype_of<double> {
+  static constexpr DType value = DType::F64;
+};
+template <>
+struct dtype_of<c64> {
+  static constexpr DType value = DType::C64;
+};
+template <>
+struct dtype_of<c128> {
+  static constexpr DType value = DType::C128;
+};
 
-// Calls f with a value of the C++ type of `t`: visit(t, [&](auto tag) { using T = decltype(tag); ... }).
-template <class F> decltype(auto) visit_all(DType t, F&& f) {
+// Calls f with a value of the C++ type of `t`: visit(t, [&](auto tag) { using T = decltype(tag);
+// ... }).
+template <class F>
+decltype(auto) visit_all(DType t, F&& f) {
   switch (t) {
     case DType::Bool: return f(bool{});
     case DType::U8: return f(uint8_t{});
@@ -106,8 +145,11 @@ template <class F> decltype(auto) visit_all(DType t, F&& f) {
 }
 
 // Kernels that only move elements need one instantiation per element size.
-struct alignas(8) Bytes16 { uint64_t a, b; };
-template <class F> decltype(auto) visit_size(int bytes, F&& f) {
+struct alignas(8) Bytes16 {
+  uint64_t a, b;
+};
+template <class F>
+decltype(auto) visit_size(int bytes, F&& f) {
   switch (bytes) {
     case 1: return f(uint8_t{});
     case 2: return f(uint16_t{});

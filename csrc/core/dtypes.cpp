@@ -4,8 +4,7 @@
 namespace rl {
 
 struct DTypeObject {
-  PyObject_HEAD
-  DType value;
+  PyObject_HEAD DType value;
 };
 
 static PyTypeObject* DTypeType;
@@ -14,7 +13,9 @@ PyTypeObject* SizeType;
 
 static DType value_of(PyObject* self) { return reinterpret_cast<DTypeObject*>(self)->value; }
 
-static PyObject* dtype_repr(PyObject* self) { return PyUnicode_FromFormat("torch.%s", dtype_name(value_of(self))); }
+static PyObject* dtype_repr(PyObject* self) {
+  return PyUnicode_FromFormat("torch.%s", dtype_name(value_of(self)));
+}
 static PyObject* dtype_reduce(PyObject* self, PyObject*) {
   PyObject* module = PyImport_ImportModule("rushlight._C");
   if (!module) return nullptr;
@@ -22,17 +23,31 @@ static PyObject* dtype_reduce(PyObject* self, PyObject*) {
   Py_DECREF(module);
   return fn ? Py_BuildValue("N(s)", fn, dtype_name(value_of(self))) : nullptr;
 }
-static PyObject* dtype_to_real(PyObject* self, PyObject*) { return Py_NewRef(dtype_object(to_real(value_of(self)))); }
-static PyObject* dtype_to_complex(PyObject* self, PyObject*) { return Py_NewRef(dtype_object(to_complex(value_of(self)))); }
-static PyObject* dtype_itemsize(PyObject* self, void*) { return PyLong_FromLong(itemsize(value_of(self))); }
-static PyObject* dtype_is_float(PyObject* self, void*) { return PyBool_FromLong(is_real(value_of(self))); }
-static PyObject* dtype_is_complex(PyObject* self, void*) { return PyBool_FromLong(is_complex(value_of(self))); }
+static PyObject* dtype_to_real(PyObject* self, PyObject*) {
+  return Py_NewRef(dtype_object(to_real(value_of(self))));
+}
+static PyObject* dtype_to_complex(PyObject* self, PyObject*) {
+  return Py_NewRef(dtype_object(to_complex(value_of(self))));
+}
+static PyObject* dtype_itemsize(PyObject* self, void*) {
+  return PyLong_FromLong(itemsize(value_of(self)));
+}
+static PyObject* dtype_is_float(PyObject* self, void*) {
+  return PyBool_FromLong(is_real(value_of(self)));
+}
+static PyObject* dtype_is_complex(PyObject* self, void*) {
+  return PyBool_FromLong(is_complex(value_of(self)));
+}
 static PyObject* dtype_is_signed(PyObject* self, void*) {
   const DType t = value_of(self);
   return PyBool_FromLong(t != DType::Bool && t != DType::U8);
 }
-static PyObject* dtype_name_get(PyObject* self, void*) { return PyUnicode_FromString(dtype_name(value_of(self))); }
-static PyObject* dtype_index_get(PyObject* self, void*) { return PyLong_FromLong(static_cast<int>(value_of(self))); }
+static PyObject* dtype_name_get(PyObject* self, void*) {
+  return PyUnicode_FromString(dtype_name(value_of(self)));
+}
+static PyObject* dtype_index_get(PyObject* self, void*) {
+  return PyLong_FromLong(static_cast<int>(value_of(self)));
+}
 static PyObject* dtype_copy(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
 static PyMethodDef dtype_methods[] = {
@@ -99,7 +114,8 @@ static PyObject* size_from_tuple(PyObject* tuple) {  // steals
   const Py_ssize_t n = PyTuple_GET_SIZE(tuple);
   PyObject* out = SizeType->tp_alloc(SizeType, n);
   if (out) {
-    for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(out, i, Py_NewRef(PyTuple_GET_ITEM(tuple, i)));
+    for (Py_ssize_t i = 0; i < n; ++i)
+      PyTuple_SET_ITEM(out, i, Py_NewRef(PyTuple_GET_ITEM(tuple, i)));
   }
   Py_DECREF(tuple);
   return out;
@@ -125,7 +141,8 @@ static PyObject* size_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
 
 static PyObject* size_concat(PyObject* a, PyObject* b) {
   if (!PyTuple_Check(a) || !PyTuple_Check(b)) {
-    PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not \"%s\") to torch.Size", Py_TYPE(b)->tp_name);
+    PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not \"%s\") to torch.Size",
+                 Py_TYPE(b)->tp_name);
     return nullptr;
   }
   return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
@@ -134,7 +151,9 @@ static PyObject* size_add(PyObject* a, PyObject* b) {
   if (!PyTuple_Check(a) || !PyTuple_Check(b)) Py_RETURN_NOTIMPLEMENTED;
   return size_concat(a, b);
 }
-static PyObject* size_repeat(PyObject* a, Py_ssize_t n) { return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); }
+static PyObject* size_repeat(PyObject* a, Py_ssize_t n) {
+  return size_from_tuple(PyTuple_Type.tp_as_sequence->sq_repeat(a, n));
+}
 static PyObject* size_subscript(PyObject* self, PyObject* index) {
   PyObject* got = PyTuple_Type.tp_as_mapping->mp_subscript(self, index);
   return got && PyTuple_Check(got) ? size_from_tuple(got) : got;
@@ -165,7 +184,8 @@ bool init_dtypes(PyObject* module) {
                          {Py_tp_methods, dtype_methods},
                          {Py_tp_getset, dtype_getset},
                          {0, nullptr}};
-  PyType_Spec spec = {"rushlight.dtype", sizeof(DTypeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  PyType_Spec spec = {"rushlight.dtype", sizeof(DTypeObject), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   DTypeType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (!DTypeType) return false;
   for (int i = 0; i < kDTypes; ++i) {

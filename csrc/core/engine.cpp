@@ -6,7 +6,7 @@
 #include <queue>
 #include <unordered_map>
 
-#include "autograd.h"
+#include "engine.h"
 
 namespace rl {
 namespace {
@@ -21,7 +21,11 @@ struct Later {
   bool operator()(const Node* a, const Node* b) const { return a->sequence < b->sequence; }
 };
 
-struct Capture { Node* node; uint32_t nr; size_t index; };
+struct Capture {
+  Node* node;
+  uint32_t nr;
+  size_t index;
+};
 
 struct Task {
   std::unordered_map<Node*, State> states;
@@ -48,269 +52,27 @@ int64_t g_runs = 0;
 struct Running {
   Task* task = t_task;
   int64_t run = t_run;
-  explicit Running(Task* now) { t_task = now; t_run = g_runs++; }
-  ~Running() { t_task = task; t_run = run; }
+  explicit Running(Task* now) {
+    t_task = now;
+    t_run = g_runs++;
+  }
+  ~Running() {
+    t_task = task;
+    t_run = run;
+  }
 };
 
-std::string node_label(Node* n) {
-  const char* name = Py_TYPE(n)->tp_name;
-  const char* dot = strrchr(name, '.');
-  return dot ? dot + 1 : name;
-}
-
-uint32_t output_count(const Node* n) { return n->variable ? 1 : std::max<uint32_t>(n->noutputs, 1); }
-
-// The gradient with the shape and dtype of the value it belongs to.
-Ref fit(Ref g, Node* target, uint32_t nr, const Node* from, uint32_t edge) {
-  Shape shape;
-  DType dtype;
-  if (target->variable) {
-    shape = target->variable->array.shape();
-    dtype = target->variable->array.dtype();
-  } else if (nr < target->noutputs) {
-    shape = target->outputs[nr].shape();
-    dtype = target->outputs[nr].dtype;
-  } else {
-    return g;
-  }
-  const Array& a = as_tensor(g)->array;
-  if (a.ndim() != static_cast<int>(shape.size()) || !std::equal(shape.begin(), shape.end(), a.sizes())) {
-    bool expands = a.ndim() >= static_cast<int>(shape.size());
-    for (size_t i = 0; expands && i < shape.size(); ++i) {
-      const int64_t have = a.sizes()[a.ndim() - 1 - static_cast<int>(i)], want = shape[shape.size() - 1 - i];
-      expands = want == have || want == 1;
-    }
-    if (!expands) {
-      fail(ErrorType::Runtime, "Function %s returned an invalid gradient at index %u - got %s but expected shape compatible with %s",
-           from ? node_label(const_cast<Node*>(from)).c_str() : "backward", edge, shape_text(a.shape()).c_str(), shape_text(shape).c_str());
-    }
-    Ref size(size_object(shape));
-    g = Ref(call_helper("sum_to_size", {g, size}));
-  }
-  if (as_tensor(g)->array.dtype() != dtype) {
-    g = Ref(call_helper("cast_gradient", {g, dtype_object(dtype)}));
-  }
-  return g;
-}
-
-PyObject* add_gradients(PyObject* a, PyObject* b, bool create) {  // takes over a
-  Ref first(a);
-  static Op *add = nullptr, *add_ = nullptr;
-  if (!add) {
-    add = find_op("add");
-    add_ = reinterpret_cast<Op*>(checked(PyObject_CallFunction(helper("inplace_form"), "O", add)));
-  }
-  // A sum that only the engine holds may be added to in place.
-  const Array& array = as_tensor(a)->array;
-  if (!create && exact_tensor(a) && exact_tensor(b) && Py_REFCNT(a) == 1 && array.storage()->refs == 1 && !array.storage()->owner && array.dense() &&
-      array.dtype() == as_tensor(b)->array.dtype() && array.same_shape(as_tensor(b)->array)) {
-    Ref sum(checked(call_op(add_, {a, b})));
-    return sum.release();
-  }
-  return checked(call_op(add, {a, b}));
-}
-
-// Runs the callables of a hook dict on a gradient; each may replace it.
-Ref run_tensor_hooks(PyObject* dict, Ref g) {
-  Ref hooks(checked(PyDict_Values(dict)));
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.p); ++i) {
-    Ref got(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.p, i), g)));
-    if (got == Py_None) continue;
-    if (!tensor_check(got)) fail(ErrorType::Type, "hook returned a %s, expected a Tensor or None", Py_TYPE(got.p)->tp_name);
-    g = std::move(got);
-  }
-  return g;
-}
-
-PyObject* extra_item(Node* n, const char* key) {  // borrowed or null
-  return n->extra ? PyDict_GetItemString(n->extra, key) : nullptr;
-}
-
-// Hooks on a non-leaf tensor and its retained gradient belong to the node that made it.
-void run_output_hooks(Node* n, std::vector<PyObject*>& gradients) {
-  PyObject* by_output = extra_item(n, "tensor_hooks");
-  PyObject* retained = extra_item(n, "retains");
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    if (!gradients[i]) continue;
-    Ref key(PyLong_FromSize_t(i));
-    PyObject* dict = by_output ? PyDict_GetItemWithError(by_output, key) : nullptr;
-    if (dict) gradients[i] = run_tensor_hooks(dict, Ref(gradients[i])).release();
-    PyObject* keeper = retained ? PyDict_GetItemWithError(retained, key) : nullptr;
-    if (keeper) Ref done(checked(PyObject_CallOneArg(keeper, gradients[i])));
-  }
-}
-
-// -- running one node ---------------------------------------------------------------------------
-
-void accumulate_into(Tensor* t, Ref g, bool create) {
-  if (t->extra && t->extra->hooks && PyDict_GET_SIZE(t->extra->hooks)) g = run_tensor_hooks(t->extra->hooks, std::move(g));
-  if (!t->grad) {
-    const Array& a = as_tensor(g)->array;
-    // A gradient nobody else holds becomes the leaf's own; otherwise a copy, laid out like the leaf.
-    const bool mine = !create && exact_tensor(g) && Py_REFCNT(g.p) == 1 && a.storage()->refs == 1 && !a.storage()->owner && a.contiguous() &&
-                      t->array.contiguous() && !as_tensor(g)->base;
-    if (mine) {
-      Tensor* own = as_tensor(g);
-      if (own->grad_fn) {
-        Py_CLEAR(own->grad_fn);
-        own->requires_grad = false;
-      }
-    } else if (create) {
-      g = Ref(checked(PyObject_CallMethod(g, "clone", nullptr)));
-    } else {
-      Array copy = Array::empty_like(t->array, a.dtype());
-      copy_into(copy, a);
-      g = Ref(as_object(tensor_new(std::move(copy))));
-    }
-    tensor_track(t);
-    t->grad = g.release();
-  } else if (create) {
-    Op* add = find_op("add");
-    Ref sum(checked(call_op(add, {t->grad, g})));
-    Py_XSETREF(t->grad, sum.release());
-  } else {
-    static Op* add_ = nullptr;
-    if (!add_) add_ = reinterpret_cast<Op*>(checked(PyObject_CallFunction(helper("inplace_form"), "O", find_op("add"))));
-    Ref done(checked(call_op(add_, {t->grad, g})));
-  }
-  if (t->extra && t->extra->post_hooks && PyDict_GET_SIZE(t->extra->post_hooks)) {
-    Ref hooks(checked(PyDict_Values(t->extra->post_hooks)));
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.p); ++i) Ref done(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.p, i), as_object(t))));
-  }
-}
-
-PyObject* gradient_tuple(const std::vector<PyObject*>& gradients) {
-  PyObject* t = checked(PyTuple_New(static_cast<Py_ssize_t>(gradients.size())));
-  for (size_t i = 0; i < gradients.size(); ++i) PyTuple_SET_ITEM(t, static_cast<Py_ssize_t>(i), Py_NewRef(gradients[i] ? gradients[i] : Py_None));
-  return t;
-}
-
-// Results per edge, owned; null where there is no gradient.
-using Results = std::vector<PyObject*>;
-struct ResultsGuard {
-  Results& r;
-  ~ResultsGuard() { for (PyObject* o : r) Py_XDECREF(o); }
-};
-
-PyObject* none_to_null(PyObject* o) {  // takes over o
-  if (o != Py_None) return o;
-  Py_DECREF(o);
-  return nullptr;
-}
-
-// The arguments a gradient function names: the incoming gradient, saved values, `needs`.
-PyObject* call_gradient(Node* n, const GradFn& fn, PyObject* g) {
-  PyObject* args[kMaxParams + 4];
-  Ref owned[kMaxParams + 4];
-  int count = 0;
-  for (const GradArg& a : fn.args) {
-    switch (a.source) {
-      case Source::Gradient: args[count] = g; break;
-      case Source::Saved:
-        owned[count] = Ref(unpack_saved(n, n->saved[a.slot]));
-        args[count] = owned[count];
-        break;
-      case Source::Needs: {
-        const size_t k = n->spec->differentiable.size();
-        owned[count] = Ref(checked(PyTuple_New(static_cast<Py_ssize_t>(k))));
-        for (size_t i = 0; i < k; ++i) PyTuple_SET_ITEM(owned[count].p, static_cast<Py_ssize_t>(i), PyBool_FromLong(n->computes >> i & 1));
-        args[count] = owned[count];
-        break;
-      }
-    }
-    ++count;
-  }
-  return checked(PyObject_Vectorcall(fn.fn, args, static_cast<size_t>(count), nullptr));
-}
-
-void store_edge_results(Node* n, size_t first_edge, size_t width, Ref got, Results& out, bool is_list) {
-  if (got == Py_None) return;
-  if (!is_list) {
-    out[first_edge] = got.release();
-    return;
-  }
-  Ref seq(checked(PySequence_Fast(got, "a gradient of a list parameter must be a list")));
-  if (PySequence_Fast_GET_SIZE(seq.p) != static_cast<Py_ssize_t>(width)) {
-    fail(ErrorType::Runtime, "%s: the gradient of a list of %zu tensors has %zd items", node_label(n).c_str(), width, PySequence_Fast_GET_SIZE(seq.p));
-  }
-  for (size_t i = 0; i < width; ++i) out[first_edge + i] = none_to_null(Py_NewRef(PySequence_Fast_GET_ITEM(seq.p, static_cast<Py_ssize_t>(i))));
-}
-
-void run_operator(Node* n, const std::vector<PyObject*>& gradients, Results& out) {
-  const OpSpec& s = *n->spec;
-  Ref tuple;
-  PyObject* g = gradients[0];
-  if (s.outputs != Outputs::One) {
-    tuple = Ref(gradient_tuple(gradients));
-    g = tuple;
-  }
-  // Only the first differentiable parameter may be a list (cat): it takes the edges left over.
-  const size_t params = s.differentiable.size(), spare = n->nedges - params;
-  Ref joint;
-  if (s.joint) {
-    joint = Ref(call_gradient(n, s.grads[0], g));
-    if (!PyTuple_Check(joint.p) || PyTuple_GET_SIZE(joint.p) != static_cast<Py_ssize_t>(params)) {
-      fail(ErrorType::Runtime, "%s: backward must return a tuple of %zu gradients", s.name.c_str(), params);
-    }
-  }
-  size_t e = 0;
-  for (size_t k = 0; k < params; ++k) {
-    const size_t width = k == 0 ? spare + 1 : 1;
-    if (n->computes >> k & 1) {
-      Ref got(s.joint ? Py_NewRef(PyTuple_GET_ITEM(joint.p, static_cast<Py_ssize_t>(k))) : call_gradient(n, s.grads[k], g));
-      const bool is_list = PyList_Check(got.p) || PyTuple_Check(got.p);
-      store_edge_results(n, e, width, std::move(got), out, is_list);
-    }
-    e += width;
-  }
-}
-
-void run_python(Node* n, const std::vector<PyObject*>& gradients, Results& out) {
-  Ref apply(checked(PyObject_GetAttrString(as_object(n), "apply")));
-  Ref tuple(gradient_tuple(gradients));
-  Ref got(checked(PyObject_CallObject(apply, tuple)));
-  Ref seq(PyTuple_Check(got.p) ? got.release() : checked(PyTuple_Pack(1, got.p)));
-  const Py_ssize_t count = PyTuple_GET_SIZE(seq.p);
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* o = PyTuple_GET_ITEM(seq.p, i);
-    if (i >= static_cast<Py_ssize_t>(n->nedges)) {
-      if (o != Py_None) fail(ErrorType::Runtime, "function %s returned an incorrect number of gradients (expected %u, got %zd)", node_label(n).c_str(), n->nedges, count);
-      continue;
-    }
-    if (o != Py_None && !tensor_check(o)) {
-      fail(ErrorType::Type, "expected Variable or None (got %s) from %s", Py_TYPE(o)->tp_name, node_label(n).c_str());
-    }
-    out[static_cast<size_t>(i)] = o == Py_None ? nullptr : Py_NewRef(o);
-  }
-  if (count < static_cast<Py_ssize_t>(n->nedges)) {
-    fail(ErrorType::Runtime, "function %s returned an incorrect number of gradients (expected %u, got %zd)", node_label(n).c_str(), n->nedges, count);
-  }
-}
-
-void run_node(Node* n, const std::vector<PyObject*>& gradients, Results& out) {
-  if (n->released) {
-    fail(ErrorType::Runtime, "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors after calling backward.");
-  }
-  if (n->spec) {
-    run_operator(n, gradients, out);
-  } else if (Py_TYPE(n) == CopySlicesType || Py_TYPE(n) == AsStridedType) {
-    const bool copy = Py_TYPE(n) == CopySlicesType;
-    Ref got(call_helper(copy ? "copy_slices_backward" : "as_strided_backward", {gradients[0], n->saved[0].object}));
-    if (copy) {
-      for (int i = 0; i < 2; ++i) out[static_cast<size_t>(i)] = none_to_null(Py_NewRef(PyTuple_GET_ITEM(got.p, i)));
-    } else {
-      out[0] = got.release();
-    }
-  } else {
-    run_python(n, gradients, out);
-  }
+uint32_t output_count(const Node* n) {
+  return n->variable ? 1 : std::max<uint32_t>(n->noutputs, 1);
 }
 
 void check_nan(Node* n, const Results& out) {
   for (size_t i = 0; i < out.size(); ++i) {
     if (!out[i]) continue;
     Ref bad(call_helper("has_nan", {out[i]}));
-    if (PyObject_IsTrue(bad) == 1) fail(ErrorType::Runtime, "Function '%s' returned nan values in its %zuth output.", node_label(n).c_str(), i);
+    if (PyObject_IsTrue(bad) == 1)
+      fail(ErrorType::Runtime, "Function '%s' returned nan values in its %zuth output.",
+           node_label(n).c_str(), i);
   }
 }
 
@@ -340,8 +102,10 @@ void apply_node(Task& task, Node* n, State& state, Results& out) {
         Ref got(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.p, i), tuple)));
         if (got == Py_None) continue;
         Ref seq(PyTuple_Check(got.p) ? got.release() : checked(PyTuple_Pack(1, got.p)));
-        for (size_t k = 0; k < gradients.size() && k < static_cast<size_t>(PyTuple_GET_SIZE(seq.p)); ++k) {
-          PyObject* o = none_to_null(Py_NewRef(PyTuple_GET_ITEM(seq.p, static_cast<Py_ssize_t>(k))));
+        for (size_t k = 0; k < gradients.size() && k < static_cast<size_t>(PyTuple_GET_SIZE(seq.p));
+             ++k) {
+          PyObject* o =
+              none_to_null(Py_NewRef(PyTuple_GET_ITEM(seq.p, static_cast<Py_ssize_t>(k))));
           Py_XDECREF(gradients[k]);
           gradients[k] = o;
         }
@@ -350,8 +114,10 @@ void apply_node(Task& task, Node* n, State& state, Results& out) {
   }
   for (const Capture& c : task.captures) {
     if (c.node == n && gradients[c.nr]) {
-      if (n->variable && n->variable->extra && n->variable->extra->hooks && PyDict_GET_SIZE(n->variable->extra->hooks)) {
-        gradients[c.nr] = run_tensor_hooks(n->variable->extra->hooks, Ref(gradients[c.nr])).release();
+      if (n->variable && n->variable->extra && n->variable->extra->hooks &&
+          PyDict_GET_SIZE(n->variable->extra->hooks)) {
+        gradients[c.nr] =
+            run_tensor_hooks(n->variable->extra->hooks, Ref(gradients[c.nr])).release();
       }
       Py_XDECREF(task.captured[c.index]);
       task.captured[c.index] = Py_NewRef(gradients[c.nr]);
@@ -376,11 +142,14 @@ void apply_node(Task& task, Node* n, State& state, Results& out) {
     Ref hooks(checked(PyDict_Values(post)));
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.p); ++i) {
       Ref inputs(gradient_tuple(out)), outputs(gradient_tuple(gradients));
-      Ref got(checked(PyObject_CallFunctionObjArgs(PyList_GET_ITEM(hooks.p, i), inputs.p, outputs.p, nullptr)));
+      Ref got(checked(
+          PyObject_CallFunctionObjArgs(PyList_GET_ITEM(hooks.p, i), inputs.p, outputs.p, nullptr)));
       if (got == Py_None) continue;
       Ref seq(PyTuple_Check(got.p) ? got.release() : checked(PyTuple_Pack(1, got.p)));
       if (PyTuple_GET_SIZE(seq.p) != static_cast<Py_ssize_t>(out.size())) {
-        fail(ErrorType::Runtime, "hook has returned an incorrect number of values (got %zd, but expected %zu)", PyTuple_GET_SIZE(seq.p), out.size());
+        fail(ErrorType::Runtime,
+             "hook has returned an incorrect number of values (got %zd, but expected %zu)",
+             PyTuple_GET_SIZE(seq.p), out.size());
       }
       for (size_t k = 0; k < out.size(); ++k) {
         PyObject* o = none_to_null(Py_NewRef(PyTuple_GET_ITEM(seq.p, static_cast<Py_ssize_t>(k))));
@@ -492,7 +261,8 @@ void walk(Task& task) {
     }
     if (!task.keep && !n->variable && state.needed) {
       release_saved(n);
-      if (!n->spec && PyObject_HasAttrString(as_object(n), "release")) Ref done(checked(PyObject_CallMethod(as_object(n), "release", nullptr)));
+      if (!n->spec && PyObject_HasAttrString(as_object(n), "release"))
+        Ref done(checked(PyObject_CallMethod(as_object(n), "release", nullptr)));
     }
   }
 }
@@ -508,7 +278,9 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   try {
     if (nargs != 6) fail(ErrorType::Type, "backward: expected 6 arguments, got %zd", nargs);
     Ref tensors(checked(PySequence_Fast(args[0], "backward: tensors must be a sequence")));
-    Ref given(args[1] == Py_None ? nullptr : checked(PySequence_Fast(args[1], "backward: gradients must be a sequence")));
+    Ref given(args[1] == Py_None
+                  ? nullptr
+                  : checked(PySequence_Fast(args[1], "backward: gradients must be a sequence")));
     Task task;
     task.keep = PyObject_IsTrue(args[2]) == 1;
     task.create = PyObject_IsTrue(args[3]) == 1;
@@ -521,10 +293,14 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
       Edge edge{nullptr, 0};
       if (tensor_check(o)) {
         edge = edge_of(as_tensor(o));
-        if (!edge.node) fail(ErrorType::Runtime, "element %zd of tensors does not require grad and does not have a grad_fn", i);
+        if (!edge.node)
+          fail(ErrorType::Runtime,
+               "element %zd of tensors does not require grad and does not have a grad_fn", i);
       } else {  // (node, output number)
         Ref node(checked(PySequence_GetItem(o, 0))), nr(checked(PySequence_GetItem(o, 1)));
-        if (!PyObject_TypeCheck(node.p, NodeType)) fail(ErrorType::Type, "backward: expected a Tensor or a GradientEdge, got %s", Py_TYPE(o)->tp_name);
+        if (!PyObject_TypeCheck(node.p, NodeType))
+          fail(ErrorType::Type, "backward: expected a Tensor or a GradientEdge, got %s",
+               Py_TYPE(o)->tp_name);
         edge = {reinterpret_cast<Node*>(node.release()), static_cast<uint32_t>(integer(nr))};
       }
       task.held.push_back(edge.node);
@@ -537,14 +313,18 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
       for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(inputs.p); ++i) {
         PyObject* o = PySequence_Fast_GET_ITEM(inputs.p, i);
         if (tensor_check(o)) {
-          if (!needs_grad(as_tensor(o))) fail(ErrorType::Runtime, "One of the differentiated Tensors does not require grad");
+          if (!needs_grad(as_tensor(o)))
+            fail(ErrorType::Runtime, "One of the differentiated Tensors does not require grad");
           Edge e = edge_of(as_tensor(o));
           task.held.push_back(e.node);
           task.captures.push_back({e.node, e.nr, static_cast<size_t>(i)});
         } else {
           Ref node(checked(PySequence_GetItem(o, 0))), nr(checked(PySequence_GetItem(o, 1)));
-          if (!PyObject_TypeCheck(node.p, NodeType)) fail(ErrorType::Type, "grad: expected a Tensor or a GradientEdge, got %s", Py_TYPE(o)->tp_name);
-          task.captures.push_back({reinterpret_cast<Node*>(node.p), static_cast<uint32_t>(integer(nr)), static_cast<size_t>(i)});
+          if (!PyObject_TypeCheck(node.p, NodeType))
+            fail(ErrorType::Type, "grad: expected a Tensor or a GradientEdge, got %s",
+                 Py_TYPE(o)->tp_name);
+          task.captures.push_back({reinterpret_cast<Node*>(node.p),
+                                   static_cast<uint32_t>(integer(nr)), static_cast<size_t>(i)});
           task.held.push_back(reinterpret_cast<Node*>(node.release()));
         }
       }
@@ -559,10 +339,15 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
       Ref start;
       if (g == Py_None) {
         PyObject* o = PySequence_Fast_GET_ITEM(tensors.p, static_cast<Py_ssize_t>(i));
-        if (!tensor_check(o)) fail(ErrorType::Runtime, "grad must be given for a GradientEdge output");
+        if (!tensor_check(o))
+          fail(ErrorType::Runtime, "grad must be given for a GradientEdge output");
         const Array& a = as_tensor(o)->array;
-        if (a.numel() != 1) fail(ErrorType::Runtime, "grad can be implicitly created only for scalar outputs");
-        if (!is_real(a.dtype())) fail(ErrorType::Runtime, "grad can be implicitly created only for real scalar outputs but got %s", dtype_name(a.dtype()));
+        if (a.numel() != 1)
+          fail(ErrorType::Runtime, "grad can be implicitly created only for scalar outputs");
+        if (!is_real(a.dtype()))
+          fail(ErrorType::Runtime,
+               "grad can be implicitly created only for real scalar outputs but got %s",
+               dtype_name(a.dtype()));
         Array one = Array::empty(a.dtype(), a.shape());
         fill(one, 1.0);
         start = Ref(as_object(tensor_new(std::move(one))));
@@ -630,17 +415,20 @@ PyObject* set_anomaly(PyObject*, PyObject* args) {
 PyObject* is_anomaly(PyObject*, PyObject*) { return PyBool_FromLong(g_anomaly); }
 PyObject* is_anomaly_nan(PyObject*, PyObject*) { return PyBool_FromLong(g_anomaly_check_nan); }
 
-PyMethodDef functions[] = {{"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward)), METH_FASTCALL, nullptr},
-                           {"backward_run", backward_run, METH_NOARGS, nullptr},
-                           {"will_execute", will_execute, METH_O, nullptr},
-                           {"is_grad_enabled", is_grad_enabled, METH_NOARGS, "Whether operators record history."},
-                           {"set_grad_enabled", set_grad_enabled, METH_O, "Set whether operators record; returns the previous state."},
-                           {"is_inference_mode", is_inference, METH_NOARGS, nullptr},
-                           {"set_inference_mode", set_inference, METH_O, nullptr},
-                           {"set_anomaly", set_anomaly, METH_VARARGS, nullptr},
-                           {"is_anomaly", is_anomaly, METH_NOARGS, nullptr},
-                           {"is_anomaly_check_nan", is_anomaly_nan, METH_NOARGS, nullptr},
-                           {nullptr, nullptr, 0, nullptr}};
+PyMethodDef functions[] = {
+    {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward)), METH_FASTCALL,
+     nullptr},
+    {"backward_run", backward_run, METH_NOARGS, nullptr},
+    {"will_execute", will_execute, METH_O, nullptr},
+    {"is_grad_enabled", is_grad_enabled, METH_NOARGS, "Whether operators record history."},
+    {"set_grad_enabled", set_grad_enabled, METH_O,
+     "Set whether operators record; returns the previous state."},
+    {"is_inference_mode", is_inference, METH_NOARGS, nullptr},
+    {"set_inference_mode", set_inference, METH_O, nullptr},
+    {"set_anomaly", set_anomaly, METH_VARARGS, nullptr},
+    {"is_anomaly", is_anomaly, METH_NOARGS, nullptr},
+    {"is_anomaly_check_nan", is_anomaly_nan, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 

@@ -31,7 +31,8 @@ void translate_exception() {
   try {
     throw;
   } catch (const PythonError&) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "rushlight: error without an exception");
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_SystemError, "rushlight: error without an exception");
   } catch (const Error& e) {
     PyObject* cls = PyExc_RuntimeError;
     switch (e.type) {

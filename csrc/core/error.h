@@ -19,7 +19,8 @@ struct Error : std::exception {
 // A Python exception is already set; just unwind.
 struct PythonError : std::exception {};
 
-[[noreturn]] void fail(ErrorType type, const char* format, ...) __attribute__((format(printf, 2, 3)));
+[[noreturn]] void fail(ErrorType type, const char* format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 // Turns the exception in flight into a Python exception. Call inside catch (...).
 void translate_exception();

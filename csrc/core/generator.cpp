@@ -40,12 +40,14 @@ namespace {
 constexpr size_t kLeftAt = 8, kSeededAt = 12, kNextAt = 16, kWordsAt = 24;
 constexpr size_t kNormalAt = 5024, kHasNormalAt = 5040;
 
-template <class T> void put(unsigned char* bytes, size_t at, T value) {
+template <class T>
+void put(unsigned char* bytes, size_t at, T value) {
   for (size_t i = 0; i < sizeof(T); ++i)
     bytes[at + i] = static_cast<unsigned char>(static_cast<uint64_t>(value) >> (8 * i));
 }
 
-template <class T> T take(const unsigned char* bytes, size_t at) {
+template <class T>
+T take(const unsigned char* bytes, size_t at) {
   uint64_t value = 0;
   for (size_t i = 0; i < sizeof(T); ++i) value |= static_cast<uint64_t>(bytes[at + i]) << (8 * i);
   return static_cast<T>(value);
@@ -93,8 +95,7 @@ bool Generator::set_state(const unsigned char* bytes) {
 namespace {
 
 struct GeneratorObject {
-  PyObject_HEAD
-  PyObject* weakrefs;
+  PyObject_HEAD PyObject* weakrefs;
   Generator generator;
 };
 
@@ -104,7 +105,8 @@ GeneratorObject* default_object = nullptr;
 Generator& of(PyObject* self) { return reinterpret_cast<GeneratorObject*>(self)->generator; }
 
 // Runs f and turns a C++ exception into a Python one.
-template <class F> PyObject* guarded(F&& f) {
+template <class F>
+PyObject* guarded(F&& f) {
   try {
     return f();
   } catch (...) {
@@ -134,7 +136,8 @@ PyObject* package_device(const char* name) {
 
 // The word before the colon of "cpu", "cuda:1" or a device object; empty on error.
 std::string device_kind(PyObject* device) {
-  PyObject* text = PyUnicode_Check(device) ? Py_NewRef(device) : PyObject_GetAttrString(device, "type");
+  PyObject* text =
+      PyUnicode_Check(device) ? Py_NewRef(device) : PyObject_GetAttrString(device, "type");
   if (!text) {
     PyErr_Format(PyExc_TypeError, "Generator(): argument 'device' must be a device or str, not %s",
                  Py_TYPE(device)->tp_name);
@@ -149,12 +152,14 @@ std::string device_kind(PyObject* device) {
 PyObject* generator_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   static const char* names[] = {"device", nullptr};
   PyObject* device = nullptr;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Generator", const_cast<char**>(names), &device))
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Generator", const_cast<char**>(names),
+                                   &device))
     return nullptr;
   if (device && device != Py_None) {
     const std::string kind = device_kind(device);
     if (kind.empty()) {
-      if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "Generator: device string is empty");
+      if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_RuntimeError, "Generator: device string is empty");
       return nullptr;
     }
     if (kind != "cpu") {
@@ -242,7 +247,8 @@ PyObject* generator_set_state(PyObject* self, PyObject* value) {
     if (given.numel() != static_cast<int64_t>(kGeneratorStateBytes))
       fail(ErrorType::Runtime,
            "Expected a CPUGeneratorImplState of size %zu but found the input RNG state size to be "
-           "%lld", kGeneratorStateBytes, static_cast<long long>(given.numel()));
+           "%lld",
+           kGeneratorStateBytes, static_cast<long long>(given.numel()));
     const Array bytes = given.contiguous_copy();
     std::lock_guard lock(of(self).mutex);
     if (!of(self).set_state(bytes.data<unsigned char>()))
@@ -340,7 +346,8 @@ bool init_generator(PyObject* module) {
     if (!default_object) return false;
     default_object->generator.manual_seed(system_seed());
   }
-  return PyModule_AddObjectRef(module, "Generator", reinterpret_cast<PyObject*>(generator_type)) == 0 &&
+  return PyModule_AddObjectRef(module, "Generator", reinterpret_cast<PyObject*>(generator_type)) ==
+             0 &&
          PyModule_AddObjectRef(module, "default_generator",
                                reinterpret_cast<PyObject*>(default_object)) == 0;
 }

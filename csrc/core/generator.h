@@ -23,18 +23,18 @@ constexpr uint64_t kDefaultSeed = 67280421310721;
 struct Generator {
   uint64_t seed;
   uint32_t state[kMtWords];
-  int left;              // words until the next renewal, plus one
-  int next;              // read position
-  bool has_normal;       // the sine half of a Box-Muller pair waits in `normal`
+  int left;         // words until the next renewal, plus one
+  int next;         // read position
+  bool has_normal;  // the sine half of a Box-Muller pair waits in `normal`
   double normal;
   std::mutex mutex;
 
   explicit Generator(uint64_t s = kDefaultSeed) { manual_seed(s); }
   void manual_seed(uint64_t s);
-  void get_state(unsigned char* bytes) const;        // kGeneratorStateBytes
-  bool set_state(const unsigned char* bytes);        // false, and no change, when impossible
+  void get_state(unsigned char* bytes) const;  // kGeneratorStateBytes
+  bool set_state(const unsigned char* bytes);  // false, and no change, when impossible
   void copy_from(const Generator& other);
-  void fill_words(uint32_t* out, int64_t n);         // the next n words
+  void fill_words(uint32_t* out, int64_t n);  // the next n words
 };
 
 // None or a null pointer means the default generator; TypeError for anything but a Generator.

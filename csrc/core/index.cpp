@@ -16,7 +16,10 @@ Kind kind_of(PyObject* o) {
   if (tensor_check(o)) {
     // A 0-d integer tensor selects like an int, and so gives a view.
     const Array& a = as_tensor(o)->array;
-    return a.ndim() == 0 && is_integral(a.dtype()) && a.dtype() != DType::Bool && a.dtype() != DType::U8 ? Kind::Int : Kind::Advanced;
+    return a.ndim() == 0 && is_integral(a.dtype()) && a.dtype() != DType::Bool &&
+                   a.dtype() != DType::U8
+               ? Kind::Int
+               : Kind::Advanced;
   }
   if (PyIndex_Check(o) && !PySequence_Check(o)) return Kind::Int;
   return Kind::Advanced;
@@ -41,7 +44,8 @@ struct Items {
 
 int64_t bounded(int64_t i, int64_t size, int dim) {
   if (i < -size || i >= size) {
-    fail(ErrorType::Index, "index %lld is out of bounds for dimension %d with size %lld", static_cast<long long>(i), dim, static_cast<long long>(size));
+    fail(ErrorType::Index, "index %lld is out of bounds for dimension %d with size %lld",
+         static_cast<long long>(i), dim, static_cast<long long>(size));
   }
   return i < 0 ? i + size : i;
 }
@@ -55,7 +59,9 @@ int64_t index_value(PyObject* o) {
   return integer(o);
 }
 
-struct SliceBounds { int64_t start, stop, step; };
+struct SliceBounds {
+  int64_t start, stop, step;
+};
 SliceBounds slice_bounds(PyObject* o, int64_t size) {
   Py_ssize_t start, stop, step;
   if (PySlice_Unpack(o, &start, &stop, &step) < 0) throw PythonError();
@@ -70,12 +76,14 @@ struct Walker {
   Tensor* tensor = nullptr;  // owned; used with ops
   Array array;               // used without
   bool ops;
-  std::vector<Ref> advanced; // one per dim, null where the dim is not indexed
+  std::vector<Ref> advanced;  // one per dim, null where the dim is not indexed
   bool any_advanced = false, copied = false;
 
   explicit Walker(Tensor* t, bool with_ops) : ops(with_ops) {
-    if (ops) tensor = reinterpret_cast<Tensor*>(Py_NewRef(as_object(t)));
-    else array = t->array;
+    if (ops)
+      tensor = reinterpret_cast<Tensor*>(Py_NewRef(as_object(t)));
+    else
+      array = t->array;
   }
   ~Walker() { Py_XDECREF(tensor); }
 
@@ -99,48 +107,59 @@ struct Walker {
     bool ellipsis = false;
     for (Py_ssize_t i = 0; i < items.n; ++i) {
       const Kind k = kind_of(items.items[i]);
-      if (k == Kind::Int || k == Kind::Slice) ++consumed;
+      if (k == Kind::Int || k == Kind::Slice)
+        ++consumed;
       else if (k == Kind::Ellipsis) {
         if (ellipsis) fail(ErrorType::Index, "an index can only have a single ellipsis ('...')");
         ellipsis = true;
       } else if (k == Kind::Advanced) {
         PyObject* o = items.items[i];
-        const bool mask = tensor_check(o) && (as_tensor(o)->array.dtype() == DType::Bool || as_tensor(o)->array.dtype() == DType::U8);
+        const bool mask = tensor_check(o) && (as_tensor(o)->array.dtype() == DType::Bool ||
+                                              as_tensor(o)->array.dtype() == DType::U8);
         consumed += mask ? as_tensor(o)->array.ndim() : 1;
       }
     }
     const int ndim = now().ndim();
-    if (consumed > ndim) fail(ErrorType::Index, "too many indices for tensor of dimension %d", ndim);
+    if (consumed > ndim)
+      fail(ErrorType::Index, "too many indices for tensor of dimension %d", ndim);
     int dim = 0;
     for (Py_ssize_t i = 0; i < items.n; ++i) {
       PyObject* o = items.items[i];
       switch (kind_of(o)) {
         case Kind::Int: {
           const int64_t at = bounded(index_value(o), now().size(dim), dim);
-          if (ops) step("select", {dim, at});
-          else array = array.select(dim, at);
+          if (ops)
+            step("select", {dim, at});
+          else
+            array = array.select(dim, at);
           break;
         }
         case Kind::Slice: {
           const int64_t size = now().size(dim);
           const SliceBounds b = slice_bounds(o, size);
           if (b.start != 0 || b.stop != size || b.step != 1) {
-            if (ops) step("slice", {dim, b.start, b.stop, b.step});
-            else array = array.slice(dim, b.start, b.stop, b.step);
+            if (ops)
+              step("slice", {dim, b.start, b.stop, b.step});
+            else
+              array = array.slice(dim, b.start, b.stop, b.step);
           }
           ++dim;
           break;
         }
         case Kind::NewAxis:
-          if (ops) step("unsqueeze", {dim});
-          else array = array.unsqueeze(dim);
+          if (ops)
+            step("unsqueeze", {dim});
+          else
+            array = array.unsqueeze(dim);
           ++dim;
           break;
         case Kind::Ellipsis: dim += ndim - consumed; break;
         case Kind::Bool: {
           // True adds a dim of size 1, False one of size 0: an index of zero dims.
-          if (ops) step("unsqueeze", {dim});
-          else array = array.unsqueeze(dim);
+          if (ops)
+            step("unsqueeze", {dim});
+          else
+            array = array.unsqueeze(dim);
           const int64_t count[1] = {o == Py_True ? 1 : 0};
           Array index = Array::empty(DType::I64, Shape(count, 1));
           if (o == Py_True) *index.data<int64_t>() = 0;
@@ -156,15 +175,21 @@ struct Walker {
           if (mask) {
             for (int d = 0; d < width; ++d) {
               if (a.sizes()[d] != now().size(dim + d)) {
-                fail(ErrorType::Index, "The shape of the mask %s at index %d does not match the shape of the indexed tensor %s at index %d", shape_text(a.shape()).c_str(), d, shape_text(now().shape()).c_str(), dim + d);
+                fail(ErrorType::Index,
+                     "The shape of the mask %s at index %d does not match the shape of the indexed "
+                     "tensor %s at index %d",
+                     shape_text(a.shape()).c_str(), d, shape_text(now().shape()).c_str(), dim + d);
               }
             }
             if (width == 0) {
-              if (ops) step("unsqueeze", {dim});
-              else array = array.unsqueeze(dim);
+              if (ops)
+                step("unsqueeze", {dim});
+              else
+                array = array.unsqueeze(dim);
             }
           } else if (!is_integral(a.dtype())) {
-            fail(ErrorType::Index, "tensors used as indices must be long, int, byte or bool tensors");
+            fail(ErrorType::Index,
+                 "tensors used as indices must be long, int, byte or bool tensors");
           }
           place(dim, std::move(index));
           dim += std::max(width, 1);
@@ -192,14 +217,17 @@ struct Walker {
       PyList_Append(l, advanced[d].p ? advanced[d].p : Py_None);
       if (advanced[d].p) {
         const Array& a = as_tensor(advanced[d].p)->array;
-        covered = a.dtype() == DType::Bool || a.dtype() == DType::U8 ? std::max(a.ndim() - 1, 0) : 0;
+        covered =
+            a.dtype() == DType::Bool || a.dtype() == DType::U8 ? std::max(a.ndim() - 1, 0) : 0;
       }
     }
     return l;
   }
 };
 
-bool through_ops(Tensor* t) { return modes.interpreters || !exact_tensor(as_object(t)) || (modes.grad && needs_grad(t)); }
+bool through_ops(Tensor* t) {
+  return modes.interpreters || !exact_tensor(as_object(t)) || (modes.grad && needs_grad(t));
+}
 
 // A view of t made without recording.
 Tensor* quiet_view(Tensor* t, Array a) {
@@ -226,11 +254,17 @@ PyObject* tensor_getitem(PyObject* self, PyObject* index) {
     }
     // One int on a plain tensor is by far the commonest.
     if (PyLong_CheckExact(index) && !through_ops(t)) {
-      if (t->array.ndim() == 0) fail(ErrorType::Index, "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
-      return as_object(quiet_view(t, t->array.select(0, bounded(index_value(index), t->array.size(0), 0))));
+      if (t->array.ndim() == 0)
+        fail(ErrorType::Index,
+             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
+             "in C++ to convert a 0-dim tensor to a number");
+      return as_object(
+          quiet_view(t, t->array.select(0, bounded(index_value(index), t->array.size(0), 0))));
     }
     if (t->array.ndim() == 0 && kind_of(index) == Kind::Int) {
-      fail(ErrorType::Index, "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
+      fail(ErrorType::Index,
+           "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
+           "in C++ to convert a 0-dim tensor to a number");
     }
     Walker w(t, through_ops(t));
     w.run(Items(index));
@@ -239,7 +273,8 @@ PyObject* tensor_getitem(PyObject* self, PyObject* index) {
       if (w.tensor == t) w.step("alias", {});
       return Py_NewRef(as_object(w.tensor));
     }
-    Ref source(w.ops ? Py_NewRef(as_object(w.tensor)) : as_object(quiet_view(t, std::move(w.array))));
+    Ref source(w.ops ? Py_NewRef(as_object(w.tensor))
+                     : as_object(quiet_view(t, std::move(w.array))));
     Ref list(w.list());
     PyObject* args[2] = {source, list};
     return op_vectorcall(as_object(find_op("index")), args, 2, nullptr);
@@ -253,9 +288,11 @@ int tensor_setitem(PyObject* self, PyObject* index, PyObject* value) {
   try {
     Tensor* t = as_tensor(self);
     if (!value) fail(ErrorType::Type, "Tensor does not support deleting items");
-    Walker w(t, through_ops(t) || (modes.grad && tensor_check(value) && needs_grad(as_tensor(value))));
+    Walker w(t,
+             through_ops(t) || (modes.grad && tensor_check(value) && needs_grad(as_tensor(value))));
     w.run(Items(index));
-    Ref target(w.ops ? Py_NewRef(as_object(w.tensor)) : as_object(quiet_view(t, std::move(w.array))));
+    Ref target(w.ops ? Py_NewRef(as_object(w.tensor))
+                     : as_object(quiet_view(t, std::move(w.array))));
     if (!w.any_advanced) {
       Ref done(call_helper("assign", {target, value}));
       return 0;

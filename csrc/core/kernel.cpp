@@ -10,8 +10,14 @@
 namespace rl {
 namespace {
 
-struct KernelEntry { Kernel fn = nullptr; int level = -1; };
-struct FunctionEntry { Function fn = nullptr; int level = -1; };
+struct KernelEntry {
+  Kernel fn = nullptr;
+  int level = -1;
+};
+struct FunctionEntry {
+  Function fn = nullptr;
+  int level = -1;
+};
 
 // Functions with static maps: registration runs before main, in no set order.
 auto& kernels() {
@@ -30,9 +36,12 @@ auto& functions() {
 int detect_level() {
 #if defined(__x86_64__)
   int level = 0;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c")) level = 1;
-  if (level && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd")) {
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c"))
+    level = 1;
+  if (level && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512cd")) {
     level = 2;
   }
   if (const char* cap = getenv("RUSHLIGHT_CPU_LEVEL")) level = std::min(level, atoi(cap));
@@ -105,7 +114,9 @@ static PyObject* call_function(PyObject* capsule, PyObject* const* args, Py_ssiz
 
 bool init_functions(PyObject* module) {
   for (auto& [name, entry] : functions()) {
-    PyMethodDef* def = new PyMethodDef{name.c_str(), reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(call_function)), METH_FASTCALL, nullptr};
+    PyMethodDef* def = new PyMethodDef{
+        name.c_str(), reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(call_function)),
+        METH_FASTCALL, nullptr};
     PyObject* capsule = PyCapsule_New(reinterpret_cast<void*>(entry.fn), nullptr, nullptr);
     PyObject* fn = capsule ? PyCFunction_New(def, capsule) : nullptr;
     Py_XDECREF(capsule);
@@ -118,11 +129,14 @@ bool init_functions(PyObject* module) {
 
 const char* Call::name() const { return op->spec->name.c_str(); }
 
-static const char* param_name(const Call& c, int i) { return PyUnicode_AsUTF8(c.op->spec->params[i]); }
+static const char* param_name(const Call& c, int i) {
+  return PyUnicode_AsUTF8(c.op->spec->params[i]);
+}
 
 const Array& Call::tensor(int i) const {
   if (!tensor_check(args[i])) {
-    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s", name(), param_name(*this, i), i + 1, Py_TYPE(args[i])->tp_name);
+    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s", name(),
+         param_name(*this, i), i + 1, Py_TYPE(args[i])->tp_name);
   }
   return as_tensor(args[i])->array;
 }
@@ -132,7 +146,8 @@ bool Call::is_tensor(int i) const { return tensor_check(args[i]); }
 std::vector<Array> Call::tensors(int i) const {
   PyObject* o = args[i];
   if (!PyList_Check(o) && !PyTuple_Check(o)) {
-    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be tuple of Tensors, not %s", name(), param_name(*this, i), i + 1, Py_TYPE(o)->tp_name);
+    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be tuple of Tensors, not %s",
+         name(), param_name(*this, i), i + 1, Py_TYPE(o)->tp_name);
   }
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   std::vector<Array> out;
@@ -140,7 +155,8 @@ std::vector<Array> Call::tensors(int i) const {
   for (Py_ssize_t k = 0; k < n; ++k) {
     PyObject* item = PySequence_Fast_GET_ITEM(o, k);
     if (!tensor_check(item)) {
-      fail(ErrorType::Type, "%s(): expected Tensor as element %zd in argument %d, but got %s", name(), k, i, Py_TYPE(item)->tp_name);
+      fail(ErrorType::Type, "%s(): expected Tensor as element %zd in argument %d, but got %s",
+           name(), k, i, Py_TYPE(item)->tp_name);
     }
     out.push_back(as_tensor(item)->array);
   }
@@ -159,7 +175,8 @@ int64_t integer(PyObject* o) {
     if (v == -1 && PyErr_Occurred()) throw PythonError();
     return v;
   }
-  if (PyFloat_Check(o)) fail(ErrorType::Type, "expected an integer, got a float (%s)", Py_TYPE(o)->tp_name);
+  if (PyFloat_Check(o))
+    fail(ErrorType::Type, "expected an integer, got a float (%s)", Py_TYPE(o)->tp_name);
   Ref index(PyNumber_Index(o));
   if (!index) throw PythonError();
   const int64_t v = PyLong_AsLongLong(index);
@@ -176,18 +193,21 @@ double number(PyObject* o) {
 }
 
 // Arguments of the wrong kind: the operator's name and the parameter's, then what was got.
-template <class F> static auto named(const Call& c, int i, const char* expected, F f) {
+template <class F>
+static auto named(const Call& c, int i, const char* expected, F f) {
   try {
     return f();
   } catch (const PythonError&) {
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
       PyErr_Clear();
-      fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be %s, not %s", c.name(), param_name(c, i), i + 1, expected, Py_TYPE(c.args[i])->tp_name);
+      fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be %s, not %s", c.name(),
+           param_name(c, i), i + 1, expected, Py_TYPE(c.args[i])->tp_name);
     }
     throw;
   } catch (const Error& e) {
     if (e.type != ErrorType::Type) throw;
-    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be %s, not %s", c.name(), param_name(c, i), i + 1, expected, Py_TYPE(c.args[i])->tp_name);
+    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be %s, not %s", c.name(),
+         param_name(c, i), i + 1, expected, Py_TYPE(c.args[i])->tp_name);
   }
 }
 
@@ -204,7 +224,8 @@ c128 Call::complex(int i) const {
     if (scalar_value(item, &s)) return {s.re, s.im};
   }
   if (!scalar_value(args[i], &s)) {
-    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Number, not %s", name(), param_name(*this, i), i + 1, Py_TYPE(args[i])->tp_name);
+    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Number, not %s", name(),
+         param_name(*this, i), i + 1, Py_TYPE(args[i])->tp_name);
   }
   return {s.re, s.im};
 }
@@ -215,14 +236,16 @@ IntList Call::ints(int i) const {
     if (PyList_Check(o) || PyTuple_Check(o)) {
       const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
       IntList out(static_cast<size_t>(n));
-      for (Py_ssize_t k = 0; k < n; ++k) out[static_cast<size_t>(k)] = rl::integer(PySequence_Fast_GET_ITEM(o, k));
+      for (Py_ssize_t k = 0; k < n; ++k)
+        out[static_cast<size_t>(k)] = rl::integer(PySequence_Fast_GET_ITEM(o, k));
       return out;
     }
     if (!PyLong_Check(o) && !PyIndex_Check(o)) {
       Ref tuple(PySequence_Tuple(o));
       if (!tuple) throw PythonError();
       IntList out;
-      for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(tuple.p); ++k) out.push_back(rl::integer(PyTuple_GET_ITEM(tuple.p, k)));
+      for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(tuple.p); ++k)
+        out.push_back(rl::integer(PyTuple_GET_ITEM(tuple.p, k)));
       return out;
     }
     return {rl::integer(o)};
@@ -233,7 +256,8 @@ IntList Call::ints(int i, int count) const {
   IntList out = ints(i);
   if (out.size() == 1) out.resize(static_cast<size_t>(count), out[0]);
   if (out.size() != static_cast<size_t>(count)) {
-    fail(ErrorType::Runtime, "%s: argument '%s' must be a single int or a list of %d ints, got %zu", name(), param_name(*this, i), count, out.size());
+    fail(ErrorType::Runtime, "%s: argument '%s' must be a single int or a list of %d ints, got %zu",
+         name(), param_name(*this, i), count, out.size());
   }
   return out;
 }
@@ -241,7 +265,9 @@ IntList Call::ints(int i, int count) const {
 std::string_view Call::string(int i) const {
   Py_ssize_t n;
   const char* text = PyUnicode_Check(args[i]) ? PyUnicode_AsUTF8AndSize(args[i], &n) : nullptr;
-  if (!text) fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be str, not %s", name(), param_name(*this, i), i + 1, Py_TYPE(args[i])->tp_name);
+  if (!text)
+    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be str, not %s", name(),
+         param_name(*this, i), i + 1, Py_TYPE(args[i])->tp_name);
   return {text, static_cast<size_t>(n)};
 }
 
@@ -250,7 +276,9 @@ std::optional<DType> Call::dtype(int i) const {
   return dtype_of_object(args[i]);
 }
 
-int Call::dim(int i, int ndim) const { return static_cast<int>(wrap_dim(name(), integer(i), ndim)); }
+int Call::dim(int i, int ndim) const {
+  return static_cast<int>(wrap_dim(name(), integer(i), ndim));
+}
 
 IntList Call::dims(int i, int ndim) const {
   IntList out;
@@ -262,7 +290,9 @@ IntList Call::dims(int i, int ndim) const {
   uint64_t seen = 0;
   for (int64_t& d : out) {
     d = wrap_dim(name(), d, ndim);
-    if (seen >> d & 1) fail(ErrorType::Runtime, "%s: dim %lld appears multiple times in the list of dims", name(), static_cast<long long>(d));
+    if (seen >> d & 1)
+      fail(ErrorType::Runtime, "%s: dim %lld appears multiple times in the list of dims", name(),
+           static_cast<long long>(d));
     seen |= uint64_t{1} << d;
   }
   if (ndim == 0) out.clear();

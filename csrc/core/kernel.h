@@ -43,11 +43,11 @@ class Call {
   // Everything else.
   bool none(int i) const { return args[i] == Py_None; }
   bool boolean(int i) const;
-  int64_t integer(int i) const;   // accepts anything with __index__, 0-d integer tensors too
-  double real(int i) const;       // accepts numbers and 0-d tensors
+  int64_t integer(int i) const;  // accepts anything with __index__, 0-d integer tensors too
+  double real(int i) const;      // accepts numbers and 0-d tensors
   c128 complex(int i) const;
-  IntList ints(int i) const;              // list, tuple, Size, or one int (one-element list)
-  IntList ints(int i, int count) const;   // one int repeats `count` times; other lengths raise
+  IntList ints(int i) const;             // list, tuple, Size, or one int (one-element list)
+  IntList ints(int i, int count) const;  // one int repeats `count` times; other lengths raise
   std::string_view string(int i) const;
   std::optional<DType> dtype(int i) const;  // nullopt for None
   int dim(int i, int ndim) const;           // wrapped; IndexError when out of range
@@ -55,8 +55,10 @@ class Call {
 
   // The outcome: one or more results, or `same()`: the first argument itself is returned.
   void result(Array a) {
-    if (count_++ == 0) first_ = std::move(a);
-    else rest_.push_back(std::move(a));
+    if (count_++ == 0)
+      first_ = std::move(a);
+    else
+      rest_.push_back(std::move(a));
   }
   void same() { same_ = true; }
   int result_count() const { return count_; }
@@ -85,17 +87,20 @@ int cpu_level();
 struct KernelRegistrar {
   KernelRegistrar(const char* name, int level, Kernel fn) { register_kernel(name, level, fn); }
 };
-#define RL_KERNEL(name)                                                             \
-  static void kernel_##name(::rl::Call& call);                                      \
+#define RL_KERNEL(name)                                                                \
+  static void kernel_##name(::rl::Call& call);                                         \
   static const ::rl::KernelRegistrar registrar_##name(#name, RL_LEVEL, kernel_##name); \
   static void kernel_##name(::rl::Call& call)
 
 // C functions that are not operators (fused optimizers, ...): `_C.<name>(*args)`.
 using Function = PyObject* (*)(PyObject* const* args, Py_ssize_t nargs);  // may throw
-struct FunctionRegistrar { FunctionRegistrar(const char* name, int level, Function fn); };
-#define RL_FUNCTION(name)                                                                   \
-  static PyObject* function_##name(PyObject* const* args, Py_ssize_t nargs);                \
-  static const ::rl::FunctionRegistrar function_registrar_##name(#name, RL_LEVEL, function_##name); \
+struct FunctionRegistrar {
+  FunctionRegistrar(const char* name, int level, Function fn);
+};
+#define RL_FUNCTION(name)                                                          \
+  static PyObject* function_##name(PyObject* const* args, Py_ssize_t nargs);       \
+  static const ::rl::FunctionRegistrar function_registrar_##name(#name, RL_LEVEL,  \
+                                                                 function_##name); \
   static PyObject* function_##name(PyObject* const* args, Py_ssize_t nargs)
 
 // -- pointwise loops ------------------------------------------------------------------------
@@ -114,11 +119,11 @@ struct LoopRegistrar {
 };
 
 // -- Python objects to values, usable in RL_FUNCTION too ---------------------------------------
-const Array& array_of(PyObject* tensor);   // TypeError when it is not a tensor
+const Array& array_of(PyObject* tensor);  // TypeError when it is not a tensor
 bool is_tensor(PyObject* o);
-PyObject* wrap(Array a);                   // new reference: a plain Tensor without history
+PyObject* wrap(Array a);  // new reference: a plain Tensor without history
 void bump_version(const Array& a);
-double number(PyObject* o);                // float from a Python number or 0-d tensor
+double number(PyObject* o);  // float from a Python number or 0-d tensor
 int64_t integer(PyObject* o);
 
 }  // namespace rl

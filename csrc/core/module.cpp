@@ -4,15 +4,29 @@
 
 namespace rl {
 bool init_functions(PyObject* module);
+bool init_layer(PyObject* module);
 bool init_python(PyObject* module);
+bool init_memory(PyObject* module);
+bool init_settings(PyObject* module);
 }  // namespace rl
 
 PyMODINIT_FUNC PyInit__C() {
-  static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "rushlight._C", "The compiled core of rushlight.", -1, nullptr, nullptr, nullptr, nullptr, nullptr};
+  static PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                                   "rushlight._C",
+                                   "The compiled core of rushlight.",
+                                   -1,
+                                   nullptr,
+                                   nullptr,
+                                   nullptr,
+                                   nullptr,
+                                   nullptr};
   PyObject* m = PyModule_Create(&definition);
   if (!m) return nullptr;
   using namespace rl;
-  if (init_dtypes(m) && init_tensor(m) && init_op(m) && init_nodes(m) && init_engine(m) && init_python(m) && init_functions(m) && init_generator(m)) return m;
+  if (init_dtypes(m) && init_tensor(m) && init_op(m) && init_nodes(m) && init_saved(m) &&
+      init_engine(m) && init_python(m) && init_memory(m) && init_settings(m) && init_functions(m) &&
+      init_generator(m) && init_layer(m))
+    return m;
   Py_DECREF(m);
   return nullptr;
 }

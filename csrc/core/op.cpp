@@ -1,30 +1,23 @@
 // The gate: every operator call binds, runs and (if some input requires grad) records here.
 #include "op.h"
 
-#include <structmember.h>
-
-#include <memory>
-#include <unordered_map>
-
 #include "autograd.h"
 
 namespace rl {
 
-PyTypeObject* OpType;
 thread_local Modes modes __attribute__((tls_model("initial-exec")));
-Op* g_slots[64];
 
 namespace {
 
-std::unordered_map<std::string, Op*> g_ops;
-PyObject *g_out_name, *g_input_name, *g_self_name, *g_dim_name, *g_axis_name, *g_keepdim_name, *g_keepdims_name, *g_other_name, *g_x2_name, *g_x_name;
+PyObject *g_out_name, *g_input_name, *g_self_name, *g_dim_name, *g_axis_name, *g_keepdim_name,
+    *g_keepdims_name, *g_other_name, *g_x2_name, *g_x_name;
 
 // -- binding ----------------------------------------------------------------------------------
 
 struct Bound {
   PyObject* values[kMaxParams];
-  PyObject* out = nullptr;   // borrowed
-  Ref packed;                // the tuple made of spread-out ints
+  PyObject* out = nullptr;  // borrowed
+  Ref packed;               // the tuple made of spread-out ints
 };
 
 int param_index(const OpSpec& s, PyObject* name) {
@@ -36,10 +29,14 @@ int param_index(const OpSpec& s, PyObject* name) {
   }
   // NumPy's spellings, which PyTorch accepts.
   PyObject* own = nullptr;
-  if (!PyUnicode_Compare(name, g_axis_name)) own = g_dim_name;
-  else if (!PyUnicode_Compare(name, g_keepdims_name)) own = g_keepdim_name;
-  else if (!PyUnicode_Compare(name, g_self_name) || !PyUnicode_Compare(name, g_x_name)) own = g_input_name;
-  else if (!PyUnicode_Compare(name, g_x2_name)) own = g_other_name;
+  if (!PyUnicode_Compare(name, g_axis_name))
+    own = g_dim_name;
+  else if (!PyUnicode_Compare(name, g_keepdims_name))
+    own = g_keepdim_name;
+  else if (!PyUnicode_Compare(name, g_self_name) || !PyUnicode_Compare(name, g_x_name))
+    own = g_input_name;
+  else if (!PyUnicode_Compare(name, g_x2_name))
+    own = g_other_name;
   if (own) {
     for (int i = 0; i < s.nparams; ++i) {
       if (s.params[i] == own) return i;
@@ -51,15 +48,18 @@ int param_index(const OpSpec& s, PyObject* name) {
 void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Bound& b) {
   std::fill(b.values, b.values + s.nparams, nullptr);
   Py_ssize_t given = n;
-  if (s.varargs >= 0 && n > s.varargs + 1 && (PyLong_Check(args[s.varargs]) || tensor_check(args[s.varargs]))) {
+  if (s.varargs >= 0 && n > s.varargs + 1 &&
+      (PyLong_Check(args[s.varargs]) || tensor_check(args[s.varargs]))) {
     b.packed = Ref(checked(PyTuple_New(n - s.varargs)));
-    for (Py_ssize_t i = s.varargs; i < n; ++i) PyTuple_SET_ITEM(b.packed.p, i - s.varargs, Py_NewRef(args[i]));
+    for (Py_ssize_t i = s.varargs; i < n; ++i)
+      PyTuple_SET_ITEM(b.packed.p, i - s.varargs, Py_NewRef(args[i]));
     given = s.varargs + 1;
     b.values[s.varargs] = b.packed;
     for (int i = 0; i < s.varargs; ++i) b.values[i] = args[i];
   } else {
     if (n > s.npositional) {
-      fail(ErrorType::Type, "%s() takes from %d to %d positional arguments but %zd were given", s.name.c_str(), 0, s.npositional, n);
+      fail(ErrorType::Type, "%s() takes from %d to %d positional arguments but %zd were given",
+           s.name.c_str(), 0, s.npositional, n);
     }
     for (Py_ssize_t i = 0; i < n; ++i) b.values[i] = args[i];
   }
@@ -73,15 +73,20 @@ void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwname
           if (args[n + k] != Py_None) b.out = args[n + k];
           continue;
         }
-        fail(ErrorType::Type, "%s() got an unexpected keyword argument '%s'", s.name.c_str(), PyUnicode_AsUTF8(name));
+        fail(ErrorType::Type, "%s() got an unexpected keyword argument '%s'", s.name.c_str(),
+             PyUnicode_AsUTF8(name));
       }
-      if (b.values[i]) fail(ErrorType::Type, "%s() got multiple values for argument '%s'", s.name.c_str(), PyUnicode_AsUTF8(name));
+      if (b.values[i])
+        fail(ErrorType::Type, "%s() got multiple values for argument '%s'", s.name.c_str(),
+             PyUnicode_AsUTF8(name));
       b.values[i] = args[n + k];
     }
   }
   for (int i = 0; i < s.nparams; ++i) {
     if (b.values[i]) continue;
-    if (!s.defaults[i]) fail(ErrorType::Type, "%s() missing 1 required positional arguments: \"%s\"", s.name.c_str(), PyUnicode_AsUTF8(s.params[i]));
+    if (!s.defaults[i])
+      fail(ErrorType::Type, "%s() missing 1 required positional arguments: \"%s\"", s.name.c_str(),
+           PyUnicode_AsUTF8(s.params[i]));
     b.values[i] = s.defaults[i];
   }
 }
@@ -116,7 +121,9 @@ PyObject* interpret(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
   return PyObject_CallMethod(interpreter, "process", "OOO", self, tuple.p, kwargs.p);
 }
 
-bool foreign_subclass(PyObject* o) { return !exact_tensor(o) && PyType_IsSubtype(Py_TYPE(o), TensorType); }
+bool foreign_subclass(PyObject* o) {
+  return !exact_tensor(o) && PyType_IsSubtype(Py_TYPE(o), TensorType);
+}
 
 bool any_subclass(PyObject* const* values, int n) {
   for (int i = 0; i < n; ++i) {
@@ -142,7 +149,8 @@ void run_reference(Op* op, PyObject* const* values, Call& call) {
     call.result(as_tensor(got)->array);
     return;
   }
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(got.p); ++i) call.result(array_of(PyTuple_GET_ITEM(got.p, i)));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(got.p); ++i)
+    call.result(array_of(PyTuple_GET_ITEM(got.p, i)));
 }
 
 Tensor* wrap_output(Op* op, Array a, PyObject* const* values, bool multi) {
@@ -168,7 +176,8 @@ PyObject* pack_outputs(const OpSpec& s, Tensor** outputs, int n) {
   if (s.outputs == Outputs::One) return as_object(outputs[0]);
   PyObject* tuple;
   if (s.outputs == Outputs::Named && s.return_type) {
-    tuple = reinterpret_cast<PyTypeObject*>(s.return_type)->tp_alloc(reinterpret_cast<PyTypeObject*>(s.return_type), n);
+    tuple = reinterpret_cast<PyTypeObject*>(s.return_type)
+                ->tp_alloc(reinterpret_cast<PyTypeObject*>(s.return_type), n);
   } else {
     tuple = PyTuple_New(n);
   }
@@ -179,19 +188,26 @@ PyObject* pack_outputs(const OpSpec& s, Tensor** outputs, int n) {
 
 // Results into tensors the caller gave: resized when they are empty or of the wrong shape.
 void store_out(const OpSpec& s, PyObject* given, const Array& a) {
-  if (!tensor_check(given)) fail(ErrorType::Type, "%s(): argument 'out' must be Tensor, not %s", s.name.c_str(), Py_TYPE(given)->tp_name);
+  if (!tensor_check(given))
+    fail(ErrorType::Type, "%s(): argument 'out' must be Tensor, not %s", s.name.c_str(),
+         Py_TYPE(given)->tp_name);
   Tensor* out = as_tensor(given);
   if (!can_cast(a.dtype(), out->array.dtype())) {
-    fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s", dtype_scalar_name(a.dtype()), dtype_scalar_name(out->array.dtype()));
+    fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s",
+         dtype_scalar_name(a.dtype()), dtype_scalar_name(out->array.dtype()));
   }
   if (!out->array.same_shape(a)) {
     if (out->array.numel()) {
       if (PyErr_WarnFormat(PyExc_UserWarning, 1,
-                           "An output with one or more elements was resized since it had shape %s, which does not match the required "
-                           "output shape %s. This behavior is deprecated, and in a future PyTorch release outputs will not be resized "
-                           "unless they have zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero "
+                           "An output with one or more elements was resized since it had shape %s, "
+                           "which does not match the required "
+                           "output shape %s. This behavior is deprecated, and in a future PyTorch "
+                           "release outputs will not be resized "
+                           "unless they have zero elements. You can explicitly reuse an out tensor "
+                           "t by resizing it, inplace, to zero "
                            "elements with t.resize_(0).",
-                           shape_text(out->array.shape()).c_str(), shape_text(a.shape()).c_str()) < 0) {
+                           shape_text(out->array.shape()).c_str(),
+                           shape_text(a.shape()).c_str()) < 0) {
         throw PythonError();
       }
     }
@@ -209,8 +225,12 @@ PyObject* call_with_out(Op* op, Call& call, PyObject* out) {
     store_out(s, out, call.output(0));
     return Py_NewRef(out);
   }
-  if (!PyTuple_Check(out) && !PyList_Check(out)) fail(ErrorType::Type, "%s(): argument 'out' must be tuple of Tensors, not %s", s.name.c_str(), Py_TYPE(out)->tp_name);
-  if (PySequence_Fast_GET_SIZE(out) != n) fail(ErrorType::Type, "%s(): expected a tuple of %d elements in argument 'out', got %zd", s.name.c_str(), n, PySequence_Fast_GET_SIZE(out));
+  if (!PyTuple_Check(out) && !PyList_Check(out))
+    fail(ErrorType::Type, "%s(): argument 'out' must be tuple of Tensors, not %s", s.name.c_str(),
+         Py_TYPE(out)->tp_name);
+  if (PySequence_Fast_GET_SIZE(out) != n)
+    fail(ErrorType::Type, "%s(): expected a tuple of %d elements in argument 'out', got %zd",
+         s.name.c_str(), n, PySequence_Fast_GET_SIZE(out));
   Tensor* outputs[8];
   for (int i = 0; i < n; ++i) {
     PyObject* o = PySequence_Fast_GET_ITEM(out, i);
@@ -222,7 +242,9 @@ PyObject* call_with_out(Op* op, Call& call, PyObject* out) {
 
 PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
   const OpSpec& s = *op->spec;
-  if (!tensor_check(values[0])) fail(ErrorType::Type, "%s_(): argument 'input' (position 1) must be Tensor, not %s", s.name.c_str(), Py_TYPE(values[0])->tp_name);
+  if (!tensor_check(values[0]))
+    fail(ErrorType::Type, "%s_(): argument 'input' (position 1) must be Tensor, not %s",
+         s.name.c_str(), Py_TYPE(values[0])->tp_name);
   Tensor* target = as_tensor(values[0]);
   check_inplace(target);
   Recording recording;
@@ -232,17 +254,22 @@ PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
   if (s.pointwise && s.loops) {
     run_pointwise(s, values, &target->array);
   } else {
-    if (s.kernel) s.kernel(call);
-    else run_reference(op, values, call);
+    if (s.kernel)
+      s.kernel(call);
+    else
+      run_reference(op, values, call);
     if (call.result_count()) {
       const Array& a = call.output(0);
       if (!can_cast(a.dtype(), target->array.dtype())) {
-        fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s", dtype_scalar_name(a.dtype()), dtype_scalar_name(target->array.dtype()));
+        fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s",
+             dtype_scalar_name(a.dtype()), dtype_scalar_name(target->array.dtype()));
       }
       if (!a.same_shape(target->array)) {
-        fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s", shape_text(target->array.shape()).c_str(), shape_text(a.shape()).c_str());
+        fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s",
+             shape_text(target->array.shape()).c_str(), shape_text(a.shape()).c_str());
       }
-      if (a.storage() != target->array.storage() || a.offset() != target->array.offset()) copy_into(target->array, a);
+      if (a.storage() != target->array.storage() || a.offset() != target->array.offset())
+        copy_into(target->array, a);
     }
   }
   if (!(target->flags & kNoVersion)) bump_version(target->array);
@@ -256,10 +283,14 @@ PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
 PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
   const OpSpec& s = *op->spec;
   uint32_t computes = 0;
-  const bool record = modes.grad && !s.differentiable.empty() && wants_recording(s, values, &computes);
+  const bool record =
+      modes.grad && !s.differentiable.empty() && wants_recording(s, values, &computes);
   if (op->inplace) return call_inplace(op, values, record ? computes : 0);
   if (out && record) {
-    fail(ErrorType::Runtime, "%s(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.", s.name.c_str());
+    fail(ErrorType::Runtime,
+         "%s(): functions with out=... arguments don't support automatic differentiation, but one "
+         "of the arguments requires grad.",
+         s.name.c_str());
   }
   Call call(op, values, s.nparams);
   if (s.pointwise && s.loops) {
@@ -284,7 +315,8 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
     return as_object(t);
   }
   std::vector<Tensor*> outputs(static_cast<size_t>(n));
-  for (int i = 0; i < n; ++i) outputs[static_cast<size_t>(i)] = wrap_output(op, std::move(call.output(i)), values, true);
+  for (int i = 0; i < n; ++i)
+    outputs[static_cast<size_t>(i)] = wrap_output(op, std::move(call.output(i)), values, true);
   Ref packed(pack_outputs(s, outputs.data(), n));
   if (record) {
     Recording recording;
@@ -294,219 +326,7 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
   return packed.release();
 }
 
-PyObject* op_repr(PyObject* self) {
-  Op* op = reinterpret_cast<Op*>(self);
-  return PyUnicode_FromFormat("<built-in method %s%s of rushlight>", op->spec->name.c_str(), op->inplace ? "_" : "");
-}
-PyObject* op_get(PyObject* self, PyObject* instance, PyObject*) {
-  return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
-}
-void op_dealloc(PyObject* self) {
-  Op* op = reinterpret_cast<Op*>(self);
-  PyTypeObject* type = Py_TYPE(self);
-  Py_CLEAR(op->dict);
-  PyObject_Free(self);
-  Py_DECREF(type);
-}
-PyObject* op_name(PyObject* self, void*) {
-  Op* op = reinterpret_cast<Op*>(self);
-  return PyUnicode_FromFormat("%s%s", op->spec->name.c_str(), op->inplace ? "_" : "");
-}
-PyObject* op_is_inplace(PyObject* self, void*) { return PyBool_FromLong(reinterpret_cast<Op*>(self)->inplace); }
-PyObject* op_is_view(PyObject* self, void*) { return PyBool_FromLong(reinterpret_cast<Op*>(self)->spec->view); }
-PyObject* op_has_kernel(PyObject* self, void*) {
-  const OpSpec* s = reinterpret_cast<Op*>(self)->spec;
-  return PyBool_FromLong(s->kernel || s->loops);
-}
-PyObject* op_reduce(PyObject* self, PyObject*) {
-  PyObject* module = PyImport_ImportModule("rushlight._C");
-  PyObject* fn = module ? PyObject_GetAttrString(module, "op_by_name") : nullptr;
-  Py_XDECREF(module);
-  Op* op = reinterpret_cast<Op*>(self);
-  return fn ? Py_BuildValue("N(sO)", fn, op->spec->name.c_str(), op->inplace ? Py_True : Py_False) : nullptr;
-}
-
-// -- making -------------------------------------------------------------------------------------
-
-PyObject* attr(PyObject* o, const char* name) { return checked(PyObject_GetAttrString(o, name)); }
-
-int int_attr(PyObject* o, const char* name) {
-  Ref v(attr(o, name));
-  const long n = PyLong_AsLong(v);
-  if (n == -1 && PyErr_Occurred()) throw PythonError();
-  return static_cast<int>(n);
-}
-
-void read_gradients(OpSpec& s, PyObject* d) {
-  Ref differentiable(attr(d, "differentiable")), grads(attr(d, "grads")), slots(attr(d, "slots"));
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(differentiable.p); ++i) {
-    s.differentiable.push_back(static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(differentiable.p, i))));
-  }
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(grads.p); ++i) {  // (function, ((source, slot), ...))
-    PyObject* entry = PyTuple_GET_ITEM(grads.p, i);
-    GradFn g;
-    g.fn = Py_NewRef(PyTuple_GET_ITEM(entry, 0));
-    PyObject* list = PyTuple_GET_ITEM(entry, 1);
-    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(list); ++k) {
-      int source, slot;
-      if (!PyArg_ParseTuple(PyTuple_GET_ITEM(list, k), "ii", &source, &slot)) throw PythonError();
-      g.args.push_back({static_cast<Source>(source), slot});
-    }
-    s.grads.push_back(std::move(g));
-  }
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(slots.p); ++i) {
-    int kind, index;
-    unsigned users;
-    if (!PyArg_ParseTuple(PyTuple_GET_ITEM(slots.p, i), "iiI", &kind, &index, &users)) throw PythonError();
-    s.slots.push_back({static_cast<SavedKind>(kind), index, users});
-  }
-  s.joint = int_attr(d, "joint");
-}
-
-PyObject* op_object(OpSpec* spec, bool inplace) {
-  Op* op = PyObject_New(Op, OpType);
-  if (!op) throw PythonError();
-  op->vectorcall = op_vectorcall;
-  op->spec = spec;
-  op->dict = nullptr;
-  op->inplace = inplace;
-  return as_object(op);
-}
-
-// make_op(declaration): an object with the attributes read here (see rushlight/op.py).
-PyObject* make_op(PyObject*, PyObject* d) {
-  try {
-    auto spec = std::make_unique<OpSpec>();
-    OpSpec& s = *spec;
-    Ref name(attr(d, "name")), params(attr(d, "params")), defaults(attr(d, "defaults")), kernel(attr(d, "kernel")), node(attr(d, "node"));
-    s.name = PyUnicode_AsUTF8(name);
-    s.name_object = Py_NewRef(name);
-    s.nparams = static_cast<int>(PyTuple_GET_SIZE(params.p));
-    if (s.nparams > kMaxParams) fail(ErrorType::Type, "op %s: at most %d parameters, got %d", s.name.c_str(), kMaxParams, s.nparams);
-    for (int i = 0; i < s.nparams; ++i) {
-      s.params[i] = Py_NewRef(PyTuple_GET_ITEM(params.p, i));
-      PyUnicode_InternInPlace(&s.params[i]);
-      PyObject* v = PyTuple_GET_ITEM(defaults.p, i);
-      s.defaults[i] = v == Py_NotImplemented ? nullptr : Py_NewRef(v);
-    }
-    s.npositional = int_attr(d, "npositional");
-    s.varargs = int_attr(d, "varargs");
-    s.pointwise = int_attr(d, "pointwise");
-    s.numbers = static_cast<uint32_t>(int_attr(d, "numbers"));
-    s.promote = static_cast<Promote>(int_attr(d, "promote"));
-    s.view = int_attr(d, "view");
-    s.outputs = static_cast<Outputs>(int_attr(d, "outputs"));
-    Ref return_type(attr(d, "return_type"));
-    if (return_type != Py_None) s.return_type = Py_NewRef(return_type);
-    s.grad_outputs = int_attr(d, "grad_outputs");
-    std::string names = PyUnicode_AsUTF8(node);  // "SumBackward0", or "SumBackward0 SumBackward1"
-    for (int form = 0; form < 3 && !names.empty(); ++form) {
-      const size_t space = names.find(' ');
-      s.node_names[form] = names.substr(0, space);
-      names = space == std::string::npos ? "" : names.substr(space + 1);
-    }
-    s.forward = attr(d, "forward");
-    if (s.pointwise) s.loops = find_loops(PyUnicode_AsUTF8(kernel));
-    if (!s.loops) s.kernel = find_kernel(PyUnicode_AsUTF8(kernel));
-    read_gradients(s, d);
-    OpSpec* kept = spec.release();
-    PyObject* op = op_object(kept, false);
-    g_ops[kept->name] = reinterpret_cast<Op*>(Py_NewRef(op));
-    return op;
-  } catch (...) {
-    translate_exception();
-    return nullptr;
-  }
-}
-
-PyObject* inplace_form(PyObject*, PyObject* op) {
-  try {
-    if (Py_TYPE(op) != OpType) fail(ErrorType::Type, "inplace_form: expected an operator, got %s", Py_TYPE(op)->tp_name);
-    return op_object(reinterpret_cast<Op*>(op)->spec, true);
-  } catch (...) {
-    translate_exception();
-    return nullptr;
-  }
-}
-
-PyObject* set_slot(PyObject*, PyObject* args) {
-  const char* dunder;
-  PyObject* op;
-  if (!PyArg_ParseTuple(args, "sO!", &dunder, OpType, &op)) return nullptr;
-  const int i = slot_index(dunder);
-  if (i < 0) {
-    PyErr_Format(PyExc_ValueError, "set_slot: no number slot is named %s", dunder);
-    return nullptr;
-  }
-  g_slots[i] = reinterpret_cast<Op*>(Py_NewRef(op));
-  Py_RETURN_NONE;
-}
-
-PyObject* op_by_name(PyObject*, PyObject* args) {
-  const char* name;
-  int inplace = 0;
-  if (!PyArg_ParseTuple(args, "s|p", &name, &inplace)) return nullptr;
-  try {
-    Op* op = find_op(name);
-    return inplace ? op_object(op->spec, true) : Py_NewRef(as_object(op));
-  } catch (...) {
-    translate_exception();
-    return nullptr;
-  }
-}
-
-PyObject* push_interpreter(PyObject*, PyObject* o) {
-  PyObject* list = modes.interpreters ? PyList_GetSlice(modes.interpreters, 0, PyList_GET_SIZE(modes.interpreters)) : PyList_New(0);
-  if (!list || PyList_Append(list, o) < 0) return nullptr;
-  modes.interpreters = list;  // the stack owns it; pop drops it
-  Py_RETURN_NONE;
-}
-PyObject* pop_interpreter(PyObject*, PyObject*) {
-  PyObject* list = modes.interpreters;
-  if (!list) {
-    PyErr_SetString(PyExc_RuntimeError, "pop_interpreter: no interpreter is active");
-    return nullptr;
-  }
-  const Py_ssize_t n = PyList_GET_SIZE(list);
-  PyObject* top = Py_NewRef(PyList_GET_ITEM(list, n - 1));
-  modes.interpreters = n > 1 ? PyList_GetSlice(list, 0, n - 1) : nullptr;
-  Py_DECREF(list);
-  return top;
-}
-PyObject* py_result_type(PyObject*, PyObject* const* args, Py_ssize_t n) {
-  try {
-    return Py_NewRef(dtype_object(result_type(args, static_cast<int>(n))));
-  } catch (...) {
-    translate_exception();
-    return nullptr;
-  }
-}
-
-// conj(x) costs nothing where it changes nothing: real tensors and real numbers.
-PyObject* conj(PyObject*, PyObject* x) {
-  if (PyFloat_Check(x) || PyLong_Check(x)) return Py_NewRef(x);
-  if (tensor_check(x) && !is_complex(as_tensor(x)->array.dtype())) return Py_NewRef(x);
-  return PyObject_CallMethod(x, tensor_check(x) ? "conj" : "conjugate", nullptr);
-}
-
-PyMethodDef module_functions[] = {
-    {"make_op", make_op, METH_O, nullptr},
-    {"inplace_form", inplace_form, METH_O, nullptr},
-    {"set_slot", set_slot, METH_VARARGS, nullptr},
-    {"op_by_name", op_by_name, METH_VARARGS, nullptr},
-    {"push_interpreter", push_interpreter, METH_O, nullptr},
-    {"pop_interpreter", pop_interpreter, METH_NOARGS, nullptr},
-    {"result_type", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(py_result_type)), METH_FASTCALL, nullptr},
-    {"conj", conj, METH_O, nullptr},
-    {nullptr, nullptr, 0, nullptr}};
-
 }  // namespace
-
-Op* find_op(const char* name) {
-  auto it = g_ops.find(name);
-  if (it == g_ops.end()) fail(ErrorType::Runtime, "rushlight: no operator is named %s", name);
-  return it->second;
-}
 
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   Op* op = reinterpret_cast<Op*>(self);
@@ -537,12 +357,13 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
 }
 
 // The call without looking at subclasses: what the default __torch_function__ ends in.
-static PyObject* call_plain(PyObject*, PyObject* const* args, Py_ssize_t n) {
+PyObject* call_plain(PyObject*, PyObject* const* args, Py_ssize_t n) {
   try {
     if (n != 3) fail(ErrorType::Type, "call_plain(op, args, kwargs)");
     Op* op = reinterpret_cast<Op*>(args[0]);
     const Py_ssize_t count = PyTuple_GET_SIZE(args[1]);
-    std::vector<PyObject*> values(&PyTuple_GET_ITEM(args[1], 0), &PyTuple_GET_ITEM(args[1], 0) + count);
+    std::vector<PyObject*> values(&PyTuple_GET_ITEM(args[1], 0),
+                                  &PyTuple_GET_ITEM(args[1], 0) + count);
     Ref names(checked(PyTuple_New(PyDict_GET_SIZE(args[2]))));
     PyObject *key, *value;
     Py_ssize_t at = 0, k = 0;
@@ -559,7 +380,7 @@ static PyObject* call_plain(PyObject*, PyObject* const* args, Py_ssize_t n) {
   }
 }
 
-bool init_op(PyObject* module) {
+void init_binding() {
   auto intern = [](const char* t) { return PyUnicode_InternFromString(t); };
   g_out_name = intern("out");
   g_input_name = intern("input");
@@ -571,30 +392,6 @@ bool init_op(PyObject* module) {
   g_other_name = intern("other");
   g_x2_name = intern("x2");
   g_x_name = intern("x");
-  static PyGetSetDef getset[] = {{"__name__", op_name, nullptr, nullptr, nullptr},
-                                 {"inplace", op_is_inplace, nullptr, nullptr, nullptr},
-                                 {"is_view", op_is_view, nullptr, nullptr, nullptr},
-                                 {"has_kernel", op_has_kernel, nullptr, nullptr, nullptr},
-                                 {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
-                                 {nullptr, nullptr, nullptr, nullptr, nullptr}};
-  static PyMethodDef methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
-  static PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Op, vectorcall), READONLY, nullptr},
-                                  {"__dictoffset__", T_PYSSIZET, offsetof(Op, dict), READONLY, nullptr},
-                                  {nullptr, 0, 0, 0, nullptr}};
-  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(op_dealloc)},
-                         {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-                         {Py_tp_descr_get, reinterpret_cast<void*>(op_get)},
-                         {Py_tp_repr, reinterpret_cast<void*>(op_repr)},
-                         {Py_tp_getset, getset},
-                         {Py_tp_members, members},
-                         {Py_tp_methods, methods},
-                         {0, nullptr}};
-  PyType_Spec spec = {"rushlight.Op", sizeof(Op), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
-  OpType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
-  static PyMethodDef plain = {"call_plain", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(call_plain)), METH_FASTCALL, nullptr};
-  return OpType && PyModule_AddObjectRef(module, "Op", as_object(OpType)) == 0 && PyModule_AddFunctions(module, module_functions) == 0 &&
-         PyModule_AddObject(module, "call_plain", PyCFunction_New(&plain, nullptr)) == 0;
 }
 
 }  // namespace rl

@@ -7,19 +7,33 @@ namespace rl {
 
 constexpr int kMaxParams = 24;
 
-struct Loop { LoopFn fn = nullptr; DType out = DType::F32; double cost = 0.3; };
-struct LoopTable { Loop by_dtype[kDTypes]; int level[kDTypes] = {}; };
+struct Loop {
+  LoopFn fn = nullptr;
+  DType out = DType::F32;
+  double cost = 0.3;
+};
+struct LoopTable {
+  Loop by_dtype[kDTypes];
+  int level[kDTypes] = {};
+};
 LoopTable* find_loops(std::string_view name);
 
 // Where one argument of a gradient function comes from.
 enum class Source : uint8_t { Gradient, Saved, Needs };
-struct GradArg { Source source; int slot; };
+struct GradArg {
+  Source source;
+  int slot;
+};
 struct GradFn {
   PyObject* fn = nullptr;
   std::vector<GradArg> args;
 };
 enum class SavedKind : uint8_t { Param, ParamShape, ParamDtype, Output };
-struct SavedSlot { SavedKind kind; int index; uint32_t users; };  // users: bit per gradient function
+struct SavedSlot {
+  SavedKind kind;
+  int index;
+  uint32_t users;
+};  // users: bit per gradient function
 
 enum class Outputs : uint8_t { One, Tuple, Named };
 enum class Promote : uint8_t { Same, Float };
@@ -33,9 +47,9 @@ struct OpSpec {
   int varargs = -1;
   Kernel kernel = nullptr;
   LoopTable* loops = nullptr;
-  PyObject* forward = nullptr;          // Python over NumPy arrays, when there is no kernel
+  PyObject* forward = nullptr;  // Python over NumPy arrays, when there is no kernel
   int pointwise = 0;
-  uint32_t numbers = ~0u;               // bit per operand that may be a Python number
+  uint32_t numbers = ~0u;  // bit per operand that may be a Python number
   Promote promote = Promote::Same;
   bool view = false;
   Outputs outputs = Outputs::One;
@@ -45,18 +59,17 @@ struct OpSpec {
   std::string node_names[3];
   PyTypeObject* node_types[3] = {};
   // Gradients: one function per differentiable parameter, or one joint function.
-  std::vector<int> differentiable;      // parameter indices
-  std::vector<GradFn> grads;            // parallel to differentiable, or a single joint one
+  std::vector<int> differentiable;  // parameter indices
+  std::vector<GradFn> grads;        // parallel to differentiable, or a single joint one
   bool joint = false;
-  int grad_outputs = 99;                // leading outputs that take gradients
+  int grad_outputs = 99;  // leading outputs that take gradients
   std::vector<SavedSlot> slots;
 };
 
 struct Op {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
-  OpSpec* spec;        // shared by the in-place form; lives for ever
-  PyObject* dict;      // __doc__, declaration class, ...
+  PyObject_HEAD vectorcallfunc vectorcall;
+  OpSpec* spec;    // shared by the in-place form; lives for ever
+  PyObject* dict;  // __doc__, declaration class, ...
   bool inplace;
 };
 extern PyTypeObject* OpType;
@@ -65,12 +78,18 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
 inline PyObject* call_op(Op* op, std::initializer_list<PyObject*> args) {
   return op_vectorcall(as_object(op), args.begin(), args.size(), nullptr);
 }
+PyObject* call_plain(PyObject* self, PyObject* const* args, Py_ssize_t n);  // (op, args, kwargs)
+void init_binding();
 Op* find_op(const char* name);  // an operator declared under that name; throws when absent
 
 // pointwise.cpp
 Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination);
 // What a Python number is as an operand.
-struct ScalarValue { Category category; int64_t i; double re, im; };
+struct ScalarValue {
+  Category category;
+  int64_t i;
+  double re, im;
+};
 bool scalar_value(PyObject* o, ScalarValue* out);  // false: not a number
 DType result_type(PyObject* const* args, int n);   // torch.result_type over tensors and numbers
 void store_scalar(const ScalarValue& s, DType t, char* out);

@@ -16,7 +16,8 @@ void set_num_threads(int n);
 
 // Runs f(begin, end) over [0, n), in threads when each gets at least `grain` items. A region
 // costs about 5 us, so choose grain such that grain items take 10 us or more.
-template <class F> void parallel_for(int64_t n, int64_t grain, F&& f) {
+template <class F>
+void parallel_for(int64_t n, int64_t grain, F&& f) {
   if (n <= 0) return;
   const int64_t most = grain > 0 ? n / grain : n;
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), most));
@@ -47,7 +48,9 @@ class NoGil {
   explicit NoGil(int64_t work, int64_t threshold = 50000) {
     if (work >= threshold) state_ = PyEval_SaveThread();
   }
-  ~NoGil() { if (state_) PyEval_RestoreThread(state_); }
+  ~NoGil() {
+    if (state_) PyEval_RestoreThread(state_);
+  }
   NoGil(const NoGil&) = delete;
   NoGil& operator=(const NoGil&) = delete;
 };

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "convert.h"
-#include "op.h"
+#include "promote.h"
 
 namespace rl {
 namespace {
@@ -22,47 +22,17 @@ struct Operand {
   ScalarValue scalar;
 };
 
-// PyTorch's three ranks: tensors with dims, 0-d tensors, Python numbers. A lower rank only matters
-// when its category is higher.
-struct ResultType {
-  DType dim = DType::Bool, zero = DType::Bool, number = DType::Bool;
-  bool has_dim = false, has_zero = false, has_number = false;
-
-  static void add(DType& slot, bool& has, DType t) {
-    slot = has ? promote(slot, t) : t;
-    has = true;
-  }
-  static DType combine(DType higher, bool has_higher, DType lower, bool has_lower) {
-    if (!has_lower) return higher;
-    if (!has_higher) return lower;
-    if (is_real(higher) && is_complex(lower)) return to_complex(higher);  // keeps its precision
-    if (category(lower) > category(higher)) return promote(higher, lower);
-    return higher;
-  }
-  void tensor(const Array& a) { a.ndim() ? add(dim, has_dim, a.dtype()) : add(zero, has_zero, a.dtype()); }
-  void scalar(const ScalarValue& s) {
-    static const DType kinds[4] = {DType::Bool, DType::I64, DType::F32, DType::C64};
-    DType t = kinds[static_cast<int>(s.category)];
-    if (s.category == Category::Real) t = default_dtype();
-    if (s.category == Category::Complex) t = to_complex(default_dtype());
-    add(number, has_number, t);
-  }
-  DType result() const {
-    return combine(dim, has_dim, combine(zero, has_zero, number, has_number), has_zero || has_number);
-  }
-};
-
 // Everything a chunk needs to know; lives on the stack of the call.
 struct Plan {
-  int n = 0;                      // operands, output first
+  int n = 0;  // operands, output first
   int ndim = 0;
-  int64_t sizes[kMaxDims];        // innermost last, coalesced
+  int64_t sizes[kMaxDims];                  // innermost last, coalesced
   int64_t strides[kMaxOperands][kMaxDims];  // bytes
   char* base[kMaxOperands];
-  bool direct[kMaxOperands];      // in linear order with the loop's dtype
-  bool splat[kMaxOperands];       // a number, or one element repeated: buffer filled once
-  ConvertFn load[kMaxOperands];   // storage dtype -> loop dtype (for the output: loop -> storage)
-  int item[kMaxOperands];         // bytes of the loop's dtype
+  bool direct[kMaxOperands];     // in linear order with the loop's dtype
+  bool splat[kMaxOperands];      // a number, or one element repeated: buffer filled once
+  ConvertFn load[kMaxOperands];  // storage dtype -> loop dtype (for the output: loop -> storage)
+  int item[kMaxOperands];        // bytes of the loop's dtype
   int64_t numel = 0;
   LoopFn fn;
   const double* params;
@@ -80,7 +50,8 @@ void splat_fill(char* buffer, const char* value, int item, int64_t n) {
 }
 
 // Walks the rows that [begin, begin + count) of the linear order touches: f(pointer, done, length).
-template <class F> void each_run(const Plan& p, int k, int64_t begin, int64_t count, F f) {
+template <class F>
+void each_run(const Plan& p, int k, int64_t begin, int64_t count, F f) {
   const int last = p.ndim - 1;
   const int64_t row = p.sizes[last];
   int64_t column = begin % row, rest = begin / row;
@@ -156,7 +127,8 @@ void run_range(const Plan& p, int64_t begin, int64_t end) {
             } else if (step == static_cast<int64_t>(sizeof(T))) {
               std::memcpy(out, src, static_cast<size_t>(length) * sizeof(T));
             } else {
-              for (int64_t j = 0; j < length; ++j) out[j] = *reinterpret_cast<const T*>(src + j * step);
+              for (int64_t j = 0; j < length; ++j)
+                out[j] = *reinterpret_cast<const T*>(src + j * step);
             }
           });
         });
@@ -204,7 +176,8 @@ void coalesce(Plan& p, Shape shape) {
     if (shape[d] != 1) order[n++] = d;
   }
   for (int i = 1; i < n; ++i) {  // insertion sort: nearly always in order already
-    for (int j = i; j > 0 && p.strides[0][order[j - 1]] < p.strides[0][order[j]]; --j) std::swap(order[j - 1], order[j]);
+    for (int j = i; j > 0 && p.strides[0][order[j - 1]] < p.strides[0][order[j]]; --j)
+      std::swap(order[j - 1], order[j]);
   }
   int64_t strides[kMaxOperands][kMaxDims];
   int m = 0;
@@ -240,7 +213,8 @@ bool linear(const Plan& p, int k, int item) {
 void execute(Plan& p, double cost) {
   const double work = static_cast<double>(p.numel) * cost;  // ns
   NoGil nogil(static_cast<int64_t>(work), 20000);
-  parallel_for(p.numel, std::max<int64_t>(static_cast<int64_t>(20000 / cost), 1), [&](int64_t a, int64_t b) { run_range(p, a, b); });
+  parallel_for(p.numel, std::max<int64_t>(static_cast<int64_t>(20000 / cost), 1),
+               [&](int64_t a, int64_t b) { run_range(p, a, b); });
 }
 
 // -- tiles ------------------------------------------------------------------------------------
@@ -251,7 +225,8 @@ constexpr int64_t kTileRows = 32, kTileCols = 256;
 
 bool transposed(const Plan& p, int k) {
   const int last = p.ndim - 1;
-  return p.strides[k][last] != p.item[k] && p.strides[k][last] != 0 && p.strides[k][last - 1] == p.item[k];
+  return p.strides[k][last] != p.item[k] && p.strides[k][last] != 0 &&
+         p.strides[k][last - 1] == p.item[k];
 }
 
 bool tileable(const Plan& p) {
@@ -260,8 +235,10 @@ bool tileable(const Plan& p) {
   for (int k = 1; k < p.n; ++k) {
     if (p.splat[k]) continue;
     if (p.load[k] || p.item[k] > 8) return false;
-    if (transposed(p, k)) any = true;
-    else if (p.strides[k][p.ndim - 1] != p.item[k]) return false;
+    if (transposed(p, k))
+      any = true;
+    else if (p.strides[k][p.ndim - 1] != p.item[k])
+      return false;
   }
   return any;
 }
@@ -279,14 +256,19 @@ void run_tiles(const Plan& p, char* const* base, int64_t begin, int64_t end) {
       const int64_t height = std::min(kTileRows, end - i);
       for (int k = 1; k < p.n; ++k) {
         if (p.splat[k] || !transposed(p, k)) continue;
-        find_transpose(p.item[k])(buffers[k], kTileCols * p.item[k], base[k] + i * p.item[k] + j * p.strides[k][last], p.strides[k][last], height, width);
+        find_transpose(p.item[k])(buffers[k], kTileCols * p.item[k],
+                                  base[k] + i * p.item[k] + j * p.strides[k][last],
+                                  p.strides[k][last], height, width);
       }
       for (int64_t r = 0; r < height; ++r) {
         char* args[kMaxOperands];
         for (int k = 0; k < p.n; ++k) {
-          if (p.splat[k]) args[k] = buffers[k];
-          else if (k && transposed(p, k)) args[k] = buffers[k] + r * kTileCols * p.item[k];
-          else args[k] = base[k] + (i + r) * p.strides[k][last - 1] + j * p.item[k];
+          if (p.splat[k])
+            args[k] = buffers[k];
+          else if (k && transposed(p, k))
+            args[k] = buffers[k] + r * kTileCols * p.item[k];
+          else
+            args[k] = base[k] + (i + r) * p.strides[k][last - 1] + j * p.item[k];
         }
         p.fn(args, width, p.params);
       }
@@ -297,7 +279,8 @@ void run_tiles(const Plan& p, char* const* base, int64_t begin, int64_t end) {
 void execute_tiles(const Plan& p, double cost) {
   const int outer = p.ndim - 2;
   const int64_t rows = p.sizes[outer], count = p.numel / p.sizes[p.ndim - 1];
-  const int64_t grain = static_cast<int64_t>(20000 / (cost * static_cast<double>(p.sizes[p.ndim - 1]))) + 1;
+  const int64_t grain =
+      static_cast<int64_t>(20000 / (cost * static_cast<double>(p.sizes[p.ndim - 1]))) + 1;
   NoGil nogil(p.numel, 20000);
   parallel_for(count, std::max(grain, kTileRows), [&](int64_t a, int64_t b) {
     while (a < b) {
@@ -321,99 +304,19 @@ void execute_tiles(const Plan& p, double cost) {
 // Two operands over the same storage but not element on element: writing one would spoil the other.
 bool conflicts(const Array& out, const Array& in) {
   if (out.storage() != in.storage()) return false;
-  if (out.offset() == in.offset() && out.same_shape(in) && std::equal(out.strides(), out.strides() + out.ndim(), in.strides()) && out.dtype() == in.dtype()) return false;
+  if (out.offset() == in.offset() && out.same_shape(in) &&
+      std::equal(out.strides(), out.strides() + out.ndim(), in.strides()) &&
+      out.dtype() == in.dtype())
+    return false;
   return true;
 }
 
 [[noreturn]] void not_implemented(const OpSpec& spec, DType t) {
-  fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", spec.name.c_str(), dtype_scalar_name(t));
+  fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", spec.name.c_str(),
+       dtype_scalar_name(t));
 }
 
 }  // namespace
-
-bool scalar_value(PyObject* o, ScalarValue* out) {
-  if (PyFloat_Check(o)) {
-    const double v = PyFloat_AS_DOUBLE(o);
-    *out = {Category::Real, 0, v, 0};
-    return true;
-  }
-  if (PyBool_Check(o)) {
-    *out = {Category::Bool, o == Py_True, o == Py_True ? 1.0 : 0.0, 0};
-    return true;
-  }
-  if (PyLong_Check(o)) {
-    int overflow;
-    const int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow) {
-      if (overflow > 0) {  // up to 2^64 - 1 wraps, as PyTorch's unsigned scalars do
-        const uint64_t u = PyLong_AsUnsignedLongLong(o);
-        if (!PyErr_Occurred()) {
-          *out = {Category::Integer, static_cast<int64_t>(u), static_cast<double>(u), 0};
-          return true;
-        }
-        PyErr_Clear();
-      }
-      fail(ErrorType::Runtime, "Overflow when unpacking long long: a Python int is too large for int64");
-    }
-    *out = {Category::Integer, v, static_cast<double>(v), 0};
-    return true;
-  }
-  if (PyComplex_Check(o)) {
-    const Py_complex c = PyComplex_AsCComplex(o);
-    *out = {Category::Complex, 0, c.real, c.imag};
-    return true;
-  }
-  // NumPy's scalars: they have a dtype and turn into Python numbers through item().
-  if (tensor_check(o) || PyUnicode_Check(o) || !PyObject_HasAttrString(o, "dtype") || !PyObject_HasAttrString(o, "item") ||
-      (PySequence_Check(o) && PyObject_Size(o) >= 0)) {
-    PyErr_Clear();
-    return false;
-  }
-  PyErr_Clear();
-  Ref item(PyObject_CallMethod(o, "item", nullptr));
-  if (!item || Py_TYPE(item.p) == Py_TYPE(o)) {
-    PyErr_Clear();
-    return false;
-  }
-  return scalar_value(item, out);
-}
-
-void store_scalar(const ScalarValue& s, DType t, char* out) {
-  visit_all(t, [&](auto tag) {
-    using T = decltype(tag);
-    T v;
-    if constexpr (std::is_same_v<T, c64> || std::is_same_v<T, c128>) {
-      v = T(static_cast<typename T::value_type>(s.re), static_cast<typename T::value_type>(s.im));
-    } else if constexpr (std::is_same_v<T, bool>) {
-      v = s.re != 0 || s.im != 0;
-    } else if constexpr (std::is_integral_v<T>) {
-      if (s.category == Category::Integer) {
-        // As in PyTorch, a negative number wraps in an unsigned type but nothing else overflows.
-        const bool fits = std::is_same_v<T, uint8_t> ? s.i >= -255 && s.i <= 255 : static_cast<int64_t>(static_cast<T>(s.i)) == s.i;
-        if (!fits) fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", dtype_name(t));
-        v = static_cast<T>(s.i);
-      } else {
-        v = s.category == Category::Bool ? static_cast<T>(s.i) : static_cast<T>(static_cast<int64_t>(s.re));
-      }
-    } else if constexpr (std::is_same_v<T, double>) {
-      v = s.re;
-    } else {
-      v = T(static_cast<float>(s.re));
-    }
-    std::memcpy(out, &v, sizeof v);
-  });
-}
-
-DType result_type(PyObject* const* args, int n) {
-  ResultType r;
-  for (int k = 0; k < n; ++k) {
-    ScalarValue s;
-    if (tensor_check(args[k])) r.tensor(as_tensor(args[k])->array);
-    else if (scalar_value(args[k], &s)) r.scalar(s);
-    else fail(ErrorType::Type, "result_type: expected Tensor or Number, got %s", Py_TYPE(args[k])->tp_name);
-  }
-  return r.result();
-}
 
 static double param_value(const OpSpec& spec, PyObject* o, int i) {
   if (o == Py_None) return NAN;
@@ -425,7 +328,8 @@ static double param_value(const OpSpec& spec, PyObject* o, int i) {
     PyErr_Clear();
   } catch (const Error&) {
   }
-  fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Number, not %s", spec.name.c_str(), PyUnicode_AsUTF8(spec.params[i]), i + 1, Py_TYPE(o)->tp_name);
+  fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Number, not %s",
+       spec.name.c_str(), PyUnicode_AsUTF8(spec.params[i]), i + 1, Py_TYPE(o)->tp_name);
 }
 
 Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination) {
@@ -449,12 +353,15 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     } else if ((spec.numbers >> k & 1) && scalar_value(o, &ops[k].scalar)) {
       kind.scalar(ops[k].scalar);
     } else {
-      fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s", spec.name.c_str(), PyUnicode_AsUTF8(spec.params[k]), k + 1, Py_TYPE(o)->tp_name);
+      fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s",
+           spec.name.c_str(), PyUnicode_AsUTF8(spec.params[k]), k + 1, Py_TYPE(o)->tp_name);
     }
   }
   if (!first) {
-    fail(ErrorType::Type, "%s() received an invalid combination of arguments: argument '%s' (position 1) must be Tensor, not %s", spec.name.c_str(),
-         PyUnicode_AsUTF8(spec.params[0]), Py_TYPE(args[0])->tp_name);
+    fail(ErrorType::Type,
+         "%s() received an invalid combination of arguments: argument '%s' (position 1) must be "
+         "Tensor, not %s",
+         spec.name.c_str(), PyUnicode_AsUTF8(spec.params[0]), Py_TYPE(args[0])->tp_name);
   }
   DType compute = kind.result();
   if (spec.promote == Promote::Float && is_integral(compute)) compute = default_dtype();
@@ -485,10 +392,12 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
 
   // The usual case: one shape, one dtype, contiguous.
   if (uniform && first && first->dtype() == compute &&
-      (!destination || (destination->contiguous() && destination->dtype() == loop->out && destination->same_shape(*first)))) {
+      (!destination || (destination->contiguous() && destination->dtype() == loop->out &&
+                        destination->same_shape(*first)))) {
     bool aliased = false;
     if (destination) {
-      for (int k = 0; k < nin; ++k) aliased = aliased || (ops[k].array && conflicts(*destination, *ops[k].array));
+      for (int k = 0; k < nin; ++k)
+        aliased = aliased || (ops[k].array && conflicts(*destination, *ops[k].array));
     }
     if (!aliased && result == loop->out) {
       Array fresh;
@@ -526,20 +435,26 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
   std::vector<int64_t> shape;
   for (int k = 0; k < nin; ++k) {
     if (!ops[k].array) continue;
-    shape = ops[k].array == first ? std::vector<int64_t>(first->shape().begin(), first->shape().end())
-                                  : broadcast_shapes(spec.name.c_str(), shape, ops[k].array->shape());
+    shape = ops[k].array == first
+                ? std::vector<int64_t>(first->shape().begin(), first->shape().end())
+                : broadcast_shapes(spec.name.c_str(), shape, ops[k].array->shape());
   }
   Array fresh;
   if (destination) {
-    if (!std::equal(shape.begin(), shape.end(), destination->sizes(), destination->sizes() + destination->ndim())) {
-      fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s", shape_text(destination->shape()).c_str(), shape_text(shape).c_str());
+    if (!std::equal(shape.begin(), shape.end(), destination->sizes(),
+                    destination->sizes() + destination->ndim())) {
+      fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s",
+           shape_text(destination->shape()).c_str(), shape_text(shape).c_str());
     }
     if (!can_cast(result, destination->dtype())) {
-      fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s", dtype_scalar_name(result), dtype_scalar_name(destination->dtype()));
+      fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s",
+           dtype_scalar_name(result), dtype_scalar_name(destination->dtype()));
     }
-    for (int d = 0; d < destination->ndim(); ++d) {
+    for (int d = 0; destination->numel() && d < destination->ndim(); ++d) {
       if (destination->sizes()[d] > 1 && destination->strides()[d] == 0) {
-        fail(ErrorType::Runtime, "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.");
+        fail(ErrorType::Runtime,
+             "unsupported operation: more than one element of the written-to tensor refers to a "
+             "single memory location. Please clone() the tensor before performing the operation.");
       }
     }
     result = destination->dtype();
@@ -548,9 +463,12 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     const Array* model = nullptr;
     for (int k = 0; k < nin && !model; ++k) {
       const Array* a = ops[k].array;
-      if (a && a->ndim() == static_cast<int>(shape.size()) && std::equal(shape.begin(), shape.end(), a->sizes())) model = a;
+      if (a && a->ndim() == static_cast<int>(shape.size()) &&
+          std::equal(shape.begin(), shape.end(), a->sizes()))
+        model = a;
     }
-    fresh = model && !model->contiguous() ? Array::empty_like(*model, result) : Array::empty(result, shape);
+    fresh = model && !model->contiguous() ? Array::empty_like(*model, result)
+                                          : Array::empty(result, shape);
   }
   const Array& out = destination ? *destination : fresh;
   p.numel = out.numel();
@@ -572,8 +490,10 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     }
     if (a->numel() == 1) {  // a 0-d tensor is a number whose value is in memory
       p.splat[k] = true;
-      if (a->dtype() == compute) std::memcpy(p.scalars[k], a->bytes(), static_cast<size_t>(p.item[k]));
-      else convert(compute, p.scalars[k], a->dtype(), a->bytes(), 1);
+      if (a->dtype() == compute)
+        std::memcpy(p.scalars[k], a->bytes(), static_cast<size_t>(p.item[k]));
+      else
+        convert(compute, p.scalars[k], a->dtype(), a->bytes(), 1);
       std::fill(p.strides[k], p.strides[k] + shape.size(), 0);
       p.base[k] = p.scalars[k];
       continue;
@@ -587,8 +507,10 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
   for (int k = 0; k < p.n; ++k) p.direct[k] = !p.splat[k] && !p.load[k] && linear(p, k, p.item[k]);
   bool converts = false;
   for (int k = 0; k < p.n; ++k) converts = converts || (!p.splat[k] && !p.direct[k]);
-  if (p.numel >= 4096 && tileable(p)) execute_tiles(p, loop->cost + 0.3);
-  else execute(p, loop->cost + (converts ? 0.3 : 0));
+  if (p.numel >= 4096 && tileable(p))
+    execute_tiles(p, loop->cost + 0.3);
+  else
+    execute(p, loop->cost + (converts ? 0.3 : 0));
   return fresh;
 }
 

@@ -11,11 +11,14 @@ Array zeros(DType t, Shape shape) {
   return a;
 }
 
-int64_t resolve(int64_t i, int64_t size) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); }
+int64_t resolve(int64_t i, int64_t size) {
+  return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size);
+}
 
 int64_t checked_index(const Call& call, int64_t i, int64_t size) {
   if (i < -size || i >= size) {
-    fail(ErrorType::Index, "%s(): index %lld out of range for tensor of size %lld", call.name(), static_cast<long long>(i), static_cast<long long>(size));
+    fail(ErrorType::Index, "%s(): index %lld out of range for tensor of size %lld", call.name(),
+         static_cast<long long>(i), static_cast<long long>(size));
   }
   return i < 0 ? i + size : i;
 }
@@ -50,7 +53,8 @@ RL_KERNEL(reshape) {
 RL_KERNEL(flatten) {
   const Array& x = call.tensor(0);
   const int start = call.dim(1, x.ndim()), end = call.dim(2, x.ndim());
-  if (start > end) fail(ErrorType::Runtime, "flatten() has invalid args: start_dim cannot come after end_dim");
+  if (start > end)
+    fail(ErrorType::Runtime, "flatten() has invalid args: start_dim cannot come after end_dim");
   if (x.ndim() == 0) {
     const int64_t one[1] = {1};
     call.result(x.reshape(Shape(one, 1)));
@@ -72,14 +76,20 @@ RL_KERNEL(transpose) {
 }
 RL_KERNEL(t) {
   const Array& x = call.tensor(0);
-  if (x.ndim() > 2) fail(ErrorType::Runtime, "t() expects a tensor with <= 2 dimensions, but self is %dD", x.ndim());
+  if (x.ndim() > 2)
+    fail(ErrorType::Runtime, "t() expects a tensor with <= 2 dimensions, but self is %dD",
+         x.ndim());
   call.result(x.ndim() == 2 ? x.transpose(0, 1) : x);
 }
 RL_KERNEL(permute) {
   const Array& x = call.tensor(0);
   IntList order = call.ints(1);
   if (static_cast<int>(order.size()) != x.ndim()) {
-    fail(ErrorType::Runtime, "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = %d is not equal to len(dims) = %zu", x.ndim(), order.size());
+    fail(ErrorType::Runtime,
+         "permute(sparse_coo): number of dimensions in the tensor input does not match the length "
+         "of the desired ordering of dimensions i.e. input.dim() = %d is not equal to len(dims) = "
+         "%zu",
+         x.ndim(), order.size());
   }
   uint64_t seen = 0;
   for (int64_t& d : order) {
@@ -104,7 +114,9 @@ RL_KERNEL(squeeze) {
   uint64_t drop = 0;
   for (int64_t d : dims) {
     d = wrap_dim("squeeze", d, x.ndim());
-    if (drop >> d & 1) fail(ErrorType::Runtime, "dim %lld appears multiple times in the list of dims", static_cast<long long>(d));
+    if (drop >> d & 1)
+      fail(ErrorType::Runtime, "dim %lld appears multiple times in the list of dims",
+           static_cast<long long>(d));
     drop |= uint64_t{1} << d;
   }
   for (int d = 0; d < x.ndim(); ++d) {
@@ -132,14 +144,21 @@ RL_KERNEL(narrow) {
   const int64_t size = x.size(dim), length = call.integer(3);
   int64_t start = call.integer(2);
   if (length < 0) fail(ErrorType::Runtime, "narrow(): length must be non-negative.");
-  if (start < -size || start > size) fail(ErrorType::Index, "start out of range (expected to be in range of [-%lld, %lld], but got %lld)", static_cast<long long>(size), static_cast<long long>(size), static_cast<long long>(start));
+  if (start < -size || start > size)
+    fail(ErrorType::Index,
+         "start out of range (expected to be in range of [-%lld, %lld], but got %lld)",
+         static_cast<long long>(size), static_cast<long long>(size), static_cast<long long>(start));
   if (start < 0) start += size;
-  if (start > size - length) fail(ErrorType::Runtime, "start (%lld) + length (%lld) exceeds dimension size (%lld).", static_cast<long long>(start), static_cast<long long>(length), static_cast<long long>(size));
+  if (start > size - length)
+    fail(ErrorType::Runtime, "start (%lld) + length (%lld) exceeds dimension size (%lld).",
+         static_cast<long long>(start), static_cast<long long>(length),
+         static_cast<long long>(size));
   call.result(x.slice(dim, start, start + length, 1));
 }
 RL_KERNEL(as_strided) {
   const Array& x = call.tensor(0);
-  call.result(x.as_strided(call.ints(1), call.ints(2), call.none(3) ? x.offset() : call.integer(3)));
+  call.result(
+      x.as_strided(call.ints(1), call.ints(2), call.none(3) ? x.offset() : call.integer(3)));
 }
 RL_KERNEL(unfold) {
   const Array& x = call.tensor(0);
@@ -160,11 +179,18 @@ RL_KERNEL(split) {
     const IntList sizes = call.ints(1);
     int64_t total = 0;
     for (int64_t s : sizes) {
-      if (s < 0) fail(ErrorType::Runtime, "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=%s", shape_text(sizes).c_str());
+      if (s < 0)
+        fail(ErrorType::Runtime,
+             "split_with_sizes expects split_sizes have only non-negative entries, but got "
+             "split_sizes=%s",
+             shape_text(sizes).c_str());
       total += s;
     }
     if (total != size) {
-      fail(ErrorType::Runtime, "split_with_sizes expects split_sizes to sum exactly to %lld (input tensor's size at dimension %d), but got split_sizes=%s", static_cast<long long>(size), dim, shape_text(sizes).c_str());
+      fail(ErrorType::Runtime,
+           "split_with_sizes expects split_sizes to sum exactly to %lld (input tensor's size at "
+           "dimension %d), but got split_sizes=%s",
+           static_cast<long long>(size), dim, shape_text(sizes).c_str());
     }
     int64_t at = 0;
     for (int64_t s : sizes) {
@@ -174,41 +200,50 @@ RL_KERNEL(split) {
     return;
   }
   const int64_t step = call.integer(1);
-  if (step < 0 || (step == 0 && size != 0)) fail(ErrorType::Runtime, "split expects split_size be %s, but got split_size=%lld", step < 0 ? "non-negative" : "greater than 0", static_cast<long long>(step));
+  if (step < 0 || (step == 0 && size != 0))
+    fail(ErrorType::Runtime, "split expects split_size be %s, but got split_size=%lld",
+         step < 0 ? "non-negative" : "greater than 0", static_cast<long long>(step));
   if (size == 0) {
     call.result(x.slice(dim, 0, 0, 1));
     return;
   }
-  for (int64_t at = 0; at < size; at += step) call.result(x.slice(dim, at, std::min(at + step, size), 1));
+  for (int64_t at = 0; at < size; at += step)
+    call.result(x.slice(dim, at, std::min(at + step, size), 1));
 }
 RL_KERNEL(chunk) {
   const Array& x = call.tensor(0);
   const int64_t chunks = call.integer(1);
   if (x.ndim() == 0) fail(ErrorType::Runtime, "chunk expects at least a 1-dimensional tensor");
-  if (chunks <= 0) fail(ErrorType::Runtime, "chunk expects `chunks` to be greater than 0, got: %lld", static_cast<long long>(chunks));
+  if (chunks <= 0)
+    fail(ErrorType::Runtime, "chunk expects `chunks` to be greater than 0, got: %lld",
+         static_cast<long long>(chunks));
   const int dim = call.dim(2, x.ndim());
   const int64_t size = x.size(dim), step = (size + chunks - 1) / chunks;
   if (size == 0) {
     for (int64_t i = 0; i < chunks; ++i) call.result(x.slice(dim, 0, 0, 1));
     return;
   }
-  for (int64_t at = 0; at < size; at += step) call.result(x.slice(dim, at, std::min(at + step, size), 1));
+  for (int64_t at = 0; at < size; at += step)
+    call.result(x.slice(dim, at, std::min(at + step, size), 1));
 }
 RL_KERNEL(unbind) {
   const Array& x = call.tensor(0);
-  if (x.ndim() == 0) fail(ErrorType::Runtime, "Dimension specified as 0 but tensor has no dimensions");
+  if (x.ndim() == 0)
+    fail(ErrorType::Runtime, "Dimension specified as 0 but tensor has no dimensions");
   const int dim = call.dim(1, x.ndim());
   for (int64_t i = 0; i < x.size(dim); ++i) call.result(x.select(dim, i));
 }
 
-// -- gradients of views: zeros with the gradient in the viewed place ---------------------------------
+// -- gradients of views: zeros with the gradient in the viewed place
+// ---------------------------------
 
 RL_KERNEL(select_backward) {
   const Array& g = call.tensor(0);
   const IntList shape = call.ints(1);
   const int dim = call.dim(2, static_cast<int>(shape.size()));
   Array out = zeros(g.dtype(), shape);
-  copy_into(out.select(dim, checked_index(call, call.integer(3), shape[static_cast<size_t>(dim)])), g);
+  copy_into(out.select(dim, checked_index(call, call.integer(3), shape[static_cast<size_t>(dim)])),
+            g);
   call.result(std::move(out));
 }
 RL_KERNEL(slice_backward) {
@@ -232,8 +267,10 @@ RL_KERNEL(diagonal_backward) {
 
 RL_KERNEL(contiguous) {
   const Array& x = call.tensor(0);
-  if (x.contiguous()) call.same();
-  else call.result(x.contiguous_copy());
+  if (x.contiguous())
+    call.same();
+  else
+    call.result(x.contiguous_copy());
 }
 RL_KERNEL(clone) {
   const Array& x = call.tensor(0);
@@ -257,7 +294,8 @@ RL_KERNEL(copy) {
   // Checks that src broadcasts to x, and names both shapes if not.
   const auto shape = broadcast_shapes("copy_", x.shape(), src.shape());
   if (!std::equal(shape.begin(), shape.end(), x.sizes(), x.sizes() + x.ndim())) {
-    fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s", shape_text(x.shape()).c_str(), shape_text(shape).c_str());
+    fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s",
+         shape_text(x.shape()).c_str(), shape_text(shape).c_str());
   }
   if (call.destination) {
     const bool same = x.storage() == src.storage();
@@ -273,12 +311,17 @@ RL_KERNEL(fill) {
   Array out = call.destination ? *call.destination : Array::empty_like(x);
   if (call.is_tensor(1)) {
     const Array& value = call.tensor(1);
-    if (value.ndim() != 0) fail(ErrorType::Runtime, "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.", value.ndim());
+    if (value.ndim() != 0)
+      fail(ErrorType::Runtime,
+           "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.",
+           value.ndim());
     copy_into(out, value);
   } else if (PyLong_Check(call.args[1])) {
     fill(out, call.integer(1));
   } else if (PyComplex_Check(call.args[1])) {
-    if (!is_complex(x.dtype())) fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", dtype_name(x.dtype()));
+    if (!is_complex(x.dtype()))
+      fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow",
+           dtype_name(x.dtype()));
     fill(out, call.complex(1));
   } else {
     fill(out, call.real(1));

@@ -68,7 +68,8 @@ void trim(size_t keep) {
       size_t size = size_t{64} << b;
       if (b >= 2) {
         const int log = b / kSteps;
-        size = (size_t{1} << log) + static_cast<size_t>(b % kSteps) * std::max<size_t>((size_t{1} << log) / kSteps, 64);
+        size = (size_t{1} << log) +
+               static_cast<size_t>(b % kSteps) * std::max<size_t>((size_t{1} << log) / kSteps, 64);
       }
       free(g_bins[b].back());
       g_bins[b].pop_back();
@@ -81,7 +82,8 @@ void trim(size_t keep) {
 
 void* cpu_alloc(size_t nbytes) {
   if (nbytes > (size_t{1} << 46)) {
-    fail(ErrorType::Runtime, "DefaultCPUAllocator: can't allocate memory: you tried to allocate %zu bytes.", nbytes);
+    fail(ErrorType::Runtime,
+         "DefaultCPUAllocator: can't allocate memory: you tried to allocate %zu bytes.", nbytes);
   }
   size_t n;
   const int b = bin_of(nbytes, &n);
@@ -96,7 +98,9 @@ void* cpu_alloc(size_t nbytes) {
       trim(0);
       p = system_alloc(n);
     }
-    if (!p) fail(ErrorType::Runtime, "DefaultCPUAllocator: can't allocate memory: you tried to allocate %zu bytes.", nbytes);
+    if (!p)
+      fail(ErrorType::Runtime,
+           "DefaultCPUAllocator: can't allocate memory: you tried to allocate %zu bytes.", nbytes);
   }
   ++g_stats.allocations;
   g_stats.allocated += static_cast<int64_t>(n);
@@ -124,14 +128,24 @@ void cpu_reset_peak() { g_stats.peak = g_stats.allocated; }
 Storage* storage_new(size_t nbytes) {
   const size_t block = kHeader + nbytes;
   Storage* s = static_cast<Storage*>(cpu_alloc(block));
-  *s = Storage{1, reinterpret_cast<char*>(s) + kHeader, nbytes, 0, DeviceType::CPU, 0, true, false, nullptr, block};
+  *s = Storage{1,
+               reinterpret_cast<char*>(s) + kHeader,
+               nbytes,
+               0,
+               DeviceType::CPU,
+               0,
+               true,
+               false,
+               nullptr,
+               block};
   return s;
 }
 
 Storage* storage_foreign(void* data, size_t nbytes, PyObject* owner) {
   Storage* s = static_cast<Storage*>(cpu_alloc(kHeader));
   Py_XINCREF(owner);
-  *s = Storage{1, static_cast<char*>(data), nbytes, 0, DeviceType::CPU, 0, false, false, owner, kHeader};
+  *s = Storage{1,      static_cast<char*>(data), nbytes, 0, DeviceType::CPU, 0, false, false, owner,
+               kHeader};
   return s;
 }
 

@@ -17,13 +17,13 @@ struct Storage {
   int64_t refs;
   char* data;
   size_t nbytes;
-  uint32_t version;      // bumped by every in-place write
+  uint32_t version;  // bumped by every in-place write
   DeviceType device;
   uint8_t device_index;
-  bool inside;           // data lies in the same allocation, behind this header
-  bool shared;           // lives in memory shared between processes
-  PyObject* owner;       // keeps a foreign buffer alive (NumPy, DLPack, mmap); strong
-  size_t block;          // bytes asked for the allocation that holds this header
+  bool inside;      // data lies in the same allocation, behind this header
+  bool shared;      // lives in memory shared between processes
+  PyObject* owner;  // keeps a foreign buffer alive (NumPy, DLPack, mmap); strong
+  size_t block;     // bytes asked for the allocation that holds this header
 };
 
 Storage* storage_new(size_t nbytes);                                   // uninitialised
@@ -37,10 +37,17 @@ class StorageRef {
  public:
   StorageRef() = default;
   explicit StorageRef(Storage* s) : s_(s) {}  // takes over one reference
-  StorageRef(const StorageRef& o) : s_(o.s_) { if (s_) ++s_->refs; }
+  StorageRef(const StorageRef& o) : s_(o.s_) {
+    if (s_) ++s_->refs;
+  }
   StorageRef(StorageRef&& o) noexcept : s_(std::exchange(o.s_, nullptr)) {}
-  StorageRef& operator=(StorageRef o) noexcept { std::swap(s_, o.s_); return *this; }
-  ~StorageRef() { if (s_ && --s_->refs == 0) storage_free(s_); }
+  StorageRef& operator=(StorageRef o) noexcept {
+    std::swap(s_, o.s_);
+    return *this;
+  }
+  ~StorageRef() {
+    if (s_ && --s_->refs == 0) storage_free(s_);
+  }
   Storage* get() const { return s_; }
   Storage* operator->() const { return s_; }
   explicit operator bool() const { return s_ != nullptr; }
@@ -48,8 +55,8 @@ class StorageRef {
 };
 
 // The caching allocator: 64-byte aligned blocks in size bins, kept and reused.
-void* cpu_alloc(size_t nbytes);              // throws Error(Memory)
-void cpu_free(void* p, size_t nbytes);       // the same nbytes as asked
+void* cpu_alloc(size_t nbytes);         // throws Error(Memory)
+void cpu_free(void* p, size_t nbytes);  // the same nbytes as asked
 void cpu_empty_cache();
 struct MemoryStats {
   int64_t allocated, peak, cached, allocations, system_allocations;
@@ -58,7 +65,8 @@ MemoryStats cpu_memory_stats();
 void cpu_reset_peak();
 
 // Scratch memory for one kernel call, from the same pool. Make it while holding the GIL.
-template <class T> class Scratch {
+template <class T>
+class Scratch {
   T* p_;
   size_t bytes_;
 
@@ -66,7 +74,9 @@ template <class T> class Scratch {
   explicit Scratch(size_t n) : p_(nullptr), bytes_(n * sizeof(T)) {
     if (bytes_) p_ = static_cast<T*>(cpu_alloc(bytes_));
   }
-  ~Scratch() { if (p_) cpu_free(p_, bytes_); }
+  ~Scratch() {
+    if (p_) cpu_free(p_, bytes_);
+  }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   T* get() const { return p_; }

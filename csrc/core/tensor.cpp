@@ -65,8 +65,7 @@ void tensor_dealloc(Tensor* t) {
   PyObject_GC_UnTrack(t);
   if (t->weakrefs) PyObject_ClearWeakRefs(as_object(t));
   // A long chain of views or histories must not overflow the C stack.
-  Py_TRASHCAN_BEGIN(t, tensor_dealloc)
-  tensor_clear(t);
+  Py_TRASHCAN_BEGIN(t, tensor_dealloc) tensor_clear(t);
   delete t->extra;
   t->array.~Array();
   if (type == TensorType && g_free_count < kFreeMax) {
@@ -99,16 +98,9 @@ PyObject* tensor_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 
 // -- attributes -------------------------------------------------------------------------------
 
-template <class F> PyObject* guarded(F f) {
-  try {
-    return f();
-  } catch (...) {
-    translate_exception();
-    return nullptr;
-  }
+PyObject* get_shape(Tensor* t, void*) {
+  return guarded([&] { return size_object(t->array.shape()); });
 }
-
-PyObject* get_shape(Tensor* t, void*) { return guarded([&] { return size_object(t->array.shape()); }); }
 PyObject* get_dtype(Tensor* t, void*) { return Py_NewRef(dtype_object(t->array.dtype())); }
 PyObject* get_device(Tensor*, void*) { return Py_NewRef(g_cpu_device); }
 PyObject* get_ndim(Tensor* t, void*) { return PyLong_FromLong(t->array.ndim()); }
@@ -119,8 +111,10 @@ PyObject* get_grad(Tensor* t, void*) {
   if (t->grad) return Py_NewRef(t->grad);
   if (t->grad_fn && !(t->flags & kRetainsGrad)) {
     if (PyErr_WarnEx(PyExc_UserWarning,
-                     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
-                     "populated during autograd.backward(). Use .retain_grad() on it if you want its gradient.",
+                     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. "
+                     "Its .grad attribute won't be "
+                     "populated during autograd.backward(). Use .retain_grad() on it if you want "
+                     "its gradient.",
                      1) < 0) {
       return nullptr;
     }
@@ -147,7 +141,9 @@ PyObject* get_version(Tensor* t, void*) {
 }
 PyObject* get_data(Tensor* t, void*) {
   return guarded([&] {
-    Tensor* d = Py_TYPE(t) == TensorType || Py_TYPE(t) == ParameterType ? tensor_new(t->array) : tensor_new(t->array, Py_TYPE(t));
+    Tensor* d = Py_TYPE(t) == TensorType || Py_TYPE(t) == ParameterType
+                    ? tensor_new(t->array)
+                    : tensor_new(t->array, Py_TYPE(t));
     d->flags |= kNoVersion;
     return as_object(d);
   });
@@ -160,14 +156,18 @@ int set_requires_grad(Tensor* t, PyObject* value, void*) {
     if (grad_fn_of(t)) {
       if (wanted) return 0;
       fail(ErrorType::Runtime,
-           "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph that "
+           "you can only change requires_grad flags of leaf variables. If you want to use a "
+           "computed variable in a subgraph that "
            "doesn't require differentiation use var_no_grad = var.detach().");
     }
     if (wanted && !is_differentiable(t->array.dtype())) {
-      fail(ErrorType::Runtime, "only Tensors of floating point and complex dtype can require gradients, got %s", dtype_name(t->array.dtype()));
+      fail(ErrorType::Runtime,
+           "only Tensors of floating point and complex dtype can require gradients, got %s",
+           dtype_name(t->array.dtype()));
     }
     if (wanted && (t->flags & kInference) && !modes.inference) {
-      fail(ErrorType::Runtime, "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
+      fail(ErrorType::Runtime,
+           "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
     }
     t->requires_grad = wanted;
     return 0;
@@ -183,14 +183,19 @@ int set_grad(Tensor* t, PyObject* value, void*) {
       Py_CLEAR(t->grad);
       return 0;
     }
-    if (!tensor_check(value)) fail(ErrorType::Type, "assigned grad expected to be a Tensor or None but got grad of type \"%s\"", Py_TYPE(value)->tp_name);
+    if (!tensor_check(value))
+      fail(ErrorType::Type,
+           "assigned grad expected to be a Tensor or None but got grad of type \"%s\"",
+           Py_TYPE(value)->tp_name);
     if (value == as_object(t)) fail(ErrorType::Runtime, "can't assign Variable as its own grad");
     const Array &own = t->array, &given = as_tensor(value)->array;
     if (own.dtype() != given.dtype()) {
-      fail(ErrorType::Runtime, "assigned grad has data of a different type: got %s, expected %s", dtype_name(given.dtype()), dtype_name(own.dtype()));
+      fail(ErrorType::Runtime, "assigned grad has data of a different type: got %s, expected %s",
+           dtype_name(given.dtype()), dtype_name(own.dtype()));
     }
     if (!own.same_shape(given)) {
-      fail(ErrorType::Runtime, "assigned grad has data of a different size: got %s, expected %s", shape_text(given.shape()).c_str(), shape_text(own.shape()).c_str());
+      fail(ErrorType::Runtime, "assigned grad has data of a different size: got %s, expected %s",
+           shape_text(given.shape()).c_str(), shape_text(own.shape()).c_str());
     }
     tensor_track(t);
     Py_XSETREF(t->grad, Py_NewRef(value));
@@ -208,7 +213,8 @@ int set_data(Tensor* t, PyObject* value, void*) {
   }
   try {
     if (t->requires_grad && !is_differentiable(as_tensor(value)->array.dtype())) {
-      fail(ErrorType::Runtime, "data set to a tensor that requires gradients must be floating point or complex dtype");
+      fail(ErrorType::Runtime,
+           "data set to a tensor that requires gradients must be floating point or complex dtype");
     }
     t->array = as_tensor(value)->array;
     return 0;
@@ -232,15 +238,19 @@ PyGetSetDef tensor_getset[] = {
     {"dtype", (getter)get_dtype, nullptr, "Element type.", nullptr},
     {"device", (getter)get_device, nullptr, "Device that holds the elements.", nullptr},
     {"ndim", (getter)get_ndim, nullptr, "Number of dimensions.", nullptr},
-    {"requires_grad", (getter)get_requires_grad, (setter)set_requires_grad, "Whether gradients are wanted for this tensor.", nullptr},
+    {"requires_grad", (getter)get_requires_grad, (setter)set_requires_grad,
+     "Whether gradients are wanted for this tensor.", nullptr},
     {"grad", (getter)get_grad, (setter)set_grad, "Accumulated gradient, or None.", nullptr},
     {"_grad", (getter)get_grad, (setter)set_grad, nullptr, nullptr},
-    {"grad_fn", (getter)get_grad_fn, nullptr, "Node that made this tensor, or None for a leaf.", nullptr},
+    {"grad_fn", (getter)get_grad_fn, nullptr, "Node that made this tensor, or None for a leaf.",
+     nullptr},
     {"_grad_fn", (getter)get_grad_fn, (setter)set_grad_fn, nullptr, nullptr},
-    {"is_leaf", (getter)get_is_leaf, nullptr, "Whether no recorded operation made this tensor.", nullptr},
+    {"is_leaf", (getter)get_is_leaf, nullptr, "Whether no recorded operation made this tensor.",
+     nullptr},
     {"output_nr", (getter)get_output_nr, nullptr, nullptr, nullptr},
     {"_base", (getter)get_base, nullptr, "Tensor this one is a view of, or None.", nullptr},
-    {"_version", (getter)get_version, nullptr, "How many in-place writes the storage has seen.", nullptr},
+    {"_version", (getter)get_version, nullptr, "How many in-place writes the storage has seen.",
+     nullptr},
     {"data", (getter)get_data, (setter)set_data, "The same elements without history.", nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
@@ -252,10 +262,13 @@ PyMemberDef tensor_members[] = {
 
 // -- methods ----------------------------------------------------------------------------------
 
-PyObject* one_dim(const char* name, const Array& a, Shape values, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+PyObject* one_dim(const char* name, const Array& a, Shape values, PyObject* const* args,
+                  Py_ssize_t n, PyObject* kwnames) {
   PyObject* dim = n == 1 ? args[0] : kwnames && PyTuple_GET_SIZE(kwnames) == 1 ? args[n] : Py_None;
   if (dim == Py_None) return nullptr;
-  if (a.ndim() == 0) fail(ErrorType::Index, "%s: Dimension specified as %lld but tensor has no dimensions", name, static_cast<long long>(integer(dim)));
+  if (a.ndim() == 0)
+    fail(ErrorType::Index, "%s: Dimension specified as %lld but tensor has no dimensions", name,
+         static_cast<long long>(integer(dim)));
   return PyLong_FromLongLong(values[static_cast<size_t>(wrap_dim(name, integer(dim), a.ndim()))]);
 }
 
@@ -270,14 +283,16 @@ PyObject* m_stride(Tensor* t, PyObject* const* args, Py_ssize_t n, PyObject* kwn
     PyObject* one = one_dim("stride", t->array, t->array.stride_span(), args, n, kwnames);
     if (one || PyErr_Occurred()) return one;
     PyObject* out = checked(PyTuple_New(t->array.ndim()));
-    for (int d = 0; d < t->array.ndim(); ++d) PyTuple_SET_ITEM(out, d, PyLong_FromLongLong(t->array.stride(d)));
+    for (int d = 0; d < t->array.ndim(); ++d)
+      PyTuple_SET_ITEM(out, d, PyLong_FromLongLong(t->array.stride(d)));
     return out;
   });
 }
 PyObject* m_dim(Tensor* t, PyObject*) { return PyLong_FromLong(t->array.ndim()); }
 PyObject* m_numel(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.numel()); }
 PyObject* m_data_ptr(Tensor* t, PyObject*) {
-  return PyLong_FromUnsignedLongLong(t->array.numel() ? reinterpret_cast<uintptr_t>(t->array.bytes()) : 0);
+  return PyLong_FromUnsignedLongLong(
+      t->array.numel() ? reinterpret_cast<uintptr_t>(t->array.bytes()) : 0);
 }
 PyObject* m_storage_offset(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.offset()); }
 PyObject* m_element_size(Tensor* t, PyObject*) { return PyLong_FromLong(t->array.item()); }
@@ -287,18 +302,25 @@ PyObject* m_item(Tensor* t, PyObject*) {
 PyObject* m_tolist(Tensor* t, PyObject*) {
   return guarded([&] { return tolist_object(t->array); });
 }
-PyObject* m_is_floating_point(Tensor* t, PyObject*) { return PyBool_FromLong(is_real(t->array.dtype())); }
-PyObject* m_is_complex(Tensor* t, PyObject*) { return PyBool_FromLong(is_complex(t->array.dtype())); }
+PyObject* m_is_floating_point(Tensor* t, PyObject*) {
+  return PyBool_FromLong(is_real(t->array.dtype()));
+}
+PyObject* m_is_complex(Tensor* t, PyObject*) {
+  return PyBool_FromLong(is_complex(t->array.dtype()));
+}
 PyObject* m_is_inference(Tensor* t, PyObject*) { return PyBool_FromLong(t->flags & kInference); }
 PyObject* m_is_view(Tensor* t, PyObject*) { return PyBool_FromLong(t->base != nullptr); }
 PyObject* m_storage_id(Tensor* t, PyObject*) { return PyLong_FromVoidPtr(t->array.storage()); }
-PyObject* m_channels_last(Tensor* t, PyObject*) { return PyBool_FromLong(t->array.channels_last()); }
+PyObject* m_channels_last(Tensor* t, PyObject*) {
+  return PyBool_FromLong(t->array.channels_last());
+}
 PyObject* m_dense(Tensor* t, PyObject*) { return PyBool_FromLong(t->array.dense()); }
 PyObject* m_is_row_major(Tensor* t, PyObject*) { return PyBool_FromLong(t->array.contiguous()); }
 
 PyObject* m_detach(Tensor* t, PyObject*) {
   return guarded([&]() -> PyObject* {
-    if (modes.interpreters || !exact_tensor(as_object(t))) return call_helper("detach", {as_object(t)});
+    if (modes.interpreters || !exact_tensor(as_object(t)))
+      return call_helper("detach", {as_object(t)});
     Tensor* d = tensor_new(t->array);
     d->flags |= t->flags & (kInference | kNoVersion);
     return as_object(d);
@@ -327,7 +349,8 @@ PyObject* m_requires_grad_(Tensor* t, PyObject* const* args, Py_ssize_t n, PyObj
 }
 PyObject* m_retain_grad(Tensor* t, PyObject*) {
   return guarded([&]() -> PyObject* {
-    if (!needs_grad(t)) fail(ErrorType::Runtime, "can't retain_grad on Tensor that has requires_grad=False");
+    if (!needs_grad(t))
+      fail(ErrorType::Runtime, "can't retain_grad on Tensor that has requires_grad=False");
     if (grad_fn_of(t)) {
       t->flags |= kRetainsGrad;
       tensor_track(t);
@@ -343,10 +366,14 @@ PyObject* m_make_subclass(PyObject*, PyObject* args) {
   int requires_grad = 0;
   if (!PyArg_ParseTuple(args, "OO|p", &cls, &data, &requires_grad)) return nullptr;
   return guarded([&]() -> PyObject* {
-    if (!PyType_Check(cls) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), TensorType)) fail(ErrorType::Type, "cls must be a subclass of Tensor");
-    if (!tensor_check(data)) fail(ErrorType::Type, "_make_subclass(): argument 'data' must be Tensor, not %s", Py_TYPE(data)->tp_name);
+    if (!PyType_Check(cls) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), TensorType))
+      fail(ErrorType::Type, "cls must be a subclass of Tensor");
+    if (!tensor_check(data))
+      fail(ErrorType::Type, "_make_subclass(): argument 'data' must be Tensor, not %s",
+           Py_TYPE(data)->tp_name);
     if (requires_grad && !is_differentiable(as_tensor(data)->array.dtype())) {
-      fail(ErrorType::Runtime, "Only Tensors of floating point and complex dtype can require gradients");
+      fail(ErrorType::Runtime,
+           "Only Tensors of floating point and complex dtype can require gradients");
     }
     Tensor* t = tensor_new(as_tensor(data)->array, reinterpret_cast<PyTypeObject*>(cls));
     t->requires_grad = requires_grad;
@@ -355,7 +382,7 @@ PyObject* m_make_subclass(PyObject*, PyObject* args) {
 }
 
 // Hooks live in dicts owned by the tensor; Python's handle classes add and remove entries.
-PyObject* hook_dict(Tensor* t, PyObject* TensorExtra::*field) {
+PyObject* hook_dict(Tensor* t, PyObject* TensorExtra::* field) {
   return guarded([&] {
     TensorExtra* e = tensor_extra(t);
     if (!(e->*field)) e->*field = checked(PyDict_New());
@@ -368,7 +395,8 @@ PyObject* get_hooks(Tensor* t, void*) {
   return Py_NewRef(t->extra && t->extra->hooks ? t->extra->hooks : Py_None);
 }
 
-#define FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f)), METH_FASTCALL | METH_KEYWORDS
+#define FAST(f) \
+  reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f)), METH_FASTCALL | METH_KEYWORDS
 #define PLAIN(f) reinterpret_cast<PyCFunction>(f), METH_NOARGS
 PyMethodDef tensor_methods[] = {
     {"size", FAST(m_size), "Size of every dimension, or of one."},
@@ -400,106 +428,7 @@ PyMethodDef tensor_methods[] = {
     {"_post_hook_dict", PLAIN(m_post_hook_dict), nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
-// -- number slots -----------------------------------------------------------------------------
-
-enum Slot { kAdd, kSub, kMul, kTrueDiv, kFloorDiv, kMod, kPow, kMatmul, kAnd, kOr, kXor, kLshift, kRshift,
-            kNeg, kInvert, kAbs, kPos, kLt, kLe, kEq, kNe, kGt, kGe,
-            kIadd, kIsub, kImul, kItruediv, kIfloordiv, kImod, kIpow, kIand, kIor, kIxor, kIlshift, kIrshift, kSlots };
-const char* const kDunders[kSlots] = {
-    "__add__", "__sub__", "__mul__", "__truediv__", "__floordiv__", "__mod__", "__pow__", "__matmul__", "__and__", "__or__", "__xor__", "__lshift__", "__rshift__",
-    "__neg__", "__invert__", "__abs__", "__pos__", "__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__",
-    "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__", "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__"};
-
-bool operand(PyObject* o) {
-  if (exact_tensor(o) || PyFloat_CheckExact(o) || PyLong_CheckExact(o)) return true;
-  ScalarValue s;
-  return tensor_check(o) || scalar_value(o, &s);
-}
-
-template <int S> PyObject* binary_slot(PyObject* a, PyObject* b) {
-  Op* op = g_slots[S];
-  if (!op || !operand(a) || !operand(b)) Py_RETURN_NOTIMPLEMENTED;
-  PyObject* args[2] = {a, b};
-  return op_vectorcall(as_object(op), args, 2, nullptr);
-}
-template <int S> PyObject* ternary_slot(PyObject* a, PyObject* b, PyObject* mod) {
-  if (mod != Py_None) Py_RETURN_NOTIMPLEMENTED;
-  return binary_slot<S>(a, b);
-}
-template <int S> PyObject* unary_slot(PyObject* a) {
-  Op* op = g_slots[S];
-  if (!op) {
-    PyErr_Format(PyExc_TypeError, "bad operand type for %s", kDunders[S]);
-    return nullptr;
-  }
-  return op_vectorcall(as_object(op), &a, 1, nullptr);
-}
-PyObject* positive(PyObject* a) { return Py_NewRef(a); }
-
-PyObject* rich_compare(PyObject* a, PyObject* b, int how) {
-  static const int slots[6] = {kLt, kLe, kEq, kNe, kGt, kGe};
-  Op* op = g_slots[slots[how]];
-  if (!op || !operand(b)) Py_RETURN_NOTIMPLEMENTED;
-  PyObject* args[2] = {a, b};
-  return op_vectorcall(as_object(op), args, 2, nullptr);
-}
-
-const Array& single(Tensor* t, const char* what) {
-  if (t->array.numel() != 1) fail(ErrorType::Runtime, "a Tensor with %lld elements cannot be converted to %s", static_cast<long long>(t->array.numel()), what);
-  return t->array;
-}
-
-int truth(Tensor* t) {
-  try {
-    if (t->array.numel() != 1) {
-      fail(ErrorType::Runtime, "Boolean value of Tensor with %s is ambiguous", t->array.numel() ? "more than one value" : "no values");
-    }
-    Ref v(checked(item_object(t->array)));
-    return PyObject_IsTrue(v);
-  } catch (...) {
-    translate_exception();
-    return -1;
-  }
-}
-PyObject* to_float(Tensor* t) {
-  return guarded([&] {
-    Ref v(checked(item_object(single(t, "Scalar"))));
-    return PyNumber_Float(v);
-  });
-}
-PyObject* to_int(Tensor* t) {
-  return guarded([&] {
-    Ref v(checked(item_object(single(t, "Scalar"))));
-    return PyNumber_Long(v);
-  });
-}
-PyObject* to_index(Tensor* t) {
-  return guarded([&]() -> PyObject* {
-    if (t->array.numel() != 1 || !is_integral(t->array.dtype())) fail(ErrorType::Type, "only integer tensors of a single element can be converted to an index");
-    Ref v(checked(item_object(t->array)));
-    return PyNumber_Long(v);
-  });
-}
-Py_ssize_t length(Tensor* t) {
-  if (t->array.ndim() == 0) {
-    PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
-    return -1;
-  }
-  return t->array.size(0);
-}
-Py_hash_t identity_hash(PyObject* o) { return _Py_HashPointer(o); }
-
 }  // namespace
-
-PyObject* tensor_getitem(PyObject* self, PyObject* index);             // index.cpp
-int tensor_setitem(PyObject* self, PyObject* index, PyObject* value);
-
-int slot_index(std::string_view dunder) {
-  for (int i = 0; i < kSlots; ++i) {
-    if (dunder == kDunders[i]) return i;
-  }
-  return -1;
-}
 
 // -- making -----------------------------------------------------------------------------------
 
@@ -551,7 +480,8 @@ void bump_version(const Array& a) { ++a.storage()->version; }
 
 PyObject* helper(const char* name) {
   auto it = g_helpers.find(name);
-  if (it == g_helpers.end()) fail(ErrorType::Runtime, "rushlight: internal helper %s is not registered", name);
+  if (it == g_helpers.end())
+    fail(ErrorType::Runtime, "rushlight: internal helper %s is not registered", name);
   return it->second;
 }
 PyObject* call_helper(const char* name, std::initializer_list<PyObject*> args) {
@@ -582,30 +512,25 @@ static PyMethodDef module_functions[] = {
     {nullptr, nullptr, 0, nullptr}};
 
 bool init_tensor(PyObject* module) {
-  static PyGetSetDef more[] = {{"retains_grad", (getter)get_retains_grad, nullptr, nullptr, nullptr},
-                               {"_backward_hooks", (getter)get_hooks, nullptr, nullptr, nullptr}};
-#define SLOT(id, f) {id, reinterpret_cast<void*>(f)}
-  PyType_Slot slots[] = {
-      SLOT(Py_tp_new, tensor_tp_new), SLOT(Py_tp_dealloc, tensor_dealloc), SLOT(Py_tp_traverse, tensor_traverse),
-      SLOT(Py_tp_clear, tensor_clear), SLOT(Py_tp_getset, tensor_getset), SLOT(Py_tp_members, tensor_members),
-      SLOT(Py_tp_methods, tensor_methods), SLOT(Py_tp_richcompare, rich_compare), SLOT(Py_tp_hash, identity_hash),
-      SLOT(Py_nb_add, binary_slot<kAdd>), SLOT(Py_nb_subtract, binary_slot<kSub>), SLOT(Py_nb_multiply, binary_slot<kMul>),
-      SLOT(Py_nb_true_divide, binary_slot<kTrueDiv>), SLOT(Py_nb_floor_divide, binary_slot<kFloorDiv>),
-      SLOT(Py_nb_remainder, binary_slot<kMod>), SLOT(Py_nb_power, ternary_slot<kPow>),
-      SLOT(Py_nb_matrix_multiply, binary_slot<kMatmul>), SLOT(Py_nb_and, binary_slot<kAnd>), SLOT(Py_nb_or, binary_slot<kOr>),
-      SLOT(Py_nb_xor, binary_slot<kXor>), SLOT(Py_nb_lshift, binary_slot<kLshift>), SLOT(Py_nb_rshift, binary_slot<kRshift>),
-      SLOT(Py_nb_negative, unary_slot<kNeg>), SLOT(Py_nb_invert, unary_slot<kInvert>), SLOT(Py_nb_absolute, unary_slot<kAbs>),
-      SLOT(Py_nb_positive, positive), SLOT(Py_nb_bool, truth), SLOT(Py_nb_float, to_float), SLOT(Py_nb_int, to_int),
-      SLOT(Py_nb_index, to_index), SLOT(Py_nb_inplace_add, binary_slot<kIadd>), SLOT(Py_nb_inplace_subtract, binary_slot<kIsub>),
-      SLOT(Py_nb_inplace_multiply, binary_slot<kImul>), SLOT(Py_nb_inplace_true_divide, binary_slot<kItruediv>),
-      SLOT(Py_nb_inplace_floor_divide, binary_slot<kIfloordiv>), SLOT(Py_nb_inplace_remainder, binary_slot<kImod>),
-      SLOT(Py_nb_inplace_power, ternary_slot<kIpow>), SLOT(Py_nb_inplace_and, binary_slot<kIand>),
-      SLOT(Py_nb_inplace_or, binary_slot<kIor>), SLOT(Py_nb_inplace_xor, binary_slot<kIxor>),
-      SLOT(Py_nb_inplace_lshift, binary_slot<kIlshift>), SLOT(Py_nb_inplace_rshift, binary_slot<kIrshift>),
-      SLOT(Py_mp_length, length), SLOT(Py_mp_subscript, tensor_getitem), SLOT(Py_mp_ass_subscript, tensor_setitem),
-      {0, nullptr}};
+  static PyGetSetDef more[] = {
+      {"retains_grad", (getter)get_retains_grad, nullptr, nullptr, nullptr},
+      {"_backward_hooks", (getter)get_hooks, nullptr, nullptr, nullptr}};
+#define SLOT(id, f)                \
+  {                                \
+    id, reinterpret_cast<void*>(f) \
+  }
+  const PyType_Slot own[] = {
+      SLOT(Py_tp_new, tensor_tp_new),        SLOT(Py_tp_dealloc, tensor_dealloc),
+      SLOT(Py_tp_traverse, tensor_traverse), SLOT(Py_tp_clear, tensor_clear),
+      SLOT(Py_tp_getset, tensor_getset),     SLOT(Py_tp_members, tensor_members),
+      SLOT(Py_tp_methods, tensor_methods),
+  };
 #undef SLOT
-  PyType_Spec spec = {"rushlight.Tensor", sizeof(Tensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  std::vector<PyType_Slot> slots(std::begin(own), std::end(own));
+  add_number_slots(slots);
+  slots.push_back({0, nullptr});
+  PyType_Spec spec = {"rushlight.Tensor", sizeof(Tensor), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots.data()};
   TensorType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (!TensorType) return false;
   for (PyGetSetDef& d : more) {
@@ -613,7 +538,8 @@ bool init_tensor(PyObject* module) {
     if (!descr || PyObject_SetAttrString(as_object(TensorType), d.name, descr) < 0) return false;
     Py_DECREF(descr);
   }
-  return PyModule_AddObjectRef(module, "Tensor", as_object(TensorType)) == 0 && PyModule_AddFunctions(module, module_functions) == 0;
+  return PyModule_AddObjectRef(module, "Tensor", as_object(TensorType)) == 0 &&
+         PyModule_AddFunctions(module, module_functions) == 0;
 }
 
 }  // namespace rl

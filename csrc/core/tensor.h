@@ -11,31 +11,33 @@ struct Node;
 
 // What few tensors have.
 struct TensorExtra {
-  PyObject* hooks = nullptr;       // dict id -> callable, run on the gradient before it is used
-  PyObject* post_hooks = nullptr;  // dict id -> callable, run after a leaf's gradient is accumulated
-  Node* accumulator = nullptr;     // the leaf's AccumulateGrad node, borrowed: the node owns the tensor
+  PyObject* hooks = nullptr;  // dict id -> callable, run on the gradient before it is used
+  PyObject* post_hooks =
+      nullptr;  // dict id -> callable, run after a leaf's gradient is accumulated
+  Node* accumulator =
+      nullptr;  // the leaf's AccumulateGrad node, borrowed: the node owns the tensor
 };
 
 enum TensorFlag : uint8_t {
-  kInference = 1,     // made under inference_mode
-  kNoVersion = 2,     // made by .data: writes through it go unnoticed
+  kInference = 1,  // made under inference_mode
+  kNoVersion = 2,  // made by .data: writes through it go unnoticed
   kRetainsGrad = 4,
-  kQuietView = 8,     // a view made without recording: no history of its own
-  kTracked = 16,      // known to the garbage collector
-  kMultiView = 32,    // one of several views returned together (split, unbind, ...)
+  kQuietView = 8,   // a view made without recording: no history of its own
+  kTracked = 16,    // known to the garbage collector
+  kMultiView = 32,  // one of several views returned together (split, unbind, ...)
 };
 
 struct Tensor {
-  PyObject_HEAD
-  Array array;
+  PyObject_HEAD Array array;
   PyObject* grad;
   Node* grad_fn;
-  Tensor* base;       // the tensor this is a view of, never itself a view
+  Tensor* base;  // the tensor this is a view of, never itself a view
   PyObject* dict;
   PyObject* weakrefs;
   TensorExtra* extra;
   uint32_t output_nr;
-  uint32_t history;   // base: how often in-place writes replaced its history; view: as of which count
+  uint32_t
+      history;  // base: how often in-place writes replaced its history; view: as of which count
   bool requires_grad;
   uint8_t flags;
 };
@@ -45,45 +47,68 @@ extern PyTypeObject* ParameterType;  // set by nn; null until then
 extern PyTypeObject* SizeType;
 extern PyObject* g_cpu_device;
 
-inline bool exact_tensor(PyObject* o) { return Py_TYPE(o) == TensorType || Py_TYPE(o) == ParameterType; }
-inline bool tensor_check(PyObject* o) { return exact_tensor(o) || PyType_IsSubtype(Py_TYPE(o), TensorType); }
+inline bool exact_tensor(PyObject* o) {
+  return Py_TYPE(o) == TensorType || Py_TYPE(o) == ParameterType;
+}
+inline bool tensor_check(PyObject* o) {
+  return exact_tensor(o) || PyType_IsSubtype(Py_TYPE(o), TensorType);
+}
 inline Tensor* as_tensor(PyObject* o) { return reinterpret_cast<Tensor*>(o); }
 inline PyObject* as_object(void* o) { return reinterpret_cast<PyObject*>(o); }
 
-Tensor* tensor_new(Array a);                             // plain, untracked
-Tensor* tensor_new(Array a, PyTypeObject* type);         // of a subclass
-void tensor_track(Tensor* t);                            // before it gets references to other objects
+Tensor* tensor_new(Array a);                      // plain, untracked
+Tensor* tensor_new(Array a, PyTypeObject* type);  // of a subclass
+void tensor_track(Tensor* t);                     // before it gets references to other objects
 TensorExtra* tensor_extra(Tensor* t);
 
 // Whether the tensor's gradient is wanted, and where its gradient goes.
 bool needs_grad(Tensor* t);
-Node* grad_fn_of(Tensor* t);   // borrowed; brings a view's history up to date; null for a leaf
+Node* grad_fn_of(Tensor* t);  // borrowed; brings a view's history up to date; null for a leaf
 
 PyObject* size_object(Shape s);
-PyObject* dtype_object(DType t);            // borrowed
+PyObject* dtype_object(DType t);  // borrowed
 bool dtype_check(PyObject* o);
-DType dtype_of_object(PyObject* o);         // TypeError when it is none
+DType dtype_of_object(PyObject* o);  // TypeError when it is none
 
-PyObject* item_object(const Array& a);      // Python number of a one-element array
+PyObject* item_object(const Array& a);  // Python number of a one-element array
 PyObject* tolist_object(const Array& a);
 
 // Callables that Python registers for what the core needs rarely: helper("sum_to_size").
-PyObject* helper(const char* name);         // borrowed; throws when absent
-PyObject* call_helper(const char* name, std::initializer_list<PyObject*> args);  // new reference, throws
+PyObject* helper(const char* name);  // borrowed; throws when absent
+PyObject* call_helper(const char* name,
+                      std::initializer_list<PyObject*> args);  // new reference, throws
 
 struct Ref {  // owns one reference
   PyObject* p;
   explicit Ref(PyObject* o = nullptr) : p(o) {}
   Ref(Ref&& o) noexcept : p(std::exchange(o.p, nullptr)) {}
-  Ref& operator=(Ref&& o) noexcept { std::swap(p, o.p); return *this; }
+  Ref& operator=(Ref&& o) noexcept {
+    std::swap(p, o.p);
+    return *this;
+  }
   Ref(const Ref&) = delete;
   Ref& operator=(const Ref&) = delete;
   ~Ref() { Py_XDECREF(p); }
   PyObject* release() { return std::exchange(p, nullptr); }
   operator PyObject*() const { return p; }
 };
-inline PyObject* checked(PyObject* o) { if (!o) throw PythonError(); return o; }
+inline PyObject* checked(PyObject* o) {
+  if (!o) throw PythonError();
+  return o;
+}
 
+// Runs f, turning what it throws into a Python exception.
+template <class F>
+PyObject* guarded(F f) {
+  try {
+    return f();
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+void add_number_slots(std::vector<PyType_Slot>& slots);  // slots.cpp
 bool init_tensor(PyObject* module);
 bool init_dtypes(PyObject* module);
 

@@ -1,0 +1,283 @@
+// Operators as Python objects: made from a declaration, looked up, put into number slots.
+#include "autograd.h"
+
+#include <structmember.h>
+
+#include <memory>
+#include <unordered_map>
+
+namespace rl {
+
+PyTypeObject* OpType;
+Op* g_slots[64];
+
+namespace {
+
+std::unordered_map<std::string, Op*> g_ops;
+
+PyObject* op_repr(PyObject* self) {
+  Op* op = reinterpret_cast<Op*>(self);
+  return PyUnicode_FromFormat("<built-in method %s%s of rushlight>", op->spec->name.c_str(),
+                              op->inplace ? "_" : "");
+}
+PyObject* op_get(PyObject* self, PyObject* instance, PyObject*) {
+  return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
+}
+void op_dealloc(PyObject* self) {
+  Op* op = reinterpret_cast<Op*>(self);
+  PyTypeObject* type = Py_TYPE(self);
+  Py_CLEAR(op->dict);
+  PyObject_Free(self);
+  Py_DECREF(type);
+}
+PyObject* op_name(PyObject* self, void*) {
+  Op* op = reinterpret_cast<Op*>(self);
+  return PyUnicode_FromFormat("%s%s", op->spec->name.c_str(), op->inplace ? "_" : "");
+}
+PyObject* op_is_inplace(PyObject* self, void*) {
+  return PyBool_FromLong(reinterpret_cast<Op*>(self)->inplace);
+}
+PyObject* op_is_view(PyObject* self, void*) {
+  return PyBool_FromLong(reinterpret_cast<Op*>(self)->spec->view);
+}
+PyObject* op_has_kernel(PyObject* self, void*) {
+  const OpSpec* s = reinterpret_cast<Op*>(self)->spec;
+  return PyBool_FromLong(s->kernel || s->loops);
+}
+PyObject* op_reduce(PyObject* self, PyObject*) {
+  PyObject* module = PyImport_ImportModule("rushlight._C");
+  PyObject* fn = module ? PyObject_GetAttrString(module, "op_by_name") : nullptr;
+  Py_XDECREF(module);
+  Op* op = reinterpret_cast<Op*>(self);
+  return fn ? Py_BuildValue("N(sO)", fn, op->spec->name.c_str(), op->inplace ? Py_True : Py_False)
+            : nullptr;
+}
+
+// -- making -------------------------------------------------------------------------------------
+
+PyObject* attr(PyObject* o, const char* name) { return checked(PyObject_GetAttrString(o, name)); }
+
+int int_attr(PyObject* o, const char* name) {
+  Ref v(attr(o, name));
+  const long n = PyLong_AsLong(v);
+  if (n == -1 && PyErr_Occurred()) throw PythonError();
+  return static_cast<int>(n);
+}
+
+void read_gradients(OpSpec& s, PyObject* d) {
+  Ref differentiable(attr(d, "differentiable")), grads(attr(d, "grads")), slots(attr(d, "slots"));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(differentiable.p); ++i) {
+    s.differentiable.push_back(
+        static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(differentiable.p, i))));
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(grads.p); ++i) {  // (function, ((source, slot), ...))
+    PyObject* entry = PyTuple_GET_ITEM(grads.p, i);
+    GradFn g;
+    g.fn = Py_NewRef(PyTuple_GET_ITEM(entry, 0));
+    PyObject* list = PyTuple_GET_ITEM(entry, 1);
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(list); ++k) {
+      int source, slot;
+      if (!PyArg_ParseTuple(PyTuple_GET_ITEM(list, k), "ii", &source, &slot)) throw PythonError();
+      g.args.push_back({static_cast<Source>(source), slot});
+    }
+    s.grads.push_back(std::move(g));
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(slots.p); ++i) {
+    int kind, index;
+    unsigned users;
+    if (!PyArg_ParseTuple(PyTuple_GET_ITEM(slots.p, i), "iiI", &kind, &index, &users))
+      throw PythonError();
+    s.slots.push_back({static_cast<SavedKind>(kind), index, users});
+  }
+  s.joint = int_attr(d, "joint");
+}
+
+PyObject* op_object(OpSpec* spec, bool inplace) {
+  Op* op = PyObject_New(Op, OpType);
+  if (!op) throw PythonError();
+  op->vectorcall = op_vectorcall;
+  op->spec = spec;
+  op->dict = nullptr;
+  op->inplace = inplace;
+  return as_object(op);
+}
+
+// make_op(declaration): an object with the attributes read here (see rushlight/op.py).
+PyObject* make_op(PyObject*, PyObject* d) {
+  try {
+    auto spec = std::make_unique<OpSpec>();
+    OpSpec& s = *spec;
+    Ref name(attr(d, "name")), params(attr(d, "params")), defaults(attr(d, "defaults")),
+        kernel(attr(d, "kernel")), node(attr(d, "node"));
+    s.name = PyUnicode_AsUTF8(name);
+    s.name_object = Py_NewRef(name);
+    s.nparams = static_cast<int>(PyTuple_GET_SIZE(params.p));
+    if (s.nparams > kMaxParams)
+      fail(ErrorType::Type, "op %s: at most %d parameters, got %d", s.name.c_str(), kMaxParams,
+           s.nparams);
+    for (int i = 0; i < s.nparams; ++i) {
+      s.params[i] = Py_NewRef(PyTuple_GET_ITEM(params.p, i));
+      PyUnicode_InternInPlace(&s.params[i]);
+      PyObject* v = PyTuple_GET_ITEM(defaults.p, i);
+      s.defaults[i] = v == Py_NotImplemented ? nullptr : Py_NewRef(v);
+    }
+    s.npositional = int_attr(d, "npositional");
+    s.varargs = int_attr(d, "varargs");
+    s.pointwise = int_attr(d, "pointwise");
+    s.numbers = static_cast<uint32_t>(int_attr(d, "numbers"));
+    s.promote = static_cast<Promote>(int_attr(d, "promote"));
+    s.view = int_attr(d, "view");
+    s.outputs = static_cast<Outputs>(int_attr(d, "outputs"));
+    Ref return_type(attr(d, "return_type"));
+    if (return_type != Py_None) s.return_type = Py_NewRef(return_type);
+    s.grad_outputs = int_attr(d, "grad_outputs");
+    std::string names = PyUnicode_AsUTF8(node);  // "SumBackward0", or "SumBackward0 SumBackward1"
+    for (int form = 0; form < 3 && !names.empty(); ++form) {
+      const size_t space = names.find(' ');
+      s.node_names[form] = names.substr(0, space);
+      names = space == std::string::npos ? "" : names.substr(space + 1);
+    }
+    s.forward = attr(d, "forward");
+    if (s.pointwise) s.loops = find_loops(PyUnicode_AsUTF8(kernel));
+    if (!s.loops) s.kernel = find_kernel(PyUnicode_AsUTF8(kernel));
+    read_gradients(s, d);
+    OpSpec* kept = spec.release();
+    PyObject* op = op_object(kept, false);
+    g_ops[kept->name] = reinterpret_cast<Op*>(Py_NewRef(op));
+    return op;
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyObject* inplace_form(PyObject*, PyObject* op) {
+  try {
+    if (Py_TYPE(op) != OpType)
+      fail(ErrorType::Type, "inplace_form: expected an operator, got %s", Py_TYPE(op)->tp_name);
+    return op_object(reinterpret_cast<Op*>(op)->spec, true);
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyObject* set_slot(PyObject*, PyObject* args) {
+  const char* dunder;
+  PyObject* op;
+  if (!PyArg_ParseTuple(args, "sO!", &dunder, OpType, &op)) return nullptr;
+  const int i = slot_index(dunder);
+  if (i < 0) {
+    PyErr_Format(PyExc_ValueError, "set_slot: no number slot is named %s", dunder);
+    return nullptr;
+  }
+  g_slots[i] = reinterpret_cast<Op*>(Py_NewRef(op));
+  Py_RETURN_NONE;
+}
+
+PyObject* op_by_name(PyObject*, PyObject* args) {
+  const char* name;
+  int inplace = 0;
+  if (!PyArg_ParseTuple(args, "s|p", &name, &inplace)) return nullptr;
+  try {
+    Op* op = find_op(name);
+    return inplace ? op_object(op->spec, true) : Py_NewRef(as_object(op));
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyObject* push_interpreter(PyObject*, PyObject* o) {
+  PyObject* list = modes.interpreters
+                       ? PyList_GetSlice(modes.interpreters, 0, PyList_GET_SIZE(modes.interpreters))
+                       : PyList_New(0);
+  if (!list || PyList_Append(list, o) < 0) return nullptr;
+  modes.interpreters = list;  // the stack owns it; pop drops it
+  Py_RETURN_NONE;
+}
+PyObject* pop_interpreter(PyObject*, PyObject*) {
+  PyObject* list = modes.interpreters;
+  if (!list) {
+    PyErr_SetString(PyExc_RuntimeError, "pop_interpreter: no interpreter is active");
+    return nullptr;
+  }
+  const Py_ssize_t n = PyList_GET_SIZE(list);
+  PyObject* top = Py_NewRef(PyList_GET_ITEM(list, n - 1));
+  modes.interpreters = n > 1 ? PyList_GetSlice(list, 0, n - 1) : nullptr;
+  Py_DECREF(list);
+  return top;
+}
+PyObject* py_result_type(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  try {
+    return Py_NewRef(dtype_object(result_type(args, static_cast<int>(n))));
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+// conj(x) costs nothing where it changes nothing: real tensors and real numbers.
+PyObject* conj(PyObject*, PyObject* x) {
+  if (PyFloat_Check(x) || PyLong_Check(x)) return Py_NewRef(x);
+  if (tensor_check(x) && !is_complex(as_tensor(x)->array.dtype())) return Py_NewRef(x);
+  return PyObject_CallMethod(x, tensor_check(x) ? "conj" : "conjugate", nullptr);
+}
+
+PyMethodDef module_functions[] = {
+    {"make_op", make_op, METH_O, nullptr},
+    {"inplace_form", inplace_form, METH_O, nullptr},
+    {"set_slot", set_slot, METH_VARARGS, nullptr},
+    {"op_by_name", op_by_name, METH_VARARGS, nullptr},
+    {"push_interpreter", push_interpreter, METH_O, nullptr},
+    {"pop_interpreter", pop_interpreter, METH_NOARGS, nullptr},
+    {"result_type", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(py_result_type)),
+     METH_FASTCALL, nullptr},
+    {"conj", conj, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+Op* find_op(const char* name) {
+  auto it = g_ops.find(name);
+  if (it == g_ops.end()) fail(ErrorType::Runtime, "rushlight: no operator is named %s", name);
+  return it->second;
+}
+
+bool init_op(PyObject* module) {
+  init_binding();
+  static PyGetSetDef getset[] = {
+      {"__name__", op_name, nullptr, nullptr, nullptr},
+      {"inplace", op_is_inplace, nullptr, nullptr, nullptr},
+      {"is_view", op_is_view, nullptr, nullptr, nullptr},
+      {"has_kernel", op_has_kernel, nullptr, nullptr, nullptr},
+      {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+      {nullptr, nullptr, nullptr, nullptr, nullptr}};
+  static PyMethodDef methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
+  static PyMemberDef members[] = {
+      {"__vectorcalloffset__", T_PYSSIZET, offsetof(Op, vectorcall), READONLY, nullptr},
+      {"__dictoffset__", T_PYSSIZET, offsetof(Op, dict), READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr}};
+  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(op_dealloc)},
+                         {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+                         {Py_tp_descr_get, reinterpret_cast<void*>(op_get)},
+                         {Py_tp_repr, reinterpret_cast<void*>(op_repr)},
+                         {Py_tp_getset, getset},
+                         {Py_tp_members, members},
+                         {Py_tp_methods, methods},
+                         {0, nullptr}};
+  PyType_Spec spec = {"rushlight.Op", sizeof(Op), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+                          Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                      slots};
+  OpType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  static PyMethodDef plain = {"call_plain",
+                              reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(call_plain)),
+                              METH_FASTCALL, nullptr};
+  return OpType && PyModule_AddObjectRef(module, "Op", as_object(OpType)) == 0 &&
+         PyModule_AddFunctions(module, module_functions) == 0 &&
+         PyModule_AddObject(module, "call_plain", PyCFunction_New(&plain, nullptr)) == 0;
+}
+
+}  // namespace rl

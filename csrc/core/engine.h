@@ -1,0 +1,27 @@
+// What running one node takes, between engine.cpp (the walk) and gradient.cpp (one node).
+#pragma once
+#include "autograd.h"
+
+namespace rl {
+
+// Results per edge, owned; null where there is no gradient.
+using Results = std::vector<PyObject*>;
+struct ResultsGuard {
+  Results& r;
+  ~ResultsGuard() {
+    for (PyObject* o : r) Py_XDECREF(o);
+  }
+};
+
+std::string node_label(Node* n);  // class name without the module
+Ref fit(Ref g, Node* target, uint32_t nr, const Node* from, uint32_t edge);
+PyObject* add_gradients(PyObject* a, PyObject* b, bool create);  // takes over a
+Ref run_tensor_hooks(PyObject* dict, Ref g);
+PyObject* extra_item(Node* n, const char* key);  // borrowed or null
+void run_output_hooks(Node* n, std::vector<PyObject*>& gradients);
+void accumulate_into(Tensor* t, Ref g, bool create);
+PyObject* gradient_tuple(const std::vector<PyObject*>& gradients);
+PyObject* none_to_null(PyObject* o);  // takes over o
+void run_node(Node* n, const std::vector<PyObject*>& gradients, Results& out);
+
+}  // namespace rl

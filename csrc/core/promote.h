@@ -1,0 +1,40 @@
+// Result types over tensors of several dims, 0-d tensors and Python numbers.
+#pragma once
+#include "op.h"
+
+namespace rl {
+
+// PyTorch's three ranks: tensors with dims, 0-d tensors, Python numbers. A lower rank only matters
+// when its category is higher.
+struct ResultType {
+  DType dim = DType::Bool, zero = DType::Bool, number = DType::Bool;
+  bool has_dim = false, has_zero = false, has_number = false;
+
+  static void add(DType& slot, bool& has, DType t) {
+    slot = has ? promote(slot, t) : t;
+    has = true;
+  }
+  static DType combine(DType higher, bool has_higher, DType lower, bool has_lower) {
+    if (!has_lower) return higher;
+    if (!has_higher) return lower;
+    if (is_real(higher) && is_complex(lower)) return to_complex(higher);  // keeps its precision
+    if (category(lower) > category(higher)) return promote(higher, lower);
+    return higher;
+  }
+  void tensor(const Array& a) {
+    a.ndim() ? add(dim, has_dim, a.dtype()) : add(zero, has_zero, a.dtype());
+  }
+  void scalar(const ScalarValue& s) {
+    static const DType kinds[4] = {DType::Bool, DType::I64, DType::F32, DType::C64};
+    DType t = kinds[static_cast<int>(s.category)];
+    if (s.category == Category::Real) t = default_dtype();
+    if (s.category == Category::Complex) t = to_complex(default_dtype());
+    add(number, has_number, t);
+  }
+  DType result() const {
+    return combine(dim, has_dim, combine(zero, has_zero, number, has_number),
+                   has_zero || has_number);
+  }
+};
+
+}  // namespace rl

@@ -1,0 +1,284 @@
+// Recording a call: which values its node keeps, and what they are when the gradient runs.
+#include <cstring>
+
+#include "autograd.h"
+
+namespace rl {
+
+// -- recording ----------------------------------------------------------------------------------
+
+Recording::~Recording() { Py_XDECREF(node); }
+
+bool list_needs_grad(PyObject* o) {
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
+    PyObject* item = PySequence_Fast_GET_ITEM(o, i);
+    if (tensor_check(item) && needs_grad(as_tensor(item))) return true;
+  }
+  return false;
+}
+
+bool wants_recording(const OpSpec& s, PyObject* const* args, uint32_t* computes) {
+  uint32_t mask = 0;
+  for (size_t k = 0; k < s.differentiable.size(); ++k) {
+    PyObject* o = args[s.differentiable[k]];
+    if (tensor_check(o) ? needs_grad(as_tensor(o))
+                        : (PyList_Check(o) || PyTuple_Check(o)) && list_needs_grad(o))
+      mask |= 1u << k;
+  }
+  *computes = mask;
+  return mask != 0;
+}
+
+static PyObject* shape_of(PyObject* o) {
+  if (tensor_check(o)) return size_object(as_tensor(o)->array.shape());
+  if (!PyList_Check(o) && !PyTuple_Check(o)) return Py_NewRef(Py_None);
+  const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
+  PyObject* list = checked(PyList_New(n));
+  for (Py_ssize_t i = 0; i < n; ++i)
+    PyList_SET_ITEM(list, i, shape_of(PySequence_Fast_GET_ITEM(o, i)));
+  return list;
+}
+
+thread_local PyObject* t_saved_hooks =
+    nullptr;  // (pack, unpack) of the innermost saved_tensors_hooks
+
+// The user's hook keeps the value; `history` is its node, or True for an output of the saving node
+// itself.
+void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
+  const bool grad = modes.grad;
+  modes.grad = false;  // what the hook computes is no part of the graph
+  Ref plain(as_object(tensor_new(t->array)));
+  PyObject* packed = PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), plain);
+  modes.grad = grad;
+  Ref owned(checked(packed));
+  s.object = checked(PyTuple_Pack(3, packed, PyTuple_GET_ITEM(t_saved_hooks, 1), history));
+  s.kind = Saved::Packed;
+  s.output_nr = nr;
+}
+
+void save_input(Saved& s, PyObject* o, bool clone) {
+  if (!tensor_check(o)) {
+    s.kind = Saved::Value;
+    s.object = Py_NewRef(o);
+    return;
+  }
+  Tensor* t = as_tensor(o);
+  if (t->flags & kInference) {
+    fail(ErrorType::Runtime,
+         "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+         "inference mode in computation tracked by autograd. To work around this, you can make a "
+         "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+         "`torch.inference_mode()`.");
+  }
+  s.kind = Saved::Input;
+  if (clone) {  // the value before an in-place write, with the history it had
+    Tensor* copy = tensor_new(t->array.clone());
+    s.object = as_object(copy);
+    if (Node* n = grad_fn_of(t)) attach(n, copy, static_cast<int>(t->output_nr));
+    s.array = copy->array;
+    s.version = 0;
+    return;
+  }
+  if (t_saved_hooks) {
+    Edge e = needs_grad(t) ? edge_of(t) : Edge{nullptr, 0};
+    Ref history(e.node ? as_object(e.node) : Py_NewRef(Py_None));
+    pack_saved(s, t, history, e.nr);
+    return;
+  }
+  s.object = Py_NewRef(o);
+  s.array = t->array;
+  s.version = t->array.storage()->version;
+}
+
+void record_inputs(Recording& r, const OpSpec& s, PyObject* const* args, uint32_t computes,
+                   Tensor* inplace_target) {
+  OpSpec& spec = const_cast<OpSpec&>(s);
+  int form = 0;
+  if (!s.node_names[1].empty()) {
+    if (!s.pointwise)
+      form = args[1] != Py_None;
+    else
+      form = !tensor_check(args[1])                               ? 1
+             : !tensor_check(args[0]) && !s.node_names[2].empty() ? 2
+                                                                  : 0;
+  }
+  PyTypeObject*& type = spec.node_types[form];
+  if (!type) type = node_subtype(s.node_names[form]);
+  int nedges = 0;
+  for (int p : s.differentiable) {
+    PyObject* o = args[p];
+    nedges +=
+        PyList_Check(o) || PyTuple_Check(o) ? static_cast<int>(PySequence_Fast_GET_SIZE(o)) : 1;
+  }
+  Node* n = node_new(type, &s, nedges, static_cast<int>(s.slots.size()),
+                     s.outputs == Outputs::One ? 1 : 0);
+  r.node = n;
+  n->computes = computes;
+  int e = 0;
+  for (int p : s.differentiable) {
+    PyObject* o = args[p];
+    if (PyList_Check(o) || PyTuple_Check(o)) {
+      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
+        PyObject* item = PySequence_Fast_GET_ITEM(o, i);
+        if (tensor_check(item)) n->edges[e] = edge_of(as_tensor(item));
+        ++e;
+      }
+    } else {
+      if (tensor_check(o)) n->edges[e] = edge_of(as_tensor(o));
+      ++e;
+    }
+  }
+  for (size_t i = 0; i < s.slots.size(); ++i) {
+    const SavedSlot& slot = s.slots[i];
+    if (!s.joint && !(slot.users & computes)) continue;
+    Saved& saved = n->saved[i];
+    switch (slot.kind) {
+      case SavedKind::Param:
+        save_input(saved, args[slot.index],
+                   inplace_target && args[slot.index] == as_object(inplace_target));
+        break;
+      case SavedKind::ParamShape:
+        saved.object = shape_of(args[slot.index]);
+        saved.kind = Saved::Value;
+        break;
+      case SavedKind::ParamDtype:
+        saved.object = Py_NewRef(tensor_check(args[slot.index])
+                                     ? dtype_object(as_tensor(args[slot.index])->array.dtype())
+                                     : Py_None);
+        saved.kind = Saved::Value;
+        break;
+      case SavedKind::Output: break;
+    }
+  }
+  if (g_anomaly) {
+    Ref trace(call_helper("forward_trace", {}));
+    Ref key(PyUnicode_FromString("traceback_"));
+    Ref d(checked(node_metadata(n, nullptr)));
+    PyDict_SetItem(d, key, trace);
+  }
+}
+
+// n = 0: an in-place call, outputs[0] is the target, attached by rebase_history.
+void record_outputs(Recording& r, const OpSpec& s, Tensor* const* outputs, int count) {
+  Node* n = r.node;
+  const int total = count ? count : 1;
+  // The outputs' metas join the block: allocate it anew with the right count.
+  if (n->noutputs != static_cast<uint32_t>(total)) {
+    Saved* saved = n->saved;
+    Edge* edges = n->edges;
+    const int nedges = static_cast<int>(n->nedges), nsaved = static_cast<int>(n->nsaved),
+              old = static_cast<int>(n->noutputs);
+    allocate_parts(n, nedges, nsaved, total);
+    for (int i = 0; i < nsaved; ++i) {
+      n->saved[i] = std::move(saved[i]);
+      saved[i].~Saved();
+    }
+    std::copy(edges, edges + nedges, n->edges);
+    cpu_free(saved, block_bytes(nedges, nsaved, old) + 1);
+  }
+  for (int i = 0; i < total; ++i) node_output(n, i, outputs[i]->array);
+  for (size_t i = 0; i < s.slots.size(); ++i) {
+    const SavedSlot& slot = s.slots[i];
+    if (slot.kind != SavedKind::Output || (!s.joint && !(slot.users & n->computes))) continue;
+    Saved& saved = n->saved[i];
+    if (slot.index >= total) continue;
+    Tensor* t = outputs[slot.index];
+    if (t_saved_hooks) {
+      pack_saved(saved, t, Py_True, static_cast<uint32_t>(slot.index));
+      continue;
+    }
+    saved.kind = Saved::Output;
+    saved.array = t->array;
+    saved.version = t->array.storage()->version;
+    saved.output_nr = static_cast<uint32_t>(slot.index);
+  }
+  for (int i = 0; i < std::min(count, s.grad_outputs); ++i) {
+    if (is_differentiable(outputs[i]->array.dtype())) attach(n, outputs[i], i);
+  }
+}
+
+// -- unpacking ----------------------------------------------------------------------------------
+
+PyObject* unpack_saved(Node* n, Saved& s) {
+  switch (s.kind) {
+    case Saved::Empty: return Py_NewRef(Py_None);
+    case Saved::Value: return Py_NewRef(s.object);
+    case Saved::Packed: {
+      PyObject* got = checked(
+          PyObject_CallOneArg(PyTuple_GET_ITEM(s.object, 1), PyTuple_GET_ITEM(s.object, 0)));
+      PyObject* history = PyTuple_GET_ITEM(s.object, 2);
+      if (history != Py_None && modes.grad && tensor_check(got)) {
+        Tensor* t = tensor_new(as_tensor(got)->array);
+        Py_DECREF(got);
+        attach(history == Py_True ? n : reinterpret_cast<Node*>(history), t,
+               static_cast<int>(s.output_nr));
+        return as_object(t);
+      }
+      return got;
+    }
+    default: break;
+  }
+  if (s.array.storage()->version != s.version) {
+    const char* name = strrchr(Py_TYPE(n)->tp_name, '.');
+    const Array& a = s.array;
+    std::string origin;
+    Node* maker = s.kind == Saved::Output ? n : s.object ? as_tensor(s.object)->grad_fn : nullptr;
+    const uint32_t nr = s.kind == Saved::Output ? s.output_nr
+                        : s.object              ? as_tensor(s.object)->output_nr
+                                                : 0;
+    if (maker)
+      origin = ", which is output " + std::to_string(nr) + " of " +
+               (strrchr(Py_TYPE(maker)->tp_name, '.') ? strrchr(Py_TYPE(maker)->tp_name, '.') + 1
+                                                      : Py_TYPE(maker)->tp_name) +
+               ",";
+    fail(ErrorType::Runtime,
+         "one of the variables needed for gradient computation has been modified by an inplace "
+         "operation: [torch.%sTensor %s]%s is at "
+         "version %u; expected version %u instead. Hint: %s (while computing %s)",
+         dtype_scalar_name(a.dtype()), shape_text(a.shape()).c_str(), origin.c_str(),
+         a.storage()->version, s.version,
+         g_anomaly ? "the backtrace further above shows the operation that failed to compute its "
+                     "gradient. The variable in question was changed in there or anywhere later. "
+                     "Good luck!"
+                   : "enable anomaly detection to find the operation that failed to compute its "
+                     "gradient, with torch.autograd.set_detect_anomaly(True).",
+         name ? name + 1 : "");
+  }
+  if (s.kind == Saved::Output) {
+    Tensor* t = tensor_new(s.array);
+    attach(n, t, static_cast<int>(s.output_nr));
+    return as_object(t);
+  }
+  Tensor* t = as_tensor(s.object);
+  // `p.data = ...` between forward and backward: the value as it was then.
+  if (t->array.storage() != s.array.storage() || t->array.offset() != s.array.offset() ||
+      !t->array.same_shape(s.array)) {
+    Tensor* old = tensor_new(s.array);
+    if (t->grad_fn) attach(t->grad_fn, old, static_cast<int>(t->output_nr));
+    return as_object(old);
+  }
+  return Py_NewRef(s.object);
+}
+
+void release_saved(Node* n) {
+  bool any = false;
+  for (uint32_t i = 0; i < n->nsaved; ++i) {
+    Saved& s = n->saved[i];
+    // Numbers and shapes stay: a node that kept no tensor can run again, as in PyTorch. There a number
+    // in place of a tensor operand (`x * 2`) counts as a tensor.
+    if (s.kind == Saved::Value && n->spec) {
+      const SavedSlot& slot = n->spec->slots[i];
+      if (slot.kind == SavedKind::Param && slot.index < n->spec->pointwise) any = true;
+    }
+    if (s.kind == Saved::Empty || (s.kind == Saved::Value && !PyList_Check(s.object))) continue;
+    any = true;
+    PyObject* object = s.object;
+    s.object = nullptr;
+    s.array = Array();
+    s.kind = Saved::Empty;
+    Py_XDECREF(object);
+  }
+  if (any) n->released = true;
+}
+
+}  // namespace rl

@@ -1,0 +1,207 @@
+// The graph as Python builds it: nodes of custom functions, saved tensors, hooks on saving.
+#include "autograd.h"
+
+namespace rl {
+
+// -- Python's own nodes ---------------------------------------------------------------------------
+
+// connect(node, inputs, outputs): edges to the inputs' histories; node becomes the outputs'
+// grad_fn.
+static PyObject* connect(PyObject*, PyObject* args) {
+  PyObject *node, *inputs, *outputs;
+  if (!PyArg_ParseTuple(args, "O!O!O!", NodeType, &node, &PyTuple_Type, &inputs, &PyTuple_Type,
+                        &outputs))
+    return nullptr;
+  try {
+    Node* n = reinterpret_cast<Node*>(node);
+    free_parts(n);
+    allocate_parts(n, static_cast<int>(PyTuple_GET_SIZE(inputs)), 0,
+                   static_cast<int>(PyTuple_GET_SIZE(outputs)));
+    for (uint32_t i = 0; i < n->nedges; ++i) {
+      PyObject* o = PyTuple_GET_ITEM(inputs, i);
+      if (tensor_check(o) && needs_grad(as_tensor(o))) n->edges[i] = edge_of(as_tensor(o));
+    }
+    n->sequence = next_sequence();
+    for (uint32_t i = 0; i < n->noutputs; ++i) {
+      PyObject* o = PyTuple_GET_ITEM(outputs, i);
+      if (!tensor_check(o)) continue;
+      node_output(n, static_cast<int>(i), as_tensor(o)->array);
+      if (is_differentiable(as_tensor(o)->array.dtype()))
+        attach(n, as_tensor(o), static_cast<int>(i));
+    }
+    if (g_anomaly) {
+      Ref trace(call_helper("forward_trace", {}));
+      Ref d(checked(node_metadata(n, nullptr)));
+      PyDict_SetItemString(d, "traceback_", trace);
+    }
+    Py_RETURN_NONE;
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+// connect_inplace(node, tensor, output_nr): the node's output was written into `tensor`.
+static PyObject* connect_inplace(PyObject*, PyObject* args) {
+  PyObject *node, *tensor;
+  int nr;
+  if (!PyArg_ParseTuple(args, "O!O!i", NodeType, &node, TensorType, &tensor, &nr)) return nullptr;
+  try {
+    rebase_history(as_tensor(tensor), reinterpret_cast<Node*>(node), nr);
+    Py_RETURN_NONE;
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+static PyObject* py_check_inplace(PyObject*, PyObject* t) {
+  try {
+    array_of(t);
+    check_inplace(as_tensor(t));
+    Py_RETURN_NONE;
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+static PyObject* any_requires_grad(PyObject*, PyObject* o) {
+  if (!modes.grad) Py_RETURN_FALSE;
+  try {
+    if (tensor_check(o)) return PyBool_FromLong(needs_grad(as_tensor(o)));
+    return PyBool_FromLong((PyList_Check(o) || PyTuple_Check(o)) && list_needs_grad(o));
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+static PyObject* gradient_edge(PyObject*, PyObject* o) {
+  try {
+    array_of(o);
+    Edge e = edge_of(as_tensor(o));
+    if (!e.node)
+      fail(ErrorType::Runtime,
+           "It is not possible to get the gradient edge for a Tensor that does not require "
+           "gradients");
+    return Py_BuildValue("NI", as_object(e.node), e.nr);
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+static PyObject* set_saved_hooks(PyObject*, PyObject* pair) {
+  PyObject* old = t_saved_hooks ? t_saved_hooks : Py_NewRef(Py_None);
+  t_saved_hooks = pair == Py_None ? nullptr : Py_NewRef(pair);
+  return old;
+}
+
+// -- SavedTensor ----------------------------------------------------------------------------------
+
+struct SavedObject {
+  PyObject_HEAD Saved saved;
+  bool released;
+};
+static PyTypeObject* SavedType;
+
+static PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  static const char* names[] = {"tensor", "is_output", nullptr};
+  PyObject* tensor;
+  int is_output = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p", const_cast<char**>(names), &tensor,
+                                   &is_output))
+    return nullptr;
+  SavedObject* s = reinterpret_cast<SavedObject*>(type->tp_alloc(type, 0));
+  if (!s) return nullptr;
+  new (&s->saved) Saved();
+  s->released = false;
+  try {
+    if (is_output && tensor_check(tensor) && !t_saved_hooks) {
+      s->saved.kind = Saved::Output;
+      s->saved.array = as_tensor(tensor)->array;
+      s->saved.version = s->saved.array.storage()->version;
+      s->saved.output_nr = as_tensor(tensor)->output_nr;
+    } else if (is_output && tensor_check(tensor)) {
+      pack_saved(s->saved, as_tensor(tensor), Py_True, as_tensor(tensor)->output_nr);
+    } else {
+      save_input(s->saved, tensor, false);
+    }
+    return as_object(s);
+  } catch (...) {
+    translate_exception();
+    Py_DECREF(s);
+    return nullptr;
+  }
+}
+static int saved_traverse(SavedObject* s, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(s));
+  Py_VISIT(s->saved.object);
+  return 0;
+}
+static int saved_clear(SavedObject* s) {
+  Py_CLEAR(s->saved.object);
+  return 0;
+}
+static void saved_dealloc(SavedObject* s) {
+  PyTypeObject* type = Py_TYPE(s);
+  PyObject_GC_UnTrack(s);
+  saved_clear(s);
+  s->saved.~Saved();
+  type->tp_free(s);
+  Py_DECREF(type);
+}
+static PyObject* saved_unpack(SavedObject* s, PyObject* args) {
+  PyObject* node = nullptr;
+  int nr = -1;
+  if (!PyArg_ParseTuple(args, "O|i", &node, &nr)) return nullptr;
+  try {
+    if (s->released)
+      fail(ErrorType::Runtime,
+           "Trying to backward through the graph a second time (or directly access saved tensors "
+           "after they have already been freed). Saved intermediate values of the graph are freed "
+           "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
+           "backward through the graph a second time or if you need to access saved tensors after "
+           "calling backward.");
+    if (s->saved.kind == Saved::Output && nr >= 0) s->saved.output_nr = static_cast<uint32_t>(nr);
+    return unpack_saved(reinterpret_cast<Node*>(node), s->saved);
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+static PyObject* saved_release(SavedObject* s, PyObject*) {
+  saved_clear(s);
+  s->saved.array = Array();
+  s->saved.kind = Saved::Empty;
+  s->released = true;
+  Py_RETURN_NONE;
+}
+
+bool init_saved(PyObject* module) {
+  static PyMethodDef saved_methods[] = {
+      {"unpack", (PyCFunction)saved_unpack, METH_VARARGS, "The tensor as it was saved."},
+      {"release", (PyCFunction)saved_release, METH_NOARGS, "Drop what was saved."},
+      {nullptr, nullptr, 0, nullptr}};
+  PyType_Slot saved_slots[] = {{Py_tp_new, reinterpret_cast<void*>(saved_new)},
+                               {Py_tp_dealloc, reinterpret_cast<void*>(saved_dealloc)},
+                               {Py_tp_traverse, reinterpret_cast<void*>(saved_traverse)},
+                               {Py_tp_clear, reinterpret_cast<void*>(saved_clear)},
+                               {Py_tp_methods, saved_methods},
+                               {0, nullptr}};
+  PyType_Spec saved_spec = {"rushlight.SavedTensor", sizeof(SavedObject), 0,
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, saved_slots};
+  SavedType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&saved_spec));
+  static PyMethodDef functions[] = {{"connect", connect, METH_VARARGS, nullptr},
+                                    {"connect_inplace", connect_inplace, METH_VARARGS, nullptr},
+                                    {"check_inplace", py_check_inplace, METH_O, nullptr},
+                                    {"any_requires_grad", any_requires_grad, METH_O, nullptr},
+                                    {"gradient_edge", gradient_edge, METH_O, nullptr},
+                                    {"set_saved_hooks", set_saved_hooks, METH_O, nullptr},
+                                    {nullptr, nullptr, 0, nullptr}};
+  return SavedType && PyModule_AddObjectRef(module, "SavedTensor", as_object(SavedType)) == 0 &&
+         PyModule_AddFunctions(module, functions) == 0;
+}
+
+}  // namespace rl

@@ -1,0 +1,95 @@
+// The process's settings and statistics: memory, threads, dtypes.
+#include "kernel.h"
+#include "tensor.h"
+
+namespace rl {
+namespace {
+
+PyObject* memory_stats(PyObject*, PyObject*) {
+  const MemoryStats s = cpu_memory_stats();
+  return Py_BuildValue(
+      "{s:L,s:L,s:L,s:L,s:L}", "allocated_bytes", static_cast<long long>(s.allocated), "peak_bytes",
+      static_cast<long long>(s.peak), "cached_bytes", static_cast<long long>(s.cached),
+      "allocations", static_cast<long long>(s.allocations), "system_allocations",
+      static_cast<long long>(s.system_allocations));
+}
+PyObject* empty_cache(PyObject*, PyObject*) {
+  cpu_empty_cache();
+  Py_RETURN_NONE;
+}
+PyObject* reset_peak(PyObject*, PyObject*) {
+  cpu_reset_peak();
+  Py_RETURN_NONE;
+}
+PyObject* get_num_threads(PyObject*, PyObject*) { return PyLong_FromLong(num_threads()); }
+PyObject* py_set_num_threads(PyObject*, PyObject* n) {
+  try {
+    const int64_t v = PyFloat_Check(n) || PyBool_Check(n) ? -1 : integer(n);
+    if (v < 1 || v > 4096)
+      fail(v == -1 ? ErrorType::Type : ErrorType::Runtime,
+           "set_num_threads expects a positive integer");
+    set_num_threads(static_cast<int>(v));
+    Py_RETURN_NONE;
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+PyObject* py_cpu_level(PyObject*, PyObject*) { return PyLong_FromLong(cpu_level()); }
+PyObject* get_default_dtype(PyObject*, PyObject*) {
+  return Py_NewRef(dtype_object(default_dtype()));
+}
+PyObject* py_set_default_dtype(PyObject*, PyObject* d) {
+  try {
+    if (!dtype_check(d))
+      fail(ErrorType::Type,
+           "invalid dtype object: only floating-point types are supported as the default type");
+    const DType t = dtype_of_object(d);
+    if (!is_real(t))
+      fail(ErrorType::Type, "only floating-point types are supported as the default type");
+    set_default_dtype(t);
+    Py_RETURN_NONE;
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+PyObject* py_promote(PyObject*, PyObject* args) {
+  PyObject *a, *b;
+  if (!PyArg_ParseTuple(args, "OO", &a, &b)) return nullptr;
+  try {
+    return Py_NewRef(dtype_object(promote(dtype_of_object(a), dtype_of_object(b))));
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+PyObject* py_can_cast(PyObject*, PyObject* args) {
+  PyObject *a, *b;
+  if (!PyArg_ParseTuple(args, "OO", &a, &b)) return nullptr;
+  try {
+    const DType from = dtype_of_object(a), to = dtype_of_object(b);
+    return PyBool_FromLong(can_cast(from, to));
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyMethodDef functions[] = {{"memory_stats", memory_stats, METH_NOARGS, nullptr},
+                           {"empty_cache", empty_cache, METH_NOARGS, nullptr},
+                           {"reset_peak", reset_peak, METH_NOARGS, nullptr},
+                           {"get_num_threads", get_num_threads, METH_NOARGS, nullptr},
+                           {"set_num_threads", py_set_num_threads, METH_O, nullptr},
+                           {"cpu_level", py_cpu_level, METH_NOARGS, nullptr},
+                           {"get_default_dtype", get_default_dtype, METH_NOARGS, nullptr},
+                           {"set_default_dtype", py_set_default_dtype, METH_O, nullptr},
+                           {"promote_types", py_promote, METH_VARARGS, nullptr},
+                           {"can_cast", py_can_cast, METH_VARARGS, nullptr},
+                           {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+bool init_settings(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+
+}  // namespace rl
