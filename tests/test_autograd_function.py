@@ -302,6 +302,27 @@ def test_saved_tensors_are_freed_after_backward():
     z.sum().backward()
 
 
+@pytest.mark.parametrize(
+    ("function", "again"),
+    [
+        (lambda x: x * 2, False),
+        (lambda x: x / 2, False),
+        (lambda x: x.exp(), False),
+        (lambda x: x + 1, True),
+        (lambda x: x.sum(), True),
+        (lambda x: x.view(-1), True),
+    ],
+)
+def test_second_backward_needs_what_was_saved(function, again):
+    y = function(leaf(1.0, 2.0)).sum()
+    y.backward()
+    if again:
+        y.backward()
+    else:
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            y.backward()
+
+
 def test_saved_tensor_changed_since():
     x = leaf(1.0) * 1
     y = Cube.apply(x)

@@ -17,10 +17,10 @@ def _as_inputs(inputs, create_graph: bool, name: str) -> tuple[bool, tuple]:
     values = (inputs,) if single else inputs
     for position, value in enumerate(values):
         if not isinstance(value, Tensor):
-            where = "" if single else f" at index {position}"
+            where = "given inputs" if single else f"value at index {position}"
             raise TypeError(
                 f"The inputs given to {name} must be either a Tensor or a tuple of Tensors but the "
-                f"value{where} has type {type(value)}."
+                f"{where} has type {type(value)}."
             )
     if create_graph:
         return single, tuple(
