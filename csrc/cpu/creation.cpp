@@ -74,7 +74,8 @@ void set_all(const Array& a, PyObject* value) {
     char* p = a.bytes();
     NoGil nogil(a.nbytes() / 4);
     parallel_for(a.nbytes(), 262144, [&](int64_t b, int64_t e) { std::memset(p + b, 0, e - b); });
-  } else if (PyFloat_CheckExact(value)) {
+  } else if (PyFloat_CheckExact(value) && a.dtype() >= DType::F32) {
+    check_fits(value, a.dtype());
     fill(a, PyFloat_AS_DOUBLE(value));
   } else {
     copy_into(a, scalar_of(value, a.dtype()));
@@ -164,6 +165,17 @@ DType spaced_type(PyObject* dtype, PyObject* start, PyObject* end) {
   return is_complex(implied(start)) || is_complex(implied(end)) ? to_complex(default_dtype()) : default_dtype();
 }
 
+// Bounds of linspace and logspace given as tensors must be 0-d.
+void check_bounds(const char* op, PyObject* start, PyObject* end, PyObject* steps) {
+  for (PyObject* o : {start, end})
+    if (is_tensor(o) && array_of(o).ndim() != 0)
+      fail(ErrorType::Runtime, "%s only supports 0-dimensional start and end tensors, but got %s with %d dimension(s).",
+           op, o == start ? "start" : "end", array_of(o).ndim());
+  if (PyFloat_Check(steps) || !PyIndex_Check(steps))
+    fail(ErrorType::Type, "%s() received an invalid combination of arguments - got (%s, %s, %s), expected steps to be an int",
+         op, Py_TYPE(start)->tp_name, Py_TYPE(end)->tp_name, Py_TYPE(steps)->tp_name);
+}
+
 int64_t steps_of(PyObject* o) {
   const int64_t n = integer(o);
   if (n < 0) fail(ErrorType::Runtime, "number of steps must be non-negative");
@@ -205,6 +217,7 @@ RL_FUNCTION(arange) {  // start, end, step, dtype, requires_grad
   const bool real = start.is_float || end.is_float || step.is_float;
   const DType t = args[3] != Py_None ? dtype_of_object(args[3]) : real ? default_dtype() : DType::I64;
   if (step.real == 0) fail(ErrorType::Runtime, "step must be nonzero");
+  if (is_integral(t) && std::trunc(step.real) == 0) fail(ErrorType::Value, "step must be nonzero");
   if (!std::isfinite(start.real) || !std::isfinite(end.real))
     fail(ErrorType::Runtime, "unsupported range: %g -> %g", start.real, end.real);
   if ((step.real > 0) != (end.real >= start.real) && end.real != start.real)
@@ -232,6 +245,7 @@ RL_FUNCTION(arange) {  // start, end, step, dtype, requires_grad
 
 RL_FUNCTION(linspace) {  // start, end, steps, dtype, requires_grad
   need("linspace", nargs, 5);
+  check_bounds("linspace", args[0], args[1], args[2]);
   const Bound start = bound_of(args[0]), end = bound_of(args[1]);
   Array y = Array::empty(spaced_type(args[3], args[0], args[1]), {steps_of(args[2])});
   visit_all(y.dtype(), [&](auto tag) { fill_spaced<decltype(tag)>(y, start, end, [](auto v) { return v; }); });
@@ -240,6 +254,7 @@ RL_FUNCTION(linspace) {  // start, end, steps, dtype, requires_grad
 
 RL_FUNCTION(logspace) {  // start, end, steps, base, dtype, requires_grad
   need("logspace", nargs, 6);
+  check_bounds("logspace", args[0], args[1], args[2]);
   const Bound start = bound_of(args[0]), end = bound_of(args[1]);
   const double base = number(args[3]);
   Array y = Array::empty(spaced_type(args[4], args[0], args[1]), {steps_of(args[2])});

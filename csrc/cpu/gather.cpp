@@ -40,8 +40,8 @@ void check_smaller(const char* op, const Array& index, const Array& other, int f
          op, what, index.ndim(), other.ndim());
   for (int d = 0; d < index.ndim(); ++d)
     if (d != free_dim && index.size(d) > other.size(d))
-      fail(ErrorType::Runtime, "%s(): Expected index %s to be smaller than %s %s apart from dimension %d to be",
-           op, shape_text(index.shape()).c_str(), what, shape_text(other.shape()).c_str(), free_dim);
+      fail(ErrorType::Runtime, "%s(): Size does not match at dimension %d: expected index %s to be no larger than %s %s apart from dimension %d (Expected index to be smaller than %s)",
+           op, d, shape_text(index.shape()).c_str(), what, shape_text(other.shape()).c_str(), free_dim, what);
 }
 
 // Lines along `dim` of three arrays: f(p, strides along dim, line length) for each position of
@@ -202,10 +202,7 @@ Scattered prepare(Call& call, const char* op, bool value) {
   check_index_type(op, given);
   const Array x = lifted(input);
   s.index = index_values(lifted(given));
-  if (s.index.numel()) {
-    check_smaller(op, s.index, x, s.dim, "self");
-    check_bounds(s.index, x.size(s.dim), s.dim);
-  }
+  if (s.index.numel()) check_smaller(op, s.index, x, s.dim, "self");
   if (value) {
     s.src = scalar_of(call.args[3], input.dtype());
   } else {
@@ -215,6 +212,7 @@ Scattered prepare(Call& call, const char* op, bool value) {
     s.src = lifted(call.tensor(3));
     if (s.index.numel()) check_smaller(op, s.index, s.src, -1, "src");
   }
+  if (s.index.numel()) check_bounds(s.index, x.size(s.dim), s.dim);
   s.result = writable(call, 0);
   s.y = lifted(s.result);
   if (may_overlap(s.src, s.y)) s.src = s.src.clone();

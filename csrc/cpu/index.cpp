@@ -168,8 +168,8 @@ void check_source(const char* op, const Array& x, int dim, const Array& index, c
   for (int d = 0; same && !scalar && d < x.ndim(); ++d) same = d == dim || source.size(d) == x.size(d);
   if (!same)
     fail(ErrorType::Runtime,
-         "%s: source must match the destination's shape except at dim %d: got %s for destination %s",
-         op, dim, shape_text(source.shape()).c_str(), shape_text(x.shape()).c_str());
+         "%s: source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = %s source.shape = %s",
+         op, shape_text(x.shape()).c_str(), shape_text(source.shape()).c_str());
 }
 
 enum class Reduce { Sum, Prod, Mean, Amax, Amin };

@@ -315,8 +315,9 @@ RL_KERNEL(roll) {
   if (shifts.size() != dims.size())
     fail(ErrorType::Runtime, "shifts and dimensions must align. shifts: %zu, dims:%zu", shifts.size(), dims.size());
   for (size_t i = 0; i < dims.size(); ++i) {
-    const int dim = static_cast<int>(wrap_dim("roll", dims[i], x.ndim()));
-    x = x.ndim() ? roll_one(x, shifts[i], dim) : x.clone();
+    if (x.ndim() == 0)
+      fail(ErrorType::Index, "Dimension specified as %lld but tensor has no dimensions", static_cast<long long>(dims[i]));
+    x = roll_one(x, shifts[i], static_cast<int>(wrap_dim("roll", dims[i], x.ndim())));
   }
   call.result(x);
 }

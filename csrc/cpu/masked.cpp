@@ -101,14 +101,8 @@ RL_KERNEL(masked_fill) {  // input, mask, value
     fail(ErrorType::Runtime,
          "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).",
          call.tensor(2).ndim());
-  if (!is_complex(x.dtype()) && (call.is_tensor(2) ? is_complex(call.tensor(2).dtype()) : PyComplex_Check(call.args[2])))
+  if (call.is_tensor(2) && !can_cast(call.tensor(2).dtype(), x.dtype()) && is_complex(call.tensor(2).dtype()))
     fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", dtype_name(x.dtype()));
-  if (is_integral(x.dtype()) && x.dtype() != DType::Bool) {
-    const bool real = call.is_tensor(2) ? is_real(call.tensor(2).dtype()) : PyFloat_Check(call.args[2]);
-    const double v = real ? call.real(2) : 0;
-    if (v != v || v > 9.3e18 || v < -9.3e18)
-      fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", dtype_name(x.dtype()));
-  }
   const Array value = scalar_of(call.args[2], x.dtype());
   const bool in_place = call.destination && same_place(*call.destination, x);
   const IntList shape = broadcast_shapes("masked_fill", x.shape(), mask.shape());

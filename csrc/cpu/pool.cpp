@@ -332,7 +332,7 @@ void adaptive_max_pool(Call& call, int spatial) {
   Windows w = plane_sizes(call.name(), input, spatial);
   const IntList size = call.ints(1, spatial);
   for (int i = 0; i < spatial; ++i) {
-    if (size[i] < 0) fail(ErrorType::Runtime, "%s: elements of output_size must be greater than or equal to 0, but got %lld", call.name(), static_cast<long long>(size[i]));
+    if (size[i] < 0) fail(ErrorType::Runtime, "%s: Trying to create tensor with negative dimension: elements of output_size must be greater than or equal to 0, but got %lld", call.name(), static_cast<long long>(size[i]));
     w.out[3 - spatial + i] = w.out_shape[w.out_shape.size() - spatial + i] = size[i];
   }
   const Array x = input.contiguous_copy();

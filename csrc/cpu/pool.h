@@ -34,8 +34,9 @@ inline Windows plane_sizes(const char* op, const Array& x, int spatial) {
   bool fine = x.ndim() == spatial + 1 || x.ndim() == spatial + 2;
   for (int d = x.ndim() - spatial - 1; fine && d < x.ndim(); ++d) fine = d < 0 || x.size(d) > 0;
   if (!fine)
-    fail(ErrorType::Runtime, "%s: Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for input, but got: %s",
-         op, spatial + 1, spatial + 2, shape_text(x.shape()).c_str());
+    fail(ErrorType::Runtime, "%s: Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for input (non-empty %dD or %dD: "
+         "Expected input's non-batch dimensions to have positive length), but got: %s",
+         op, spatial + 1, spatial + 2, spatial + 1, spatial + 2, shape_text(x.shape()).c_str());
   w.planes = 1;
   for (int d = 0; d < x.ndim() - spatial; ++d) w.planes *= x.size(d);
   for (int i = 0; i < 3; ++i) {
@@ -49,37 +50,45 @@ inline Windows plane_sizes(const char* op, const Array& x, int spatial) {
   return w;
 }
 
-// Arguments 1.. of a call: kernel_size, stride, padding, then dilation if `dilated`, ceil_mode.
+[[noreturn]] inline void not_positive(const char* op, const char* what, const char* name, int64_t got) {
+  fail(ErrorType::Runtime, "%s: %s should be greater than zero: %s must be greater than zero, but got %lld", op, what,
+       name, static_cast<long long>(got));
+}
+
+// Arguments `first`.. of a call: kernel_size, stride, padding, then dilation if `dilated`, ceil_mode.
 inline Windows windows_of(Call& call, int first, const Array& x, int spatial, bool dilated) {
   const char* op = call.name();
-  Windows w = plane_sizes(op, x, spatial);
   const IntList k = call.ints(first, spatial);
   const bool no_stride = call.none(first + 1) || (PySequence_Check(call.args[first + 1]) && PySequence_Size(call.args[first + 1]) == 0);
   const IntList s = no_stride ? k : call.ints(first + 1, spatial);
   const IntList p = call.ints(first + 2, spatial);
   const IntList d = dilated ? call.ints(first + 3, spatial) : IntList(spatial, 1);
   const bool ceil = call.boolean(first + (dilated ? 4 : 3));
-  bool too_small = false;
   for (int i = 0; i < spatial; ++i) {
-    const int at = 3 - spatial + i;
-    if (k[i] <= 0) fail(ErrorType::Runtime, "%s: kernel size should be greater than zero, but got %lld", op, static_cast<long long>(k[i]));
-    if (s[i] <= 0) fail(ErrorType::Runtime, "%s: stride should not be zero: stride should be greater than zero, but got %lld", op, static_cast<long long>(s[i]));
-    if (d[i] <= 0) fail(ErrorType::Runtime, "%s: dilation should be greater than zero, but got %lld", op, static_cast<long long>(d[i]));
+    if (k[i] <= 0) not_positive(op, "kernel size", "kernel_size", k[i]);
+    if (s[i] == 0) fail(ErrorType::Runtime, "%s: stride should not be zero: stride must be greater than zero, but got 0", op);
+    if (s[i] < 0) not_positive(op, "stride", "stride", s[i]);
+    if (d[i] <= 0) not_positive(op, "dilation", "dilation", d[i]);
     if (p[i] < 0) fail(ErrorType::Runtime, "%s: pad must be non-negative, but got pad: %lld", op, static_cast<long long>(p[i]));
     if (p[i] > ((k[i] - 1) * d[i] + 1) / 2)
       fail(ErrorType::Runtime, "%s: pad should be at most half of effective kernel size, but got pad=%lld, kernel_size=%lld and dilation=%lld",
            op, static_cast<long long>(p[i]), static_cast<long long>(k[i]), static_cast<long long>(d[i]));
+  }
+  Windows w = plane_sizes(op, x, spatial);
+  int64_t least = 1;
+  for (int i = 0; i < spatial; ++i) {
+    const int at = 3 - spatial + i;
     w.k[at] = k[i];
     w.s[at] = s[i];
     w.p[at] = p[i];
     w.d[at] = d[i];
     w.out[at] = pooled_size(w.in[at], k[i], s[i], p[i], d[i], ceil);
     w.out_shape[w.out_shape.size() - spatial + i] = w.out[at];
-    too_small |= w.out[at] < 1;
+    least = std::min(least, w.out[at]);
   }
-  if (too_small)
-    fail(ErrorType::Runtime, "Given input size: %s. Calculated output size: %s. Output size is too small",
-         shape_text(x.shape()).c_str(), shape_text(w.out_shape).c_str());
+  if (least < 1)
+    fail(ErrorType::Runtime, "Given input size: %s. Calculated output size: %s. Output size is too small (Invalid computed output size: %lld)",
+         shape_text(x.shape()).c_str(), shape_text(w.out_shape).c_str(), static_cast<long long>(least));
   return w;
 }
 

@@ -230,7 +230,7 @@ Windows adaptive_windows(const char* op, const Array& x, const IntList& size, in
   Windows w = plane_sizes(op, x, spatial);
   for (int i = 0; i < spatial; ++i) {
     if (size[i] < 0)
-      fail(ErrorType::Runtime, "%s: elements of output_size must be greater than or equal to 0, but got %lld", op, static_cast<long long>(size[i]));
+      fail(ErrorType::Runtime, "%s: Trying to create tensor with negative dimension: elements of output_size must be greater than or equal to 0, but got %lld", op, static_cast<long long>(size[i]));
     w.out[3 - spatial + i] = w.out_shape[w.out_shape.size() - spatial + i] = size[i];
   }
   return w;

@@ -5,6 +5,7 @@
 // strides and a length. Operands that do not move along a dim have stride 0 there.
 #pragma once
 #include <array>
+#include <cmath>
 
 #include "core/kernel.h"
 
@@ -159,14 +160,37 @@ inline Array index_values(const Array& index) {
   return index.to(DType::I64).contiguous_copy();
 }
 
+// Raises when a number lies outside an integer type (or is not finite, or not real).
+inline void check_fits(PyObject* o, DType t) {
+  if (t == DType::Bool || is_complex(t)) return;
+  static constexpr const char* names[] = {"bool", "uint8_t", "int8_t", "int16_t", "int", "int64_t", "at::Half", "at::BFloat16", "float", "double"};
+  const char* name = names[static_cast<int>(t)];
+  bool fits = true;
+  if (PyComplex_Check(o)) {
+    fits = PyComplex_ImagAsDouble(o) == 0;
+  } else if (is_integral(t)) {
+    const int bits = 8 * itemsize(t) - (t == DType::U8 ? 0 : 1);
+    const double top = std::ldexp(1.0, bits);
+    const double v = number(o);
+    fits = t == DType::U8 ? v > -top && v < top : v >= -top && v < top;
+  } else if (t == DType::F16 || t == DType::F32) {
+    const double v = number(o), top = t == DType::F16 ? 65504.0 : 3.4028234663852886e38;
+    fits = !(std::abs(v) > top) || std::isinf(v);
+  }
+  if (!fits) fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", name);
+}
+
 // A Python number or 0-d tensor as a 0-d array of the given type.
 inline Array scalar_of(PyObject* o, DType t) {
   if (is_tensor(o)) return array_of(o).to(t);
   const Array a = Array::empty(t, Shape());
+  check_fits(o, t);
   if (PyComplex_Check(o)) {
     fill(a, c128(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)));
-  } else if (PyFloat_Check(o)) {
+  } else if (PyFloat_Check(o) && !is_integral(t)) {
     fill(a, PyFloat_AS_DOUBLE(o));
+  } else if (PyFloat_Check(o) && t != DType::Bool) {
+    fill(a, static_cast<int64_t>(PyFloat_AS_DOUBLE(o)));
   } else if (PyLong_Check(o) && is_integral(t)) {
     int overflow = 0;
     const int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);

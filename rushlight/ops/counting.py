@@ -70,8 +70,8 @@ def _binned(x, bins, range, weight, density):
     if isinstance(bins, int):
         bins = [bins] * columns
     if len(bins) != columns:
-        raise RuntimeError(f"torch.histogramdd(): expected {columns} bin counts or sequences for "
-                           f"the {columns} columns of input, got {len(bins)}")
+        raise RuntimeError("histogramdd: The size of bins must be equal to the innermost dimension "
+                           f"of the input. Got {len(bins)} and {columns}.")
     edges, shape, flat, inside = [], [], 0, True
     for k, wanted in enumerate(bins):
         span = None if range is None else range[2 * k:2 * k + 2]

@@ -208,8 +208,12 @@ def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=Non
         raise RuntimeError(
             f"Number of dimensions in size does not match the length of the physical_layout; "
             f"i.e. len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}")
-    if sorted(order) != list(range(len(size))):
-        raise RuntimeError(f"empty_permuted: physical_layout {order} is not a permutation")
+    for i, d in enumerate(order):
+        if not 0 <= d < len(size):
+            raise RuntimeError("Dimension out of range (expected to be in range of "
+                               f"[0, {len(size) - 1}], but got {d} at index {i}).")
+        if d in order[:i]:
+            raise RuntimeError(f"empty_permuted: Duplicate dim not allowed: got {order}")
     strides, step = [0] * len(size), 1
     for d in reversed(order):
         strides[d] = step

@@ -139,13 +139,16 @@ class _adaptive_max_pool3d:
 
 def _output_size(size, input, n):
     """The wanted sizes; None keeps the input's."""
+    if n > 1 and not isinstance(size, int) and input.dim() <= n:
+        raise ValueError(f"Input dimension should be at least {n + 1}")
     if input.dim() not in (n + 1, n + 2):
         raise RuntimeError(f"adaptive pooling: Expected {n + 1}D or {n + 2}D tensor, but got "
                            f"{list(input.shape)}")
     if size is None or isinstance(size, int):
         size = (size,) * n
     if len(size) != n:
-        raise RuntimeError(f"adaptive pooling: output_size must be {n} element(s), got {size}")
+        wanted = "'output_size' should contain one int" if n == 1 else f"output_size must be {n} ints"
+        raise RuntimeError(f"adaptive pooling: {wanted}, got {size}")
     return tuple(have if s is None else s for s, have in zip(size, input.shape[-n:], strict=True))
 
 
