@@ -385,41 +385,46 @@ template <class T> void gemm_dots(const GemmArgs& g) {
   }
 }
 
-// One row times a B with contiguous rows: c = sum over p of a[p] * b[p, :], four rows a pass.
+// One row times a B with contiguous rows: c = sum over p of a[p] * b[p, :], four rows a pass. Sums
+// are kept at three levels (256 rows, 16384 rows, all), which keeps rounding small.
 template <class R> void gemv_rows(const GemmArgs& g) {
   const R* a = static_cast<const R*>(g.a);
   const R* b = static_cast<const R*>(g.b);
   R* c = static_cast<R*>(g.c);
   const R* bias = static_cast<const R*>(g.bias);
   const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
+  const Finish<R> f{alpha, beta, alpha == R(1)};
   constexpr int64_t kWide = 1024;  // columns whose sums stay in L1
-  constexpr int64_t kRun = 256;    // rows summed before they join the total: keeps rounding small
-  R sum[kWide], total[kWide];
+  constexpr int64_t kRun = 256, kRuns = 64 * kRun;
+  R sum[3][kWide];
+  const auto carry = [&](int level, int64_t n) {
+    for (int64_t j = 0; j < n; ++j) sum[level + 1][j] += sum[level][j], sum[level][j] = R(0);
+  };
+  const int levels = g.k <= kRun ? 1 : 3;
   for (int64_t j0 = 0; j0 < g.n; j0 += kWide) {
     const int64_t nj = std::min(kWide, g.n - j0);
-    std::fill(sum, sum + nj, R(0));
-    if (g.k > kRun) std::fill(total, total + nj, R(0));
+    for (int level = 0; level < levels; ++level) std::fill(sum[level], sum[level] + nj, R(0));
+    R* s = sum[0];
     int64_t p = 0;
     for (; p + 4 <= g.k; p += 4) {
       if (p && p % kRun == 0) {
-        for (int64_t j = 0; j < nj; ++j) total[j] += sum[j], sum[j] = R(0);
+        carry(0, nj);
+        if (p % kRuns == 0) carry(1, nj);
       }
       const R *b0 = b + p * g.b_row + j0, *b1 = b0 + g.b_row, *b2 = b1 + g.b_row, *b3 = b2 + g.b_row;
       const R a0 = a[p * g.a_col], a1 = a[(p + 1) * g.a_col], a2 = a[(p + 2) * g.a_col],
               a3 = a[(p + 3) * g.a_col];
 #pragma omp simd
-      for (int64_t j = 0; j < nj; ++j) sum[j] += (a0 * b0[j] + a1 * b1[j]) + (a2 * b2[j] + a3 * b3[j]);
+      for (int64_t j = 0; j < nj; ++j) s[j] += (a0 * b0[j] + a1 * b1[j]) + (a2 * b2[j] + a3 * b3[j]);
     }
     for (; p < g.k; ++p) {
       const R* row = b + p * g.b_row + j0;
       const R x = a[p * g.a_col];
 #pragma omp simd
-      for (int64_t j = 0; j < nj; ++j) sum[j] += x * row[j];
+      for (int64_t j = 0; j < nj; ++j) s[j] += x * row[j];
     }
-    if (g.k > kRun)
-      for (int64_t j = 0; j < nj; ++j) sum[j] += total[j];
-    const Finish<R> f{alpha, beta, alpha == R(1)};
-    for (int64_t j = 0; j < nj; ++j) put<R, R>(c + j0 + j, sum[j], f, bias ? bias + j0 + j : nullptr);
+    if (levels > 1) carry(0, nj), carry(1, nj);
+    for (int64_t j = 0; j < nj; ++j) put<R, R>(c + j0 + j, sum[levels - 1][j], f, bias ? bias + j0 + j : nullptr);
   }
 }
 

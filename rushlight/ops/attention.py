@@ -24,8 +24,8 @@ def _scores(query, key, attn_mask, is_causal, scale):
     return s
 
 
-@op("", outputs=("output", "logsumexp"), node="ScaledDotProductFlashAttentionForCpu", grad_outputs=1,
-    differentiable=("query", "key", "value"))  # fmt: skip
+@op("", outputs=("output", "logsumexp"), node="ScaledDotProductFlashAttentionForCpu",
+    differentiable=("query", "key", "value"), grad_outputs=1)  # fmt: skip
 class sdpa_flash:
     """softmax(scale query key^T + mask) value for (B, H, L, E) tensors, tile by tile.
 
@@ -60,7 +60,8 @@ class sdpa_flash:
     def samples(make):
         yield make(2, 3, 5, 4), make(2, 3, 7, 4), make(2, 3, 7, 4), None, False, 0.5
         yield make(2, 4, 130, 8), make(2, 2, 130, 8), make(2, 2, 130, 8), None, True, 0.3
-        yield make(1, 2, 5, 4), make(1, 2, 300, 4), make(1, 2, 300, 6), make(1, 2, 5, 300), False, 1
+        mask = make(1, 2, 5, 300, grad=False)
+        yield make(1, 2, 5, 4), make(1, 2, 300, 4), make(1, 2, 300, 6), mask, False, 1
 
 
 @op("", outputs="tuple")
@@ -85,9 +86,10 @@ class sdpa_flash_backward:
         )
 
     def samples(make):
-        q, k, v = (make(1, 2, 6, 4, grad=False) for _ in range(3))
+        dtype = make(1).dtype if make(1).dtype in _REAL else _C.float64
+        g, q, k, v = (make(1, 2, 6, 4, grad=False, dtype=dtype) for _ in range(4))
         out, lse = sdpa_flash(q, k, v, None, False, 0.5)
-        yield make(1, 2, 6, 4, grad=False), q, k, v, out, lse, None, False, 0.5
+        yield g, q, k, v, out, lse, None, False, 0.5
 
 
 def _composed_gradients(g, query, key, value, attn_mask, is_causal, scale):

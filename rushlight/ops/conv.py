@@ -184,7 +184,8 @@ def _reference_gradients(g, input, weight, stride, padding, dilation, transposed
         at = (..., *tap)
         gx_full[place] += np.einsum("nga...,gab->ngb...", small, w[at])
         gx_small += np.einsum("ngb...,gab->nga...", padded[place], w[at])
-        gw[at] = np.einsum("nga...,ngb...->gab", small, padded[place])
+        seen = padded[place].reshape(*padded.shape[:3], -1)
+        gw[at] = np.einsum("ngap,ngbp->gab", small.reshape(*small.shape[:3], -1), seen)
     gx = gx_small if transposed else gx_full[inside]
     gx = gx.reshape(x.shape) if batched else gx.reshape(input.shape)
     gb = gy.sum((0, *range(2, gy.ndim)))
@@ -199,7 +200,7 @@ def _declare_conv(dims):
     class conv:
         """Slide a kernel (out, in / groups, k...) over `input` (batch, in, ...), unflipped.
 
-        padding: ints, "valid" (none) or "same" (as many outputs as inputs). A batch dim is optional.
+        padding: ints, "valid" (none) or "same" (as many outputs as inputs). The batch is optional.
         """
 
         def forward(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):

@@ -84,7 +84,20 @@ def _labels(part, rank, wide, where):
     return labels, seen
 
 
+_parsed: dict = {}  # (equation, ranks): labels of the inputs and of the output
+
+
 def _parse(equation, operands):
+    key = equation, *[x.ndim for x in operands]
+    found = _parsed.get(key)
+    if found is None:
+        if len(_parsed) > 500:
+            _parsed.clear()
+        found = _parsed[key] = _parse_equation(equation, operands)
+    return found
+
+
+def _parse_equation(equation, operands):
     left, arrow, right = equation.partition("->")
     parts = left.split(",")
     if len(parts) > len(operands):
@@ -110,7 +123,9 @@ def _parse(equation, operands):
     known = {s for labels in inputs for s in labels}
     for s in output:
         if output.count(s) > 1:
-            raise RuntimeError(f"einsum(): output subscript {s} appears more than once in the output")
+            raise RuntimeError(
+                f"einsum(): output subscript {s} appears more than once in the output"
+            )
         if s not in known and isinstance(s, str):
             raise RuntimeError(
                 f"einsum(): output subscript {s} does not appear in the equation for any "
@@ -133,6 +148,8 @@ def _count_error(got, rank, n, how):
 
 def _single_labels(x, labels, n):
     """Take the diagonal of each repeated subscript, so that every label names one dim."""
+    if len(set(labels)) == len(labels):
+        return x, labels
     labels = list(labels)
     for s in [s for s in dict.fromkeys(labels) if labels.count(s) > 1]:
         while labels.count(s) > 1:
@@ -166,7 +183,10 @@ def _sizes(operands, inputs):
 
 def _without_ones(x, labels, sizes):
     """Drop dims of size 1 that stand for a bigger size: broadcasting needs no copy."""
-    drop = [i for i, s in enumerate(labels) if x.shape[i] == 1 and sizes[s] != 1]
+    shape = x.shape
+    if 1 not in shape:
+        return x, labels
+    drop = [i for i, s in enumerate(labels) if shape[i] == 1 and sizes[s] != 1]
     for i in reversed(drop):
         x = x.squeeze(i)
     return x, [s for i, s in enumerate(labels) if i not in drop]
@@ -240,14 +260,23 @@ def _multiply(left, right, keep, sizes):
     cols = [s for s in b_labels if s not in a_labels]
     if not inner and not (rows and cols):
         return _pointwise(a, a_labels, b, b_labels, batch + rows + cols)
-    count = [_count(group, sizes) for group in (batch, rows, inner, cols)]
-    left = a.permute([a_labels.index(s) for s in batch + rows + inner])
-    right = b.permute([b_labels.index(s) for s in batch + inner + cols])
-    product = bmm(
-        left.reshape(count[0], count[1], count[2]), right.reshape(count[0], count[2], count[3])
-    )
+    left = _as_matrices(a, a_labels, batch, rows, inner, sizes)
+    right = _as_matrices(b, b_labels, batch, inner, cols, sizes)
     order = batch + rows + cols
+    product = bmm(left, right)
+    if len(batch) == len(rows) == len(cols) == 1:
+        return product, order
     return product.reshape([sizes[s] for s in order]), order
+
+
+def _as_matrices(x, labels, batch, rows, cols, sizes):
+    """One operand as (batch, rows, cols), each group of dims joined."""
+    order = batch + rows + cols
+    if order != labels:
+        x = x.permute([labels.index(s) for s in order])
+    if len(batch) == len(rows) == len(cols) == 1:
+        return x
+    return x.reshape([_count(group, sizes) for group in (batch, rows, cols)])
 
 
 def _pointwise(a, a_labels, b, b_labels, order):
@@ -264,9 +293,9 @@ def _pointwise(a, a_labels, b, b_labels, order):
 
 
 def _sum_out(x, labels, wanted):
-    extra = [i for i, s in enumerate(labels) if s not in wanted]
-    if not extra:
+    if wanted.issuperset(labels):
         return x, labels
+    extra = [i for i, s in enumerate(labels) if s not in wanted]
     return x.sum(extra), [s for s in labels if s in wanted]
 
 

@@ -6,6 +6,13 @@ from .._lazy import np
 from ..op import conj, op, public
 
 
+def _added(input, product, beta, alpha):
+    """beta * input + alpha * product in the product's dtype; a zero beta ignores the input."""
+    dtype = product.dtype
+    alpha, beta = np.array(alpha).astype(dtype), np.array(beta).astype(dtype)
+    return beta * input + alpha * product if beta else np.asarray(alpha * product)
+
+
 def _scaled(x, factor):
     return x if factor == 1 else x * conj(factor)
 
@@ -108,8 +115,7 @@ class addmm:
     """Add `alpha` times a matrix product to `beta` times `input`, which is broadcast."""
 
     def forward(input, mat1, mat2, *, beta=1, alpha=1):
-        product = alpha * (mat1 @ mat2)
-        return (beta * input + product if beta else product).astype(mat1.dtype)
+        return _added(input, mat1 @ mat2, beta, alpha)
 
     def grad_input(g, beta):
         return _scaled(g, beta)
@@ -131,8 +137,7 @@ class addmv:
     """Add `alpha` times a matrix-vector product to `beta` times `input`."""
 
     def forward(input, mat, vec, *, beta=1, alpha=1):
-        product = alpha * (mat @ vec)
-        return (beta * input + product if beta else product).astype(mat.dtype)
+        return _added(input, mat @ vec, beta, alpha)
 
     def grad_input(g, beta):
         return _scaled(g, beta)
@@ -153,8 +158,7 @@ class baddbmm:
     """Add `alpha` times a batch of products to `beta` times `input`."""
 
     def forward(input, batch1, batch2, *, beta=1, alpha=1):
-        product = alpha * (batch1 @ batch2)
-        return (beta * input + product if beta else product).astype(batch1.dtype)
+        return _added(input, batch1 @ batch2, beta, alpha)
 
     def grad_input(g, beta):
         return _scaled(g, beta)
@@ -175,8 +179,7 @@ class addbmm:
     """Add `alpha` times the sum of a batch of products to `beta` times `input`."""
 
     def forward(input, batch1, batch2, *, beta=1, alpha=1):
-        product = alpha * (batch1 @ batch2).sum(0)
-        return (beta * input + product if beta else product).astype(batch1.dtype)
+        return _added(input, (batch1 @ batch2).sum(0, dtype=batch1.dtype), beta, alpha)
 
     def grad_input(g, beta):
         return _scaled(g, beta)
@@ -207,7 +210,7 @@ def _outer_sum(input, vec1, vec2, beta, alpha):
                 f"Tensor sizes: {list(input.shape)}"
             )
     dtype = np.result_type(input.dtype, vec1.dtype, vec2.dtype)
-    if dtype == bool:
+    if dtype.kind == "b":
         outer = np.logical_and.outer(vec1, vec2) & bool(alpha)
         return outer | (input & bool(beta)) if beta else outer
     outer = np.multiply.outer(vec1, vec2) * alpha
@@ -333,7 +336,8 @@ class linear_backward:
         to_grad = to_input = to_weight = None
         if needs[0]:
             terms = [linear(gi, conj(weight)) if gi is not None else None]
-            terms += [linear(conj(input), gw) if gw is not None else None, gb]
+            terms += [linear(conj(input), gw) if gw is not None else None]
+            terms += [gb.expand(grad.shape) if gb is not None else None]
             to_grad = _total(terms)
         if needs[1] and gw is not None:
             to_input = matmul(conj(grad), gw)

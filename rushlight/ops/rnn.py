@@ -121,10 +121,10 @@ class rnn_backward:
         )  # fmt: skip
 
     def samples(make):
-        x, h, w_ih, w_hh = (make(*s, grad=False) for s in ((3, 2, 4), (2, 5), (15, 4), (15, 5)))
-        b = make(15, grad=False)
+        dtype = make(1).dtype if make(1).is_floating_point() else _C.float64
+        shapes = (3, 2, 4), (2, 5), (15, 4), (15, 5), (15,), (3, 2, 5)
+        x, h, w_ih, w_hh, b, g = (make(*s, grad=False, dtype=dtype) for s in shapes)
         out, _, _, gates = gru_layer(3, x, h, None, w_ih, w_hh, b, b, False)
-        g = make(3, 2, 5, grad=False)
         needs = (1, 1, 0, 1, 1, 1, 1)
         yield 3, g, None, None, x, h, None, w_ih, w_hh, b, b, out, gates, False, needs
 
@@ -186,7 +186,8 @@ def _reference_step_back(mode, kept, y, h, c, dh, dc, n):
 
 def _declare_layer(own, node, default):
     @op("", kernel="rnn_layer", name=own, node=node, differentiable=_INPUTS,
-        outputs=("output", "hidden", "cell", "gates"))  # fmt: skip
+        outputs=("output", "hidden", "cell", "gates"),
+        grad_outputs=3 if default == 2 else 2)  # fmt: skip
     class layer:
         """One layer in one direction over a sequence (T, B, I).
 
@@ -223,7 +224,7 @@ rnn_layer = _declare_layer("rnn_layer", "Stack", 0)
 
 def _declare_cell(own, node, default):
     @op("", kernel="rnn_cell", name=own, node=node, differentiable=_INPUTS,
-        outputs=("hidden", "cell", "gates"))  # fmt: skip
+        outputs=("hidden", "cell", "gates"), grad_outputs=2 if default == 2 else 1)  # fmt: skip
     class step:
         """One step (B, I): the new hidden and cell state, and what the gradient keeps."""
 
