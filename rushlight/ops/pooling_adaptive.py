@@ -147,7 +147,7 @@ def _output_size(size, input, n):
     if size is None or isinstance(size, int):
         size = (size,) * n
     if len(size) != n:
-        wanted = "'output_size' should contain one int" if n == 1 else f"output_size must be {n} ints"
+        wanted = "'output_size' should contain one int" if n == 1 else f"output_size must be {n}"
         raise RuntimeError(f"adaptive pooling: {wanted}, got {size}")
     return tuple(have if s is None else s for s, have in zip(size, input.shape[-n:], strict=True))
 
