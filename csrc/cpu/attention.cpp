@@ -30,32 +30,39 @@ struct Geometry {
 };
 
 // A (B, H, rows, cols) operand whose last dim is contiguous.
-template <class T> struct Operand {
+template <class T>
+struct Operand {
   T* data;
   int64_t batch, head, row;  // strides
-  explicit Operand(const Array& a) : data(a.data<T>()), batch(a.stride(0)), head(a.stride(1)), row(a.stride(2)) {}
+  explicit Operand(const Array& a)
+      : data(a.data<T>()), batch(a.stride(0)), head(a.stride(1)), row(a.stride(2)) {}
   T* at(int64_t b, int64_t h, int64_t r) const { return data + b * batch + h * head + r * row; }
 };
 
 // An additive or boolean mask, broadcast to (B, H, L, S) by zero strides; null for none.
-template <class T> struct Mask {
+template <class T>
+struct Mask {
   const T* add = nullptr;
   const bool* keep = nullptr;
   int64_t batch = 0, head = 0, row = 0, col = 0;
 };
 
-template <class T> Mask<T> make_mask(const Array* a) {
+template <class T>
+Mask<T> make_mask(const Array* a) {
   Mask<T> m;
   if (!a) return m;
-  if (a->dtype() == DType::Bool) m.keep = a->data<bool>();
-  else m.add = a->data<T>();
+  if (a->dtype() == DType::Bool)
+    m.keep = a->data<bool>();
+  else
+    m.add = a->data<T>();
   m.batch = a->stride(0), m.head = a->stride(1), m.row = a->stride(2), m.col = a->stride(3);
   return m;
 }
 
 // Adds the mask to one row of scores for keys [first, first + n); -inf above the diagonal.
 template <class T>
-void mask_row(T* s, const Geometry& g, const Mask<T>& m, int64_t b, int64_t h, int64_t query, int64_t first, int64_t n) {
+void mask_row(T* s, const Geometry& g, const Mask<T>& m, int64_t b, int64_t h, int64_t query,
+              int64_t first, int64_t n) {
   constexpr T never = -std::numeric_limits<T>::infinity();
   const int64_t at = b * m.batch + h * m.head + query * m.row + first * m.col;
   if (m.add)
@@ -66,7 +73,8 @@ void mask_row(T* s, const Geometry& g, const Mask<T>& m, int64_t b, int64_t h, i
     for (int64_t j = std::max<int64_t>(0, query + 1 - first); j < n; ++j) s[j] = never;
 }
 
-template <class T> T row_max(const T* s, int64_t n, T start) {
+template <class T>
+T row_max(const T* s, int64_t n, T start) {
   T top = start;
   // A NaN loses every comparison here; exp_row carries it into the sum.
 #pragma omp simd reduction(max : top)
@@ -74,7 +82,8 @@ template <class T> T row_max(const T* s, int64_t n, T start) {
   return top;
 }
 
-template <class T> T exp_row(T* s, int64_t n, T shift) {
+template <class T>
+T exp_row(T* s, int64_t n, T shift) {
   T sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t j = 0; j < n; ++j) {
@@ -84,11 +93,13 @@ template <class T> T exp_row(T* s, int64_t n, T shift) {
   return sum;
 }
 
-template <class T> struct Tools {
+template <class T>
+struct Tools {
   const GemmKernel& gemm = gemm_kernel(dtype_of<T>::value);
 
   // c (m, n) = alpha a b + beta c, where b is packed.
-  void packed(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, const T* panels, T* c, int64_t c_row, double alpha) const {
+  void packed(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, const T* panels, T* c,
+              int64_t c_row, double alpha) const {
     GemmArgs g;
     g.m = m, g.n = n, g.k = k;
     g.a = a, g.a_row = a_row, g.a_col = 1;
@@ -97,7 +108,8 @@ template <class T> struct Tools {
     gemm.run(g);
   }
   // c += alpha a b; a is transposed when `across` says that its rows are its columns.
-  void add(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, T* c, int64_t c_row, double alpha) const {
+  void add(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b,
+           int64_t b_row, T* c, int64_t c_row, double alpha) const {
     GemmArgs g;
     g.m = m, g.n = n, g.k = k;
     g.a = a, g.a_row = a_row, g.a_col = a_col;
@@ -109,8 +121,9 @@ template <class T> struct Tools {
 
 // -- forward --------------------------------------------------------------------------------------
 template <class T>
-void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& v, const T* key_panels, const Mask<T>& mask,
-                  const Operand<T>& out, T* lse, T* scores, int64_t b, int64_t h, int64_t q0, int64_t rows) {
+void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& v, const T* key_panels,
+                  const Mask<T>& mask, const Operand<T>& out, T* lse, T* scores, int64_t b,
+                  int64_t h, int64_t q0, int64_t rows) {
   const Tools<T> tools;
   constexpr T never = -std::numeric_limits<T>::infinity();
   T top[kQueries], sum[kQueries];
@@ -122,7 +135,8 @@ void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& v, c
   const int64_t end = g.causal ? std::min(g.keys, q0 + rows) : g.keys;
   for (int64_t s0 = 0; s0 < end; s0 += kKeys) {
     const int64_t n = std::min(kKeys, end - s0);
-    tools.packed(rows, n, g.depth, q.at(b, h, q0), q.row, key_panels + s0 * g.depth, scores, kKeys, g.scale);
+    tools.packed(rows, n, g.depth, q.at(b, h, q0), q.row, key_panels + s0 * g.depth, scores, kKeys,
+                 g.scale);
     const bool masked = mask.add || mask.keep || (g.causal && s0 + n > q0 + 1);
     for (int64_t i = 0; i < rows; ++i) {
       T* s = scores + i * kKeys;
@@ -136,7 +150,8 @@ void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& v, c
       if (s0 > 0 && rescale != T(1))
         for (int64_t j = 0; j < g.value_depth; ++j) o[i * out.row + j] *= rescale;
     }
-    tools.add(rows, g.value_depth, n, scores, kKeys, 1, v.at(b, h / g.group(), s0), v.row, o, out.row, 1);
+    tools.add(rows, g.value_depth, n, scores, kKeys, 1, v.at(b, h / g.group(), s0), v.row, o,
+              out.row, 1);
   }
   for (int64_t i = 0; i < rows; ++i) {
     const bool empty = top[i] == never && sum[i] == T(0);
@@ -147,39 +162,48 @@ void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& v, c
 }
 
 template <class T>
-void forward(const Geometry& g, const Array& qa, const Array& ka, const Array& va, const Array* ma, const Array& oa, const Array& la) {
+void forward(const Geometry& g, const Array& qa, const Array& ka, const Array& va, const Array* ma,
+             const Array& oa, const Array& la) {
   const Operand<T> q(qa), k(ka), v(va), out(oa);
   const Mask<T> mask = make_mask<T>(ma);
   const Tools<T> tools;
   const int64_t tiles = (g.queries + kQueries - 1) / kQueries;
   const int64_t panel_size = packed_size(tools.gemm, g.depth, g.keys);
-  const int64_t work = std::max<int64_t>(1, std::min(kQueries, g.queries) * g.keys * (g.depth + g.value_depth));
-  parallel_for(g.batch * g.heads * tiles, std::max<int64_t>(1, 400000 / work), [&](int64_t begin, int64_t end) {
-    T* buffer = static_cast<T*>(thread_buffer(2, (panel_size + kQueries * kKeys) * sizeof(T)));
-    T *panels = buffer, *scores = buffer + panel_size;
-    int64_t packed = -1;
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t tile = i % tiles, h = i / tiles % g.heads, b = i / tiles / g.heads;
-      const int64_t kv = b * g.kv_heads + h / g.group();
-      if (kv != packed) {  // consecutive tiles and grouped heads share their keys
-        tools.gemm.pack(panels, k.at(b, h / g.group(), 0), g.depth, g.keys, 1, k.row);
-        packed = kv;
-      }
-      const int64_t q0 = tile * kQueries;
-      forward_tile(g, q, v, panels, mask, out, la.data<T>() + (b * g.heads + h) * g.queries + q0, scores, b, h, q0,
-                   std::min(kQueries, g.queries - q0));
-    }
-  });
+  const int64_t work =
+      std::max<int64_t>(1, std::min(kQueries, g.queries) * g.keys * (g.depth + g.value_depth));
+  parallel_for(g.batch * g.heads * tiles, std::max<int64_t>(1, 400000 / work),
+               [&](int64_t begin, int64_t end) {
+                 T* buffer =
+                     static_cast<T*>(thread_buffer(2, (panel_size + kQueries * kKeys) * sizeof(T)));
+                 T *panels = buffer, *scores = buffer + panel_size;
+                 int64_t packed = -1;
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t tile = i % tiles, h = i / tiles % g.heads, b = i / tiles / g.heads;
+                   const int64_t kv = b * g.kv_heads + h / g.group();
+                   if (kv != packed) {  // consecutive tiles and grouped heads share their keys
+                     tools.gemm.pack(panels, k.at(b, h / g.group(), 0), g.depth, g.keys, 1, k.row);
+                     packed = kv;
+                   }
+                   const int64_t q0 = tile * kQueries;
+                   forward_tile(g, q, v, panels, mask, out,
+                                la.data<T>() + (b * g.heads + h) * g.queries + q0, scores, b, h, q0,
+                                std::min(kQueries, g.queries - q0));
+                 }
+               });
 }
 
 // -- backward -------------------------------------------------------------------------------------
-template <class T> struct Gradients { Operand<T> q, k, v; };
+template <class T>
+struct Gradients {
+  Operand<T> q, k, v;
+};
 
 // One head's tile of queries against one tile of keys, whose K^T and V^T are packed.
 template <class T>
-void backward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& k, const Operand<T>& go, const T* delta,
-                   const T* lse, const T* key_panels, const T* value_panels, const Mask<T>& mask, const Gradients<T>& grads,
-                   T* p, T* dp, int64_t b, int64_t h, int64_t q0, int64_t rows, int64_t s0, int64_t n) {
+void backward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& k,
+                   const Operand<T>& go, const T* delta, const T* lse, const T* key_panels,
+                   const T* value_panels, const Mask<T>& mask, const Gradients<T>& grads, T* p,
+                   T* dp, int64_t b, int64_t h, int64_t q0, int64_t rows, int64_t s0, int64_t n) {
   const Tools<T> tools;
   const int64_t kv = h / g.group();
   tools.packed(rows, n, g.depth, q.at(b, h, q0), q.row, key_panels, p, kKeys, g.scale);
@@ -195,23 +219,29 @@ void backward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& k, 
       d[j] = s[j] * (d[j] - subtract);
     }
   }
-  tools.add(n, g.value_depth, rows, p, 1, kKeys, go.at(b, h, q0), go.row, grads.v.at(b, kv, s0), grads.v.row, 1);
-  tools.add(rows, g.depth, n, dp, kKeys, 1, k.at(b, kv, s0), k.row, grads.q.at(b, h, q0), grads.q.row, g.scale);
-  tools.add(n, g.depth, rows, dp, 1, kKeys, q.at(b, h, q0), q.row, grads.k.at(b, kv, s0), grads.k.row, g.scale);
+  tools.add(n, g.value_depth, rows, p, 1, kKeys, go.at(b, h, q0), go.row, grads.v.at(b, kv, s0),
+            grads.v.row, 1);
+  tools.add(rows, g.depth, n, dp, kKeys, 1, k.at(b, kv, s0), k.row, grads.q.at(b, h, q0),
+            grads.q.row, g.scale);
+  tools.add(n, g.depth, rows, dp, 1, kKeys, q.at(b, h, q0), q.row, grads.k.at(b, kv, s0),
+            grads.k.row, g.scale);
 }
 
 template <class T>
-void backward(const Geometry& g, const Array& qa, const Array& ka, const Array& va, const Array* ma, const Array& oa,
-              const Array& la, const Array& goa, const Gradients<T>& grads) {
+void backward(const Geometry& g, const Array& qa, const Array& ka, const Array& va, const Array* ma,
+              const Array& oa, const Array& la, const Array& goa, const Gradients<T>& grads) {
   const Operand<T> q(qa), k(ka), v(va), out(oa), go(goa);
   const Mask<T> mask = make_mask<T>(ma);
   const Tools<T> tools;
-  const int64_t panel_k = packed_size(tools.gemm, g.depth, kKeys), panel_v = packed_size(tools.gemm, g.value_depth, kKeys);
+  const int64_t panel_k = packed_size(tools.gemm, g.depth, kKeys),
+                panel_v = packed_size(tools.gemm, g.value_depth, kKeys);
   const int64_t deltas = g.group() * g.queries;
   // A thread owns a key head: nobody else adds to its dK, dV and the dQ of its group.
   parallel_for(g.batch * g.kv_heads, 1, [&](int64_t begin, int64_t end) {
-    T* buffer = static_cast<T*>(thread_buffer(2, (panel_k + panel_v + 2 * kQueries * kKeys + deltas) * sizeof(T)));
-    T *kp = buffer, *vp = kp + panel_k, *p = vp + panel_v, *dp = p + kQueries * kKeys, *delta = dp + kQueries * kKeys;
+    T* buffer = static_cast<T*>(
+        thread_buffer(2, (panel_k + panel_v + 2 * kQueries * kKeys + deltas) * sizeof(T)));
+    T *kp = buffer, *vp = kp + panel_k, *p = vp + panel_v, *dp = p + kQueries * kKeys,
+      *delta = dp + kQueries * kKeys;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t b = i / g.kv_heads, kv = i % g.kv_heads;
       for (int64_t j = 0; j < deltas; ++j) {
@@ -244,19 +274,23 @@ Array rows_contiguous(const Array& a, DType t) {
   return x.stride(3) == 1 || x.size(3) == 1 ? x : x.contiguous_copy();
 }
 
-Geometry geometry(const Array& q, const Array& k, const Array& v, const Array* mask, double scale, bool causal) {
+Geometry geometry(const Array& q, const Array& k, const Array& v, const Array* mask, double scale,
+                  bool causal) {
   const auto wrong = [&](const char* what) {
-    fail(ErrorType::Runtime, "scaled_dot_product_attention: %s: got query %s, key %s and value %s", what,
-         shape_text(q.shape()).c_str(), shape_text(k.shape()).c_str(), shape_text(v.shape()).c_str());
+    fail(ErrorType::Runtime, "scaled_dot_product_attention: %s: got query %s, key %s and value %s",
+         what, shape_text(q.shape()).c_str(), shape_text(k.shape()).c_str(),
+         shape_text(v.shape()).c_str());
   };
   if (q.ndim() != 4 || k.ndim() != 4 || v.ndim() != 4) wrong("expected 4-d tensors");
-  if (q.dtype() != k.dtype() || q.dtype() != v.dtype() || !is_real(q.dtype())) wrong("expected one real dtype");
-  Geometry g{q.size(0), q.size(1), k.size(1), q.size(2), k.size(2), q.size(3), v.size(3), scale, causal};
-  if (k.size(0) != g.batch || v.size(0) != g.batch || v.size(1) != g.kv_heads || v.size(2) != g.keys || k.size(3) != g.depth ||
-      g.kv_heads == 0 || g.heads % g.kv_heads)
+  if (q.dtype() != k.dtype() || q.dtype() != v.dtype() || !is_real(q.dtype()))
+    wrong("expected one real dtype");
+  Geometry g{q.size(0), q.size(1), k.size(1), q.size(2), k.size(2),
+             q.size(3), v.size(3), scale,     causal};
+  if (k.size(0) != g.batch || v.size(0) != g.batch || v.size(1) != g.kv_heads ||
+      v.size(2) != g.keys || k.size(3) != g.depth || g.kv_heads == 0 || g.heads % g.kv_heads)
     wrong("sizes do not fit together");
-  if (mask && (mask->ndim() != 4 || mask->size(0) != g.batch || mask->size(1) != g.heads || mask->size(2) != g.queries ||
-               mask->size(3) != g.keys))
+  if (mask && (mask->ndim() != 4 || mask->size(0) != g.batch || mask->size(1) != g.heads ||
+               mask->size(2) != g.queries || mask->size(3) != g.keys))
     wrong("the mask does not have the shape of the scores");
   return g;
 }
@@ -277,16 +311,20 @@ Array gradient_like(const Array& a, DType t, bool zeros) {
 // (query, key, value, mask (B, H, L, S) or None, is_causal, scale) -> output, logsumexp
 RL_KERNEL(sdpa_flash) {
   const Array* m = call.tensor_or_null(3);
-  const Geometry g = geometry(call.tensor(0), call.tensor(1), call.tensor(2), m, call.real(5), call.boolean(4));
+  const Geometry g =
+      geometry(call.tensor(0), call.tensor(1), call.tensor(2), m, call.real(5), call.boolean(4));
   const DType t = call.tensor(0).dtype(), c = compute_type(t);
-  const Array q = rows_contiguous(call.tensor(0), c), k = rows_contiguous(call.tensor(1), c), v = rows_contiguous(call.tensor(2), c);
+  const Array q = rows_contiguous(call.tensor(0), c), k = rows_contiguous(call.tensor(1), c),
+              v = rows_contiguous(call.tensor(2), c);
   const Array mask = m ? (m->dtype() == DType::Bool ? *m : m->to(c)) : Array();
   Array out = Array::empty(c, {g.batch, g.heads, g.queries, g.value_depth});
   Array lse = Array::empty(c, {g.batch, g.heads, g.queries});
   {
     NoGil nogil(g.batch * g.heads * g.queries * g.keys);
-    if (c == DType::F64) forward<double>(g, q, k, v, m ? &mask : nullptr, out, lse);
-    else forward<float>(g, q, k, v, m ? &mask : nullptr, out, lse);
+    if (c == DType::F64)
+      forward<double>(g, q, k, v, m ? &mask : nullptr, out, lse);
+    else
+      forward<float>(g, q, k, v, m ? &mask : nullptr, out, lse);
   }
   call.result(out.to(t));
   call.result(std::move(lse));
@@ -295,24 +333,32 @@ RL_KERNEL(sdpa_flash) {
 // (grad, query, key, value, output, logsumexp, mask, is_causal, scale) -> dQ, dK, dV
 RL_KERNEL(sdpa_flash_backward) {
   const Array* m = call.tensor_or_null(6);
-  const Geometry g = geometry(call.tensor(1), call.tensor(2), call.tensor(3), m, call.real(8), call.boolean(7));
+  const Geometry g =
+      geometry(call.tensor(1), call.tensor(2), call.tensor(3), m, call.real(8), call.boolean(7));
   const DType t = call.tensor(1).dtype(), c = compute_type(t);
-  const Array go = rows_contiguous(call.tensor(0), c), out = rows_contiguous(call.tensor(4), c), lse = call.tensor(5).contiguous_copy();
-  const Array q = rows_contiguous(call.tensor(1), c), k = rows_contiguous(call.tensor(2), c), v = rows_contiguous(call.tensor(3), c);
+  const Array go = rows_contiguous(call.tensor(0), c), out = rows_contiguous(call.tensor(4), c),
+              lse = call.tensor(5).contiguous_copy();
+  const Array q = rows_contiguous(call.tensor(1), c), k = rows_contiguous(call.tensor(2), c),
+              v = rows_contiguous(call.tensor(3), c);
   const int64_t out_sizes[4] = {g.batch, g.heads, g.queries, g.value_depth};
-  if (!std::equal(out_sizes, out_sizes + 4, go.sizes()) || go.ndim() != 4 || !go.same_shape(out) || lse.dtype() != c ||
-      lse.numel() != g.batch * g.heads * g.queries)
-    fail(ErrorType::Runtime, "scaled_dot_product_attention: the gradient %s does not fit the output %s",
+  if (!std::equal(out_sizes, out_sizes + 4, go.sizes()) || go.ndim() != 4 || !go.same_shape(out) ||
+      lse.dtype() != c || lse.numel() != g.batch * g.heads * g.queries)
+    fail(ErrorType::Runtime,
+         "scaled_dot_product_attention: the gradient %s does not fit the output %s",
          shape_text(go.shape()).c_str(), shape_text(out.shape()).c_str());
   const Array mask = m ? (m->dtype() == DType::Bool ? *m : m->to(c)) : Array();
-  const Array gq = gradient_like(call.tensor(1), c, true), gk = gradient_like(call.tensor(2), c, true),
+  const Array gq = gradient_like(call.tensor(1), c, true),
+              gk = gradient_like(call.tensor(2), c, true),
               gv = gradient_like(call.tensor(3), c, true);
   {
     NoGil nogil(g.batch * g.heads * g.queries * g.keys);
     const Array* mp = m ? &mask : nullptr;
     if (c == DType::F64)
-      backward<double>(g, q, k, v, mp, out, lse, go, {Operand<double>(gq), Operand<double>(gk), Operand<double>(gv)});
-    else backward<float>(g, q, k, v, mp, out, lse, go, {Operand<float>(gq), Operand<float>(gk), Operand<float>(gv)});
+      backward<double>(g, q, k, v, mp, out, lse, go,
+                       {Operand<double>(gq), Operand<double>(gk), Operand<double>(gv)});
+    else
+      backward<float>(g, q, k, v, mp, out, lse, go,
+                      {Operand<float>(gq), Operand<float>(gk), Operand<float>(gv)});
   }
   call.result(gq.to(t));
   call.result(gk.to(t));

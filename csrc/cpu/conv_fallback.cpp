@@ -11,7 +11,6 @@
 
 #include "../core/kernel.h"
 
-
 namespace rl {
 namespace {
 
@@ -21,7 +20,7 @@ struct Sizes {
   int64_t channels_x, channels_y;  // of one group
   int64_t depth;                   // rows of col
   int64_t positions, chunk, chunks;
-  bool plain;                      // col is x
+  bool plain;  // col is x
 };
 
 Sizes sizes_of(DType t, const ConvShape& s) {
@@ -55,7 +54,9 @@ void for_rows(const ConvShape& s, const int64_t (&tap)[3], int64_t begin, int64_
 }
 
 // The part [low, high) of output columns [first, first + count) whose input column is inside.
-struct Span { int64_t low, high, shift; };
+struct Span {
+  int64_t low, high, shift;
+};
 Span inside(const ConvShape& s, int64_t tap, int64_t first, int64_t count) {
   const int64_t shift = tap * s.dilation[2] - s.pad[2], step = s.stride[2];
   int64_t low = shift >= 0 ? 0 : (-shift + step - 1) / step;
@@ -65,7 +66,8 @@ Span inside(const ConvShape& s, int64_t tap, int64_t first, int64_t count) {
   return {low, high, shift};
 }
 
-template <class F> void for_taps(const ConvShape& s, F&& f) {
+template <class F>
+void for_taps(const ConvShape& s, F&& f) {
   int64_t tap[3];
   for (tap[0] = 0; tap[0] < s.kernel[0]; ++tap[0])
     for (tap[1] = 0; tap[1] < s.kernel[1]; ++tap[1])
@@ -86,8 +88,10 @@ void unfold(const ConvShape& s, const T* x, int64_t channels, T* col, int64_t be
         const Span in = inside(s, tap[2], first, count);
         std::fill(out, out + (in.low - first), T{});
         const T* from = x + row + in.shift;
-        if (step == 1) std::copy(from + in.low, from + in.high, out + (in.low - first));
-        else for (int64_t o = in.low; o < in.high; ++o) out[o - first] = from[o * step];
+        if (step == 1)
+          std::copy(from + in.low, from + in.high, out + (in.low - first));
+        else
+          for (int64_t o = in.low; o < in.high; ++o) out[o - first] = from[o * step];
         std::fill(out + (in.high - first), out + count, T{});
       });
       col += width;
@@ -96,7 +100,8 @@ void unfold(const ConvShape& s, const T* x, int64_t channels, T* col, int64_t be
 }
 
 template <class T>
-void fold_add(const ConvShape& s, T* x, int64_t channels, const T* col, int64_t begin, int64_t end) {
+void fold_add(const ConvShape& s, T* x, int64_t channels, const T* col, int64_t begin,
+              int64_t end) {
   const int64_t width = end - begin, step = s.stride[2];
   for (int64_t c = 0; c < channels; ++c, x += s.x_size()) {
     for_taps(s, [&](const int64_t (&tap)[3]) {
@@ -104,7 +109,8 @@ void fold_add(const ConvShape& s, T* x, int64_t channels, const T* col, int64_t 
         if (row < 0) return;
         const Span in = inside(s, tap[2], first, count);
         T* to = x + row + in.shift;
-        for (int64_t o = in.low; o < in.high; ++o) to[o * step] = static_cast<T>(to[o * step] + col[at + o - first]);
+        for (int64_t o = in.low; o < in.high; ++o)
+          to[o * step] = static_cast<T>(to[o * step] + col[at + o - first]);
       });
       col += width;
     });
@@ -112,7 +118,11 @@ void fold_add(const ConvShape& s, T* x, int64_t channels, const T* col, int64_t 
 }
 
 // col for one chunk: unfolded into this thread's memory, or x itself.
-template <class T> struct Column { const T* p; int64_t row; };
+template <class T>
+struct Column {
+  const T* p;
+  int64_t row;
+};
 template <class T>
 Column<T> column(const ConvShape& s, const Sizes& z, const T* x, int64_t begin, int64_t end) {
   if (z.plain) return {x + begin, z.positions};
@@ -121,26 +131,29 @@ Column<T> column(const ConvShape& s, const Sizes& z, const T* x, int64_t begin, 
   return {col, end - begin};
 }
 
-template <class T> void forward(const ConvShape& s, const T* x, const T* w, T* y) {
+template <class T>
+void forward(const ConvShape& s, const T* x, const T* w, T* y) {
   const Sizes z = sizes_of(dtype_of<T>::value, s);
   const GemmFn gemm = find_gemm(dtype_of<T>::value);
   const int64_t work = std::max<int64_t>(z.channels_y * z.depth * z.chunk, 1);
-  parallel_for(s.n * s.groups * z.chunks, std::max<int64_t>(1, 300000 / work), [&](int64_t i0, int64_t i1) {
-    for (int64_t i = i0; i < i1; ++i) {
-      const int64_t c = i % z.chunks, image = i / z.chunks, group = image % s.groups;
-      const int64_t begin = c * z.chunk, end = std::min(begin + z.chunk, z.positions);
-      const Column<T> col = column(s, z, x + image * z.channels_x * s.x_size(), begin, end);
-      GemmArgs g;
-      g.m = z.channels_y, g.n = end - begin, g.k = z.depth;
-      g.a = w + group * z.channels_y * z.depth, g.a_row = z.depth, g.a_col = 1;
-      g.b = col.p, g.b_row = col.row, g.b_col = 1;
-      g.c = y + image * z.channels_y * z.positions + begin, g.c_row = z.positions;
-      gemm(g);
-    }
-  });
+  parallel_for(
+      s.n * s.groups * z.chunks, std::max<int64_t>(1, 300000 / work), [&](int64_t i0, int64_t i1) {
+        for (int64_t i = i0; i < i1; ++i) {
+          const int64_t c = i % z.chunks, image = i / z.chunks, group = image % s.groups;
+          const int64_t begin = c * z.chunk, end = std::min(begin + z.chunk, z.positions);
+          const Column<T> col = column(s, z, x + image * z.channels_x * s.x_size(), begin, end);
+          GemmArgs g;
+          g.m = z.channels_y, g.n = end - begin, g.k = z.depth;
+          g.a = w + group * z.channels_y * z.depth, g.a_row = z.depth, g.a_col = 1;
+          g.b = col.p, g.b_row = col.row, g.b_col = 1;
+          g.c = y + image * z.channels_y * z.positions + begin, g.c_row = z.positions;
+          gemm(g);
+        }
+      });
 }
 
-template <class T> void data(const ConvShape& s, T* x, const T* w, const T* y) {
+template <class T>
+void data(const ConvShape& s, T* x, const T* w, const T* y) {
   const Sizes z = sizes_of(dtype_of<T>::value, s);
   const GemmFn gemm = find_gemm(dtype_of<T>::value);
   const int64_t work = std::max<int64_t>(z.channels_y * z.depth * z.positions, 1);
@@ -151,7 +164,8 @@ template <class T> void data(const ConvShape& s, T* x, const T* w, const T* y) {
       for (int64_t begin = 0; begin < z.positions; begin += z.chunk) {
         const int64_t end = std::min(begin + z.chunk, z.positions);
         T* col = z.plain ? to + begin
-                         : static_cast<T*>(thread_buffer(1, std::max<int64_t>(z.depth * z.chunk, 1) * sizeof(T)));
+                         : static_cast<T*>(thread_buffer(
+                               1, std::max<int64_t>(z.depth * z.chunk, 1) * sizeof(T)));
         GemmArgs g;
         g.m = z.depth, g.n = end - begin, g.k = z.channels_y;
         g.a = w + image % s.groups * z.channels_y * z.depth, g.a_row = 1, g.a_col = z.depth;
@@ -166,7 +180,8 @@ template <class T> void data(const ConvShape& s, T* x, const T* w, const T* y) {
 
 int weight_threads(const ConvShape& s) {
   // Each thread sums into weights of its own; that pays only for large work.
-  const int64_t most = std::min<int64_t>(num_threads(), std::min<int64_t>(s.n, s.flops() / 1000000));
+  const int64_t most =
+      std::min<int64_t>(num_threads(), std::min<int64_t>(s.n, s.flops() / 1000000));
   return static_cast<int>(std::clamp<int64_t>(most, 1, 8));
 }
 
@@ -183,11 +198,13 @@ void weights(const ConvShape& s, const T* x, T* w, const T* y, T* partials) {
       for (int64_t n = s.n * part / parts; n < s.n * (part + 1) / parts; ++n)
         for (int64_t group = 0; group < s.groups; ++group)
           for (int64_t begin = 0; begin < z.positions; begin += z.chunk) {
-            const int64_t end = std::min(begin + z.chunk, z.positions), image = n * s.groups + group;
+            const int64_t end = std::min(begin + z.chunk, z.positions),
+                          image = n * s.groups + group;
             const Column<T> col = column(s, z, x + image * z.channels_x * s.x_size(), begin, end);
             GemmArgs g;
             g.m = z.channels_y, g.n = z.depth, g.k = end - begin;
-            g.a = y + image * z.channels_y * z.positions + begin, g.a_row = z.positions, g.a_col = 1;
+            g.a = y + image * z.channels_y * z.positions + begin, g.a_row = z.positions,
+            g.a_col = 1;
             g.b = col.p, g.b_row = 1, g.b_col = col.row;
             g.c = sum + group * z.channels_y * z.depth, g.c_row = z.depth;
             g.beta = 1;
@@ -196,24 +213,31 @@ void weights(const ConvShape& s, const T* x, T* w, const T* y, T* partials) {
     }
   });
   for (int part = 1; part < parts; ++part)
-    for (int64_t i = 0; i < size; ++i) w[i] = static_cast<T>(w[i] + partials[(part - 1) * size + i]);
+    for (int64_t i = 0; i < size; ++i)
+      w[i] = static_cast<T>(w[i] + partials[(part - 1) * size + i]);
 }
 
 }  // namespace
 
 int64_t conv_partials(ConvPass pass, DType t, const ConvShape& s) {
   if (pass != ConvPass::Weights) return 0;
-  return (weight_threads(s) - 1) * s.y_channels * (s.x_channels / s.groups) * s.kernel_size() * itemsize(t);
+  return (weight_threads(s) - 1) * s.y_channels * (s.x_channels / s.groups) * s.kernel_size() *
+         itemsize(t);
 }
 
-void conv_direct(ConvPass pass, DType t, const ConvShape& s, char* x, char* w, char* y, char* partials) {
+void conv_direct(ConvPass pass, DType t, const ConvShape& s, char* x, char* w, char* y,
+                 char* partials) {
   visit_all(t, [&](auto tag) {
     using T = decltype(tag);
-    if constexpr (!std::is_same_v<T, bool> && !std::is_same_v<T, Half> && !std::is_same_v<T, BFloat16>) {
+    if constexpr (!std::is_same_v<T, bool> && !std::is_same_v<T, Half> &&
+                  !std::is_same_v<T, BFloat16>) {
       T *px = reinterpret_cast<T*>(x), *pw = reinterpret_cast<T*>(w), *py = reinterpret_cast<T*>(y);
-      if (pass == ConvPass::Forward) forward(s, px, pw, py);
-      else if (pass == ConvPass::Data) data(s, px, pw, py);
-      else weights(s, px, pw, py, reinterpret_cast<T*>(partials));
+      if (pass == ConvPass::Forward)
+        forward(s, px, pw, py);
+      else if (pass == ConvPass::Data)
+        data(s, px, pw, py);
+      else
+        weights(s, px, pw, py, reinterpret_cast<T*>(partials));
     }
   });
 }

@@ -25,32 +25,55 @@ constexpr int kVectorBytes = 32, kRows = 6;
 #else
 constexpr int kVectorBytes = 16, kRows = 4;
 #endif
-constexpr int kVectors = 2;         // vectors across a tile
-constexpr int64_t kDepth = 256;     // k of one block of panels
-constexpr int64_t kBlockRows = 144; // rows of A in one block: a multiple of every kRows
+constexpr int kVectors = 2;          // vectors across a tile
+constexpr int64_t kDepth = 256;      // k of one block of panels
+constexpr int64_t kBlockRows = 144;  // rows of A in one block: a multiple of every kRows
 constexpr int64_t kBlockColBytes = 4096;
 
 // What products of T accumulate in.
-template <class T> struct accumulator { using type = T; };
-template <> struct accumulator<Half> { using type = float; };
-template <> struct accumulator<BFloat16> { using type = float; };
-template <> struct accumulator<uint8_t> { using type = int32_t; };
-template <> struct accumulator<int8_t> { using type = int32_t; };
-template <> struct accumulator<int16_t> { using type = int32_t; };
+template <class T>
+struct accumulator {
+  using type = T;
+};
+template <>
+struct accumulator<Half> {
+  using type = float;
+};
+template <>
+struct accumulator<BFloat16> {
+  using type = float;
+};
+template <>
+struct accumulator<uint8_t> {
+  using type = int32_t;
+};
+template <>
+struct accumulator<int8_t> {
+  using type = int32_t;
+};
+template <>
+struct accumulator<int16_t> {
+  using type = int32_t;
+};
 
-template <class T> constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
+template <class T>
+constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
 
-template <class R> struct Vector {
+template <class R>
+struct Vector {
   typedef R type __attribute__((vector_size(kVectorBytes)));
   typedef R unaligned __attribute__((vector_size(kVectorBytes), aligned(alignof(R)), may_alias));
   static constexpr int lanes = kVectorBytes / sizeof(R);
 };
-template <class R> constexpr int kTileCols = kVectors * Vector<R>::lanes;
+template <class R>
+constexpr int kTileCols = kVectors * Vector<R>::lanes;
 
-template <class R> inline typename Vector<R>::type load(const R* p) {
+template <class R>
+inline typename Vector<R>::type load(const R* p) {
   return *reinterpret_cast<const typename Vector<R>::unaligned*>(p);
 }
-template <class R> inline void store(R* p, typename Vector<R>::type v) {
+template <class R>
+inline void store(R* p, typename Vector<R>::type v) {
   *reinterpret_cast<typename Vector<R>::unaligned*>(p) = v;
 }
 
@@ -81,9 +104,10 @@ inline void micro_kernel(int64_t k, const R* a, int64_t a_row, int64_t a_col, co
 }
 
 // How a finished tile goes into C.
-template <class R> struct Finish {
+template <class R>
+struct Finish {
   R alpha, beta;
-  bool plain;        // alpha == 1 and beta == 0
+  bool plain;  // alpha == 1 and beta == 0
 };
 
 template <class T, class R>
@@ -95,8 +119,9 @@ inline void put(T* c, R sum, const Finish<R>& f, const T* bias) {
 }
 
 template <class T, class R>
-[[gnu::noinline]] void store_tile(const typename Vector<R>::type (*acc)[kVectors], T* c, int64_t c_row, int64_t rows,
-                int64_t cols, const Finish<R>& f, const T* bias) {
+[[gnu::noinline]] void store_tile(const typename Vector<R>::type (*acc)[kVectors], T* c,
+                                  int64_t c_row, int64_t rows, int64_t cols, const Finish<R>& f,
+                                  const T* bias) {
   constexpr int lanes = Vector<R>::lanes;
   if constexpr (std::is_same_v<T, R>) {
     if (cols == kTileCols<R>) {
@@ -105,8 +130,10 @@ template <class T, class R>
         for (int v = 0; v < kVectors; ++v) {
           auto y = acc[i][v];
           if (!f.plain) y *= f.alpha;
-          if (f.beta == R(1)) y += load<R>(row + v * lanes);
-          else if (f.beta != R(0)) y += f.beta * load<R>(row + v * lanes);
+          if (f.beta == R(1))
+            y += load<R>(row + v * lanes);
+          else if (f.beta != R(0))
+            y += f.beta * load<R>(row + v * lanes);
           if (bias) y += load<R>(bias + v * lanes);
           store<R>(row + v * lanes, y);
         }
@@ -117,7 +144,8 @@ template <class T, class R>
   alignas(kVectorBytes) R line[kTileCols<R>];
   for (int64_t i = 0; i < rows; ++i) {
     for (int v = 0; v < kVectors; ++v) store<R>(line + v * lanes, acc[i][v]);
-    for (int64_t j = 0; j < cols; ++j) put<T, R>(c + i * c_row + j, line[j], f, bias ? bias + j : nullptr);
+    for (int64_t j = 0; j < cols; ++j)
+      put<T, R>(c + i * c_row + j, line[j], f, bias ? bias + j : nullptr);
   }
 }
 
@@ -127,9 +155,12 @@ inline void transpose_4x4(R* dst, int64_t width, const R* src, int64_t across) {
   typedef R V __attribute__((vector_size(4 * sizeof(R))));
   typedef R U __attribute__((vector_size(4 * sizeof(R)), aligned(alignof(R)), may_alias));
   const V a = *reinterpret_cast<const U*>(src), b = *reinterpret_cast<const U*>(src + across);
-  const V c = *reinterpret_cast<const U*>(src + 2 * across), d = *reinterpret_cast<const U*>(src + 3 * across);
-  const V ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-  const V ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  const V c = *reinterpret_cast<const U*>(src + 2 * across),
+          d = *reinterpret_cast<const U*>(src + 3 * across);
+  const V ab = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+          cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const V ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7),
+          cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
   *reinterpret_cast<U*>(dst) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
   *reinterpret_cast<U*>(dst + width) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
   *reinterpret_cast<U*>(dst + 2 * width) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
@@ -139,7 +170,8 @@ inline void transpose_4x4(R* dst, int64_t width, const R* src, int64_t across) {
 // Panels: `width` columns side by side, one group after another; the last is filled with zeros.
 // dst[group][p][i] = src[(group * width + i) * across + p * along].
 template <class T, class R>
-void pack(R* dst, const T* src, int64_t count, int64_t depth, int64_t across, int64_t along, int width) {
+void pack(R* dst, const T* src, int64_t count, int64_t depth, int64_t across, int64_t along,
+          int width) {
   for (int64_t g = 0; g < count; g += width, dst += width * depth) {
     const int64_t w = std::min<int64_t>(width, count - g);
     const T* s = src + g * across;
@@ -176,28 +208,34 @@ void pack(R* dst, const T* src, int64_t count, int64_t depth, int64_t across, in
   }
 }
 
-template <class T> void scale_only(const GemmArgs& g) {  // k == 0: no product, the rest remains
+template <class T>
+void scale_only(const GemmArgs& g) {  // k == 0: no product, the rest remains
   using R = typename accumulator<T>::type;
   T* c = static_cast<T*>(g.c);
   const T* bias = static_cast<const T*>(g.bias);
   R beta;
-  if constexpr (is_complex_type<R>) beta = R(g.beta);
-  else beta = static_cast<R>(g.beta.real());
+  if constexpr (is_complex_type<R>)
+    beta = R(g.beta);
+  else
+    beta = static_cast<R>(g.beta.real());
   for (int64_t i = 0; i < g.m; ++i)
     for (int64_t j = 0; j < g.n; ++j)
       put<T, R>(c + i * g.c_row + j, R(0), {R(1), beta, true}, bias ? bias + j : nullptr);
 }
 
 // Half types keep the whole depth in one block: a partial sum in C would be rounded.
-template <class T, class R> constexpr bool kExactBlocks = std::is_same_v<T, R> || std::is_integral_v<T>;
+template <class T, class R>
+constexpr bool kExactBlocks = std::is_same_v<T, R> || std::is_integral_v<T>;
 
 // On its own, so that the accumulators have all registers to themselves.
 template <class R>
-[[gnu::noinline]] void packed_tile(int64_t k, const R* a, const R* b, typename Vector<R>::type (&acc)[kRows][kVectors]) {
+[[gnu::noinline]] void packed_tile(int64_t k, const R* a, const R* b,
+                                   typename Vector<R>::type (&acc)[kRows][kVectors]) {
   micro_kernel<R, kRows>(k, a, 1, kRows, b, kTileCols<R>, acc);
 }
 
-template <class T> void gemm_packed(const GemmArgs& g) {
+template <class T>
+void gemm_packed(const GemmArgs& g) {
   using R = typename accumulator<T>::type;
   constexpr int cols = kTileCols<R>;
   const int64_t depth = kExactBlocks<T, R> ? kDepth : g.k;
@@ -227,8 +265,8 @@ template <class T> void gemm_packed(const GemmArgs& g) {
             typename Vector<R>::type acc[kRows][kVectors];
             packed_tile<R>(np, pa + i * np, pb + j * np, acc);
             store_tile<T, R>(acc, c + (i0 + i) * g.c_row + j0 + j, g.c_row,
-                                    std::min<int64_t>(kRows, ni - i), std::min<int64_t>(cols, nj - j),
-                                    f, bias ? bias + j : nullptr);
+                             std::min<int64_t>(kRows, ni - i), std::min<int64_t>(cols, nj - j), f,
+                             bias ? bias + j : nullptr);
           }
         }
       }
@@ -253,7 +291,8 @@ inline void small_rows(const GemmArgs& g, int64_t& i, const R* b, int64_t b_row,
 
 // All rows against one tile's width of columns.
 template <class R, int Vectors>
-void small_columns(const GemmArgs& g, const R* b, int64_t b_row, int64_t j, int64_t nj, const Finish<R>& f) {
+void small_columns(const GemmArgs& g, const R* b, int64_t b_row, int64_t j, int64_t nj,
+                   const Finish<R>& f) {
   int64_t i = 0;
   small_rows<R, kRows, Vectors>(g, i, b, b_row, j, nj, f);
   if constexpr (kRows > 8) small_rows<R, 8, Vectors>(g, i, b, b_row, j, nj, f);
@@ -263,7 +302,8 @@ void small_columns(const GemmArgs& g, const R* b, int64_t b_row, int64_t j, int6
 }
 
 // A is read in place; B too, except where its rows are strided or a tile would overrun them.
-template <class R> void gemm_small(const GemmArgs& g) {
+template <class R>
+void gemm_small(const GemmArgs& g) {
   constexpr int cols = kTileCols<R>, lanes = Vector<R>::lanes;
   const R* b = static_cast<const R*>(g.b);
   const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
@@ -283,13 +323,16 @@ template <class R> void gemm_small(const GemmArgs& g) {
       bj = panel;
       b_row = width;
     }
-    if (nj <= lanes) small_columns<R, 1>(g, bj, b_row, j, nj, f);
-    else small_columns<R, kVectors>(g, bj, b_row, j, nj, f);
+    if (nj <= lanes)
+      small_columns<R, 1>(g, bj, b_row, j, nj, f);
+    else
+      small_columns<R, kVectors>(g, bj, b_row, j, nj, f);
   }
 }
 
 // sum over p of x[p] * y[p], both contiguous.
-template <class T, class R> inline R dot_run(const T* x, const T* y, int64_t k) {
+template <class T, class R>
+inline R dot_run(const T* x, const T* y, int64_t k) {
   R s = 0;
 #pragma omp simd reduction(+ : s)
   for (int64_t p = 0; p < k; ++p) s += static_cast<R>(x[p]) * static_cast<R>(y[p]);
@@ -302,7 +345,8 @@ inline V rotated(V v, std::integer_sequence<int, I...>) {
 }
 
 // The sum of a vector's lanes, in log2(lanes) additions.
-template <class R> inline R lane_sum(typename Vector<R>::type v) {
+template <class R>
+inline R lane_sum(typename Vector<R>::type v) {
   constexpr std::make_integer_sequence<int, Vector<R>::lanes> all{};
   if constexpr (Vector<R>::lanes >= 16) v += rotated<8>(v, all);
   if constexpr (Vector<R>::lanes >= 8) v += rotated<4>(v, all);
@@ -343,7 +387,8 @@ inline void dot_tile(const GemmArgs& g, const R* a, const R* b, R (&sums)[Rows][
 
 constexpr int kDotCols = RL_LEVEL >= 2 ? 4 : 2;  // what the registers hold
 
-template <class R, int Rows> void dot_rows(const GemmArgs& g, int64_t& i, const Finish<R>& f) {
+template <class R, int Rows>
+void dot_rows(const GemmArgs& g, int64_t& i, const Finish<R>& f) {
   const R* b = static_cast<const R*>(g.b);
   const R* bias = static_cast<const R*>(g.bias);
   for (; i + Rows <= g.m; i += Rows) {
@@ -354,18 +399,21 @@ template <class R, int Rows> void dot_rows(const GemmArgs& g, int64_t& i, const 
       R sums[Rows][kDotCols];
       dot_tile<R, Rows, kDotCols>(g, a, b + j * g.b_col, sums);
       for (int r = 0; r < Rows; ++r)
-        for (int q = 0; q < kDotCols; ++q) put<R, R>(c + r * g.c_row + j + q, sums[r][q], f, bias ? bias + j + q : nullptr);
+        for (int q = 0; q < kDotCols; ++q)
+          put<R, R>(c + r * g.c_row + j + q, sums[r][q], f, bias ? bias + j + q : nullptr);
     }
     for (; j < g.n; ++j) {
       R sums[Rows][1];
       dot_tile<R, Rows, 1>(g, a, b + j * g.b_col, sums);
-      for (int r = 0; r < Rows; ++r) put<R, R>(c + r * g.c_row + j, sums[r][0], f, bias ? bias + j : nullptr);
+      for (int r = 0; r < Rows; ++r)
+        put<R, R>(c + r * g.c_row + j, sums[r][0], f, bias ? bias + j : nullptr);
     }
   }
 }
 
 // Few rows against a B that is contiguous along k: c[i, j] = dot(a[i], b[:, j]).
-template <class T> void gemm_dots(const GemmArgs& g) {
+template <class T>
+void gemm_dots(const GemmArgs& g) {
   using R = typename accumulator<T>::type;
   const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
   const Finish<R> f{alpha, beta, alpha == R(1)};
@@ -380,14 +428,16 @@ template <class T> void gemm_dots(const GemmArgs& g) {
     const T* bias = static_cast<const T*>(g.bias);
     for (int64_t j = 0; j < g.n; ++j)
       for (int64_t i = 0; i < g.m; ++i)
-        put<T, R>(static_cast<T*>(g.c) + i * g.c_row + j, dot_run<T, R>(a + i * g.a_row, b + j * g.b_col, g.k), f,
+        put<T, R>(static_cast<T*>(g.c) + i * g.c_row + j,
+                  dot_run<T, R>(a + i * g.a_row, b + j * g.b_col, g.k), f,
                   bias ? bias + j : nullptr);
   }
 }
 
 // One row times a B with contiguous rows: c = sum over p of a[p] * b[p, :], four rows a pass. Sums
 // are kept at three levels (256 rows, 16384 rows, all), which keeps rounding small.
-template <class R> void gemv_rows(const GemmArgs& g) {
+template <class R>
+void gemv_rows(const GemmArgs& g) {
   const R* a = static_cast<const R*>(g.a);
   const R* b = static_cast<const R*>(g.b);
   R* c = static_cast<R*>(g.c);
@@ -411,11 +461,13 @@ template <class R> void gemv_rows(const GemmArgs& g) {
         carry(0, nj);
         if (p % kRuns == 0) carry(1, nj);
       }
-      const R *b0 = b + p * g.b_row + j0, *b1 = b0 + g.b_row, *b2 = b1 + g.b_row, *b3 = b2 + g.b_row;
+      const R *b0 = b + p * g.b_row + j0, *b1 = b0 + g.b_row, *b2 = b1 + g.b_row,
+              *b3 = b2 + g.b_row;
       const R a0 = a[p * g.a_col], a1 = a[(p + 1) * g.a_col], a2 = a[(p + 2) * g.a_col],
               a3 = a[(p + 3) * g.a_col];
 #pragma omp simd
-      for (int64_t j = 0; j < nj; ++j) s[j] += (a0 * b0[j] + a1 * b1[j]) + (a2 * b2[j] + a3 * b3[j]);
+      for (int64_t j = 0; j < nj; ++j)
+        s[j] += (a0 * b0[j] + a1 * b1[j]) + (a2 * b2[j] + a3 * b3[j]);
     }
     for (; p < g.k; ++p) {
       const R* row = b + p * g.b_row + j0;
@@ -424,11 +476,13 @@ template <class R> void gemv_rows(const GemmArgs& g) {
       for (int64_t j = 0; j < nj; ++j) s[j] += x * row[j];
     }
     if (levels > 1) carry(0, nj), carry(1, nj);
-    for (int64_t j = 0; j < nj; ++j) put<R, R>(c + j0 + j, sum[levels - 1][j], f, bias ? bias + j0 + j : nullptr);
+    for (int64_t j = 0; j < nj; ++j)
+      put<R, R>(c + j0 + j, sum[levels - 1][j], f, bias ? bias + j0 + j : nullptr);
   }
 }
 
-template <class T> void gemm_real(const GemmArgs& g) {
+template <class T>
+void gemm_real(const GemmArgs& g) {
   if (g.m <= 0 || g.n <= 0) return;
   if (g.k <= 0) return scale_only<T>(g);
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
@@ -443,7 +497,8 @@ template <class T> void gemm_real(const GemmArgs& g) {
     t.c_row = g.m;
     return gemm_real<T>(t);
   }
-  if (g.a_col == 1 && g.b_row == 1 && (g.m == 1 || g.n == 1 || (g.m <= 8 && g.k >= 64))) return gemm_dots<T>(g);
+  if (g.a_col == 1 && g.b_row == 1 && (g.m == 1 || g.n == 1 || (g.m <= 8 && g.k >= 64)))
+    return gemm_dots<T>(g);
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     if (g.m == 1 && g.b_col == 1) return gemv_rows<T>(g);
     // Above this size the panels pay for themselves.
@@ -453,7 +508,8 @@ template <class T> void gemm_real(const GemmArgs& g) {
 }
 
 // -- complex: real and imaginary parts in separate panels ----------------------------------------
-template <class T> void gemm_complex(const GemmArgs& g) {
+template <class T>
+void gemm_complex(const GemmArgs& g) {
   using R = typename T::value_type;
   using V = typename Vector<R>::type;
   constexpr int lanes = Vector<R>::lanes, rows = 4;
@@ -500,7 +556,8 @@ template <class T> void gemm_complex(const GemmArgs& g) {
         const T* bias = g.bias && p0 + np == g.k ? static_cast<const T*>(g.bias) + j : nullptr;
         for (int64_t r = 0; r < std::min<int64_t>(rows, g.m - i); ++r)
           for (int64_t l = 0; l < nj; ++l)
-            put<T, T>(c + (i + r) * g.c_row + j + l, T(re[r][l], im[r][l]), f, bias ? bias + l : nullptr);
+            put<T, T>(c + (i + r) * g.c_row + j + l, T(re[r][l], im[r][l]), f,
+                      bias ? bias + l : nullptr);
       }
     }
   }
@@ -512,8 +569,12 @@ void pack_columns(void* panels, const void* b, int64_t k, int64_t n, int64_t b_r
 }
 
 struct Registrar {
-  template <class T> static void real() { register_gemm(RL_LEVEL, dtype_of<T>::value, {gemm_real<T>}); }
-  template <class T> static void packing() {
+  template <class T>
+  static void real() {
+    register_gemm(RL_LEVEL, dtype_of<T>::value, {gemm_real<T>});
+  }
+  template <class T>
+  static void packing() {
     register_gemm(RL_LEVEL, dtype_of<T>::value, {gemm_real<T>, pack_columns<T>, kTileCols<T>});
   }
   Registrar() {

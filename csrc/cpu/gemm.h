@@ -26,8 +26,13 @@ GemmFn find_gemm(DType t);  // null for bool
 
 // A B that many products share can be packed once: gemm_panel columns side by side, the last
 // panel filled up with zeros. packed_size counts elements.
-using PackFn = void (*)(void* panels, const void* b, int64_t k, int64_t n, int64_t b_row, int64_t b_col);
-struct GemmKernel { GemmFn run = nullptr; PackFn pack = nullptr; int panel = 1; };
+using PackFn = void (*)(void* panels, const void* b, int64_t k, int64_t n, int64_t b_row,
+                        int64_t b_col);
+struct GemmKernel {
+  GemmFn run = nullptr;
+  PackFn pack = nullptr;
+  int panel = 1;
+};
 const GemmKernel& gemm_kernel(DType t);
 inline int64_t packed_size(const GemmKernel& kernel, int64_t k, int64_t n) {
   return (n + kernel.panel - 1) / kernel.panel * kernel.panel * k;

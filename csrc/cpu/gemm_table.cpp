@@ -8,7 +8,10 @@
 
 namespace rl {
 namespace {
-struct Entry { GemmKernel kernel; int level = -1; };
+struct Entry {
+  GemmKernel kernel;
+  int level = -1;
+};
 Entry* gemm_table() {
   static Entry table[kDTypes];  // a function's static: registrars run before main in any order
   return table;
@@ -29,7 +32,8 @@ void register_gemm(int level, DType t, const GemmKernel& kernel) {
 const GemmKernel& gemm_kernel(DType t) {
   const GemmKernel& k = gemm_table()[static_cast<int>(t)].kernel;
   if (!k.run) {
-    fail(ErrorType::NotImplemented, "\"addmm_impl_cpu_\" not implemented for '%s'", dtype_scalar_name(t));
+    fail(ErrorType::NotImplemented, "\"addmm_impl_cpu_\" not implemented for '%s'",
+         dtype_scalar_name(t));
   }
   return k;
 }

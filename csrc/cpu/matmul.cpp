@@ -10,15 +10,15 @@
 
 #include "../core/kernel.h"
 
-
 namespace rl {
 namespace {
 
 // The element types as PyTorch's messages name them.
 const char* c_name(DType t) {
-  static const char* names[kDTypes] = {"bool", "unsigned char", "signed char", "short int", "int", "long int",
-                                       "c10::Half", "c10::BFloat16", "float", "double", "c10::complex<float>",
-                                       "c10::complex<double>"};
+  static const char* names[kDTypes] = {
+      "bool",  "unsigned char", "signed char",         "short int",
+      "int",   "long int",      "c10::Half",           "c10::BFloat16",
+      "float", "double",        "c10::complex<float>", "c10::complex<double>"};
   return names[static_cast<int>(t)];
 }
 
@@ -71,9 +71,10 @@ void multiply_batch(DType t, const GemmArgs& g, int64_t batch, int64_t c_step, O
     return;
   }
   const GemmFn fn = find_gemm(t);
-  parallel_for(batch, std::max<int64_t>(1, 400000 / std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) fn(one(i));
-  });
+  parallel_for(batch, std::max<int64_t>(1, 400000 / std::max<int64_t>(work, 1)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) fn(one(i));
+               });
 }
 
 void multiply_strided(DType t, const GemmArgs& g, int64_t batch, int64_t a_step, int64_t b_step) {
@@ -81,7 +82,8 @@ void multiply_strided(DType t, const GemmArgs& g, int64_t batch, int64_t a_step,
   if (t == DType::BF16 && batch * g.m * g.n * g.k > 64 * 64 * 64 &&
       dnn_gemm(t, g, batch, a_step, b_step, g.m * g.n))
     return;
-  multiply_batch(t, g, batch, g.m * g.n, [&](int64_t i) { return std::pair(i * a_step, i * b_step); });
+  multiply_batch(t, g, batch, g.m * g.n,
+                 [&](int64_t i) { return std::pair(i * a_step, i * b_step); });
 }
 
 // -- checks ------------------------------------------------------------------------------------
@@ -92,8 +94,8 @@ void check_mm(const Array& a, const Array& b) {
     fail(ErrorType::Runtime, "mat1 and mat2 shapes cannot be multiplied (%ldx%ld and %ldx%ld)",
          long(a.size(0)), long(a.size(1)), long(b.size(0)), long(b.size(1)));
   if (a.dtype() != b.dtype())
-    fail(ErrorType::Runtime, "expected m1 and m2 to have the same dtype, but got: %s != %s", c_name(a.dtype()),
-         c_name(b.dtype()));
+    fail(ErrorType::Runtime, "expected m1 and m2 to have the same dtype, but got: %s != %s",
+         c_name(a.dtype()), c_name(b.dtype()));
   need_numbers("addmm_impl_cpu_", a.dtype());
 }
 
@@ -102,7 +104,8 @@ void check_bmm(const Array& a, const Array& b) {
   if (b.ndim() != 3) fail(ErrorType::Runtime, "batch2 must be a 3D tensor");
   if (b.size(0) != a.size(0) || b.size(1) != a.size(2))
     fail(ErrorType::Runtime,
-         "Expected size for first two dimensions of batch2 tensor to be: [%ld, %ld] but got: [%ld, %ld].",
+         "Expected size for first two dimensions of batch2 tensor to be: [%ld, %ld] but got: [%ld, "
+         "%ld].",
          long(a.size(0)), long(a.size(2)), long(b.size(0)), long(b.size(1)));
 }
 
@@ -115,13 +118,17 @@ void check_bmm_dtypes(const Array& a, const Array& b) {
 
 void check_mv(const Array& input, const Array& mat, const Array& vec) {
   if (mat.ndim() != 2 || vec.ndim() != 1 || input.ndim() > 1)
-    fail(ErrorType::Runtime, "vector + matrix @ vector expected, got %d, %d, %d", input.ndim(), mat.ndim(), vec.ndim());
-  if (mat.size(1) != vec.size(0) || (input.ndim() == 1 && input.size(0) != 1 && input.size(0) != mat.size(0)))
+    fail(ErrorType::Runtime, "vector + matrix @ vector expected, got %d, %d, %d", input.ndim(),
+         mat.ndim(), vec.ndim());
+  if (mat.size(1) != vec.size(0) ||
+      (input.ndim() == 1 && input.size(0) != 1 && input.size(0) != mat.size(0)))
     fail(ErrorType::Runtime, "size mismatch, got input (%ld), mat (%ldx%ld), vec (%ld)",
-         long(input.ndim() ? input.size(0) : 1), long(mat.size(0)), long(mat.size(1)), long(vec.size(0)));
+         long(input.ndim() ? input.size(0) : 1), long(mat.size(0)), long(mat.size(1)),
+         long(vec.size(0)));
   if (input.dtype() != mat.dtype() || mat.dtype() != vec.dtype())
     fail(ErrorType::Runtime, "addmv input tensors must have the same dtype, but got %s, %s, and %s",
-         dtype_scalar_name(input.dtype()), dtype_scalar_name(mat.dtype()), dtype_scalar_name(vec.dtype()));
+         dtype_scalar_name(input.dtype()), dtype_scalar_name(mat.dtype()),
+         dtype_scalar_name(vec.dtype()));
   need_numbers("addmv_impl_cpu", mat.dtype());
 }
 
@@ -129,10 +136,11 @@ void check_mv(const Array& input, const Array& mat, const Array& vec) {
 void start_with(const Array& c, const Array& input, c128 beta) {
   if (input.ndim() > c.ndim())
     fail(ErrorType::Runtime,
-         "expand(torch.%sTensor{%s}, size=%s): the number of sizes provided (%d) must be greater or equal to the "
+         "expand(torch.%sTensor{%s}, size=%s): the number of sizes provided (%d) must be greater "
+         "or equal to the "
          "number of dimensions in the tensor (%d)",
-         dtype_scalar_name(input.dtype()), shape_text(input.shape()).c_str(), shape_text(c.shape()).c_str(), c.ndim(),
-         input.ndim());
+         dtype_scalar_name(input.dtype()), shape_text(input.shape()).c_str(),
+         shape_text(c.shape()).c_str(), c.ndim(), input.ndim());
   const Array full = input.expand(c.shape());
   if (beta != c128(0)) copy_into(c, full);
 }
@@ -146,7 +154,8 @@ Array mm_arrays(const Array& a, const Array& b) {
 
 Array bmm_arrays(const Array& a, const Array& b) {
   Array c = Array::empty(a.dtype(), {a.size(0), a.size(1), b.size(2)});
-  multiply_strided(a.dtype(), args_of(matrix(a), matrix(b), c), a.size(0), a.stride(0), b.stride(0));
+  multiply_strided(a.dtype(), args_of(matrix(a), matrix(b), c), a.size(0), a.stride(0),
+                   b.stride(0));
   return c;
 }
 
@@ -161,7 +170,8 @@ Array mv_arrays(const Array& a, const Array& v) {
   return c;
 }
 
-template <class T> void dot_chunks(const T* x, const T* y, int64_t n, T* sums, int64_t chunk) {
+template <class T>
+void dot_chunks(const T* x, const T* y, int64_t n, T* sums, int64_t chunk) {
   const GemmFn fn = find_gemm(dtype_of<T>::value);
   parallel_for((n + chunk - 1) / chunk, 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -177,13 +187,15 @@ template <class T> void dot_chunks(const T* x, const T* y, int64_t n, T* sums, i
 
 Array dot_arrays(const Array& a, const Array& b) {
   if (a.ndim() != 1 || b.ndim() != 1)
-    fail(ErrorType::Runtime, "1D tensors expected, but got %dD and %dD tensors", a.ndim(), b.ndim());
+    fail(ErrorType::Runtime, "1D tensors expected, but got %dD and %dD tensors", a.ndim(),
+         b.ndim());
   if (a.dtype() != b.dtype())
     fail(ErrorType::Runtime, "dot : expected both vectors to have same dtype, but found %s and %s",
          dtype_scalar_name(a.dtype()), dtype_scalar_name(b.dtype()));
   if (a.numel() != b.numel())
     fail(ErrorType::Runtime,
-         "inconsistent tensor size, expected tensor [%ld] and src [%ld] to have the same number of elements, but got "
+         "inconsistent tensor size, expected tensor [%ld] and src [%ld] to have the same number of "
+         "elements, but got "
          "%ld and %ld elements respectively",
          long(a.numel()), long(b.numel()), long(a.numel()), long(b.numel()));
   need_numbers("dot", a.dtype());
@@ -217,15 +229,18 @@ Array conj_copy(const Array& a) {
   const auto flip = [&](auto* p) {
     for (int64_t i = 0; i < y.numel(); ++i) p[i] = std::conj(p[i]);
   };
-  if (a.dtype() == DType::C64) flip(y.data<c64>());
-  else flip(y.data<c128>());
+  if (a.dtype() == DType::C64)
+    flip(y.data<c64>());
+  else
+    flip(y.data<c128>());
   return y;
 }
 
 // All ranks. Vectors become matrices with one row or column, batches are broadcast.
 Array matmul_arrays(const Array& a0, const Array& b0) {
   if (a0.ndim() == 0 || b0.ndim() == 0)
-    fail(ErrorType::Runtime, "both arguments to matmul need to be at least 1D, but they are %dD and %dD", a0.ndim(),
+    fail(ErrorType::Runtime,
+         "both arguments to matmul need to be at least 1D, but they are %dD and %dD", a0.ndim(),
          b0.ndim());
   const bool vector_a = a0.ndim() == 1, vector_b = b0.ndim() == 1;
   if (vector_a && vector_b) return dot_arrays(a0, b0);
@@ -240,14 +255,17 @@ Array matmul_arrays(const Array& a0, const Array& b0) {
       fail(ErrorType::Runtime, "mat1 and mat2 shapes cannot be multiplied (%ldx%ld and %ldx%ld)",
            long(product(head_a) * x.rows), long(x.cols), long(y.rows), long(y.cols));
     if (t != b.dtype())
-      fail(ErrorType::Runtime, "expected m1 and m2 to have the same dtype, but got: %s != %s", c_name(t), c_name(b.dtype()));
+      fail(ErrorType::Runtime, "expected m1 and m2 to have the same dtype, but got: %s != %s",
+           c_name(t), c_name(b.dtype()));
     need_numbers("addmm_impl_cpu_", t);
   } else if (vector_b) {
     if (x.cols != y.rows)
       fail(ErrorType::Runtime, "size mismatch, got input (%ld), mat (%ldx%ld), vec (%ld)",
-           long(product(head_a) * x.rows), long(product(head_a) * x.rows), long(x.cols), long(y.rows));
+           long(product(head_a) * x.rows), long(product(head_a) * x.rows), long(x.cols),
+           long(y.rows));
     if (t != b.dtype())
-      fail(ErrorType::Runtime, "addmv input tensors must have the same dtype, but got %s, %s, and %s",
+      fail(ErrorType::Runtime,
+           "addmv input tensors must have the same dtype, but got %s, %s, and %s",
            dtype_scalar_name(b.dtype()), dtype_scalar_name(t), dtype_scalar_name(b.dtype()));
     need_numbers("addmv_impl_cpu", t);
   }
@@ -255,8 +273,9 @@ Array matmul_arrays(const Array& a0, const Array& b0) {
   const int64_t batch = product(head);
   if (x.cols != y.rows)
     fail(ErrorType::Runtime,
-         "Expected size for first two dimensions of batch2 tensor to be: [%ld, %ld] but got: [%ld, %ld].", long(batch),
-         long(x.cols), long(batch), long(y.rows));
+         "Expected size for first two dimensions of batch2 tensor to be: [%ld, %ld] but got: [%ld, "
+         "%ld].",
+         long(batch), long(x.cols), long(batch), long(y.rows));
   check_bmm_dtypes(a, b);
 
   std::vector<int64_t> sizes(head);
@@ -285,9 +304,12 @@ Array matmul_arrays(const Array& a0, const Array& b0) {
     int64_t s = 0, expected = -1;
     for (int d = nh - 1; d >= 0; --d) {
       if (w.size(d) == 1) continue;
-      if (expected < 0) s = w.stride(d), expected = s * w.size(d);
-      else if (w.stride(d) == expected) expected *= w.size(d);
-      else return false;
+      if (expected < 0)
+        s = w.stride(d), expected = s * w.size(d);
+      else if (w.stride(d) == expected)
+        expected *= w.size(d);
+      else
+        return false;
     }
     *step = s;
     return true;
@@ -312,7 +334,8 @@ Array matmul_arrays(const Array& a0, const Array& b0) {
 // (rows, last dim), as a view when the strides allow.
 Array as_rows(const Array& a) {
   if (a.ndim() == 2) return a;
-  const int64_t last = a.size(-1), rows = last ? a.numel() / last : product(a.shape().first(a.ndim() - 1));
+  const int64_t last = a.size(-1),
+                rows = last ? a.numel() / last : product(a.shape().first(a.ndim() - 1));
   const int64_t sizes[2] = {rows, last};
   return a.reshape(sizes);
 }
@@ -335,10 +358,11 @@ RL_KERNEL(bmm) {
 RL_KERNEL(mv) {
   const Array &a = call.tensor(0), &v = call.tensor(1);
   if (a.ndim() != 2 || v.ndim() != 1)
-    fail(ErrorType::Runtime, "vector + matrix @ vector expected, got 1, %d, %d", a.ndim(), v.ndim());
+    fail(ErrorType::Runtime, "vector + matrix @ vector expected, got 1, %d, %d", a.ndim(),
+         v.ndim());
   if (a.size(1) != v.size(0))
-    fail(ErrorType::Runtime, "size mismatch, got input (%ld), mat (%ldx%ld), vec (%ld)", long(a.size(0)),
-         long(a.size(0)), long(a.size(1)), long(v.size(0)));
+    fail(ErrorType::Runtime, "size mismatch, got input (%ld), mat (%ldx%ld), vec (%ld)",
+         long(a.size(0)), long(a.size(0)), long(a.size(1)), long(v.size(0)));
   if (a.dtype() != v.dtype())
     fail(ErrorType::Runtime, "addmv input tensors must have the same dtype, but got %s, %s, and %s",
          dtype_scalar_name(v.dtype()), dtype_scalar_name(a.dtype()), dtype_scalar_name(v.dtype()));
@@ -363,7 +387,8 @@ RL_KERNEL(addmm) {
   if (b.ndim() != 2) fail(ErrorType::Runtime, "mat2 must be a matrix, got %d-D tensor", b.ndim());
   if (a.size(1) == b.size(0) && (input.dtype() != b.dtype() || a.dtype() != b.dtype()))
     fail(ErrorType::Runtime, "self and mat2 must have the same dtype, but got %s and %s",
-         dtype_scalar_name(input.dtype() != b.dtype() ? input.dtype() : a.dtype()), dtype_scalar_name(b.dtype()));
+         dtype_scalar_name(input.dtype() != b.dtype() ? input.dtype() : a.dtype()),
+         dtype_scalar_name(b.dtype()));
   check_mm(a, b);
   Array c = Array::empty(a.dtype(), {a.size(0), b.size(1)});
   GemmArgs g = args_of(matrix(a), matrix(b), c);
@@ -416,11 +441,11 @@ RL_KERNEL(addbmm) {
   if (a.ndim() != 3) fail(ErrorType::Runtime, "batch1 must be a 3D tensor");
   if (b.ndim() != 3) fail(ErrorType::Runtime, "batch2 must be a 3D tensor");
   if (a.size(0) != b.size(0))
-    fail(ErrorType::Runtime, "batch1 and batch2 must have same number of batches, got %ld and %ld", long(a.size(0)),
-         long(b.size(0)));
+    fail(ErrorType::Runtime, "batch1 and batch2 must have same number of batches, got %ld and %ld",
+         long(a.size(0)), long(b.size(0)));
   if (a.size(2) != b.size(1))
-    fail(ErrorType::Runtime, "Incompatible matrix sizes for bmm (%ldx%ld and %ldx%ld)", long(a.size(1)),
-         long(a.size(2)), long(b.size(1)), long(b.size(2)));
+    fail(ErrorType::Runtime, "Incompatible matrix sizes for bmm (%ldx%ld and %ldx%ld)",
+         long(a.size(1)), long(a.size(2)), long(b.size(1)), long(b.size(2)));
   if (input.dtype() != a.dtype() || a.dtype() != b.dtype())
     fail(ErrorType::Runtime, "self and mat2 must have the same dtype, but got %s and %s",
          dtype_scalar_name(input.dtype()), dtype_scalar_name(b.dtype()));
@@ -450,9 +475,12 @@ RL_KERNEL(linear) {
   const Array &input = call.tensor(0), &w = call.tensor(1);
   const Array* bias = call.tensor_or_null(2);
   if (input.ndim() == 0 || w.ndim() == 0)
-    fail(ErrorType::Runtime, "both arguments to linear need to be at least 1D, but they are %dD and %dD", input.ndim(),
+    fail(ErrorType::Runtime,
+         "both arguments to linear need to be at least 1D, but they are %dD and %dD", input.ndim(),
          w.ndim());
-  if (w.ndim() > 2) fail(ErrorType::Runtime, "t() expects a tensor with <= 2 dimensions, but self is %dD", w.ndim());
+  if (w.ndim() > 2)
+    fail(ErrorType::Runtime, "t() expects a tensor with <= 2 dimensions, but self is %dD",
+         w.ndim());
   if (w.ndim() == 1) {
     if (bias) fail(ErrorType::Runtime, "mat2 must be a matrix, got 1-D tensor");
     call.result(matmul_arrays(input, w));
@@ -461,14 +489,14 @@ RL_KERNEL(linear) {
   const int64_t k = input.size(-1), n = w.size(0);
   const Array x = as_rows(input);
   if (k != w.size(1))
-    fail(ErrorType::Runtime, "mat1 and mat2 shapes cannot be multiplied (%ldx%ld and %ldx%ld)", long(x.size(0)),
-         long(k), long(w.size(1)), long(n));
+    fail(ErrorType::Runtime, "mat1 and mat2 shapes cannot be multiplied (%ldx%ld and %ldx%ld)",
+         long(x.size(0)), long(k), long(w.size(1)), long(n));
   if (bias && bias->dtype() != w.dtype())
     fail(ErrorType::Runtime, "self and mat2 must have the same dtype, but got %s and %s",
          dtype_scalar_name(bias->dtype()), dtype_scalar_name(w.dtype()));
   if (x.dtype() != w.dtype())
-    fail(ErrorType::Runtime, "expected m1 and m2 to have the same dtype, but got: %s != %s", c_name(x.dtype()),
-         c_name(w.dtype()));
+    fail(ErrorType::Runtime, "expected m1 and m2 to have the same dtype, but got: %s != %s",
+         c_name(x.dtype()), c_name(w.dtype()));
   need_numbers("addmm_impl_cpu_", w.dtype());
   int64_t sizes[kMaxDims];
   std::copy(input.sizes(), input.sizes() + input.ndim(), sizes);
@@ -497,9 +525,12 @@ RL_KERNEL(linear_backward) {
   const DType t = w.dtype();
   const Array gr = as_rows(gy), x = as_rows(input);
   const int64_t m = gr.size(0), n = w.size(0), k = w.size(1);
-  if (w.ndim() != 2 || gr.size(1) != n || x.size(1) != k || x.size(0) != m || gr.dtype() != t || x.dtype() != t)
-    fail(ErrorType::Runtime, "linear_backward: got gradient %s, input %s and weight %s that do not belong together",
-         shape_text(gy.shape()).c_str(), shape_text(input.shape()).c_str(), shape_text(w.shape()).c_str());
+  if (w.ndim() != 2 || gr.size(1) != n || x.size(1) != k || x.size(0) != m || gr.dtype() != t ||
+      x.dtype() != t)
+    fail(ErrorType::Runtime,
+         "linear_backward: got gradient %s, input %s and weight %s that do not belong together",
+         shape_text(gy.shape()).c_str(), shape_text(input.shape()).c_str(),
+         shape_text(w.shape()).c_str());
   if (call.boolean(3)) {
     Array gx = Array::empty(t, input.shape());
     GemmArgs g = args_of(matrix(gr), matrix(w), gx);

@@ -43,16 +43,23 @@ dnnl_stream_t stream() {
 }
 
 void check(dnnl_status_t status, const char* what) {
-  if (status != dnnl_success) fail(ErrorType::Runtime, "oneDNN: %s failed with status %d", what, status);
+  if (status != dnnl_success)
+    fail(ErrorType::Runtime, "oneDNN: %s failed with status %d", what, status);
 }
 
-template <class H, dnnl_status_t (*destroy)(H)> struct Handle {
+template <class H, dnnl_status_t (*destroy)(H)>
+struct Handle {
   H h = nullptr;
   Handle() = default;
   explicit Handle(H made) : h(made) {}
   Handle(Handle&& o) noexcept : h(std::exchange(o.h, nullptr)) {}
-  Handle& operator=(Handle&& o) noexcept { std::swap(h, o.h); return *this; }
-  ~Handle() { if (h) destroy(h); }
+  Handle& operator=(Handle&& o) noexcept {
+    std::swap(h, o.h);
+    return *this;
+  }
+  ~Handle() {
+    if (h) destroy(h);
+  }
   operator H() const { return h; }
   H* out() { return &h; }
 };
@@ -100,13 +107,15 @@ Attr user_scratchpad() {
 
 Primitive reorder_between(const_dnnl_memory_desc_t from, const_dnnl_memory_desc_t to) {
   PrimitiveDesc pd;
-  check(dnnl_reorder_primitive_desc_create(pd.out(), from, engine(), to, engine(), nullptr), "reorder");
+  check(dnnl_reorder_primitive_desc_create(pd.out(), from, engine(), to, engine(), nullptr),
+        "reorder");
   Primitive p;
   check(dnnl_primitive_create(p.out(), pd), "reorder");
   return p;
 }
 
-void add_operand(Plan& plan, int arg, dnnl_query_t query, const_dnnl_memory_desc_t plain, bool output) {
+void add_operand(Plan& plan, int arg, dnnl_query_t query, const_dnnl_memory_desc_t plain,
+                 bool output) {
   Operand o;
   o.arg = arg;
   o.output = output;
@@ -145,7 +154,8 @@ struct Key {
 struct KeyHash {
   size_t operator()(const Key& k) const {
     uint64_t h = 0x9e3779b97f4a7c15u;
-    for (int i = 0; i < k.n; ++i) h = (h ^ static_cast<uint64_t>(k.v[i])) * 0xff51afd7ed558ccdu, h ^= h >> 32;
+    for (int i = 0; i < k.n; ++i)
+      h = (h ^ static_cast<uint64_t>(k.v[i])) * 0xff51afd7ed558ccdu, h ^= h >> 32;
     return h;
   }
 };
@@ -173,7 +183,8 @@ class Lease {
   Plan* operator->() const { return plan_.get(); }
 };
 
-template <class Make> PlanPtr find_plan(const Key& key, Make&& make) {
+template <class Make>
+PlanPtr find_plan(const Key& key, Make&& make) {
   Cache& c = cache();
   const auto it = c.index.find(key);
   if (it != c.index.end()) {
@@ -199,7 +210,9 @@ class Threads {
   explicit Threads(int n) {
     if (omp_get_max_threads() != n) before_ = omp_get_max_threads(), omp_set_num_threads(n);
   }
-  ~Threads() { if (before_) omp_set_num_threads(before_); }
+  ~Threads() {
+    if (before_) omp_set_num_threads(before_);
+  }
 };
 
 // Threads for `flops` multiply-adds: a parallel region costs more than tiny work.
@@ -238,7 +251,8 @@ void bind(Plan& plan, void* const* pointers, Arena& arena, int ready = -1) {
     check(dnnl_memory_set_data_handle(o.library, arena.take(o.bytes)), "set_data_handle");
   }
   if (plan.scratch_bytes)
-    check(dnnl_memory_set_data_handle(plan.scratch, arena.take(plan.scratch_bytes)), "set_data_handle");
+    check(dnnl_memory_set_data_handle(plan.scratch, arena.take(plan.scratch_bytes)),
+          "set_data_handle");
 }
 
 void run(Plan& plan, int ready = -1) {
@@ -264,18 +278,21 @@ bool reference_implementation(const_dnnl_primitive_desc_t pd) {
 // -- convolutions --------------------------------------------------------------------------------
 Desc strided_desc(int n, const int64_t* sizes, const int64_t* strides, DType t) {
   Desc d;
-  check(dnnl_memory_desc_create_with_strides(d.out(), n, sizes, data_type(t), strides), "memory_desc");
+  check(dnnl_memory_desc_create_with_strides(d.out(), n, sizes, data_type(t), strides),
+        "memory_desc");
   return d;
 }
 
 Desc any_desc(int n, const int64_t* sizes, DType t) {
   Desc d;
-  check(dnnl_memory_desc_create_with_tag(d.out(), n, sizes, data_type(t), dnnl_format_tag_any), "memory_desc");
+  check(dnnl_memory_desc_create_with_tag(d.out(), n, sizes, data_type(t), dnnl_format_tag_any),
+        "memory_desc");
   return d;
 }
 
 // Dims in the order (batch, channels, spatial...), row-major or with the channels innermost.
-void image_dims(const ConvShape& s, int64_t channels, const int64_t* space, int64_t* sizes, int64_t* strides) {
+void image_dims(const ConvShape& s, int64_t channels, const int64_t* space, int64_t* sizes,
+                int64_t* strides) {
   sizes[0] = s.n, sizes[1] = channels;
   for (int i = 0; i < s.dims; ++i) sizes[2 + i] = space[3 - s.dims + i];
   int64_t step = s.channels_last ? channels : 1;
@@ -306,7 +323,8 @@ Key conv_key(ConvPass pass, DType t, const ConvShape& s, bool bias, int threads)
   k.add(static_cast<int64_t>(t) * 64 + s.dims * 16384 + threads * 65536);
   for (const int64_t x : {s.n, s.x_channels, s.y_channels, s.groups}) k.add(x);
   for (int i = 3 - s.dims; i < 3; ++i)
-    for (const int64_t x : {s.x[i], s.y[i], s.kernel[i], s.stride[i], s.pad[i], s.dilation[i]}) k.add(x);
+    for (const int64_t x : {s.x[i], s.y[i], s.kernel[i], s.stride[i], s.pad[i], s.dilation[i]})
+      k.add(x);
   return k;
 }
 
@@ -314,9 +332,11 @@ PlanPtr make_conv(ConvPass pass, DType t, const ConvShape& s, bool bias) {
   auto plan = std::make_shared<Plan>();
   int64_t sizes[5], strides[5], wsizes[6], wstrides[6];
   image_dims(s, s.x_channels, s.x, sizes, strides);
-  const Desc x = strided_desc(2 + s.dims, sizes, strides, t), any_x = any_desc(2 + s.dims, sizes, t);
+  const Desc x = strided_desc(2 + s.dims, sizes, strides, t),
+             any_x = any_desc(2 + s.dims, sizes, t);
   image_dims(s, s.y_channels, s.y, sizes, strides);
-  const Desc y = strided_desc(2 + s.dims, sizes, strides, t), any_y = any_desc(2 + s.dims, sizes, t);
+  const Desc y = strided_desc(2 + s.dims, sizes, strides, t),
+             any_y = any_desc(2 + s.dims, sizes, t);
   const int wn = weight_dims(s, wsizes, wstrides);
   const Desc w = strided_desc(wn, wsizes, wstrides, t), any_w = any_desc(wn, wsizes, t);
   const int64_t one = 1;
@@ -327,7 +347,8 @@ PlanPtr make_conv(ConvPass pass, DType t, const ConvShape& s, bool bias) {
   for (int i = 0; i < s.dims; ++i) {
     const int j = 3 - s.dims + i;
     stride[i] = s.stride[j], dilation[i] = s.dilation[j] - 1, low[i] = s.pad[j];
-    high[i] = (s.y[j] - 1) * s.stride[j] + (s.kernel[j] - 1) * s.dilation[j] + 1 - s.x[j] - s.pad[j];
+    high[i] =
+        (s.y[j] - 1) * s.stride[j] + (s.kernel[j] - 1) * s.dilation[j] + 1 - s.x[j] - s.pad[j];
   }
   const Attr attr = user_scratchpad();
   const auto alg = dnnl_convolution_direct;
@@ -335,19 +356,21 @@ PlanPtr make_conv(ConvPass pass, DType t, const ConvShape& s, bool bias) {
   PrimitiveDesc hint;
   if (pass != ConvPass::Forward) {
     // The backward passes want a forward description as a hint.
-    status = dnnl_convolution_forward_primitive_desc_create(hint.out(), engine(), dnnl_forward_training,
-        alg, px, any_w, nullptr, py, stride, dilation, low, high, attr);
+    status = dnnl_convolution_forward_primitive_desc_create(
+        hint.out(), engine(), dnnl_forward_training, alg, px, any_w, nullptr, py, stride, dilation,
+        low, high, attr);
     if (status != dnnl_success) return plan;
   }
   if (pass == ConvPass::Forward)
-    status = dnnl_convolution_forward_primitive_desc_create(plan->pd.out(), engine(), dnnl_forward_training,
-        alg, px, any_w, b, py, stride, dilation, low, high, attr);
+    status = dnnl_convolution_forward_primitive_desc_create(
+        plan->pd.out(), engine(), dnnl_forward_training, alg, px, any_w, b, py, stride, dilation,
+        low, high, attr);
   else if (pass == ConvPass::Data)
-    status = dnnl_convolution_backward_data_primitive_desc_create(plan->pd.out(), engine(), alg, px, any_w,
-        py, stride, dilation, low, high, hint, attr);
+    status = dnnl_convolution_backward_data_primitive_desc_create(
+        plan->pd.out(), engine(), alg, px, any_w, py, stride, dilation, low, high, hint, attr);
   else
-    status = dnnl_convolution_backward_weights_primitive_desc_create(plan->pd.out(), engine(), alg, px,
-        any_w, b, py, stride, dilation, low, high, hint, attr);
+    status = dnnl_convolution_backward_weights_primitive_desc_create(
+        plan->pd.out(), engine(), alg, px, any_w, b, py, stride, dilation, low, high, hint, attr);
   if (status != dnnl_success || reference_implementation(plan->pd)) return plan;
   if (pass == ConvPass::Forward) {
     add_operand(*plan, DNNL_ARG_SRC, dnnl_query_src_md, x, false);
@@ -369,16 +392,20 @@ PlanPtr make_conv(ConvPass pass, DType t, const ConvShape& s, bool bias) {
 }
 
 PlanPtr find_conv(ConvPass pass, DType t, const ConvShape& s, bool bias, int threads) {
-  return find_plan(conv_key(pass, t, s, bias, threads), [&] { return make_conv(pass, t, s, bias); });
+  return find_plan(conv_key(pass, t, s, bias, threads),
+                   [&] { return make_conv(pass, t, s, bias); });
 }
 
 constexpr int kY = 2;  // the place of y among a plan's operands
 
 // -- products ------------------------------------------------------------------------------------
-PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch, int64_t c_batch) {
+PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch,
+                  int64_t c_batch) {
   auto plan = std::make_shared<Plan>();
-  const int64_t a_sizes[3] = {a_batch ? batch : 1, g.m, g.k}, a_strides[3] = {a_batch ? a_batch : g.m * g.k, g.a_row, g.a_col};
-  const int64_t b_sizes[3] = {b_batch ? batch : 1, g.k, g.n}, b_strides[3] = {b_batch ? b_batch : g.k * g.n, g.b_row, g.b_col};
+  const int64_t a_sizes[3] = {a_batch ? batch : 1, g.m, g.k},
+                a_strides[3] = {a_batch ? a_batch : g.m * g.k, g.a_row, g.a_col};
+  const int64_t b_sizes[3] = {b_batch ? batch : 1, g.k, g.n},
+                b_strides[3] = {b_batch ? b_batch : g.k * g.n, g.b_row, g.b_col};
   const int64_t c_sizes[3] = {batch, g.m, g.n}, c_strides[3] = {c_batch, g.c_row, 1};
   const int64_t bias_sizes[3] = {1, 1, g.n}, bias_strides[3] = {g.n, g.n, 1};
   // Without a batch the library knows more layouts.
@@ -394,7 +421,8 @@ PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, in
     check(dnnl_post_ops_append_sum(post, 1.0f, 0, dnnl_data_type_undef), "post_ops");
     check(dnnl_primitive_attr_set_post_ops(attr, post), "post_ops");
   }
-  const dnnl_status_t status = dnnl_matmul_primitive_desc_create(plan->pd.out(), engine(), a, b, bias, c, attr);
+  const dnnl_status_t status =
+      dnnl_matmul_primitive_desc_create(plan->pd.out(), engine(), a, b, bias, c, attr);
   if (status != dnnl_success || reference_implementation(plan->pd)) return plan;
   add_operand(*plan, DNNL_ARG_SRC, dnnl_query_src_md, a, false);
   add_operand(*plan, DNNL_ARG_WEIGHTS, dnnl_query_weights_md, b, false);
@@ -406,22 +434,25 @@ PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, in
 
 }  // namespace
 
-bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch, int64_t c_batch) {
-  if (t != DType::BF16 || g.alpha != c128(1) || (g.beta != c128(0) && g.beta != c128(1))) return false;
+bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch,
+              int64_t c_batch) {
+  if (t != DType::BF16 || g.alpha != c128(1) || (g.beta != c128(0) && g.beta != c128(1)))
+    return false;
   if (g.m == 0 || g.n == 0 || g.k == 0 || batch == 0) return false;
   // One of the strides must be 1, or the library has only slow paths.
   if ((g.a_row != 1 && g.a_col != 1) || (g.b_row != 1 && g.b_col != 1)) return false;
   const int threads = threads_for(batch * g.m * g.n * g.k);
   Key k;
   k.add(1000 + static_cast<int64_t>(t) * 4 + (g.bias ? 2 : 0) + (g.beta == c128(1) ? 1 : 0));
-  for (const int64_t x : {g.m, g.n, g.k, g.a_row, g.a_col, g.b_row, g.b_col, g.c_row, batch, a_batch, b_batch,
-                          c_batch, int64_t{threads}})
+  for (const int64_t x : {g.m, g.n, g.k, g.a_row, g.a_col, g.b_row, g.b_col, g.c_row, batch,
+                          a_batch, b_batch, c_batch, int64_t{threads}})
     k.add(x);
   const Threads use(threads);
   const Lease plan(find_plan(k, [&] { return make_gemm(t, g, batch, a_batch, b_batch, c_batch); }));
   if (!plan->supported) return false;
   Arena arena;
-  void* pointers[4] = {const_cast<void*>(g.a), const_cast<void*>(g.b), g.c, const_cast<void*>(g.bias)};
+  void* pointers[4] = {const_cast<void*>(g.a), const_cast<void*>(g.b), g.c,
+                       const_cast<void*>(g.bias)};
   bind(*plan, pointers, arena);
   NoGil nogil(batch * g.m * g.n * g.k / 64);
   run(*plan);
@@ -442,8 +473,8 @@ bool dnn_conv(ConvPass pass, DType t, const ConvShape& s, void* x, void* w, void
   return true;
 }
 
-bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w, const void* gy, void* gx,
-                       void* gw, void* gbias) {
+bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w, const void* gy,
+                       void* gx, void* gw, void* gbias) {
   if (t != DType::F32 && t != DType::BF16) return false;
   const int threads = threads_for(s.flops());
   const Threads use(threads);
@@ -475,7 +506,8 @@ bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w
 namespace rl {
 bool dnn_gemm(DType, const GemmArgs&, int64_t, int64_t, int64_t, int64_t) { return false; }
 bool dnn_conv(ConvPass, DType, const ConvShape&, void*, void*, void*, void*) { return false; }
-bool dnn_conv_backward(DType, const ConvShape&, const void*, const void*, const void*, void*, void*, void*) {
+bool dnn_conv_backward(DType, const ConvShape&, const void*, const void*, const void*, void*, void*,
+                       void*) {
   return false;
 }
 }  // namespace rl

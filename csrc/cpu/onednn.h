@@ -16,23 +16,26 @@ namespace rl {
 // Y (n, y_channels, y...) with weights W (y_channels, x_channels / groups, kernel...).
 // A convolution maps X to Y, its transpose Y to X, and the weights' gradient is made of both.
 struct ConvShape {
-  int dims = 2;                       // 1, 2 or 3 spatial dims
+  int dims = 2;  // 1, 2 or 3 spatial dims
   int64_t n = 0, x_channels = 0, y_channels = 0, groups = 1;
   int64_t x[3] = {1, 1, 1}, y[3] = {1, 1, 1}, kernel[3] = {1, 1, 1};
   int64_t stride[3] = {1, 1, 1}, pad[3] = {0, 0, 0}, dilation[3] = {1, 1, 1};
-  bool channels_last = false;         // memory order of X and Y
+  bool channels_last = false;  // memory order of X and Y
 
   int64_t kernel_size() const { return kernel[0] * kernel[1] * kernel[2]; }
   int64_t x_size() const { return x[0] * x[1] * x[2]; }
   int64_t y_size() const { return y[0] * y[1] * y[2]; }
-  int64_t flops() const { return n * y_channels * y_size() * (x_channels / groups) * kernel_size(); }
+  int64_t flops() const {
+    return n * y_channels * y_size() * (x_channels / groups) * kernel_size();
+  }
 };
 
 enum class ConvPass : int64_t { Forward, Data, Weights };
 
 // Each returns false when the library cannot or should not do it; nothing is written then.
 // Called while holding the GIL, which they release around long work.
-bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch, int64_t c_batch);
+bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch,
+              int64_t c_batch);
 
 // Forward: y = conv(x, w) + bias.  Data: x = transposed conv(y, w).  Weights: w (and bias, the sum
 // of y) from x and y. X and Y have the memory order the shape names, W is (y, x/groups, kernel...)

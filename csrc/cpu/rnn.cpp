@@ -6,12 +6,13 @@
 //   GRU   r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh)       (order r z n)
 //         n = tanh(W_in x + b_in + r (W_hn h + b_hn))         h' = n + z (h - n)
 //
-// x (T, B, I), h (B, H), W_ih (G H, I), W_hh (G H, H). The input's part of all steps is one product;
-// then each step is one product and one pass over its gates. Rows of the batch never meet, so a
-// thread takes some rows through all time without waiting for others. The forward pass keeps, per
-// step, LSTM: i f g o c' (5 H), GRU: r z n and W_hn h + b_hn (4 H), RNN: nothing but its output.
-// The gradient fills (T, B, G H) gate gradients the same way; weights' gradients are products of
-// those with x and the previous h. Both (T, B) and (B, T) memory orders are used as they are.
+// x (T, B, I), h (B, H), W_ih (G H, I), W_hh (G H, H). The input's part of all steps is one
+// product; then each step is one product and one pass over its gates. Rows of the batch never meet,
+// so a thread takes some rows through all time without waiting for others. The forward pass keeps,
+// per step, LSTM: i f g o c' (5 H), GRU: r z n and W_hn h + b_hn (4 H), RNN: nothing but its
+// output. The gradient fills (T, B, G H) gate gradients the same way; weights' gradients are
+// products of those with x and the previous h. Both (T, B) and (B, T) memory orders are used as
+// they are.
 #include <algorithm>
 
 #include "../core/kernel.h"
@@ -35,14 +36,16 @@ struct Geometry {
 };
 
 // A (T, B, H) gradient read through its strides; null for none.
-template <class T> struct Sequence {
+template <class T>
+struct Sequence {
   const T* data = nullptr;
   int64_t step = 0, batch = 0;
   const T* at(int64_t t, int64_t b) const { return data + t * step + b * batch; }
 };
 
 template <class T>
-void product(const GemmArgs& base, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, int64_t b_col, T* c, int64_t c_row) {
+void product(const GemmArgs& base, const T* a, int64_t a_row, int64_t a_col, const T* b,
+             int64_t b_row, int64_t b_col, T* c, int64_t c_row) {
   GemmArgs g = base;
   g.a = a, g.a_row = a_row, g.a_col = a_col;
   g.b = b, g.b_row = b_row, g.b_col = b_col;
@@ -57,7 +60,8 @@ GemmArgs shape(int64_t m, int64_t n, int64_t k, double beta = 0) {
 }
 
 // A matrix every step multiplies by: packed when enough steps share the cost of packing.
-template <class T> struct StepWeights {
+template <class T>
+struct StepWeights {
   const T* data;
   int64_t b_row, b_col;
   bool packed;
@@ -69,18 +73,21 @@ template <class T> struct StepWeights {
   }
 };
 
-template <class T> int64_t panels_needed(const Geometry& g, int64_t k, int64_t n) {
+template <class T>
+int64_t panels_needed(const Geometry& g, int64_t k, int64_t n) {
   return g.rows() >= 24 ? packed_size(gemm_kernel(dtype_of<T>::value), k, n) : 0;
 }
 template <class T>
-StepWeights<T> step_weights(const T* w, int64_t k, int64_t n, int64_t b_row, int64_t b_col, T* panels) {
+StepWeights<T> step_weights(const T* w, int64_t k, int64_t n, int64_t b_row, int64_t b_col,
+                            T* panels) {
   if (!panels) return {w, b_row, b_col, false};
   gemm_kernel(dtype_of<T>::value).pack(panels, w, k, n, b_row, b_col);
   return {panels, 0, 0, true};
 }
 
 // -- one step of one row, forward -----------------------------------------------------------------
-template <class T> void lstm_row(T* gates, const T* cell, T* hidden, int64_t n) {
+template <class T>
+void lstm_row(T* gates, const T* cell, T* hidden, int64_t n) {
   T *i = gates, *f = gates + n, *g = gates + 2 * n, *o = gates + 3 * n, *c = gates + 4 * n;
 #pragma omp simd
   for (int64_t j = 0; j < n; ++j) {
@@ -94,7 +101,8 @@ template <class T> void lstm_row(T* gates, const T* cell, T* hidden, int64_t n) 
 }
 
 // `side` is W_hh h + b_hh, (3 n); its last third is kept behind the gates.
-template <class T> void gru_row(T* gates, const T* side, const T* before, T* hidden, int64_t n) {
+template <class T>
+void gru_row(T* gates, const T* side, const T* before, T* hidden, int64_t n) {
   T *r = gates, *z = gates + n, *c = gates + 2 * n, *keep = gates + 3 * n;
 #pragma omp simd
   for (int64_t j = 0; j < n; ++j) {
@@ -106,7 +114,8 @@ template <class T> void gru_row(T* gates, const T* side, const T* before, T* hid
   }
 }
 
-template <class T> void plain_row(Mode mode, const T* sums, T* hidden, int64_t n) {
+template <class T>
+void plain_row(Mode mode, const T* sums, T* hidden, int64_t n) {
   if (mode == kTanh) {
 #pragma omp simd
     for (int64_t j = 0; j < n; ++j) hidden[j] = vtanh(sums[j]);
@@ -115,7 +124,8 @@ template <class T> void plain_row(Mode mode, const T* sums, T* hidden, int64_t n
   }
 }
 
-template <class T> struct Forward {
+template <class T>
+struct Forward {
   Geometry g;
   const T *x, *h0, *c0, *w_ih, *w_hh, *b_ih, *b_hh;
   T *gates, *output, *panels, *bias;  // gates (rows, width), output (rows, H)
@@ -135,7 +145,8 @@ template <class T> struct Forward {
     product<T>(all, x, g.inputs, 1, w_ih, 1, g.inputs, gates, g.width);
     const StepWeights<T> w = step_weights(w_hh, n, gh, 1, n, panels);
     const int64_t work = std::max<int64_t>(1, g.steps * (gh * n + gh * 10));
-    parallel_for(g.batch, std::max<int64_t>(g.batch >= 8 ? 4 : 1, 300000 / work), [&](int64_t begin, int64_t end) { rows(w, begin, end); });
+    parallel_for(g.batch, std::max<int64_t>(g.batch >= 8 ? 4 : 1, 300000 / work),
+                 [&](int64_t begin, int64_t end) { rows(w, begin, end); });
   }
 
   void rows(const StepWeights<T>& w, int64_t begin, int64_t end) const {
@@ -160,7 +171,8 @@ template <class T> struct Forward {
         if (g.mode == kGru) {
           gru_row(row, side + b * gh, h + b * h_row, out, n);
         } else if (g.mode == kLstm) {
-          const T* cell = s ? gates + g.row(g.time(s - 1), begin + b) * g.width + 4 * n : c0 + (begin + b) * n;
+          const T* cell =
+              s ? gates + g.row(g.time(s - 1), begin + b) * g.width + 4 * n : c0 + (begin + b) * n;
           lstm_row(row, cell, out, n);
         } else {
           plain_row(g.mode, row, out, n);
@@ -170,8 +182,10 @@ template <class T> struct Forward {
   }
 };
 
-// -- one step of one row, backward ------------------------------------------------------------------
-template <class T> void lstm_row_back(const T* gates, const T* cell, const T* dh, T* dc, T* out, int64_t n) {
+// -- one step of one row, backward
+// ------------------------------------------------------------------
+template <class T>
+void lstm_row_back(const T* gates, const T* cell, const T* dh, T* dc, T* out, int64_t n) {
   const T *i = gates, *f = gates + n, *g = gates + 2 * n, *o = gates + 3 * n, *c = gates + 4 * n;
 #pragma omp simd
   for (int64_t j = 0; j < n; ++j) {
@@ -203,19 +217,21 @@ void gru_row_back(const T* gates, const T* before, T* dh, T* out, T* side, int64
   }
 }
 
-template <class T> struct Backward {
+template <class T>
+struct Backward {
   Geometry g;
   const T *x, *h0, *c0, *w_ih, *w_hh, *gates, *output;
   Sequence<T> g_output;
-  T *dh, *dc;          // (B, H): the final states' gradients on entry, the initial states' on exit
-  T *d_gates, *d_side; // (rows, G H); d_side is d_gates but for a GRU
-  T *previous;         // (rows, H): h before each step; null for a single step
+  T *dh, *dc;           // (B, H): the final states' gradients on entry, the initial states' on exit
+  T *d_gates, *d_side;  // (rows, G H); d_side is d_gates but for a GRU
+  T* previous;          // (rows, H): h before each step; null for a single step
   T* panels;
 
   void run() const {
     const StepWeights<T> w = step_weights(w_hh, g.gh(), g.hidden, g.hidden, 1, panels);
     const int64_t work = std::max<int64_t>(1, g.steps * (g.gh() * g.hidden + g.gh() * 10));
-    parallel_for(g.batch, std::max<int64_t>(g.batch >= 8 ? 4 : 1, 300000 / work), [&](int64_t begin, int64_t end) { rows(w, begin, end); });
+    parallel_for(g.batch, std::max<int64_t>(g.batch >= 8 ? 4 : 1, 300000 / work),
+                 [&](int64_t begin, int64_t end) { rows(w, begin, end); });
   }
 
   void row(int64_t s, int64_t b) const {
@@ -248,21 +264,24 @@ template <class T> struct Backward {
       for (int64_t b = begin; b < end; ++b) row(s, b);
       const T* side = (d_side ? d_side : d_gates) + g.row(g.time(s), begin) * g.gh();
       // A GRU's h also reaches the next step directly: dh holds that part already.
-      w.multiply(shape(m, n, g.gh(), g.mode == kGru ? 1 : 0), side, g.row_batch * g.gh(), dh + begin * n, n);
+      w.multiply(shape(m, n, g.gh(), g.mode == kGru ? 1 : 0), side, g.row_batch * g.gh(),
+                 dh + begin * n, n);
     }
   }
 };
 
-template <class T> void sum_rows(const T* a, int64_t rows, int64_t cols, T* out) {
+template <class T>
+void sum_rows(const T* a, int64_t rows, int64_t cols, T* out) {
   const T one = 1;
   product<T>(shape(1, cols, rows), &one, 0, 0, a, cols, 1, out, cols);
 }
 
-// -- operands ---------------------------------------------------------------------------------------
+// -- operands
+// ---------------------------------------------------------------------------------------
 struct Operands {
   Geometry g;
   Array x, h0, c0, w_ih, w_hh, b_ih, b_hh;
-  bool sequence;       // false: a single step on (B, I)
+  bool sequence;  // false: a single step on (B, I)
   bool batch_major;
   DType type, compute;
 };
@@ -277,28 +296,40 @@ Operands read_operands(const Call& call, int first, int64_t mode, bool reverse) 
     const Array* a = call.tensor_or_null(first + i);
     if (!a) return Array();
     if (a->dtype() != o.type)
-      fail(ErrorType::Runtime, "%s: expected all tensors to have the dtype of the input, %s, but got %s", call.name(),
+      fail(ErrorType::Runtime,
+           "%s: expected all tensors to have the dtype of the input, %s, but got %s", call.name(),
            dtype_scalar_name(o.type), dtype_scalar_name(a->dtype()));
     return a->to(o.compute).contiguous_copy();
   };
-  if (!is_real(o.type)) fail(ErrorType::Runtime, "%s: expected a real dtype, got %s", call.name(), dtype_scalar_name(o.type));
-  o.h0 = read(1), o.c0 = read(2), o.w_ih = read(3), o.w_hh = read(4), o.b_ih = read(5), o.b_hh = read(6);
+  if (!is_real(o.type))
+    fail(ErrorType::Runtime, "%s: expected a real dtype, got %s", call.name(),
+         dtype_scalar_name(o.type));
+  o.h0 = read(1), o.c0 = read(2), o.w_ih = read(3), o.w_hh = read(4), o.b_ih = read(5),
+  o.b_hh = read(6);
   o.sequence = x.ndim() == 3;
-  if ((x.ndim() != 2 && x.ndim() != 3) || o.h0.ndim() != 2 || o.w_ih.ndim() != 2 || o.w_hh.ndim() != 2)
-    fail(ErrorType::Runtime, "%s: expected an input of 2 or 3 dims and matrices for state and weights, got input %s and state %s",
+  if ((x.ndim() != 2 && x.ndim() != 3) || o.h0.ndim() != 2 || o.w_ih.ndim() != 2 ||
+      o.w_hh.ndim() != 2)
+    fail(ErrorType::Runtime,
+         "%s: expected an input of 2 or 3 dims and matrices for state and weights, got input %s "
+         "and state %s",
          call.name(), shape_text(x.shape()).c_str(), shape_text(o.h0.shape()).c_str());
   Geometry& g = o.g;
   g.mode = static_cast<Mode>(mode), g.reverse = reverse;
   g.gates = mode == kLstm ? 4 : mode == kGru ? 3 : 1;
-  g.steps = o.sequence ? x.size(0) : 1, g.batch = x.size(-2), g.inputs = x.size(-1), g.hidden = o.h0.size(1);
+  g.steps = o.sequence ? x.size(0) : 1, g.batch = x.size(-2), g.inputs = x.size(-1),
+  g.hidden = o.h0.size(1);
   g.width = g.hidden * (mode == kLstm ? 5 : mode == kGru ? 4 : 1);
   const int64_t gh = g.gh();
-  const auto vector = [&](const Array& b) { return !b.defined() || (b.ndim() == 1 && b.size(0) == gh); };
-  if (o.h0.size(0) != g.batch || o.w_ih.size(0) != gh || o.w_ih.size(1) != g.inputs || o.w_hh.size(0) != gh ||
-      o.w_hh.size(1) != g.hidden || !vector(o.b_ih) || !vector(o.b_hh) || (mode == kLstm) != o.c0.defined() ||
-      (o.c0.defined() && !o.c0.same_shape(o.h0)))
-    fail(ErrorType::Runtime, "%s: shapes do not fit together: input %s, state %s, weights %s and %s", call.name(),
-         shape_text(x.shape()).c_str(), shape_text(o.h0.shape()).c_str(), shape_text(o.w_ih.shape()).c_str(), shape_text(o.w_hh.shape()).c_str());
+  const auto vector = [&](const Array& b) {
+    return !b.defined() || (b.ndim() == 1 && b.size(0) == gh);
+  };
+  if (o.h0.size(0) != g.batch || o.w_ih.size(0) != gh || o.w_ih.size(1) != g.inputs ||
+      o.w_hh.size(0) != gh || o.w_hh.size(1) != g.hidden || !vector(o.b_ih) || !vector(o.b_hh) ||
+      (mode == kLstm) != o.c0.defined() || (o.c0.defined() && !o.c0.same_shape(o.h0)))
+    fail(ErrorType::Runtime,
+         "%s: shapes do not fit together: input %s, state %s, weights %s and %s", call.name(),
+         shape_text(x.shape()).c_str(), shape_text(o.h0.shape()).c_str(),
+         shape_text(o.w_ih.shape()).c_str(), shape_text(o.w_hh.shape()).c_str());
   const Array wide = x.to(o.compute);
   o.batch_major = o.sequence && !wide.contiguous() && wide.transpose(0, 1).contiguous();
   o.x = o.batch_major ? wide : wide.contiguous_copy();
@@ -307,7 +338,10 @@ Operands read_operands(const Call& call, int first, int64_t mode, bool reverse) 
   return o;
 }
 
-template <class T> const T* pointer(const Array& a) { return a.defined() ? a.data<T>() : nullptr; }
+template <class T>
+const T* pointer(const Array& a) {
+  return a.defined() ? a.data<T>() : nullptr;
+}
 
 // (T, B, H) in the memory order of the input, or (B, H) for a single step.
 Array output_array(const Operands& o) {
@@ -317,14 +351,26 @@ Array output_array(const Operands& o) {
   return Array::empty(o.compute, {g.steps, g.batch, g.hidden});
 }
 
-template <class T> void forward(Call& call, const Operands& o) {
+template <class T>
+void forward(Call& call, const Operands& o) {
   const Geometry& g = o.g;
   Array out = output_array(o), gates = Array::empty(o.compute, {g.rows(), g.width});
-  Scratch<T> panels(static_cast<size_t>(panels_needed<T>(g, g.hidden, g.gh()))), bias(static_cast<size_t>(g.gh()));
+  Scratch<T> panels(static_cast<size_t>(panels_needed<T>(g, g.hidden, g.gh()))),
+      bias(static_cast<size_t>(g.gh()));
   if (g.rows() * g.hidden > 0) {
     NoGil nogil(g.rows() * g.gh() * (g.inputs + g.hidden) / 8);
-    const Forward<T> f{g, o.x.data<T>(), o.h0.data<T>(), pointer<T>(o.c0), o.w_ih.data<T>(), o.w_hh.data<T>(),
-                       pointer<T>(o.b_ih), pointer<T>(o.b_hh), gates.data<T>(), out.data<T>(), panels.get(), bias.get()};
+    const Forward<T> f{g,
+                       o.x.data<T>(),
+                       o.h0.data<T>(),
+                       pointer<T>(o.c0),
+                       o.w_ih.data<T>(),
+                       o.w_hh.data<T>(),
+                       pointer<T>(o.b_ih),
+                       pointer<T>(o.b_hh),
+                       gates.data<T>(),
+                       out.data<T>(),
+                       panels.get(),
+                       bias.get()};
     f.run();
   }
   Array h_last = o.h0, c_last = o.c0;
@@ -337,8 +383,11 @@ template <class T> void forward(Call& call, const Operands& o) {
   if (g.mode == kLstm) {
     const int64_t sizes[2] = {g.batch, g.hidden}, strides[2] = {g.row_batch * g.width, 1};
     c_last = Array::empty(o.compute, {g.batch, g.hidden});
-    if (g.steps) copy_into(c_last, gates.as_strided(Shape(sizes, 2), Shape(strides, 2), g.row(g.time(g.steps - 1), 0) * g.width + 4 * g.hidden));
-    else copy_into(c_last, o.c0);
+    if (g.steps)
+      copy_into(c_last, gates.as_strided(Shape(sizes, 2), Shape(strides, 2),
+                                         g.row(g.time(g.steps - 1), 0) * g.width + 4 * g.hidden));
+    else
+      copy_into(c_last, o.c0);
   } else {
     c_last = Array::empty(o.compute, {0});
   }
@@ -351,24 +400,31 @@ template <class T> void forward(Call& call, const Operands& o) {
 
 // The order of the wanted gradients: input, h0, c0, w_ih, w_hh, b_ih, b_hh.
 template <class T>
-void backward(Call& call, const Operands& o, const Array* g_out, const Array* g_hidden, const Array* g_cell, const Array& output,
-              const Array& gates, const bool (&needs)[7]) {
+void backward(Call& call, const Operands& o, const Array* g_out, const Array* g_hidden,
+              const Array* g_cell, const Array& output, const Array& gates,
+              const bool (&needs)[7]) {
   const Geometry& g = o.g;
   const int64_t n = g.hidden, gh = g.gh(), rows = g.rows();
   const auto start = [&](const Array* a) {
     Array s = Array::empty(o.compute, {g.batch, n});
-    if (a) copy_into(s, *a);
-    else fill(s, 0.0);
+    if (a)
+      copy_into(s, *a);
+    else
+      fill(s, 0.0);
     return s;
   };
   Array dh = start(g_hidden), dc = g.mode == kLstm ? start(g_cell) : Array();
-  const Array go = g_out ? (g_out->stride(-1) == 1 ? g_out->to(o.compute) : g_out->to(o.compute).contiguous_copy()) : Array();
+  const Array go = g_out ? (g_out->stride(-1) == 1 ? g_out->to(o.compute)
+                                                   : g_out->to(o.compute).contiguous_copy())
+                         : Array();
   Array dx = needs[0] ? Array::empty(o.compute, {rows, g.inputs}) : Array();
   const Array dw_ih = needs[3] ? Array::empty(o.compute, {gh, g.inputs}) : Array();
   const Array dw_hh = needs[4] ? Array::empty(o.compute, {gh, n}) : Array();
-  const Array db_ih = needs[5] ? Array::empty(o.compute, {gh}) : Array(), db_hh = needs[6] ? Array::empty(o.compute, {gh}) : Array();
+  const Array db_ih = needs[5] ? Array::empty(o.compute, {gh}) : Array(),
+              db_hh = needs[6] ? Array::empty(o.compute, {gh}) : Array();
   const bool gru = g.mode == kGru;
-  Scratch<T> d_gates(static_cast<size_t>(rows * gh)), d_side(static_cast<size_t>(gru ? rows * gh : 0));
+  Scratch<T> d_gates(static_cast<size_t>(rows * gh)),
+      d_side(static_cast<size_t>(gru ? rows * gh : 0));
   Scratch<T> previous(static_cast<size_t>(g.steps > 1 && needs[4] ? rows * n : 0));
   Scratch<T> panels(static_cast<size_t>(panels_needed<T>(g, gh, n)));
   {
@@ -377,21 +433,39 @@ void backward(Call& call, const Operands& o, const Array* g_out, const Array* g_
     if (rows * n > 0) {
       Sequence<T> sequence;
       if (go.defined()) sequence = {go.data<T>(), o.sequence ? go.stride(0) : 0, go.stride(-2)};
-      const Backward<T> b{g, o.x.data<T>(), o.h0.data<T>(), pointer<T>(o.c0), o.w_ih.data<T>(), o.w_hh.data<T>(), gates.data<T>(),
-                          output.data<T>(), sequence, dh.data<T>(), pointer<T>(dc) ? dc.data<T>() : nullptr, d_gates.get(),
-                          gru ? d_side.get() : nullptr, previous.get(), panels.get()};
+      const Backward<T> b{g,
+                          o.x.data<T>(),
+                          o.h0.data<T>(),
+                          pointer<T>(o.c0),
+                          o.w_ih.data<T>(),
+                          o.w_hh.data<T>(),
+                          gates.data<T>(),
+                          output.data<T>(),
+                          sequence,
+                          dh.data<T>(),
+                          pointer<T>(dc) ? dc.data<T>() : nullptr,
+                          d_gates.get(),
+                          gru ? d_side.get() : nullptr,
+                          previous.get(),
+                          panels.get()};
       b.run();
     }
     const T *x = o.x.data<T>(), *h = previous.get() ? previous.get() : o.h0.data<T>();
-    if (needs[0]) product<T>(shape(rows, g.inputs, gh), d_gates.get(), gh, 1, o.w_ih.data<T>(), g.inputs, 1, dx.data<T>(), g.inputs);
-    if (needs[3]) product<T>(shape(gh, g.inputs, rows), d_gates.get(), 1, gh, x, g.inputs, 1, dw_ih.data<T>(), g.inputs);
+    if (needs[0])
+      product<T>(shape(rows, g.inputs, gh), d_gates.get(), gh, 1, o.w_ih.data<T>(), g.inputs, 1,
+                 dx.data<T>(), g.inputs);
+    if (needs[3])
+      product<T>(shape(gh, g.inputs, rows), d_gates.get(), 1, gh, x, g.inputs, 1, dw_ih.data<T>(),
+                 g.inputs);
     if (needs[4]) product<T>(shape(gh, n, rows), side, 1, gh, h, n, 1, dw_hh.data<T>(), n);
     if (needs[5]) sum_rows(d_gates.get(), rows, gh, db_ih.data<T>());
     if (needs[6]) sum_rows(side, rows, gh, db_hh.data<T>());
   }
   if (needs[0]) {
-    if (o.batch_major) dx = dx.view(std::vector<int64_t>{g.batch, g.steps, g.inputs}).transpose(0, 1);
-    else if (o.sequence) dx = dx.view(std::vector<int64_t>{g.steps, g.batch, g.inputs});
+    if (o.batch_major)
+      dx = dx.view(std::vector<int64_t>{g.batch, g.steps, g.inputs}).transpose(0, 1);
+    else if (o.sequence)
+      dx = dx.view(std::vector<int64_t>{g.steps, g.batch, g.inputs});
   }
   const Array* made[7] = {&dx, &dh, &dc, &dw_ih, &dw_hh, &db_ih, &db_hh};
   for (int i = 0; i < 7; ++i)
@@ -400,46 +474,63 @@ void backward(Call& call, const Operands& o, const Array* g_out, const Array* g_
 
 void run_forward(Call& call, bool reverse) {
   const int64_t mode = call.integer(0);
-  if (mode < kTanh || mode > kGru) fail(ErrorType::Value, "%s: unknown mode %ld", call.name(), long(mode));
+  if (mode < kTanh || mode > kGru)
+    fail(ErrorType::Value, "%s: unknown mode %ld", call.name(), long(mode));
   const Operands o = read_operands(call, 1, mode, reverse);
-  if (o.compute == DType::F64) forward<double>(call, o);
-  else forward<float>(call, o);
+  if (o.compute == DType::F64)
+    forward<double>(call, o);
+  else
+    forward<float>(call, o);
 }
 
 }  // namespace
 
 // (mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse) -> output, hidden, cell, gates
 RL_KERNEL(rnn_layer) {
-  if (call.tensor(1).ndim() != 3) fail(ErrorType::Runtime, "%s: expected a 3-d input, got %s", call.name(), shape_text(call.tensor(1).shape()).c_str());
+  if (call.tensor(1).ndim() != 3)
+    fail(ErrorType::Runtime, "%s: expected a 3-d input, got %s", call.name(),
+         shape_text(call.tensor(1).shape()).c_str());
   run_forward(call, call.boolean(8));
 }
 
 // (mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh) -> hidden, cell, gates
 RL_KERNEL(rnn_cell) {
-  if (call.tensor(1).ndim() != 2) fail(ErrorType::Runtime, "%s: expected a 2-d input, got %s", call.name(), shape_text(call.tensor(1).shape()).c_str());
+  if (call.tensor(1).ndim() != 2)
+    fail(ErrorType::Runtime, "%s: expected a 2-d input, got %s", call.name(),
+         shape_text(call.tensor(1).shape()).c_str());
   run_forward(call, false);
 }
 
-// (mode, g_output, g_hidden, g_cell, input, h0, c0, w_ih, w_hh, b_ih, b_hh, output, gates, reverse, needs)
+// (mode, g_output, g_hidden, g_cell, input, h0, c0, w_ih, w_hh, b_ih, b_hh, output, gates, reverse,
+// needs)
 RL_KERNEL(rnn_backward) {
   const int64_t mode = call.integer(0);
-  if (mode < kTanh || mode > kGru) fail(ErrorType::Value, "%s: unknown mode %ld", call.name(), long(mode));
+  if (mode < kTanh || mode > kGru)
+    fail(ErrorType::Value, "%s: unknown mode %ld", call.name(), long(mode));
   const Operands o = read_operands(call, 4, mode, call.boolean(13));
   const Geometry& g = o.g;
   const IntList wanted = call.ints(14);
-  if (wanted.size() != 7) fail(ErrorType::Value, "%s: needs must have 7 entries, got %zu", call.name(), wanted.size());
+  if (wanted.size() != 7)
+    fail(ErrorType::Value, "%s: needs must have 7 entries, got %zu", call.name(), wanted.size());
   bool needs[7];
   for (size_t i = 0; i < 7; ++i) needs[i] = wanted[i] != 0;
   const Array output0 = call.tensor(11).to(o.compute);
-  const Array output = o.batch_major ? output0.transpose(0, 1).contiguous_copy() : output0.contiguous_copy();
+  const Array output =
+      o.batch_major ? output0.transpose(0, 1).contiguous_copy() : output0.contiguous_copy();
   const Array gates = call.tensor(12).contiguous_copy();
-  const Array *g_out = call.tensor_or_null(1), *g_hidden = call.tensor_or_null(2), *g_cell = call.tensor_or_null(3);
-  const auto state = [&](const Array* a) { return !a || (a->ndim() == 2 && a->size(0) == g.batch && a->size(1) == g.hidden); };
-  if (output.numel() != g.rows() * g.hidden || gates.numel() != g.rows() * g.width || gates.dtype() != o.compute || !state(g_hidden) ||
-      !state(g_cell) || (g_out && (g_out->ndim() != (o.sequence ? 3 : 2) || !g_out->same_shape(output0))))
+  const Array *g_out = call.tensor_or_null(1), *g_hidden = call.tensor_or_null(2),
+              *g_cell = call.tensor_or_null(3);
+  const auto state = [&](const Array* a) {
+    return !a || (a->ndim() == 2 && a->size(0) == g.batch && a->size(1) == g.hidden);
+  };
+  if (output.numel() != g.rows() * g.hidden || gates.numel() != g.rows() * g.width ||
+      gates.dtype() != o.compute || !state(g_hidden) || !state(g_cell) ||
+      (g_out && (g_out->ndim() != (o.sequence ? 3 : 2) || !g_out->same_shape(output0))))
     fail(ErrorType::Runtime, "%s: gradients and saved tensors do not fit the layer", call.name());
-  if (o.compute == DType::F64) backward<double>(call, o, g_out, g_hidden, g_cell, output, gates, needs);
-  else backward<float>(call, o, g_out, g_hidden, g_cell, output, gates, needs);
+  if (o.compute == DType::F64)
+    backward<double>(call, o, g_out, g_hidden, g_cell, output, gates, needs);
+  else
+    backward<float>(call, o, g_out, g_hidden, g_cell, output, gates, needs);
 }
 
 }  // namespace rl
