@@ -152,8 +152,13 @@ void entropy_gradient_row(const T* x_, int64_t t, int64_t n, const compute_t<T>*
   const double even = s.amount / static_cast<double>(n);
   const C own = static_cast<C>(k * (1 - s.amount) * w[t]);
   const C scale = static_cast<C>(own + k * even * s.weights);
+  const int64_t whole = whole_vectors<C>(n);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) dx[i] = exp_nonpositive(x[i] - lse) * scale;
+  for (int64_t i = 0; i < whole; ++i) dx[i] = exp_nonpositive(x[i] - lse) * scale;
+  if (whole < n) {
+    exp_tail<C>(x + whole, n - whole, lse, dx + whole);
+    for (int64_t i = whole; i < n; ++i) dx[i] *= scale;
+  }
   if (s.amount > 0) {
     const C each = static_cast<C>(k * even);
 #pragma omp simd

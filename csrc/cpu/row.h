@@ -83,11 +83,25 @@ template <class T> void store_row(T* p, int64_t n, const compute_t<T>* buf) {
 
 constexpr int64_t kPiece = 1024;  // elements summed in the compute type before widening
 
+// exp(x[i] - top) of n <= kLanes elements into out, as one whole vector: what is left over of a row
+// costs no more than the vectors before it, and short rows (a few classes) go fast.
+template <class C> void exp_tail(const C* x, int64_t n, C top, C* out) {
+  constexpr int L = kLanes<C>;
+  alignas(64) C pad[L];
+  for (int l = 0; l < L; ++l) pad[l] = top;
+  for (int64_t i = 0; i < n; ++i) pad[i] = x[i];
+#pragma omp simd
+  for (int l = 0; l < L; ++l) pad[l] = exp_nonpositive(pad[l] - top);
+  for (int64_t i = 0; i < n; ++i) out[i] = pad[i];
+}
+template <class C> int64_t whole_vectors(int64_t n) { return n / kLanes<C> * kLanes<C>; }
+
 // Sum of exp(x[i] - top), and the terms themselves when out is not null.
 template <class C> double exp_sum(const C* x, int64_t n, C top, C* out) {
+  const int64_t whole = whole_vectors<C>(n);
   double sum = 0;
-  for (int64_t i = 0; i < n; i += kPiece) {
-    const int64_t end = std::min(n, i + kPiece);
+  for (int64_t i = 0; i < whole; i += kPiece) {
+    const int64_t end = std::min(whole, i + kPiece);
     C s = 0;
     if (out) {
 #pragma omp simd reduction(+ : s)
@@ -100,6 +114,13 @@ template <class C> double exp_sum(const C* x, int64_t n, C top, C* out) {
 #pragma omp simd reduction(+ : s)
       for (int64_t k = i; k < end; ++k) s += exp_nonpositive(x[k] - top);
     }
+    sum += s;
+  }
+  if (whole < n) {
+    C rest[kLanes<C>], s = 0;
+    exp_tail<C>(x + whole, n - whole, top, rest);
+    for (int64_t i = 0; i < n - whole; ++i) s += rest[i];
+    if (out) std::copy_n(rest, n - whole, out + whole);
     sum += s;
   }
   return sum;

@@ -69,8 +69,12 @@ void backward_row(const T* g_, const T* y_, T* dx_, int64_t n, compute_t<T>* buf
   C* dx = row_target(dx_, buf);
   if constexpr (Log) {
     const C sum = static_cast<C>(sum_row<C>(g, n));
+    const int64_t whole = whole_vectors<C>(n);
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) dx[i] = g[i] - exp_nonpositive(y[i]) * sum;
+    for (int64_t i = 0; i < whole; ++i) dx[i] = g[i] - exp_nonpositive(y[i]) * sum;
+    C rest[kLanes<C>];
+    if (whole < n) exp_tail<C>(y + whole, n - whole, C(0), rest);
+    for (int64_t i = whole; i < n; ++i) dx[i] = g[i] - rest[i - whole] * sum;
   } else {
     const C sum = static_cast<C>(dot_row<C>(g, y, n));
 #pragma omp simd
