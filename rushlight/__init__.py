@@ -46,7 +46,6 @@ from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_e
 
 float, double, half, cfloat, cdouble = float32, float64, float16, complex64, complex128
 long, int, short = int64, int32, int16
-chalf = None
 is_inference_mode_enabled = _C.is_inference_mode
 inf, nan, pi, e = (
     __builtins__["float"](x) if x in ("inf", "nan") else x
@@ -59,14 +58,11 @@ globals().update(LAYOUTS)
 globals().update(torch_table)
 from . import _functions as _functions_module  # noqa: E402
 
-globals().update(
-    {n: getattr(_functions_module, n) for n in _functions_module.__all__}
-)
-del chalf
+globals().update({n: getattr(_functions_module, n) for n in _functions_module.__all__})
 
 _LAZY = {
-    "nn", "optim", "utils", "autograd", "cuda", "random", "distributions", "linalg", "fft", "special", "sparse", "jit", "onnx",
-    "hub", "multiprocessing", "distributed", "testing", "backends", "amp", "func", "profiler",
+    "nn", "optim", "utils", "autograd", "cuda", "random", "distributions", "linalg", "fft",
+    "special", "sparse", "jit", "onnx", "hub", "multiprocessing", "distributed", "testing", "backends", "amp", "func", "profiler",
     "serialization", "version", "storage", "types", "cpu", "compiler", "overrides", "futures",
     "masked", "package", "export", "fx", "library", "nested", "signal", "quantization", "ao",
     "mps", "xpu", "accelerator", "vision",

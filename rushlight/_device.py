@@ -8,7 +8,7 @@ _TYPES = ("cpu", "cuda", "meta", "mps", "xpu", "hip", "mkldnn", "privateuseone",
 
 
 class device:  # noqa: N801 (torch.device is spelt so)
-    """A device type with an optional index: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`."""
+    """A device type with an optional index: "cpu", ("cuda", 0) or "cuda:0"."""
 
     __slots__ = ("type", "index")
 
@@ -20,13 +20,15 @@ class device:  # noqa: N801 (torch.device is spelt so)
             source, index = "cuda", source
         if not isinstance(source, str):
             raise TypeError(
-                f"device(): argument 'type' (position 1) must be str, not {source.__class__.__name__}"
+                "device(): argument 'type' (position 1) must be str, not "
+                f"{source.__class__.__name__}"
             )
         name, colon, number = source.partition(":")
         if colon:
             if index is not None:
                 raise RuntimeError(
-                    f"type (string) must not include an index because index was passed explicitly: {source}"
+                    "type (string) must not include an index because index was passed explicitly: "
+                    f"{source}"
                 )
             if not number.isdigit() or (len(number) > 1 and number[0] == "0"):
                 raise RuntimeError(f"Invalid device string: '{source}'")
@@ -83,7 +85,7 @@ _C.set_cpu_device(cpu)
 
 
 def check_device(given) -> device:
-    """The device meant by `given` (device, str or int); RuntimeError when it is not available here."""
+    """The device meant by `given` (device, str or int); an error when there is none here."""
     if given is None or given is cpu:
         return cpu
     found = device(given)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from . import _C
 from .tensor import Tensor
 
-__all__ = [
-    "is_tensor", "is_storage", "is_floating_point", "is_complex", "is_nonzero", "is_same_size",
-    "is_signed", "is_inference", "is_conj", "is_neg", "numel", "result_type", "broadcast_shapes", "broadcast_tensors",
-    "set_default_dtype", "set_default_tensor_type", "clone", "detach", "detach_",
-    "finfo", "iinfo", "get_device", "set_num_interop_threads", "get_num_interop_threads", "typename",
-    "are_deterministic_algorithms_enabled", "use_deterministic_algorithms", "get_float32_matmul_precision",
-    "set_float32_matmul_precision", "is_deterministic_algorithms_warn_only_enabled", "is_distributed",
-    "get_autocast_dtype", "is_autocast_enabled", "set_flush_denormal", "resolve_conj", "resolve_neg",
-    "is_warn_always_enabled", "set_warn_always", "compiled_with_cxx11_abi", "from_dlpack", "to_dlpack",
-]  # fmt: skip
+__all__ = """
+    is_tensor is_storage is_floating_point is_complex is_nonzero is_same_size is_signed
+    is_inference is_conj is_neg numel result_type broadcast_shapes broadcast_tensors
+    set_default_dtype set_default_tensor_type clone detach detach_ finfo iinfo get_device
+    set_num_interop_threads get_num_interop_threads typename
+    are_deterministic_algorithms_enabled use_deterministic_algorithms
+    get_float32_matmul_precision set_float32_matmul_precision
+    is_deterministic_algorithms_warn_only_enabled is_distributed get_autocast_dtype
+    is_autocast_enabled set_flush_denormal resolve_conj resolve_neg is_warn_always_enabled
+    set_warn_always compiled_with_cxx11_abi from_dlpack to_dlpack
+""".split()
 
 
 def is_tensor(obj) -> bool:
@@ -190,19 +191,25 @@ class finfo(_Info):  # noqa: N801
         dtype = type or _C.get_default_dtype()
         if not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{dtype}'"
+                "torch.finfo() requires a floating point input type. "
+                f"Use torch.iinfo to handle '{dtype}'"
             )
         real = dtype.to_real()
-        bits, exponent = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127), "float64": (52, 1023)}[real._name]
+        bits, exponent = {
+            "float16": (10, 15),
+            "bfloat16": (7, 127),
+            "float32": (23, 127),
+            "float64": (52, 1023),
+        }[real._name]
         digits = {"float16": 1e-3, "bfloat16": 1e-2, "float32": 1e-6, "float64": 1e-15}[real._name]
         top = (2.0 - 2.0**-bits) * 2.0**exponent
         tiny = 2.0 ** (1 - exponent)
         super().__init__(
             "finfo",
-            dict(
-                bits=real.itemsize * 8, eps=2.0**-bits, max=top, min=-top, resolution=digits,
-                smallest_normal=tiny, tiny=tiny, dtype=real._name,
-            ),
+            {
+                "bits": real.itemsize * 8, "eps": 2.0**-bits, "max": top, "min": -top, "resolution": digits,
+                "smallest_normal": tiny, "tiny": tiny, "dtype": real._name,
+            },
         )  # fmt: skip
 
     def __repr__(self):
@@ -222,8 +229,10 @@ class iinfo(_Info):  # noqa: N801
                 f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'"
             )
         bits = type.itemsize * 8
-        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if type.is_signed else (0, 2**bits - 1)
-        super().__init__("iinfo", dict(bits=bits, min=low, max=high, dtype=type._name))
+        low, high = (
+            (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if type.is_signed else (0, 2**bits - 1)
+        )
+        super().__init__("iinfo", {"bits": bits, "min": low, "max": high, "dtype": type._name})
 
     def __repr__(self):
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
@@ -232,7 +241,13 @@ class iinfo(_Info):  # noqa: N801
 for _class in (finfo, iinfo):
     _class.__module__ = "torch"
 
-_settings = {"interop": 1, "deterministic": False, "warn_only": False, "precision": "highest", "warn": False}
+_settings = {
+    "interop": 1,
+    "deterministic": False,
+    "warn_only": False,
+    "precision": "highest",
+    "warn": False,
+}
 
 
 def set_num_interop_threads(n) -> None:
@@ -263,7 +278,7 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
 
 
 def set_float32_matmul_precision(precision) -> None:
-    """"highest", "high" or "medium": how much float32 matmuls may round inside."""
+    """ "highest", "high" or "medium": how much float32 matmuls may round inside."""
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"{precision} is not one of 'highest', 'high', or 'medium'")
     _settings["precision"] = precision

@@ -1,4 +1,4 @@
-"""The typed classes of old programs: torch.FloatTensor, torch.LongTensor, torch.FloatStorage, ..."""
+"""The typed classes of old programs: torch.FloatTensor, torch.LongStorage and so on."""
 
 from __future__ import annotations
 

@@ -97,6 +97,11 @@ def _get_state(obj):
     return (attributes, slots) if slots else attributes
 
 
+def has_state(tensor) -> bool:
+    """Whether a plain tensor has attributes or hooks that its pickle must care about."""
+    return bool(tensor.__dict__) or bool(tensor._backward_hooks)
+
+
 def _warn_about_hooks(tensor):
     if getattr(tensor, "_backward_hooks", None):
         import warnings

@@ -12,11 +12,11 @@ from ._lazy import np
 
 conj = _C.conj
 
-torch_table: dict = {}       # torch.<name>
+torch_table: dict = {}  # torch.<name>
 functional_table: dict = {}  # nn.functional.<name>
 namespace_tables: dict = {}  # "linalg", "special", "fft", ...: {name: callable}
-operators: dict = {}         # class name -> Op: feeds the test matrix and the benchmarks
-_MISSING = NotImplemented    # marks a parameter without a default
+operators: dict = {}  # class name -> Op: feeds the test matrix and the benchmarks
+_MISSING = NotImplemented  # marks a parameter without a default
 
 _GRADIENT, _SAVED, _NEEDS = 0, 1, 2
 _PARAM, _PARAM_SHAPE, _PARAM_DTYPE, _OUTPUT = 0, 1, 2, 3

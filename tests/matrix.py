@@ -37,7 +37,9 @@ class Maker:
 
     def values(self, shape, wanted, low, high):
         if wanted.is_complex:
-            return self.random.uniform(low, high, shape) + 1j * self.random.uniform(low, high, shape)
+            return self.random.uniform(low, high, shape) + 1j * self.random.uniform(
+                low, high, shape
+            )
         if wanted.is_floating_point:
             return self.random.uniform(low, high, shape)
         if wanted is torch.bool:

@@ -51,7 +51,9 @@ def test_a_value_saved_and_then_modified_is_refused():
     x = leaf(1.0, 2.0)
     y = x.exp()
     y.add_(1)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation.*is at version 1; expected version 0"):
+    with pytest.raises(
+        RuntimeError, match="modified by an inplace operation.*is at version 1; expected version 0"
+    ):
         y.sum().backward()
 
 
@@ -192,7 +194,9 @@ def test_node_hooks():
     y = x * 2
     seen = []
     y.grad_fn.register_prehook(lambda grads: (grads[0] * 2,))
-    y.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs[0].tolist(), outputs[0].tolist())))
+    y.grad_fn.register_hook(
+        lambda inputs, outputs: seen.append((inputs[0].tolist(), outputs[0].tolist()))
+    )
     y.sum().backward()
     assert seen == [([4.0, 4.0], [2.0, 2.0])] and x.grad.tolist() == [4.0, 4.0]
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matrix import COMPLEX, FLOATS, INTEGERS, cases, is_random, leaves, reference, sample_counts, sample_of
+from matrix import (
+    COMPLEX,
+    FLOATS,
+    INTEGERS,
+    cases,
+    is_random,
+    leaves,
+    reference,
+    sample_counts,
+    sample_of,
+)
 
 import rushlight as torch
 from rushlight.op import operators, to_array
@@ -99,7 +109,9 @@ def prepared(name, index):
     outs = leaves(out)
     rng = np.random.default_rng(7)
     cotangents = [  # None for an output that takes no gradient
-        torch.from_numpy(np.asarray(rng.uniform(-1, 1, tuple(o.shape)))) if o.requires_grad else None
+        torch.from_numpy(np.asarray(rng.uniform(-1, 1, tuple(o.shape))))
+        if o.requires_grad
+        else None
         for o in outs
     ]
     directions = [torch.from_numpy(np.asarray(rng.uniform(-1, 1, tuple(t.shape)))) for t in inputs]
@@ -126,7 +138,9 @@ def test_gradient_agrees_with_finite_differences(name, index):
         pytest.skip("the sample has no differentiable input")
     value = directional(op, args, kwargs, inputs, cotangents)
     grads = torch.autograd.grad(value, inputs, allow_unused=True)
-    analytic = sum(float((g * d).sum()) for g, d in zip(grads, directions, strict=True) if g is not None)
+    analytic = sum(
+        float((g * d).sum()) for g, d in zip(grads, directions, strict=True) if g is not None
+    )
     step = 1e-6
     run_once = lambda: float(directional(op, args, kwargs, inputs, cotangents))  # noqa: E731
     up, down = moved(inputs, directions, step, run_once), moved(inputs, directions, -step, run_once)

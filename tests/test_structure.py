@@ -133,7 +133,7 @@ print(seconds, memory() - before, len(new), *sorted(n for n in new if "." not in
 
 
 def measure_import(folder):
-    """(processor seconds, bytes, number of modules, their first-level names) of `import rushlight`, fresh."""
+    """Processor seconds, bytes, number of modules and their first-level names of a fresh import."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     # The package under test, whether it is installed or lies in the working tree.
     environment["PYTHONPATH"] = str(Path(rushlight.__file__).parent.parent)

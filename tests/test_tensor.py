@@ -12,8 +12,8 @@ import pytest
 import rushlight as torch
 
 DTYPES = (
-    "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128".split()
-)
+    "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128"
+).split()
 
 
 def dtype(name):
@@ -72,8 +72,12 @@ def test_promotion_has_three_ranks():
     assert (torch.ones(2) * torch.tensor(2.0, dtype=torch.float64)).dtype == torch.float32
     assert (torch.ones(2) + 1j).dtype == torch.complex64
     assert (torch.tensor([True]) + 1).dtype == torch.int64
-    assert (torch.ones(1, dtype=torch.float16) + torch.ones(1, dtype=torch.bfloat16)).dtype == torch.float32
-    with pytest.raises(RuntimeError, match="value cannot be converted to type uint8 without overflow"):
+    assert (
+        torch.ones(1, dtype=torch.float16) + torch.ones(1, dtype=torch.bfloat16)
+    ).dtype == torch.float32
+    with pytest.raises(
+        RuntimeError, match="value cannot be converted to type uint8 without overflow"
+    ):
         u + 300
 
 
@@ -99,7 +103,9 @@ def test_promotion_equals_pytorchs_for_every_pair():
 
 def test_in_place_results_must_fit_the_dtype():
     i = torch.tensor([1, 2])
-    with pytest.raises(RuntimeError, match="result type Float can't be cast to the desired output type Long"):
+    with pytest.raises(
+        RuntimeError, match="result type Float can't be cast to the desired output type Long"
+    ):
         i.add_(1.5)
     with pytest.raises(RuntimeError, match="doesn't match the broadcast shape"):
         torch.ones(3).add_(torch.ones(2, 3))
@@ -150,13 +156,20 @@ def test_in_place_with_overlap_reads_the_old_values():
         0, -1, slice(1, 3), (slice(None), 1), (..., -1), (None, 0), (0, None, slice(None, None, 2)),
         [0, 2], ([0, 2], [1, 3]), (slice(None), [0, 0, 3]), (slice(1, None), np.array([1, 2])),
         ([[0], [2]], [[1, 2]]), (slice(None), None, [1]), np.array([True, False, True]),
-        (np.array([0, 1]), slice(None), np.array([2, 3])), (True,), (..., [1, 2]), (0, [True, False, True, True]),
+        (np.array([0, 1]), slice(None), np.array([2, 3])), (True,),
+        (..., [1, 2]), (0, [True, False, True, True]),
     ],
     ids=str,
 )  # fmt: skip
 def test_indexing_and_assignment_agree_with_numpy(index):
     a = np.arange(3 * 4 * 5.0).reshape(3, 4, 5)
-    if isinstance(index, tuple) and index and isinstance(index[-1], list) and len(index[-1]) == 4 and index[-1][0] is True:
+    if (
+        isinstance(index, tuple)
+        and index
+        and isinstance(index[-1], list)
+        and len(index[-1]) == 4
+        and index[-1][0] is True
+    ):
         a = a[:, :, :4]
         a = np.ascontiguousarray(a)
     t = torch.from_numpy(a.copy())
@@ -216,7 +229,19 @@ def test_numpy_shares_memory_both_ways():
 
 
 def test_numpy_bridge_covers_dtypes_and_refuses_the_rest():
-    for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128"):
+    for name in (
+        "bool",
+        "uint8",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+    ):
         a = np.ones((2, 2), name)
         assert str(torch.from_numpy(a).dtype) == f"torch.{name}"
         assert torch.from_numpy(a).numpy().dtype == a.dtype
@@ -257,7 +282,7 @@ def test_buffers_become_tensors():
         torch.frombuffer(bytearray(3), dtype=torch.int16)
 
 
-# -- out=, copies, pickling ---------------------------------------------------------------------------
+# -- out=, copies, pickling ------------------------------------------------------------------
 
 
 def test_out_is_filled_and_returned():
@@ -320,9 +345,13 @@ def test_truth_and_numbers():
     assert bool(torch.tensor([2])) and not torch.tensor(0.0)
     assert float(torch.tensor(2.5)) == 2.5 and int(torch.tensor(2.7)) == 2
     assert [10, 20, 30][torch.tensor(1)] == 20
-    with pytest.raises(RuntimeError, match="Boolean value of Tensor with more than one value is ambiguous"):
+    with pytest.raises(
+        RuntimeError, match="Boolean value of Tensor with more than one value is ambiguous"
+    ):
         bool(torch.ones(2))
-    with pytest.raises(RuntimeError, match="a Tensor with 2 elements cannot be converted to Scalar"):
+    with pytest.raises(
+        RuntimeError, match="a Tensor with 2 elements cannot be converted to Scalar"
+    ):
         torch.ones(2).item()
     with pytest.raises(TypeError, match="only integer tensors"):
         [1, 2][torch.tensor(1.0)]

@@ -356,8 +356,7 @@ def prelu(input, weight):
             )
     if weight.ndim > 1:
         raise RuntimeError(
-            "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = "
-            f"{weight.ndim}"
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
         )
     if input.ndim >= 2 and weight.ndim == 1:
         weight = weight.view((-1,) + (1,) * (input.ndim - 2))

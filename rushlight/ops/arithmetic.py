@@ -69,7 +69,8 @@ class sub:
 
 @op(
     "torch.rsub",
-    pointwise=2, numbers="other",
+    pointwise=2,
+    numbers="other",
     node="RsubBackward0 RsubBackward1",
 )
 class rsub:
@@ -140,7 +141,8 @@ def positive(input):
 
 @op(
     "torch.true_divide Tensor.true_divide Tensor.true_divide_ Tensor.__truediv__",
-    promote="float", pointwise=2,
+    promote="float",
+    pointwise=2,
     node="DivBackward0 DivBackward0 MulBackward0",
 )
 class div:
@@ -280,7 +282,8 @@ class remainder:
 
 @op(
     "torch.fmod Tensor.fmod Tensor.fmod_",
-    pointwise=2, numbers="other",
+    pointwise=2,
+    numbers="other",
     node="FmodBackward1 FmodBackward0",
 )
 class fmod:
@@ -301,7 +304,8 @@ class fmod:
 
 @op(
     "torch.reciprocal torch.reciprocal_ Tensor.reciprocal Tensor.reciprocal_",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class reciprocal:
     """One divided by each element."""

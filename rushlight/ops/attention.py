@@ -45,9 +45,7 @@ class sdpa_flash:
         out = p @ _grouped(value, query.shape[1])
         return out.astype(query.dtype), lse.astype(query.dtype)
 
-    def backward(
-        g, query, key, value, output, logsumexp, attn_mask, is_causal, scale, needs
-    ):
+    def backward(g, query, key, value, output, logsumexp, attn_mask, is_causal, scale, needs):
         g = g[0]
         if g is None:
             return None, None, None

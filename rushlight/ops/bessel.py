@@ -51,7 +51,8 @@ def airy_reference(x):
 @op(
     "torch.i0 torch.i0_ Tensor.i0 Tensor.i0_ special.i0 special.modified_bessel_i0",
     pointwise=1,
-    promote="float", node="I0Backward0",
+    promote="float",
+    node="I0Backward0",
 )
 class i0:
     """The modified Bessel function of the first kind of order 0."""
@@ -83,7 +84,8 @@ class i0e:
 @op(
     "special.i1 special.modified_bessel_i1",
     pointwise=1,
-    promote="float", node="SpecialI1Backward0",
+    promote="float",
+    node="SpecialI1Backward0",
 )
 class i1:
     """The modified Bessel function of the first kind of order 1."""
@@ -103,9 +105,7 @@ class i1e:
     """`exp(-|x|) * i1(x)`."""
 
     def forward(input):
-        return cosine_integral(
-            input, lambda t, x: np.exp(x * np.cos(t) - np.abs(x)) * np.cos(t)
-        )
+        return cosine_integral(input, lambda t, x: np.exp(x * np.cos(t) - np.abs(x)) * np.cos(t))
 
     def grad_input(g, input, out):
         return g * (i0e(input) - (out / input).masked_fill(input == 0, 0.5) - out * input.sgn())

@@ -41,7 +41,8 @@ class eq:
 @op(
     "torch.ne Tensor.ne Tensor.ne_ torch.not_equal Tensor.not_equal Tensor.not_equal_ "
     "Tensor.__ne__",
-    pointwise=2, numbers="other",
+    pointwise=2,
+    numbers="other",
 )
 class ne:
     """Whether elements differ; NaN differs from everything."""
@@ -55,7 +56,8 @@ class ne:
 
 @op(
     "torch.lt Tensor.lt Tensor.lt_ torch.less Tensor.less Tensor.less_ Tensor.__lt__",
-    pointwise=2, numbers="other",
+    pointwise=2,
+    numbers="other",
 )
 class lt:
     """Whether elements of `input` are less."""
@@ -70,7 +72,8 @@ class lt:
 @op(
     "torch.le Tensor.le Tensor.le_ torch.less_equal Tensor.less_equal Tensor.less_equal_ "
     "Tensor.__le__",
-    pointwise=2, numbers="other",
+    pointwise=2,
+    numbers="other",
 )
 class le:
     """Whether elements of `input` are less or equal."""
@@ -84,7 +87,8 @@ class le:
 
 @op(
     "torch.gt Tensor.gt Tensor.gt_ torch.greater Tensor.greater Tensor.greater_ Tensor.__gt__",
-    pointwise=2, numbers="other",
+    pointwise=2,
+    numbers="other",
 )
 class gt:
     """Whether elements of `input` are greater."""
@@ -99,7 +103,8 @@ class gt:
 @op(
     "torch.ge Tensor.ge Tensor.ge_ torch.greater_equal Tensor.greater_equal "
     "Tensor.greater_equal_ Tensor.__ge__",
-    pointwise=2, numbers="other",
+    pointwise=2,
+    numbers="other",
 )
 class ge:
     """Whether elements of `input` are greater or equal."""

@@ -84,9 +84,7 @@ def _gradients(g, input, weight, settings, needs):
 class convolution:
     """The general convolution: any number of dims, transposed or not."""
 
-    def forward(
-        input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
-    ):
+    def forward(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
         return _reference(
             input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
         )
@@ -236,9 +234,7 @@ def _declare_transpose(dims):
                 input, weight, bias, stride, padding, dilation, True, output_padding, groups
             )
 
-        def backward(
-            g, input, weight, stride, padding, output_padding, groups, dilation, needs
-        ):
+        def backward(g, input, weight, stride, padding, output_padding, groups, dilation, needs):
             settings = stride, padding, dilation, True, output_padding, groups
             return _gradients(g, input, weight, settings, needs)
 

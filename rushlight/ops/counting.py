@@ -70,11 +70,13 @@ def _binned(x, bins, range, weight, density):
     if isinstance(bins, int):
         bins = [bins] * columns
     if len(bins) != columns:
-        raise RuntimeError("histogramdd: The size of bins must be equal to the innermost dimension "
-                           f"of the input. Got {len(bins)} and {columns}.")
+        raise RuntimeError(
+            "histogramdd: The size of bins must be equal to the innermost dimension "
+            f"of the input. Got {len(bins)} and {columns}."
+        )
     edges, shape, flat, inside = [], [], 0, True
     for k, wanted in enumerate(bins):
-        span = None if range is None else range[2 * k:2 * k + 2]
+        span = None if range is None else range[2 * k : 2 * k + 2]
         line = x[:, k]
         own = wanted if isinstance(wanted, Tensor) else _bin_edges(line, wanted, span)
         at, ok = _bin_of(line, own)

@@ -39,8 +39,16 @@ def _sized(name, args, size, value, out, dtype, device, requires_grad):
 
 
 @public("torch.zeros")
-def zeros(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_memory=False,
-          requires_grad=False) -> Tensor:
+def zeros(
+    *args,
+    size=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """A tensor of zeros: zeros(2, 3), zeros((2, 3)) or zeros(size=(2, 3))."""
     if device is None and out is None and args:
         return _full(args, 0.0, dtype, requires_grad)
@@ -48,8 +56,16 @@ def zeros(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_
 
 
 @public("torch.ones")
-def ones(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_memory=False,
-         requires_grad=False) -> Tensor:
+def ones(
+    *args,
+    size=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """A tensor of ones: ones(2, 3), ones((2, 3)) or ones(size=(2, 3))."""
     if device is None and out is None and args:
         return _full(args, 1.0, dtype, requires_grad)
@@ -57,8 +73,17 @@ def ones(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_m
 
 
 @public("torch.empty")
-def empty(*args, size=None, out=None, dtype=None, layout=None, device=None, pin_memory=False,
-          requires_grad=False, memory_format=None) -> Tensor:
+def empty(
+    *args,
+    size=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+) -> Tensor:
     """A tensor whose elements are whatever the memory held."""
     if device is None and out is None and args and memory_format is None:
         return _full(args, None, dtype, requires_grad)
@@ -75,8 +100,17 @@ def _in_format(tensor, memory_format):
 
 
 @public("torch.full")
-def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
-         requires_grad=False) -> Tensor:
+def full(
+    size,
+    fill_value,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """A tensor filled with one value; its dtype is the value's unless given."""
     if isinstance(size, int):
         raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
@@ -99,38 +133,81 @@ def _like(input, value, dtype, device, requires_grad, memory_format):
 
 
 @public("torch.zeros_like")
-def zeros_like(input: Tensor, *, dtype=None, layout=None, device=None, pin_memory=False,
-               requires_grad=False, memory_format=None, out=None) -> Tensor:
+def zeros_like(
+    input: Tensor,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+    out=None,
+) -> Tensor:
     """Zeros in the shape, dtype and memory order of `input`."""
     made = _like(input, 0.0, dtype, device, requires_grad, memory_format)
     return made if out is None else _into(out, made)
 
 
 @public("torch.ones_like")
-def ones_like(input: Tensor, *, dtype=None, layout=None, device=None, pin_memory=False,
-              requires_grad=False, memory_format=None, out=None) -> Tensor:
+def ones_like(
+    input: Tensor,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+    out=None,
+) -> Tensor:
     """Ones in the shape, dtype and memory order of `input`."""
     made = _like(input, 1.0, dtype, device, requires_grad, memory_format)
     return made if out is None else _into(out, made)
 
 
 @public("torch.empty_like")
-def empty_like(input: Tensor, *, dtype=None, layout=None, device=None, pin_memory=False,
-               requires_grad=False, memory_format=None) -> Tensor:
+def empty_like(
+    input: Tensor,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+) -> Tensor:
     """Uninitialised memory in the shape, dtype and memory order of `input`."""
     return _like(input, None, dtype, device, requires_grad, memory_format)
 
 
 @public("torch.full_like")
-def full_like(input: Tensor, fill_value, *, dtype=None, layout=None, device=None,
-              pin_memory=False, requires_grad=False, memory_format=None) -> Tensor:
+def full_like(
+    input: Tensor,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+) -> Tensor:
     """One value in the shape, dtype and memory order of `input`."""
     return _like(input, fill_value, dtype, device, requires_grad, memory_format)
 
 
 @public("Tensor.new_zeros")
-def new_zeros(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False,
-              requires_grad=False) -> Tensor:
+def new_zeros(
+    self,
+    *args,
+    size=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """Zeros of the given size with the dtype of this tensor."""
     if device is not None:
         check_device(device)
@@ -138,8 +215,16 @@ def new_zeros(self, *args, size=None, dtype=None, layout=None, device=None, pin_
 
 
 @public("Tensor.new_ones")
-def new_ones(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False,
-             requires_grad=False) -> Tensor:
+def new_ones(
+    self,
+    *args,
+    size=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """Ones of the given size with the dtype of this tensor."""
     if device is not None:
         check_device(device)
@@ -147,8 +232,16 @@ def new_ones(self, *args, size=None, dtype=None, layout=None, device=None, pin_m
 
 
 @public("Tensor.new_empty")
-def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_memory=False,
-              requires_grad=False) -> Tensor:
+def new_empty(
+    self,
+    *args,
+    size=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """Uninitialised memory of the given size with the dtype of this tensor."""
     if device is not None:
         check_device(device)
@@ -156,8 +249,17 @@ def new_empty(self, *args, size=None, dtype=None, layout=None, device=None, pin_
 
 
 @public("Tensor.new_full")
-def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False,
-             requires_grad=False) -> Tensor:
+def new_full(
+    self,
+    size,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """One value in the given size with the dtype of this tensor."""
     if device is not None:
         check_device(device)
@@ -165,8 +267,9 @@ def new_full(self, size, fill_value, *, dtype=None, layout=None, device=None, pi
 
 
 @public("Tensor.new_tensor")
-def new_tensor(self, data, *, dtype=None, device=None, layout=None, pin_memory=False,
-               requires_grad=False) -> Tensor:
+def new_tensor(
+    self, data, *, dtype=None, device=None, layout=None, pin_memory=False, requires_grad=False
+) -> Tensor:
     """A copy of `data` with the dtype of this tensor unless given."""
     from ..tensor import as_tensor
 
@@ -183,8 +286,9 @@ def new_tensor(self, data, *, dtype=None, device=None, layout=None, pin_memory=F
 
 
 @public("torch.empty_strided")
-def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False,
-                  pin_memory=False) -> Tensor:
+def empty_strided(
+    size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+) -> Tensor:
     """Uninitialised memory with the given strides, in elements."""
     if device is not None:
         check_device(device)
@@ -192,26 +296,39 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, require
 
 
 @public("Tensor.new_empty_strided")
-def new_empty_strided(self, size, stride, dtype=None, layout=None, device=None, pin_memory=False,
-                      requires_grad=False) -> Tensor:
+def new_empty_strided(
+    self, size, stride, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+) -> Tensor:
     """Uninitialised memory with the given strides and the dtype of this tensor."""
-    return empty_strided(size, stride, dtype=dtype or self.dtype, device=device,
-                         requires_grad=requires_grad)
+    return empty_strided(
+        size, stride, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad
+    )
 
 
 @public("torch.empty_permuted")
-def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None,
-                   requires_grad=False, pin_memory=False) -> Tensor:
+def empty_permuted(
+    size,
+    physical_layout,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+) -> Tensor:
     """Uninitialised memory whose dims lie in memory in the given order, outermost first."""
     size, order = tuple(size), tuple(physical_layout)
     if len(size) != len(order):
         raise RuntimeError(
             f"Number of dimensions in size does not match the length of the physical_layout; "
-            f"i.e. len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}")
+            f"i.e. len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}"
+        )
     for i, d in enumerate(order):
         if not 0 <= d < len(size):
-            raise RuntimeError("Dimension out of range (expected to be in range of "
-                               f"[0, {len(size) - 1}], but got {d} at index {i}).")
+            raise RuntimeError(
+                "Dimension out of range (expected to be in range of "
+                f"[0, {len(size) - 1}], but got {d} at index {i})."
+            )
         if d in order[:i]:
             raise RuntimeError(f"empty_permuted: Duplicate dim not allowed: got {order}")
     strides, step = [0] * len(size), 1
@@ -222,8 +339,9 @@ def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=Non
 
 
 @public("torch.scalar_tensor")
-def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False,
-                  pin_memory=False) -> Tensor:
+def scalar_tensor(
+    s, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+) -> Tensor:
     """A 0-d tensor of one number, of the default dtype unless given."""
     if device is not None:
         check_device(device)
@@ -234,8 +352,18 @@ def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=Fals
 
 
 @public("torch.arange")
-def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, device=None,
-           requires_grad=False, pin_memory=False) -> Tensor:
+def arange(
+    start=None,
+    end=None,
+    step=1,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+) -> Tensor:
     """start, start + step, ... up to but not including `end`: arange(end) or arange(start, end).
 
     int64 when all three are integers, else the default float type.
@@ -254,14 +382,26 @@ def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, d
 
 
 @public("torch.range")
-def range_(start=0, end=None, step=1, *, out=None, dtype=None, layout=None, device=None,
-           requires_grad=False) -> Tensor:
+def range_(
+    start=0,
+    end=None,
+    step=1,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+) -> Tensor:
     """start, start + step, ... up to and including `end`. Deprecated: use arange."""
     import warnings
 
-    warnings.warn("torch.range is deprecated and will be removed in a future release because its "
-                  "behavior is inconsistent with Python's range builtin. Instead, use "
-                  "torch.arange, which produces values in [start, end).", stacklevel=2)
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its "
+        "behavior is inconsistent with Python's range builtin. Instead, use "
+        "torch.arange, which produces values in [start, end).",
+        stacklevel=2,
+    )
     if end is None:
         start, end = 0, start
     if step == 0:
@@ -277,8 +417,18 @@ def range_(start=0, end=None, step=1, *, out=None, dtype=None, layout=None, devi
 
 
 @public("torch.linspace")
-def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None,
-             requires_grad=False, pin_memory=False) -> Tensor:
+def linspace(
+    start,
+    end,
+    steps,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+) -> Tensor:
     """`steps` evenly spaced numbers from `start` to `end`, both included."""
     if device is not None:
         check_device(device)
@@ -288,8 +438,19 @@ def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=Non
 
 
 @public("torch.logspace")
-def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None, device=None,
-             requires_grad=False, pin_memory=False) -> Tensor:
+def logspace(
+    start,
+    end,
+    steps,
+    base=10.0,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+) -> Tensor:
     """`steps` numbers evenly spaced in the exponent, from base**start to base**end."""
     if device is not None:
         check_device(device)
@@ -299,8 +460,17 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
 
 
 @public("torch.eye")
-def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False,
-        pin_memory=False) -> Tensor:
+def eye(
+    n,
+    m=None,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+) -> Tensor:
     """Ones on the diagonal of an n x m matrix of zeros; m defaults to n."""
     if device is not None:
         check_device(device)
@@ -309,8 +479,9 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
 
 
 @public("torch.tril_indices")
-def tril_indices(row, col, offset=0, *, dtype=None, device=None, layout=None,
-                 pin_memory=False) -> Tensor:
+def tril_indices(
+    row, col, offset=0, *, dtype=None, device=None, layout=None, pin_memory=False
+) -> Tensor:
     """Positions of the lower triangle of a row x col matrix: (2, count)."""
     if device is not None:
         check_device(device)
@@ -318,8 +489,9 @@ def tril_indices(row, col, offset=0, *, dtype=None, device=None, layout=None,
 
 
 @public("torch.triu_indices")
-def triu_indices(row, col, offset=0, *, dtype=None, device=None, layout=None,
-                 pin_memory=False) -> Tensor:
+def triu_indices(
+    row, col, offset=0, *, dtype=None, device=None, layout=None, pin_memory=False
+) -> Tensor:
     """Positions of the upper triangle of a row x col matrix: (2, count)."""
     if device is not None:
         check_device(device)

@@ -128,7 +128,8 @@ class xlog1py:
 @op(
     "torch.igamma Tensor.igamma Tensor.igamma_ special.gammainc",
     pointwise=2,
-    promote="float", numbers="",
+    promote="float",
+    numbers="",
 )
 class igamma:
     """The regularised lower incomplete gamma function P(input, other)."""
@@ -146,7 +147,8 @@ class igamma:
 @op(
     "torch.igammac Tensor.igammac Tensor.igammac_ special.gammaincc",
     pointwise=2,
-    promote="float", numbers="",
+    promote="float",
+    numbers="",
 )
 class igammac:
     """The regularised upper incomplete gamma function Q(input, other)."""

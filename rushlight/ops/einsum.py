@@ -193,9 +193,7 @@ def _without_ones(x, labels, sizes):
 
 
 def _contract(inputs, output, operands):
-    pairs = [
-        _single_labels(x, s, n) for n, (x, s) in enumerate(zip(operands, inputs, strict=True))
-    ]
+    pairs = [_single_labels(x, s, n) for n, (x, s) in enumerate(zip(operands, inputs, strict=True))]
     sizes = _sizes([x for x, _ in pairs], [s for _, s in pairs])
     pairs = [_without_ones(x, s, sizes) for x, s in pairs]
     while len(pairs) > 1:
@@ -244,9 +242,16 @@ def _multiply(left, right, keep, sizes):
     (a, a_labels), (b, b_labels) = left, right
     if a.dtype is not b.dtype:
         names = [str(t.dtype).split(".")[1] for t in (a, b)]
-        words = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int",
-                 "bfloat16": "BFloat16", "float16": "Half", "complex64": "ComplexFloat",
-                 "complex128": "ComplexDouble"}
+        words = {
+            "float32": "Float",
+            "float64": "Double",
+            "int64": "Long",
+            "int32": "Int",
+            "bfloat16": "BFloat16",
+            "float16": "Half",
+            "complex64": "ComplexFloat",
+            "complex128": "ComplexDouble",
+        }
         raise RuntimeError(
             f"expected scalar type {words.get(names[0], names[0])} but found "
             f"{words.get(names[1], names[1])}"

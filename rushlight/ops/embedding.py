@@ -109,9 +109,15 @@ def _padding(padding_idx, rows):
 
 
 @public("F.embedding")
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None,
-              max_norm: float | None = None, norm_type: float = 2.0,
-              scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
     """Rows of `weight` at integer ids of any shape: (*, width).
 
     The row `padding_idx` gets no gradient. With `max_norm`, rows in use are first scaled down
@@ -131,8 +137,13 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None,
 
 
 @public("torch.embedding")
-def embedding_by_weight(weight: Tensor, indices: Tensor, padding_idx: int = -1,
-                        scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
+def embedding_by_weight(
+    weight: Tensor,
+    indices: Tensor,
+    padding_idx: int = -1,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
     """Rows of `weight` at integer ids; a negative `padding_idx` means none."""
     padding_idx = padding_idx if padding_idx >= 0 else None
     if sparse and weight.requires_grad and _C.is_grad_enabled():
@@ -150,8 +161,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if tensor.numel() == 0:
         if num_classes <= 0:
-            raise RuntimeError(
-                "Can not infer total number of classes from empty tensor.")
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return tensor.new_empty((*tensor.shape, num_classes))
     if tensor.min().item() < 0:
         raise RuntimeError("Class values must be non-negative.")

@@ -129,8 +129,10 @@ class index_fill:
 _COMBINE = {"prod": "multiply", "amax": "maximum", "amin": "minimum", "sum": "add", "mean": "add"}
 
 
-@op("torch.index_reduce Tensor.index_reduce Tensor.index_reduce_",
-    differentiable=("input", "source"))
+@op(
+    "torch.index_reduce Tensor.index_reduce Tensor.index_reduce_",
+    differentiable=("input", "source"),
+)
 class index_reduce:
     """Combine `source` into entries along `dim`: reduce is prod, mean, amax or amin."""
 
@@ -147,11 +149,17 @@ class index_reduce:
 
     def backward(g, input, dim, index, source, reduce, include_self, out, needs):
         pair = _reduce_gradients(
-            g, input, source, reduce, include_self, out,
+            g,
+            input,
+            source,
+            reduce,
+            include_self,
+            out,
             pull=lambda t: t.index_select(dim, index).reshape(source.shape),
             push=lambda t, s: t.index_add(dim, index, s),
             clear=lambda t: t.index_fill(dim, index, 0),
-            again=lambda t, s: t.index_reduce(dim, index, s, reduce, include_self=include_self))
+            again=lambda t, s: t.index_reduce(dim, index, s, reduce, include_self=include_self),
+        )
         return tuple(v if need else None for v, need in zip(pair, needs))
 
     def samples(make):
@@ -374,7 +382,8 @@ def _scattered(name, input, src, view):
     if place.shape != src.shape:
         raise RuntimeError(
             f"{name}: expected src to have a size equal to the slice of self. src size = "
-            f"{list(src.shape)}, slice size = {list(place.shape)}")
+            f"{list(src.shape)}, slice size = {list(place.shape)}"
+        )
     place.copy_(src)
     return out
 
@@ -402,5 +411,6 @@ def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
 @public("torch.as_strided_scatter Tensor.as_strided_scatter")
 def as_strided_scatter(input, src, size, stride, storage_offset=None):
     """A copy of `input` with `src` written through a strided view."""
-    return _scattered("as_strided_scatter", input, src,
-                      lambda t: t.as_strided(size, stride, storage_offset))
+    return _scattered(
+        "as_strided_scatter", input, src, lambda t: t.as_strided(size, stride, storage_offset)
+    )

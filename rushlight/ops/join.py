@@ -198,14 +198,15 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         elif repeats.numel() != input.size(dim):
             raise RuntimeError(
                 "repeats must have the same size as input along dim, but got "
-                f"repeats.size(0) = {repeats.numel()} and input.size({dim}) = {input.size(dim)}")
+                f"repeats.size(0) = {repeats.numel()} and input.size({dim}) = {input.size(dim)}"
+            )
         else:
             return input.index_select(dim, _repeat_index(repeats, output_size))
     if repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
     dim = dim % input.dim()
     shape = list(input.shape)
-    wide = input.unsqueeze(dim + 1).expand(*shape[:dim + 1], repeats, *shape[dim + 1:])
+    wide = input.unsqueeze(dim + 1).expand(*shape[: dim + 1], repeats, *shape[dim + 1 :])
     shape[dim] *= repeats
     return wide.clone().reshape(shape)
 
@@ -272,7 +273,8 @@ def rot90(input, k=1, dims=(0, 1)):
     a, b = dims[0] % n, dims[1] % n
     if a == b:
         raise RuntimeError(
-            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
+        )
     k %= 4
     if k == 1:
         return flip(input, (b,)).transpose(a, b)
@@ -340,8 +342,7 @@ def diag(input, diagonal=0, *, out=None):
     if input.dim() == 1:
         return diag_embed(input, diagonal, out=out)
     if input.dim() != 2:
-        raise RuntimeError(
-            f"diag(): Supports 1D or 2D tensors. Got {input.dim()}D")
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.dim()}D")
     found = input.diagonal(diagonal)
     if out is None:
         return found.clone()
@@ -366,7 +367,8 @@ def block_diag(*tensors):
         if t.dim() > 2:
             raise RuntimeError(
                 "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input "
-                f"{i} has {t.dim()} dimensions")
+                f"{i} has {t.dim()} dimensions"
+            )
         blocks.append(_two_dims(t))
     width, at, rows = sum(b.size(1) for b in blocks), 0, []
     for b in blocks:
@@ -390,16 +392,21 @@ def meshgrid(*tensors, indexing=None):
     if indexing is None:
         import warnings
 
-        warnings.warn("torch.meshgrid: in an upcoming release, it will be required to pass the "
-                      "indexing argument.", stacklevel=2)
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the "
+            "indexing argument.",
+            stacklevel=2,
+        )
         indexing = "ij"
     if indexing not in ("ij", "xy"):
-        raise RuntimeError("torch.meshgrid: indexing must be one of \"xy\" or \"ij\", "
-                           f"but received: {indexing}")
+        raise RuntimeError(
+            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
+        )
     for t in tensors:
         if t.dim() > 1:
-            raise RuntimeError("torch.meshgrid: Expected 0D or 1D tensor in the tensor list but "
-                               f"got: {t}")
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}"
+            )
         if t.dtype != tensors[0].dtype:
             raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
     swap = indexing == "xy" and len(tensors) > 1

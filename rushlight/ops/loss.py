@@ -1,7 +1,7 @@
 """Losses: squared and absolute error, cross entropies, negative log likelihood.
 
-Backward kernels are fused. Under create_graph gradients are written in operators, so that they can be
-differentiated to any order.
+Backward kernels are fused. Under create_graph gradients are written in operators, so that they
+can be differentiated to any order.
 """
 
 from __future__ import annotations
@@ -110,9 +110,7 @@ def _weighted(loss, weight, reduction):
 
 
 @public("F.mse_loss")
-def mse_loss(
-    input, target, size_average=None, reduce=None, reduction="mean", weight=None
-):
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """The mean squared error; `reduction` is "mean", "sum" or "none"."""
     if input.shape != target.shape:
         _warn_sizes(input, target)
@@ -249,9 +247,7 @@ def nll_loss(
     reduction = resolve_reduction(size_average, reduce, reduction)
     _check_batch_sizes(input, target)
     if weight is not None and weight.dtype != input.dtype:
-        raise RuntimeError(
-            f"nll_loss: expected weight of dtype {input.dtype}, got {weight.dtype}"
-        )
+        raise RuntimeError(f"nll_loss: expected weight of dtype {input.dtype}, got {weight.dtype}")
     front = _nll_loss_2d if input.ndim > 2 else _nll_loss
     return front(input, target, weight, reduction, ignore_index)[0]
 
@@ -427,9 +423,7 @@ def cross_entropy(
     if size_average is not None or reduce is not None:
         reduction = resolve_reduction(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(
-            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
-        )
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if input.shape == target.shape and input.ndim:
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
@@ -441,7 +435,7 @@ def cross_entropy(
     return front(input, target, weight, reduction, ignore_index, label_smoothing)[0]
 
 
-# -- binary cross entropy ----------------------------------------------------------------------------
+# -- binary cross entropy ----------------------------------------------------------------------
 
 
 def _bce_samples(make):

@@ -30,7 +30,9 @@ class exp:
 
 @op(
     "torch.exp2 torch.exp2_ Tensor.exp2 Tensor.exp2_ special.exp2",
-    node="Exp2Backward0", promote="float", pointwise=1,
+    node="Exp2Backward0",
+    promote="float",
+    pointwise=1,
 )
 class exp2:
     """Two to the power of each element."""
@@ -47,7 +49,9 @@ class exp2:
 
 @op(
     "torch.expm1 torch.expm1_ Tensor.expm1 Tensor.expm1_ special.expm1",
-    node="Expm1Backward0", promote="float", pointwise=1,
+    node="Expm1Backward0",
+    promote="float",
+    pointwise=1,
 )
 class expm1:
     """`exp(x) - 1`, exact near zero."""
@@ -78,7 +82,9 @@ class log:
 
 @op(
     "torch.log2 torch.log2_ Tensor.log2 Tensor.log2_",
-    node="Log2Backward0", promote="float", pointwise=1,
+    node="Log2Backward0",
+    promote="float",
+    pointwise=1,
 )
 class log2:
     """The logarithm to base 2."""
@@ -95,7 +101,9 @@ class log2:
 
 @op(
     "torch.log10 torch.log10_ Tensor.log10 Tensor.log10_",
-    node="Log10Backward0", promote="float", pointwise=1,
+    node="Log10Backward0",
+    promote="float",
+    pointwise=1,
 )
 class log10:
     """The logarithm to base 10."""
@@ -112,7 +120,9 @@ class log10:
 
 @op(
     "torch.log1p torch.log1p_ Tensor.log1p Tensor.log1p_ special.log1p",
-    node="Log1PBackward0", promote="float", pointwise=1,
+    node="Log1PBackward0",
+    promote="float",
+    pointwise=1,
 )
 class log1p:
     """`log(1 + x)`, exact near zero."""
@@ -129,7 +139,8 @@ class log1p:
 
 @op(
     "torch.sigmoid torch.sigmoid_ Tensor.sigmoid Tensor.sigmoid_ F.sigmoid special.expit",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class sigmoid:
     """`1 / (1 + exp(-x))`."""
@@ -206,7 +217,8 @@ class tan:
 @op(
     "torch.asin torch.asin_ Tensor.asin Tensor.asin_ torch.arcsin torch.arcsin_ Tensor.arcsin "
     "Tensor.arcsin_",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class asin:
     """The inverse sine, in [-pi/2, pi/2]."""
@@ -224,7 +236,8 @@ class asin:
 @op(
     "torch.acos torch.acos_ Tensor.acos Tensor.acos_ torch.arccos torch.arccos_ Tensor.arccos "
     "Tensor.arccos_",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class acos:
     """The inverse cosine, in [0, pi]."""
@@ -242,7 +255,8 @@ class acos:
 @op(
     "torch.atan torch.atan_ Tensor.atan Tensor.atan_ torch.arctan torch.arctan_ Tensor.arctan "
     "Tensor.arctan_",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class atan:
     """The inverse tangent, in (-pi/2, pi/2)."""
@@ -259,7 +273,10 @@ class atan:
 
 @op(
     "torch.atan2 Tensor.atan2 Tensor.atan2_ torch.arctan2 Tensor.arctan2 Tensor.arctan2_",
-    node="Atan2Backward0", promote="float", pointwise=2, numbers="",
+    node="Atan2Backward0",
+    promote="float",
+    pointwise=2,
+    numbers="",
 )
 class atan2:
     """The angle of the point (other, input), in (-pi, pi]."""
@@ -325,7 +342,8 @@ class cosh:
 @op(
     "torch.asinh torch.asinh_ Tensor.asinh Tensor.asinh_ torch.arcsinh torch.arcsinh_ "
     "Tensor.arcsinh Tensor.arcsinh_",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class asinh:
     """The inverse hyperbolic sine."""
@@ -343,7 +361,8 @@ class asinh:
 @op(
     "torch.acosh torch.acosh_ Tensor.acosh Tensor.acosh_ torch.arccosh torch.arccosh_ "
     "Tensor.arccosh Tensor.arccosh_",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class acosh:
     """The inverse hyperbolic cosine, for x >= 1."""
@@ -361,7 +380,8 @@ class acosh:
 @op(
     "torch.atanh torch.atanh_ Tensor.atanh Tensor.atanh_ torch.arctanh torch.arctanh_ "
     "Tensor.arctanh Tensor.arctanh_",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class atanh:
     """The inverse hyperbolic tangent, for |x| < 1."""
@@ -455,7 +475,8 @@ class hypot:
 
 @op(
     "torch.logit torch.logit_ Tensor.logit Tensor.logit_ special.logit",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class logit:
     """`log(x / (1 - x))`, with `x` first clamped to [eps, 1 - eps] if `eps` is given."""
@@ -482,13 +503,17 @@ class logaddexp:
         return np.logaddexp(input, other)
 
     def grad_input(g, input, other):
-        return g * conj((input - other).sigmoid()) if not input.is_complex() else g / conj(
-            1 + (other - input).exp()
+        return (
+            g * conj((input - other).sigmoid())
+            if not input.is_complex()
+            else g / conj(1 + (other - input).exp())
         )
 
     def grad_other(g, input, other):
-        return g * conj((other - input).sigmoid()) if not input.is_complex() else g / conj(
-            1 + (input - other).exp()
+        return (
+            g * conj((other - input).sigmoid())
+            if not input.is_complex()
+            else g / conj(1 + (input - other).exp())
         )
 
     def samples(make):
@@ -516,7 +541,8 @@ class logaddexp2:
 
 @op(
     "torch.xlogy torch.xlogy_ Tensor.xlogy Tensor.xlogy_ special.xlogy",
-    promote="float", pointwise=2,
+    promote="float",
+    pointwise=2,
     node="XlogyBackward0 XlogyBackward2 XlogyBackward1",
 )
 class xlogy:

@@ -56,9 +56,7 @@ def _row_backward(g, input, normalized_shape, weight, eps, rms, needs):
         return _row_gradients(g, input, normalized_shape, weight, eps, rms, needs)
     wants_affine = any(needs[1:])
     got = list(
-        layer_norm_backward(
-            g, input, normalized_shape, weight, eps, rms, needs[0], wants_affine
-        )
+        layer_norm_backward(g, input, normalized_shape, weight, eps, rms, needs[0], wants_affine)
     )
     dx = got.pop(0) if needs[0] else None
     dw, db = got if wants_affine else (None, None)
@@ -200,7 +198,9 @@ class group_norm_backward:
 def functional_group_norm(input, num_groups, weight=None, bias=None, eps=1e-05):
     """Normalise `num_groups` groups of channels of each sample, then scale by channel."""
     if input.ndim < 2:
-        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {input.ndim}"
+        )
     shape = input.shape
     if shape[0] * (shape[1] // num_groups) * shape[2:].numel() == 1:
         raise ValueError(
@@ -284,9 +284,7 @@ class _batch_norm:
         g, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, needs
     ):
         if _C.is_grad_enabled():
-            return _batch_gradients(
-                g[0], input, weight, running_mean, running_var, training, eps
-            )
+            return _batch_gradients(g[0], input, weight, running_mean, running_var, training, eps)
         got = batch_norm_backward(
             g[0], input, weight, running_mean, running_var, save_mean, save_invstd, training, eps,
             needs[0],
@@ -354,9 +352,7 @@ def functional_batch_norm(
     """Normalise channels by the batch's statistics (training) or the running ones."""
     if training:
         _check_batch(input.shape)
-    return batch_norm(
-        input, weight, bias, running_mean, running_var, training, momentum, eps, True
-    )
+    return batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, True)
 
 
 @public("torch.batch_norm")
@@ -371,15 +367,11 @@ def batch_norm(
             None if weight is None else weight[0],
             None if bias is None else bias[0],
         )
-    return _batch_norm(
-        input, weight, bias, running_mean, running_var, training, momentum, eps
-    )[0]
+    return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
 @public("torch.native_batch_norm")
-def native_batch_norm(
-    input, weight, bias, running_mean, running_var, training, momentum, eps
-):
+def native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
     """batch_norm with the batch's statistics: (output, mean, 1 / deviation)."""
     _check_running(running_mean, running_var, training)
     output, mean, invstd = _batch_norm(

@@ -68,9 +68,7 @@ def _check_dtype(input, dtype):
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     """The norm of order `ord` over `dim` (default: of the flattened tensor)."""
     if isinstance(ord, str):
-        raise TypeError(
-            "linalg_vector_norm(): argument 'ord' (position 2) must be Number, not str"
-        )
+        raise TypeError("linalg_vector_norm(): argument 'ord' (position 2) must be Number, not str")
     _check_dtype(x, dtype)
     if x.numel() == 0 and (ord < 0 or ord == _INF):
         dims = range(x.ndim) if not dim and dim != 0 else (dim,) if type(dim) is int else dim

@@ -175,7 +175,9 @@ def round_(input, *, decimals=0):
 
 @op(
     "torch.deg2rad torch.deg2rad_ Tensor.deg2rad Tensor.deg2rad_",
-    promote="float", node="Deg2RadBackward0", pointwise=1,
+    promote="float",
+    node="Deg2RadBackward0",
+    pointwise=1,
 )
 class deg2rad:
     """Degrees as radians."""
@@ -192,7 +194,9 @@ class deg2rad:
 
 @op(
     "torch.rad2deg torch.rad2deg_ Tensor.rad2deg Tensor.rad2deg_",
-    promote="float", node="Rad2DegBackward0", pointwise=1,
+    promote="float",
+    node="Rad2DegBackward0",
+    pointwise=1,
 )
 class rad2deg:
     """Radians as degrees."""
@@ -209,7 +213,9 @@ class rad2deg:
 
 @op(
     "torch.copysign Tensor.copysign Tensor.copysign_",
-    promote="float", pointwise=2, numbers="other",
+    promote="float",
+    pointwise=2,
+    numbers="other",
     node="CopysignBackward0 CopysignBackward1",
 )
 class copysign:

@@ -124,9 +124,7 @@ class hermite_polynomial_h:
     """The physicist's Hermite polynomial of degree `n`."""
 
     def forward(input, n):
-        return evaluate(
-            input, n, lambda x: 2 * x, lambda k, x, p, q: 2 * x * p - 2 * k * q
-        )
+        return evaluate(input, n, lambda x: 2 * x, lambda k, x, p, q: 2 * x * p - 2 * k * q)
 
     def samples(make):
         yield make(3, 5), 3.0
@@ -138,9 +136,7 @@ class hermite_polynomial_he:
     """The probabilist's Hermite polynomial of degree `n`."""
 
     def forward(input, n):
-        return evaluate(
-            input, n, lambda x: x, lambda k, x, p, q: x * p - k * q
-        )
+        return evaluate(input, n, lambda x: x, lambda k, x, p, q: x * p - k * q)
 
     def samples(make):
         yield make(3, 5), 3.0

@@ -23,13 +23,17 @@ def _padded(x, n, kernel_size, stride, padding, dilation, ceil_mode, fill):
         room = shape[i] + 2 * p[i] - d[i] * (k[i] - 1) - 1
         out = (room + (s[i] - 1 if ceil_mode else 0)) // s[i] + 1
         outs.append(out - (ceil_mode and (out - 1) * s[i] >= shape[i] + p[i]))
-    ends = [max(0, (o - 1) * s[i] + d[i] * (k[i] - 1) + 1 - p[i] - shape[i])
-            for i, o in enumerate(outs)]
+    ends = [
+        max(0, (o - 1) * s[i] + d[i] * (k[i] - 1) + 1 - p[i] - shape[i]) for i, o in enumerate(outs)
+    ]
     widths = [(0, 0)] * (x.ndim - n) + list(zip(p, ends, strict=True))
     wide = np.pad(x, widths, constant_values=fill)
     lead, steps = wide.shape[:-n], wide.strides[-n:]
-    strides = (*wide.strides[:-n], *(a * b for a, b in zip(steps, s, strict=True)),
-               *(a * b for a, b in zip(steps, d, strict=True)))
+    strides = (
+        *wide.strides[:-n],
+        *(a * b for a, b in zip(steps, s, strict=True)),
+        *(a * b for a, b in zip(steps, d, strict=True)),
+    )
     return np.lib.stride_tricks.as_strided(wide, (*lead, *outs, *k), strides)
 
 
@@ -106,8 +110,9 @@ class max_pool2d_backward:
         return _spread(grad, places, input.shape, 2)
 
     def grad_grad(g, input, kernel_size, stride, padding, dilation, ceil_mode):
-        at = _max_pool2d_with_indices(input.detach(), kernel_size, stride, padding, dilation,
-                                      ceil_mode)[1]
+        at = _max_pool2d_with_indices(
+            input.detach(), kernel_size, stride, padding, dilation, ceil_mode
+        )[1]
         return _pick(g, at, 2)
 
     def samples(make):
@@ -123,8 +128,9 @@ class max_pool3d_backward:
         return _spread(grad, places, input.shape, 3)
 
     def grad_grad(g, input, kernel_size, stride, padding, dilation, ceil_mode):
-        at = _max_pool3d_with_indices(input.detach(), kernel_size, stride, padding, dilation,
-                                      ceil_mode)[1]
+        at = _max_pool3d_with_indices(
+            input.detach(), kernel_size, stride, padding, dilation, ceil_mode
+        )[1]
         return _pick(g, at, 3)
 
     def samples(make):
@@ -174,8 +180,15 @@ class max_pool_scatter:
 
 
 @public("torch.max_pool2d F.max_pool2d")
-def max_pool2d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1,
-               ceil_mode: bool = False, return_indices: bool = False):
+def max_pool2d(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+):
     """Max over windows of (N, C, H, W) or (C, H, W); `stride` None means the kernel size.
 
     With `return_indices`, also the position of each maximum within its H x W plane.
@@ -186,8 +199,15 @@ def max_pool2d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1,
 
 
 @public("torch.max_pool3d F.max_pool3d")
-def max_pool3d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1,
-               ceil_mode: bool = False, return_indices: bool = False):
+def max_pool3d(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+):
     """Max over windows of (N, C, D, H, W) or (C, D, H, W); see max_pool2d."""
     if return_indices:
         return max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
@@ -195,15 +215,29 @@ def max_pool3d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1,
 
 
 @public("F.max_pool2d_with_indices")
-def max_pool2d_with_indices(input: Tensor, kernel_size, stride=None, padding=0, dilation=1,
-                            ceil_mode: bool = False, return_indices: bool = True):
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode: bool = False,
+    return_indices: bool = True,
+):
     """max_pool2d with the positions of the maxima."""
     return tuple(_max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode))
 
 
 @public("F.max_pool3d_with_indices")
-def max_pool3d_with_indices(input: Tensor, kernel_size, stride=None, padding=0, dilation=1,
-                            ceil_mode: bool = False, return_indices: bool = True):
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode: bool = False,
+    return_indices: bool = True,
+):
     """max_pool3d with the positions of the maxima."""
     return tuple(_max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode))
 
@@ -221,8 +255,10 @@ def _flat_line(name, value, default=None):
 
 def _check_line(name, input):
     if input.dim() not in (2, 3) or 0 in input.shape[-2:]:
-        raise RuntimeError(f"{name}: Expected 2D or 3D (batch mode) tensor with optional 0 dim "
-                           f"batch size for input, but got:{list(input.shape)}")
+        raise RuntimeError(
+            f"{name}: Expected 2D or 3D (batch mode) tensor with optional 0 dim "
+            f"batch size for input, but got:{list(input.shape)}"
+        )
 
 
 def _line_settings(name, kernel_size, stride, padding, dilation):
@@ -232,8 +268,15 @@ def _line_settings(name, kernel_size, stride, padding, dilation):
 
 
 @public("torch.max_pool1d F.max_pool1d")
-def max_pool1d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1,
-               ceil_mode: bool = False, return_indices: bool = False):
+def max_pool1d(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+):
     """Max over windows of (N, C, L) or (C, L); see max_pool2d."""
     if return_indices:
         return max_pool1d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
@@ -243,8 +286,15 @@ def max_pool1d(input: Tensor, kernel_size, stride=None, padding=0, dilation=1,
 
 
 @public("torch.max_pool1d_with_indices F.max_pool1d_with_indices")
-def max_pool1d_with_indices(input: Tensor, kernel_size, stride=None, padding=0, dilation=1,
-                            ceil_mode: bool = False, return_indices: bool = True):
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode: bool = False,
+    return_indices: bool = True,
+):
     """max_pool1d with the positions of the maxima."""
     _check_line("max_pool1d()", input)
     how = _line_settings("max_pool1d()", kernel_size, stride, padding, dilation)
@@ -279,15 +329,32 @@ def _average(x, n, kernel_size, stride, padding, ceil_mode, include_pad, divisor
 class _avg_pool2d:
     """The mean of each window of the last two dims."""
 
-    def forward(input, kernel_size, stride=None, padding=0, ceil_mode=False,
-                count_include_pad=True, divisor_override=None):
-        return _average(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                        divisor_override)
+    def forward(
+        input,
+        kernel_size,
+        stride=None,
+        padding=0,
+        ceil_mode=False,
+        count_include_pad=True,
+        divisor_override=None,
+    ):
+        return _average(
+            input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        )
 
-    def grad_input(g, input_shape, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                   divisor_override):
-        return avg_pool2d_backward(g, input_shape, kernel_size, stride, padding, ceil_mode,
-                                   count_include_pad, divisor_override)
+    def grad_input(
+        g, input_shape, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    ):
+        return avg_pool2d_backward(
+            g,
+            input_shape,
+            kernel_size,
+            stride,
+            padding,
+            ceil_mode,
+            count_include_pad,
+            divisor_override,
+        )
 
     def samples(make):
         yield make(2, 3, 6, 6), 2
@@ -300,15 +367,32 @@ class _avg_pool2d:
 class _avg_pool3d:
     """The mean of each window of the last three dims."""
 
-    def forward(input, kernel_size, stride=None, padding=0, ceil_mode=False,
-                count_include_pad=True, divisor_override=None):
-        return _average(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                        divisor_override)
+    def forward(
+        input,
+        kernel_size,
+        stride=None,
+        padding=0,
+        ceil_mode=False,
+        count_include_pad=True,
+        divisor_override=None,
+    ):
+        return _average(
+            input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        )
 
-    def grad_input(g, input_shape, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                   divisor_override):
-        return avg_pool3d_backward(g, input_shape, kernel_size, stride, padding, ceil_mode,
-                                   count_include_pad, divisor_override)
+    def grad_input(
+        g, input_shape, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    ):
+        return avg_pool3d_backward(
+            g,
+            input_shape,
+            kernel_size,
+            stride,
+            padding,
+            ceil_mode,
+            count_include_pad,
+            divisor_override,
+        )
 
     def samples(make):
         yield make(2, 2, 4, 4, 4), 2
@@ -328,15 +412,25 @@ def _spread_average(grad, shape, n, *how):
 class avg_pool2d_backward:
     """Share each window's gradient among its elements."""
 
-    def forward(grad, shape, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                divisor_override):
-        return _spread_average(grad, shape, 2, kernel_size, stride, padding, ceil_mode,
-                               count_include_pad, divisor_override)
+    def forward(
+        grad, shape, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    ):
+        return _spread_average(
+            grad,
+            shape,
+            2,
+            kernel_size,
+            stride,
+            padding,
+            ceil_mode,
+            count_include_pad,
+            divisor_override,
+        )
 
-    def grad_grad(g, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                  divisor_override):
-        return _avg_pool2d(g, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                           divisor_override)
+    def grad_grad(g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+        return _avg_pool2d(
+            g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        )
 
     def samples(make):
         yield make(2, 3, 3), (2, 6, 6), 2, None, 0, False, True, None
@@ -346,39 +440,71 @@ class avg_pool2d_backward:
 class avg_pool3d_backward:
     """Share each window's gradient among its elements."""
 
-    def forward(grad, shape, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                divisor_override):
-        return _spread_average(grad, shape, 3, kernel_size, stride, padding, ceil_mode,
-                               count_include_pad, divisor_override)
+    def forward(
+        grad, shape, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    ):
+        return _spread_average(
+            grad,
+            shape,
+            3,
+            kernel_size,
+            stride,
+            padding,
+            ceil_mode,
+            count_include_pad,
+            divisor_override,
+        )
 
-    def grad_grad(g, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                  divisor_override):
-        return _avg_pool3d(g, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                           divisor_override)
+    def grad_grad(g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+        return _avg_pool3d(
+            g, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        )
 
     def samples(make):
         yield make(2, 2, 2, 2), (2, 4, 4, 4), 2, None, 0, False, True, None
 
 
 @public("torch.avg_pool2d F.avg_pool2d")
-def avg_pool2d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bool = False,
-               count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
+def avg_pool2d(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
     """Mean over windows of (N, C, H, W) or (C, H, W); `stride` None means the kernel size."""
-    return _avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                       divisor_override)
+    return _avg_pool2d(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 @public("torch.avg_pool3d F.avg_pool3d")
-def avg_pool3d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bool = False,
-               count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
+def avg_pool3d(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
     """Mean over windows of (N, C, D, H, W) or (C, D, H, W); see avg_pool2d."""
-    return _avg_pool3d(input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                       divisor_override)
+    return _avg_pool3d(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 @public("torch.avg_pool1d F.avg_pool1d")
-def avg_pool1d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode: bool = False,
-               count_include_pad: bool = True) -> Tensor:
+def avg_pool1d(
+    input: Tensor,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
     """Mean over windows of (N, C, L) or (C, L); see avg_pool2d."""
     _check_line("avg_pool1d()", input)
     k, s, p, _ = _line_settings("avg_pool1d()", kernel_size, stride, padding, 1)

@@ -39,8 +39,9 @@ def _max_windows(x, sizes):
     def place(window, cut):
         at = window.reshape(*window.shape[:-n], -1).argmax(-1)
         inside = np.unravel_index(at, window.shape[-n:])
-        return np.ravel_multi_index([i + a for i, (a, _) in zip(inside, cut, strict=True)],
-                                    x.shape[-n:])
+        return np.ravel_multi_index(
+            [i + a for i, (a, _) in zip(inside, cut, strict=True)], x.shape[-n:]
+        )
 
     values = _adapt(x, sizes, lambda w, cut: w.max(axes)).astype(x.dtype)
     return values, _adapt(x, sizes, place).astype(np.int64)
@@ -142,8 +143,9 @@ def _output_size(size, input, n):
     if n > 1 and not isinstance(size, int) and input.dim() <= n:
         raise ValueError(f"Input dimension should be at least {n + 1}")
     if input.dim() not in (n + 1, n + 2):
-        raise RuntimeError(f"adaptive pooling: Expected {n + 1}D or {n + 2}D tensor, but got "
-                           f"{list(input.shape)}")
+        raise RuntimeError(
+            f"adaptive pooling: Expected {n + 1}D or {n + 2}D tensor, but got {list(input.shape)}"
+        )
     if size is None or isinstance(size, int):
         size = (size,) * n
     if len(size) != n:

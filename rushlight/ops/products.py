@@ -213,9 +213,7 @@ def chain_matmul(*matrices, out=None):
         raise RuntimeError("chain_matmul: Expected one or more matrices")
     for i, t in enumerate(matrices):
         if t.ndim != 2:
-            raise RuntimeError(
-                f"Tensor dimension is {t.ndim}, expected 2 instead: got operand {i}"
-            )
+            raise RuntimeError(f"Tensor dimension is {t.ndim}, expected 2 instead: got operand {i}")
     if len(matrices) == 1:
         return _stored(matrices[0], out)
     return multi_dot(matrices, out=out)

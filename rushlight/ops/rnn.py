@@ -129,9 +129,7 @@ class rnn_backward:
         yield 3, g, None, None, x, h, None, w_ih, w_hh, b, b, out, gates, False, needs
 
 
-def _reference_gradients(
-    mode, grads, input, h0, c0, w_ih, w_hh, output, gates, reverse, needs
-):
+def _reference_gradients(mode, grads, input, h0, c0, w_ih, w_hh, output, gates, reverse, needs):
     x = input if input.ndim == 3 else input[None]
     steps, batch, _ = x.shape
     n = h0.shape[-1]
@@ -197,9 +195,7 @@ def _declare_layer(own, node, default):
         def forward(mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
             return _reference(mode, input, h0, c0, (w_ih, w_hh, b_ih, b_hh), reverse)
 
-        def backward(
-            g, mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, output, gates, needs
-        ):
+        def backward(g, mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, output, gates, needs):
             inputs = input, h0, c0, w_ih, w_hh, b_ih, b_hh
             return _gradients(mode, g[:3], inputs, output, gates, reverse, needs)
 

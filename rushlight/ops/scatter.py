@@ -111,8 +111,9 @@ def _scatter(input, dim, index, src, value, reduce, forms):
 @public("torch.scatter Tensor.scatter")
 def scatter(input, dim, index, src=None, *, value=None, reduce=None, out=None):
     """A copy with a tensor or number written at index along `dim`; reduce: add or multiply."""
-    made = _scatter(input, dim, index, src, value, reduce,
-                    (scatter_src, scatter_value, scatter_old_reduce))
+    made = _scatter(
+        input, dim, index, src, value, reduce, (scatter_src, scatter_value, scatter_old_reduce)
+    )
     return made if out is None else out.resize_(made.shape).copy_(made)
 
 
@@ -148,8 +149,10 @@ class scatter_add:
 _AT = {"sum": "add", "mean": "add", "prod": "multiply", "amax": "maximum", "amin": "minimum"}
 
 
-@op("torch.scatter_reduce Tensor.scatter_reduce Tensor.scatter_reduce_",
-    differentiable=("input", "src"))
+@op(
+    "torch.scatter_reduce Tensor.scatter_reduce Tensor.scatter_reduce_",
+    differentiable=("input", "src"),
+)
 class scatter_reduce:
     """Combine src at index along `dim`: reduce is sum, prod, mean, amax or amin."""
 
@@ -169,13 +172,18 @@ class scatter_reduce:
         if index.shape != whole:
             src = src[tuple(slice(n) for n in index.shape)]
         grad_input, grad_src = _reduce_gradients(
-            g, input, src, reduce, include_self, out,
+            g,
+            input,
+            src,
+            reduce,
+            include_self,
+            out,
             pull=lambda t: t.gather(dim, index),
             push=lambda t, s: t.scatter_add(dim, index, s),
             clear=lambda t: scatter_value(t, dim, index, 0),
-            again=lambda t, s: t.scatter_reduce(dim, index, s, reduce, include_self=include_self))
-        return (grad_input if needs[0] else None,
-                _uncut(grad_src, whole) if needs[1] else None)
+            again=lambda t, s: t.scatter_reduce(dim, index, s, reduce, include_self=include_self),
+        )
+        return (grad_input if needs[0] else None, _uncut(grad_src, whole) if needs[1] else None)
 
     def samples(make):
         at = make(2, 5, dtype="int64", low=0, high=3)
@@ -195,8 +203,8 @@ def take_along_dim(input, indices, dim=None, *, out=None):
 
     if indices.dtype != int64:
         raise RuntimeError(
-            "torch.take_along_dim(): dtype of indices should be Long but got "
-            f"{indices.dtype}")
+            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}"
+        )
     if dim is None:
         flat = input.reshape(-1)
         made = flat.gather(0, _from_front(indices.reshape(-1), flat.numel()))
@@ -205,11 +213,13 @@ def take_along_dim(input, indices, dim=None, *, out=None):
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of "
             f"dimensions, but got {input.dim()} dimensions for input, and {indices.dim()} "
-            "dimensions for indices")
+            "dimensions for indices"
+        )
     if not -input.dim() <= dim < input.dim():
         raise IndexError(
             f"Dimension out of range (expected to be in range of [{-input.dim()}, "
-            f"{input.dim() - 1}], but got {dim})")
+            f"{input.dim() - 1}], but got {dim})"
+        )
     dim %= input.dim()
     indices = _from_front(indices, input.size(dim))
     ours, theirs = list(input.shape), list(indices.shape)

@@ -61,7 +61,9 @@ class flatten:
         n = max(input.ndim, 1)
         start, end = start_dim % n, end_dim % n
         shape = input.shape or (1,)
-        return input.reshape(*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :])
+        return input.reshape(
+            *shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :]
+        )
 
     def grad_input(g, input_shape):
         return g.reshape(input_shape)
@@ -72,7 +74,8 @@ class flatten:
 
 
 @op(
-    "torch.transpose torch.swapaxes torch.swapdims Tensor.transpose Tensor.swapaxes Tensor.swapdims",
+    "torch.transpose torch.swapaxes torch.swapdims "
+    "Tensor.transpose Tensor.swapaxes Tensor.swapdims",
     view=True,
 )
 class transpose:
@@ -309,7 +312,9 @@ class unfold:
     """Windows of `size` every `step` along `dimension`, as a new last dim."""
 
     def forward(input, dimension, size, step):
-        windows = np.lib.stride_tricks.sliding_window_view(input, size, dimension % max(input.ndim, 1))
+        windows = np.lib.stride_tricks.sliding_window_view(
+            input, size, dimension % max(input.ndim, 1)
+        )
         every = _python_slice(None, None, step)
         return windows[(_python_slice(None),) * (dimension % max(input.ndim, 1)) + (every,)]
 
@@ -608,9 +613,7 @@ def unflatten(input, dim, sizes):
     for s in sizes:
         known *= s if s != -1 else 1
     total = input.shape[dim]
-    inferred = tuple(
-        (total // known if known else 0) if s == -1 else s for s in sizes
-    )
+    inferred = tuple((total // known if known else 0) if s == -1 else s for s in sizes)
     product = 1
     for s in inferred:
         product *= s

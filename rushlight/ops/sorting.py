@@ -46,8 +46,9 @@ def sort(input: Tensor, dim=-1, descending=False, *, stable=False, out=None):
 
 
 @public("torch.argsort Tensor.argsort")
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, *,
-            stable: bool = False, out=None):
+def argsort(
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False, out=None
+):
     """Positions that sort `input` along `dim`."""
     if out is not None:
         return out.resize_(input.shape).copy_(_sort(input.detach(), dim, descending)[1])
@@ -78,8 +79,9 @@ class _topk:
 
 
 @public("torch.topk Tensor.topk")
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True,
-         *, out=None):
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out=None
+):
     """(values, indices) of the `k` largest or smallest entries along `dim`, in order."""
     dim = -1 if dim is None else dim
     return _topk(input, k, dim, largest) if out is None else _topk(input, k, dim, largest, out=out)
@@ -143,14 +145,18 @@ class row_order:
 
 def _unique_dim(x, dim, return_inverse, return_counts, ordered):
     if not -x.dim() <= dim < max(x.dim(), 1):
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-x.dim()}, "
-                         f"{x.dim() - 1}], but got {dim})")
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-x.dim()}, "
+            f"{x.dim() - 1}], but got {dim})"
+        )
     moved = x.movedim(dim, 0)
     n = moved.size(0)
     if x.numel() == 0:
         if n:
-            raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so "
-                               "unique cannot be applied")
+            raise RuntimeError(
+                "There are 0 sized dimensions, and they aren't selected, so "
+                "unique cannot be applied"
+            )
         empty = _C.full((0,), 0, _C.int64, False)
         return _pack(x, empty if return_inverse else None, empty if return_counts else None)
     rows, order = moved.reshape(n, -1), None
@@ -164,8 +170,13 @@ def _unique_dim(x, dim, return_inverse, return_counts, ordered):
 
 
 @public("torch.unique Tensor.unique")
-def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False,
-           return_counts: bool = False, dim: int | None = None):
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+):
     """The distinct elements, in order, or the distinct slices along `dim`.
 
     Also, if asked, where each element went and how often each occurs.
@@ -177,8 +188,9 @@ def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False,
 
 
 @public("torch.unique_consecutive Tensor.unique_consecutive")
-def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False,
-                       dim: int | None = None):
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+):
     """Drop elements (or slices along `dim`) that equal the one before them."""
     x = input.detach()
     if dim is None:
@@ -214,12 +226,14 @@ class searchsorted:
 
 
 @public("torch.bucketize Tensor.bucketize")
-def bucketize(input, boundaries: Tensor, *, out_int32: bool = False, right: bool = False,
-              out=None) -> Tensor:
+def bucketize(
+    input, boundaries: Tensor, *, out_int32: bool = False, right: bool = False, out=None
+) -> Tensor:
     """The bucket of each element between sorted 1-d boundaries."""
     if boundaries.dim() != 1:
         raise RuntimeError(
-            f"boundaries tensor must be 1 dimension, but got dim({boundaries.dim()})")
+            f"boundaries tensor must be 1 dimension, but got dim({boundaries.dim()})"
+        )
     if out is None:
         return searchsorted(boundaries, input, out_int32=out_int32, right=right)
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
@@ -233,8 +247,11 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False, out=None
             raise TypeError("isin(): one of elements and test_elements must be a Tensor")
         elements = test_elements.new_tensor(elements)
     elif not isinstance(test_elements, Tensor):
-        test_elements = elements.new_tensor(test_elements) if isinstance(
-            test_elements, int) else _C.full((), test_elements, None, False)
+        test_elements = (
+            elements.new_tensor(test_elements)
+            if isinstance(test_elements, int)
+            else _C.full((), test_elements, None, False)
+        )
     x, tests = elements.detach(), test_elements.detach().reshape(-1)
     if x.dtype != tests.dtype:
         both = _C.result_type(x, tests)

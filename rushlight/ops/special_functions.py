@@ -95,7 +95,8 @@ class lgamma:
 
 @op(
     "torch.digamma Tensor.digamma Tensor.digamma_ special.digamma special.psi",
-    promote="float", pointwise=1,
+    promote="float",
+    pointwise=1,
 )
 class digamma:
     """The derivative of `lgamma`."""

@@ -111,9 +111,7 @@ class _std_mean:
 def _front(operator):
     """PyTorch's overloads: (unbiased), (dim, unbiased, keepdim), (dim, correction=, keepdim=)."""
 
-    def call(
-        input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=None, **names
-    ):
+    def call(input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=None, **names):
         if names:
             dim, keepdim = numpy_names(names, dim, keepdim)
         if dim is True or dim is False:

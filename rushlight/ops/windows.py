@@ -22,8 +22,9 @@ def _window(name, window_length, periodic, dtype, device, requires_grad, weights
     if not (dtype.is_floating_point or dtype.is_complex) or dtype.is_complex:
         raise RuntimeError(f"{name} expects floating point dtypes, got: {dtype}")
     if window_length < 0:
-        raise RuntimeError(f"{name} requires non-negative window_length, "
-                           f"got window_length={window_length}")
+        raise RuntimeError(
+            f"{name} requires non-negative window_length, got window_length={window_length}"
+        )
     if window_length <= 1:
         made = _C.full((window_length,), 1.0, dtype, False)
     else:
@@ -38,45 +39,106 @@ def _cosine(alpha, beta):
 
 
 @public("torch.hann_window")
-def hann_window(window_length, periodic=True, *, dtype=None, layout=None, device=None,
-                pin_memory=False, requires_grad=False) -> Tensor:
+def hann_window(
+    window_length,
+    periodic=True,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """A raised cosine that falls to zero at the ends."""
-    return _window("hann_window", window_length, periodic, dtype, device, requires_grad,
-                   _cosine(0.5, 0.5))
+    return _window(
+        "hann_window", window_length, periodic, dtype, device, requires_grad, _cosine(0.5, 0.5)
+    )
 
 
 @public("torch.hamming_window")
-def hamming_window(window_length, periodic=True, alpha=0.54, beta=0.46, *, dtype=None,
-                   layout=None, device=None, pin_memory=False, requires_grad=False) -> Tensor:
+def hamming_window(
+    window_length,
+    periodic=True,
+    alpha=0.54,
+    beta=0.46,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """alpha - beta * cos: a raised cosine on a pedestal."""
-    return _window("hamming_window", window_length, periodic, dtype, device, requires_grad,
-                   _cosine(alpha, beta))
+    return _window(
+        "hamming_window",
+        window_length,
+        periodic,
+        dtype,
+        device,
+        requires_grad,
+        _cosine(alpha, beta),
+    )
 
 
 @public("torch.blackman_window")
-def blackman_window(window_length, periodic=True, *, dtype=None, layout=None, device=None,
-                    pin_memory=False, requires_grad=False) -> Tensor:
+def blackman_window(
+    window_length,
+    periodic=True,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """Two cosines: 0.42 - 0.5 cos(x) + 0.08 cos(2 x)."""
+
     def weights(at, last):
         x = at * (2 * math.pi / last)
         return (2 * x).cos() * 0.08 - x.cos() * 0.5 + 0.42
 
-    return _window("blackman_window", window_length, periodic, dtype, device, requires_grad,
-                   weights)
+    return _window(
+        "blackman_window", window_length, periodic, dtype, device, requires_grad, weights
+    )
 
 
 @public("torch.bartlett_window")
-def bartlett_window(window_length, periodic=True, *, dtype=None, layout=None, device=None,
-                    pin_memory=False, requires_grad=False) -> Tensor:
+def bartlett_window(
+    window_length,
+    periodic=True,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """A triangle that falls to zero at the ends."""
-    return _window("bartlett_window", window_length, periodic, dtype, device, requires_grad,
-                   lambda at, last: 1 - (at * (2 / last) - 1).abs())
+    return _window(
+        "bartlett_window",
+        window_length,
+        periodic,
+        dtype,
+        device,
+        requires_grad,
+        lambda at, last: 1 - (at * (2 / last) - 1).abs(),
+    )
 
 
 @public("torch.kaiser_window")
-def kaiser_window(window_length, periodic=True, beta=12.0, *, dtype=None, layout=None,
-                  device=None, pin_memory=False, requires_grad=False) -> Tensor:
+def kaiser_window(
+    window_length,
+    periodic=True,
+    beta=12.0,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
     """A Bessel function of the position: `beta` trades width for leakage."""
+
     def weights(at, last):
         x = (at - last / 2) / (last / 2)
         inside = (1 - x * x).clamp(min=0).sqrt() * beta
