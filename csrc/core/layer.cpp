@@ -1,28 +1,26 @@
 // Quick slots for nn.Module and its subclasses.
 //
 // Module is written in Python, and its methods define what attributes and calls mean. Python
-// reaches
-// __getattr__, __setattr__ and __call__ of a class through slots that build an exception or a frame
-// first; the slots here do the common case (a registered parameter, a plain attribute, a call
-// without hooks) directly, and hand everything else to the Python methods. A class that overrides
-// one of these methods keeps Python's own slot for it; so does one whose method is replaced later,
-// because assigning to the class makes Python set the slot anew.
+// reaches __getattr__ and __call__ of a class through slots that build an exception or a frame
+// first; the slots here do the common case (a registered parameter, a call without hooks) directly,
+// and hand everything else to the Python methods. A class that overrides one of these methods keeps
+// Python's own slot for it; so does one whose method is replaced later, because assigning to the
+// class makes Python set the slot anew. (__setattr__ keeps its slot: object.__setattr__ refuses
+// instances of classes that have another.)
 #include "tensor.h"
 
 namespace rl {
 namespace {
 
-PyTypeObject* g_layer;  // nn.Module
-PyObject* g_getattr;    // its methods
-PyObject* g_setattr;
-PyObject* g_delattr;
+PyTypeObject* g_layer;     // nn.Module
+PyObject* g_getattr;       // its methods
 PyObject* g_getattribute;  // object's
 PyObject* g_call;
 PyObject* g_global_hooks;  // tuple of the dictionaries of hooks that run for every module
 
 struct Names {
-  PyObject *parameters, *modules, *buffers, *unhooked, *forward, *call_impl, *getattr, *setattr,
-      *delattr, *getattribute, *call;
+  PyObject *parameters, *modules, *buffers, *unhooked, *forward, *call_impl, *getattr,
+      *getattribute, *call;
 } g_names;
 
 // The attributes of an instance, borrowed; null with an error set when there can be none.
@@ -74,30 +72,6 @@ PyObject* layer_getattro(PyObject* self, PyObject* name) {
     if (PyErr_Occurred()) return nullptr;
   }
   return PyObject_CallFunctionObjArgs(g_getattr, self, name, nullptr);
-}
-
-// Whether assigning this is only a matter of the instance's dictionary: 1, 0, or -1 on an error.
-int is_plain(PyObject* self, PyObject* name, PyObject* value) {
-  if (tensor_check(value) || PyType_IsSubtype(Py_TYPE(value), g_layer)) return 0;
-  PyObject* dict = instance_dict(self);
-  if (!dict) return -1;
-  for (PyObject* registry : {g_names.parameters, g_names.modules, g_names.buffers}) {
-    if (registered(dict, registry, name)) return 0;
-    if (PyErr_Occurred()) return -1;
-  }
-  return 1;
-}
-
-int layer_setattro(PyObject* self, PyObject* name, PyObject* value) {
-  if (value) {
-    const int plain = is_plain(self, name, value);
-    if (plain < 0) return -1;
-    if (plain) return PyObject_GenericSetAttr(self, name, value);
-  }
-  PyObject* result = value ? PyObject_CallFunctionObjArgs(g_setattr, self, name, value, nullptr)
-                           : PyObject_CallFunctionObjArgs(g_delattr, self, name, nullptr);
-  Py_XDECREF(result);
-  return result ? 0 : -1;
 }
 
 // Whether the call needs nothing but forward: 1, 0, or -1 on an error.
@@ -178,8 +152,6 @@ PyObject* quicken_module(PyObject*, PyObject* cls) {
   if (resolves(type, g_names.getattr, g_getattr) &&
       resolves(type, g_names.getattribute, g_getattribute))
     type->tp_getattro = layer_getattro;
-  if (resolves(type, g_names.setattr, g_setattr) && resolves(type, g_names.delattr, g_delattr))
-    type->tp_setattro = layer_setattro;
   if (resolves(type, g_names.call, g_call)) type->tp_call = layer_call;
   Py_RETURN_NONE;
 }
@@ -197,8 +169,6 @@ PyObject* set_module_class(PyObject*, PyObject* args) {
   PyTypeObject* type = reinterpret_cast<PyTypeObject*>(cls);
   Py_XSETREF(g_global_hooks, Py_NewRef(hooks));
   for (auto [slot, name] : {std::pair{&g_getattr, g_names.getattr},
-                            {&g_setattr, g_names.setattr},
-                            {&g_delattr, g_names.delattr},
                             {&g_getattribute, g_names.getattribute},
                             {&g_call, g_names.call}}) {
     PyObject* method = _PyType_Lookup(type, name);
@@ -218,10 +188,9 @@ PyMethodDef functions[] = {{"quicken_module", quicken_module, METH_O, nullptr},
 
 bool init_layer(PyObject* module) {
   auto intern = [](const char* t) { return PyUnicode_InternFromString(t); };
-  g_names = {intern("_parameters"),      intern("_modules"),    intern("_buffers"),
-             intern("_unhooked"),        intern("forward"),     intern("_call_impl"),
-             intern("__getattr__"),      intern("__setattr__"), intern("__delattr__"),
-             intern("__getattribute__"), intern("__call__")};
+  g_names = {intern("_parameters"), intern("_modules"),         intern("_buffers"),
+             intern("_unhooked"),   intern("forward"),          intern("_call_impl"),
+             intern("__getattr__"), intern("__getattribute__"), intern("__call__")};
   return PyModule_AddFunctions(module, functions) == 0;
 }
 

@@ -272,7 +272,7 @@ def test_parameter_prints_copies_and_pickles():
         nn.Parameter([1.0, 2.0])
 
 
-def test_a_call_without_hooks_is_one_frame_above_forward():
+def test_a_call_without_hooks_puts_no_frame_above_forward():
     import sys
 
     class Depth(nn.Module):
@@ -287,7 +287,86 @@ def test_a_call_without_hooks_is_one_frame_above_forward():
     def outermost():
         return m()
 
-    assert outermost() == 2
+    assert outermost() == 1
     handle = m.register_forward_hook(lambda *a: None)
-    assert outermost() > 2
+    assert outermost() > 1
     handle.remove()
+
+
+def test_overridden_and_replaced_methods_are_what_runs(monkeypatch):
+    class Wrapper(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def __getattr__(self, name):
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return getattr(self.inner, name)
+
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            seen.append(name)
+
+    seen = []
+    w = Wrapper(nn.Linear(2, 3))
+    assert w.in_features == 2 and w.weight is w.inner.weight and seen == ["inner"]
+    with pytest.raises(AttributeError, match="nothing"):
+        w.nothing  # noqa: B018 (the access itself raises)
+
+    class Called(nn.ReLU):
+        def __call__(self, x):
+            return "mine", super().__call__(x)
+
+    assert Called()(torch.ones(1)) == ("mine", torch.ones(1))
+    original = nn.Module.__call__
+    monkeypatch.setattr(nn.Module, "__call__", lambda self, *a: ("patched", original(self, *a)))
+    assert nn.ReLU()(torch.ones(1))[0] == "patched"
+    monkeypatch.undo()
+    assert torch.equal(nn.ReLU()(torch.ones(1)), torch.ones(1))
+
+
+def test_calls_pass_arguments_of_every_kind():
+    class Echo(nn.Module):
+        def forward(self, *args, **kwargs):
+            return args, kwargs
+
+    m = Echo()
+    many = tuple(range(30))
+    assert m() == ((), {}) and m(1, 2) == ((1, 2), {}) and m(1, k=2) == ((1,), {"k": 2})
+    assert m(*many, a=1, b=2) == (many, {"a": 1, "b": 2})
+    assert m(**{str(i): i for i in many})[1] == {str(i): i for i in many}
+
+    class Static(nn.Module):
+        @staticmethod
+        def forward(x):
+            return x + 1
+
+    assert Static()(1) == 2
+
+
+def test_properties_and_class_attributes_come_before_registered_names():
+    class Shown(nn.Module):
+        constant = 5
+
+        def __init__(self):
+            super().__init__()
+            self.p = nn.Parameter(torch.ones(1))
+
+        @property
+        def doubled(self):
+            return self.p * 2
+
+        @property
+        def broken(self):
+            return self.p.no_such_thing
+
+    m = Shown()
+    assert m.constant == 5 and m.doubled.item() == 2
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        m.broken  # noqa: B018 (the access itself raises)
+    m.constant = 6
+    assert m.constant == 6 and Shown.constant == 5
+    with pytest.raises(AttributeError):
+        m.doubled = 3

@@ -6,7 +6,7 @@ import warnings
 from collections import OrderedDict
 
 import rushlight as torch
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from ...utils.hooks import RemovableHandle
 from ..parameter import Buffer, Parameter
@@ -88,6 +88,10 @@ class Module(Walk, State, Conversion):
         attributes["_unhooked"] = True
         if self.call_super_init:
             super().__init__(*args, **kwargs)
+
+    def __init_subclass__(cls, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        _C.quicken_module(cls)
 
     def forward(self, *input):
         """Compute the output; every subclass defines this."""
@@ -536,6 +540,11 @@ class Module(Walk, State, Conversion):
         if not lines and not children:
             return f"{self._get_name()}()"
         return self._get_name() + "(\n  " + "\n  ".join(lines + children) + "\n)"
+
+
+# From here on the common case of __getattr__ and __call__ runs in csrc/core/layer.cpp;
+# what these methods say is what it does.
+_C.set_module_class(Module, (forward_hooks, forward_pre, backward_hooks, backward_pre))
 
 
 def _bound(hook, module):
