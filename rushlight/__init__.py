@@ -60,21 +60,29 @@ from . import _functions as _functions_module  # noqa: E402
 
 globals().update({n: getattr(_functions_module, n) for n in _functions_module.__all__})
 
-_LAZY = {
-    "nn", "optim", "utils", "autograd", "cuda", "random", "distributions", "linalg", "fft",
-    "special", "sparse", "jit", "onnx", "hub", "multiprocessing", "distributed", "testing", "backends", "amp", "func", "profiler",
-    "serialization", "version", "storage", "types", "cpu", "compiler", "overrides", "futures",
-    "masked", "package", "export", "fx", "library", "nested", "signal", "quantization", "ao",
-    "mps", "xpu", "accelerator", "vision",
-}  # fmt: skip
+_LAZY = set(
+    """
+    nn optim utils autograd cuda random distributions linalg fft special sparse jit onnx hub
+    multiprocessing distributed testing backends amp func profiler serialization version
+    storage types cpu compiler overrides futures masked package export fx library nested signal
+    quantization ao mps xpu accelerator vision
+    """.split()
+)  # fmt: skip
 # Names that come from a module which loads on first use.
 _FROM = {
-    "save": "serialization", "load": "serialization",
-    "manual_seed": "random", "seed": "random", "initial_seed": "random",
-    "get_rng_state": "random", "set_rng_state": "random", "default_generator": "random",
-    "Generator": "_C", "set_printoptions": "_tensor_str",
-    "UntypedStorage": "_storage", "TypedStorage": "_storage",
-}  # fmt: skip
+    "save": "serialization",
+    "load": "serialization",
+    "manual_seed": "random",
+    "seed": "random",
+    "initial_seed": "random",
+    "get_rng_state": "random",
+    "set_rng_state": "random",
+    "default_generator": "random",
+    "Generator": "_C",
+    "set_printoptions": "_tensor_str",
+    "UntypedStorage": "_storage",
+    "TypedStorage": "_storage",
+}
 _FROM |= dict.fromkeys(
     (
         "affine_grid_generator", "bilinear", "binary_cross_entropy_with_logits",

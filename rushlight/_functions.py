@@ -207,7 +207,8 @@ class finfo(_Info):  # noqa: N801
         super().__init__(
             "finfo",
             {
-                "bits": real.itemsize * 8, "eps": 2.0**-bits, "max": top, "min": -top, "resolution": digits,
+                "bits": real.itemsize * 8, "eps": 2.0**-bits, "max": top, "min": -top,
+                "resolution": digits,
                 "smallest_normal": tiny, "tiny": tiny, "dtype": real._name,
             },
         )  # fmt: skip
