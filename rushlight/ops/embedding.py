@@ -51,7 +51,7 @@ class embedding_dense_backward:
         yield make(4, 3), make(4, dtype="int64", low=0, high=6), 6
 
 
-@op("")
+@op("torch.embedding_renorm_")
 class embedding_renorm:
     """Scale down the rows in use whose norm exceeds `max_norm`."""
 

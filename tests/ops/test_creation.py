@@ -23,6 +23,9 @@ import rushlight as torch
     lambda m: m.zeros(2, 3).new_full((2,), 3), lambda m: m.zeros(2).long().new_ones(3),
     lambda m: m.zeros(2).new_tensor([1, 2]), lambda m: m.zeros_like(m.ones(2, 3), dtype=m.int8),
     lambda m: m.full_like(m.ones(2, 3), 4), lambda m: m.ones_like(m.zeros(2, 3).t()),
+    lambda m: m.unravel_index(m.tensor([1, 11]), (3, 4)), lambda m: m.zeros(3).new_tensor(5),
+    lambda m: m.zeros(7, 3).fill_diagonal_(2, wrap=True), lambda m: m.zeros(3, 3, 3).fill_diagonal_(1),
+    lambda m: m.zeros(2, 3).fill_diagonal_(5),
 ])
 def test_filled(f):
     same(f(oracle), f(torch))
@@ -96,3 +99,29 @@ def test_window_functions(name):
         for periodic in (True, False):
             f = lambda m: getattr(m, name + "_window")(n, periodic, dtype=m.float64)  # noqa: B023
             same(f(oracle), f(torch), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", torch.signal.windows.__all__)
+def test_signal_windows(name):
+    extra = {"general_cosine": {"a": [0.4, 0.3, 0.2]}}.get(name, {})
+    for n in (0, 1, 8):
+        for sym in (True, False):
+            same(getattr(oracle.signal.windows, name)(n, sym=sym, dtype=oracle.float64, **extra),
+                 getattr(torch.signal.windows, name)(n, sym=sym, dtype=torch.float64, **extra),
+                 rtol=1e-9, atol=1e-12)
+    both_raise(ValueError, lambda m: getattr(m.signal.windows, name)(-1, **extra))
+
+
+def test_view_copies_are_fresh():
+    x = torch.arange(6).reshape(2, 3)
+    for y in (torch.view_copy(x, (3, 2)), torch.t_copy(x), torch.select_copy(x, 0, 1),
+              torch.split_copy(x, 2, 1)[0]):
+        y.fill_(9)
+    assert x.flatten().tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_numbers_that_do_not_fit_raise():
+    for f in (lambda m: m.full((2,), 300, dtype=m.uint8), lambda m: m.full((2,), 1e30, dtype=m.int64),
+              lambda m: m.zeros(3).masked_fill(m.ones(3).bool(), 1j),
+              lambda m: m.zeros(3, dtype=m.int8).index_fill(0, m.tensor([0]), 200)):
+        both_raise(RuntimeError, f)
