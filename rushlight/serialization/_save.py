@@ -13,7 +13,7 @@ from itertools import count
 import rushlight as torch
 
 from .. import _C, _utils
-from .._storage import TypedStorage, UntypedStorage, legacy_storage_class
+from .._storage import LEGACY_NAMES, TypedStorage, UntypedStorage, legacy_storage_class
 from ._names import file_name
 from ._zip import ALIGNMENT, ArchiveWriter
 
@@ -57,7 +57,7 @@ class _Naming:
 
     def __init__(self, file, protocol: int):
         super().__init__(file, protocol)
-        self.storages: list[UntypedStorage] = []
+        self.storages: list[torch.Tensor] = []  # any tensor over each storage, in main memory
         self._keys: dict[int, str] = {}
         self._own_names = {
             torch.Tensor: ("torch", "Tensor"),
@@ -104,7 +104,51 @@ class _Naming:
         self.save_reduce(torch.device, args, obj=device)
 
     def save_tensor(self, tensor) -> None:
-        self.save_reduce(*_utils.tensor_reduce_ex(tensor, self.proto), obj=tensor)
+        if not self._save_like_others(tensor):
+            self.save_reduce(*_utils.tensor_reduce_ex(tensor, self.proto), obj=tensor)
+
+    def _save_like_others(self, tensor) -> bool:
+        """Write the opcodes of a plain tensor at once, when all names in it were written before.
+
+        The bytes are those that `save_reduce` would write, sooner.
+        """
+        kind = _storage_classes.get(tensor.dtype)
+        if self.proto > 3 or kind is None or tensor.is_cuda or _utils.has_state(tensor):
+            return False
+        memo = self.memo
+        names = (_utils._rebuild_tensor_v2, "storage", kind, "cpu", OrderedDict)
+        try:
+            rebuild, storage, kind, place, hooks = [self.get(memo[id(n)][0]) for n in names]
+        except KeyError:
+            return False
+        nbytes = _C.storage_nbytes(tensor)
+        place += _int_code(nbytes // tensor.dtype.itemsize)
+        head = [rebuild, b"((", storage, kind, self._key_code(tensor), place, b"t"]
+        head += [self._memo_code(), b"Q", _int_code(tensor.storage_offset())]
+        for numbers in (tensor.shape, tensor.stride()):
+            head.append(_tuple_code(numbers))
+            if numbers:
+                head.append(self._memo_code())
+        head += [b"\x88" if tensor.requires_grad else b"\x89", hooks, b")R", self._memo_code()]
+        head += [b"t", self._memo_code(), b"R", self._memo_code(tensor)]
+        self.write(b"".join(head))
+        return True
+
+    def _memo_code(self, obj=None) -> bytes:
+        """Remember `obj`, or something that nothing will refer to."""
+        obj = object() if obj is None else obj
+        index = len(self.memo)
+        self.memo[id(obj)] = index, obj
+        return self.put(index)
+
+    def _key_code(self, tensor) -> bytes:
+        identity = tensor._storage_id()
+        key = self._keys.get(identity)
+        if key is not None:
+            return self.get(self.memo[id(key)][0])
+        key = self._keys[identity] = str(len(self.storages))
+        self.storages.append(tensor)
+        return b"X" + len(key).to_bytes(4, "little") + key.encode() + self._memo_code(key)
 
     def save_typed_storage(self, storage: TypedStorage) -> None:
         kind = legacy_storage_class(storage.pickle_storage_type())
@@ -118,8 +162,33 @@ class _Naming:
         key = self._keys.get(identity)
         if key is None:
             key = self._keys[identity] = str(len(self.storages))
-            self.storages.append(storage)
+            self.storages.append(storage.cpu()._bytes)
         self.save_pers(("storage", kind, key, sys.intern(location_tag(storage)), numel))
+
+
+# Storage classes that name a dtype in files, by dtype.
+_storage_classes = {
+    getattr(torch, dtype): legacy_storage_class(name) for dtype, name in LEGACY_NAMES.items()
+}
+
+
+def _int_code(value: int) -> bytes:
+    if value < 256:
+        return b"K" + value.to_bytes(1, "little")
+    if value < 65536:
+        return b"M" + value.to_bytes(2, "little")
+    if value < 1 << 31:
+        return b"J" + value.to_bytes(4, "little")
+    data = pickle.encode_long(value)
+    return b"\x8a" + len(data).to_bytes(1, "little") + data
+
+
+def _tuple_code(numbers) -> bytes:
+    codes = b"".join([_int_code(n) for n in numbers])
+    count = len(numbers)
+    if count > 3:
+        return b"(" + codes + b"t"
+    return codes + (b")", b"\x85", b"\x86", b"\x87")[count]
 
 
 def location_tag(storage) -> str:
@@ -161,20 +230,15 @@ def set_crc32_options(compute_crc32: bool) -> None:
     _options["crc32"] = bool(compute_crc32)
 
 
-def _cpu_bytes(storage: UntypedStorage):
-    if not storage.nbytes():
-        return b""
-    return _C.storage_bytes(storage.cpu()._bytes)
-
-
-def _write_archive(file, prefix: str, data: bytes, storages: list[UntypedStorage]) -> None:
+def _write_archive(file, prefix: str, data: bytes, storages: list[torch.Tensor]) -> None:
     archive = ArchiveWriter(file, prefix, _options["crc32"])
     archive.add("data.pkl", data)
     archive.add(".format_version", b"1")
     archive.add(".storage_alignment", str(ALIGNMENT).encode())
     archive.add("byteorder", sys.byteorder.encode())
-    for key, storage in enumerate(storages):
-        archive.add(f"data/{key}", _cpu_bytes(storage))
+    for key, tensor in enumerate(storages):
+        content = _C.storage_bytes(tensor) if _C.storage_nbytes(tensor) else b""
+        archive.add(f"data/{key}", content)
     archive.add("version", b"3\n")
     archive.add(".data/serialization_id", _content_id(prefix, archive.checksums))
     archive.finish()

@@ -20,8 +20,13 @@ _END64 = Struct("<4sQ2H2I4Q")
 _END64_LOCATOR = Struct("<4sIQI")
 _WIDE = 0xFFFFFFFF  # in a 32-bit field: the value stands in a 64-bit one
 _LIMIT32 = _WIDE
-_FLAGS = 0x0808  # sizes follow the data; names are UTF-8
+_UTF8_NAMES = 0x0800
+_SIZES_FOLLOW = 0x0008  # in a descriptor behind the data; empty records have none
 _CHUNK = 1 << 24
+
+
+def _flags(size: int) -> int:
+    return _UTF8_NAMES | _SIZES_FOLLOW if size else _UTF8_NAMES
 
 
 class ArchiveWriter:
@@ -56,8 +61,9 @@ class ArchiveWriter:
             if self._checksums:
                 crc = crc32(chunk, crc)
             self._put(chunk)
-        descriptor = Struct("<4sI2Q" if big else "<4s3I")
-        self._put(descriptor.pack(b"PK\x07\x08", crc, size, size))
+        if size:
+            descriptor = Struct("<4sI2Q" if big else "<4s3I")
+            self._put(descriptor.pack(b"PK\x07\x08", crc, size, size))
         self.checksums.append(crc)
         self._directory.append(self._central_header(path, start, size, crc))
 
@@ -68,7 +74,7 @@ class ArchiveWriter:
         padding = -filled % ALIGNMENT
         extra = sizes + b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
         short = _WIDE if big else 0
-        fixed = (b"PK\x03\x04", 0, _FLAGS, 0, 0, 0, 0, short, short, len(path), len(extra))
+        fixed = (b"PK\x03\x04", 0, _flags(size), 0, 0, 0, 0, short, short, len(path), len(extra))
         return _LOCAL.pack(*fixed) + path + extra
 
     @staticmethod
@@ -76,7 +82,7 @@ class ArchiveWriter:
         wide = [value for value in (size, size, start) if value >= _LIMIT32]
         extra = Struct(f"<2H{len(wide)}Q").pack(1, 8 * len(wide), *wide) if wide else b""
         size32, start32 = _short(size), _short(start)
-        fixed = (b"PK\x01\x02", 0, 0, _FLAGS, 0, 0, 0, crc, size32, size32)
+        fixed = (b"PK\x01\x02", 0, 0, _flags(size), 0, 0, 0, crc, size32, size32)
         return _CENTRAL.pack(*fixed, len(path), len(extra), 0, 0, 0, 0, start32) + path + extra
 
     def finish(self) -> None:
