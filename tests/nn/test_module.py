@@ -370,3 +370,34 @@ def test_properties_and_class_attributes_come_before_registered_names():
     assert m.constant == 6 and Shown.constant == 5
     with pytest.raises(AttributeError):
         m.doubled = 3
+
+
+def test_object_setattr_and_delattr_work_on_modules():
+    m = nn.Linear(1, 1)
+    object.__setattr__(m, "note", 3)
+    assert m.note == 3
+    object.__delattr__(m, "note")
+    assert not hasattr(m, "note")
+
+
+def test_modules_do_not_leak_references():
+    import gc
+    import sys
+    import weakref
+
+    m = nn.Linear(2, 2)
+    x = torch.ones(1, 2)
+    before = [sys.getrefcount(o) for o in (m, m.weight, x, None)]
+    for _ in range(100):
+        m(x)
+        m.weight, m.in_features, m.forward  # noqa: B018 (the accesses are what is counted)
+        with pytest.raises(AttributeError):
+            m.nothing  # noqa: B018
+        with pytest.raises(RuntimeError):
+            m(torch.ones(1, 3))
+    after = [sys.getrefcount(o) for o in (m, m.weight, x)]
+    assert after == before[:3]
+    gone = weakref.ref(m)
+    del m
+    gc.collect()
+    assert gone() is None

@@ -107,3 +107,25 @@ def test_every_function_of_pytorch_is_there():
     }  # fmt: skip
     missing = {n for n in names - skipped if not hasattr(rushlight.nn.functional, n)}
     assert not missing
+
+
+@pytest.mark.parametrize("left_aligned", [True, False])
+@pytest.mark.parametrize("layer", [{}, {"norm_first": True}, {"activation": "gelu"}])
+@pytest.mark.filterwarnings("ignore")
+def test_padded_positions_come_out_as_in_pytorch(layer, left_aligned):
+    results = []
+    for framework in (rushlight, torch):
+        framework.manual_seed(0)
+        nn = framework.nn
+        encoder = nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, **layer), 2, nn.LayerNorm(8)
+        ).eval()
+        nn.init.ones_(encoder.norm.bias)
+        hidden = [False, False, True, True] if left_aligned else [True, False, False, True]
+        padding = framework.tensor([hidden, [False] * 4])
+        x = framework.arange(64, dtype=framework.float32).reshape(2, 4, 8).sin()
+        with framework.no_grad():
+            results.append(encoder(x, src_key_padding_mask=padding).numpy())
+        results.append(array(encoder(x, src_key_padding_mask=padding)))
+    for ours, theirs in zip(results[:2], results[2:], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

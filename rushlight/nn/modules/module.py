@@ -278,15 +278,11 @@ class Module(Walk, State, Conversion):
                 self._forget(name, "parameters")
                 self.register_parameter(name, value)
                 return
+            if isinstance(value, Buffer):
+                self._set_buffer(name, value, attributes.get("_buffers"))
+                return
         elif isinstance(value, Module):
-            if "_modules" not in attributes:
-                raise AttributeError("cannot assign module before Module.__init__() call")
-            self._forget(name, "module")
-            for hook in _hooks.module_registration.values():
-                out = hook(self, name, value)
-                if out is not None:
-                    value = out
-            attributes["_modules"][name] = value
+            self._set_module(name, value, attributes.get("_modules"))
             return
         if "_parameters" in attributes:
             if name in attributes["_parameters"]:
@@ -295,12 +291,20 @@ class Module(Walk, State, Conversion):
             if name in attributes["_modules"]:
                 self._set_known(name, value, "child module", "torch.nn.Module or None")
                 return
-        if name not in (buffers := attributes.get("_buffers", ())) and not isinstance(
-            value, Buffer
-        ):
-            object.__setattr__(self, name, value)
-            return
-        self._set_buffer(name, value, buffers)
+            if name in attributes["_buffers"]:
+                self._set_buffer(name, value, attributes["_buffers"])
+                return
+        object.__setattr__(self, name, value)
+
+    def _set_module(self, name, value, modules):
+        if modules is None:
+            raise AttributeError("cannot assign module before Module.__init__() call")
+        self._forget(name, "module")
+        for hook in _hooks.module_registration.values():
+            out = hook(self, name, value)
+            if out is not None:
+                value = out
+        modules[name] = value
 
     def _set_known(self, name, value, kind, expected):
         """Assign to a registered parameter or child: here only None is left to be right."""
@@ -314,7 +318,7 @@ class Module(Walk, State, Conversion):
             self._modules[name] = None
 
     def _set_buffer(self, name, value, buffers):
-        if buffers == ():
+        if buffers is None:
             raise AttributeError("cannot assign buffer before Module.__init__() call")
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(

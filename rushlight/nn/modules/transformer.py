@@ -167,6 +167,22 @@ class Transformer(Module):
                 init.xavier_uniform_(p)
 
 
+def _may_skip_padding(layer):
+    """Whether a layer is one that PyTorch runs on sequences of different lengths at once."""
+    if not isinstance(layer, TransformerEncoderLayer):
+        return False
+    attention = layer.self_attn
+    return bool(
+        attention.batch_first
+        and attention._qkv_same_embed_dim
+        and attention.in_proj_bias is not None
+        and attention.num_heads % 2 == 0
+        and not layer.norm_first
+        and layer.activation_relu_or_gelu
+        and layer.norm1.eps == layer.norm2.eps
+    )
+
+
 class TransformerEncoder(Module):
     """A stack of copies of one encoder layer."""
 
@@ -185,7 +201,7 @@ class TransformerEncoder(Module):
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
-        self.use_nested_tensor = False
+        self.use_nested_tensor = enable_nested_tensor and _may_skip_padding(encoder_layer)
         self.mask_check = mask_check
 
     def forward(
@@ -209,7 +225,22 @@ class TransformerEncoder(Module):
                 is_causal=is_causal,
                 src_key_padding_mask=src_key_padding_mask,
             )
+        if self._skips_padding(src, mask, src_key_padding_mask):
+            output = output.masked_fill((src_key_padding_mask != 0).unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)
+
+    def _skips_padding(self, src, mask, padding):
+        """Whether PyTorch would leave out the padded positions, which then come out as zero."""
+        if not self.use_nested_tensor or padding is None or mask is not None or src.dim() != 3:
+            return False
+        if self.layers[0].training:
+            return False
+        if torch.is_grad_enabled() and (
+            src.requires_grad or any(p.requires_grad for p in self.layers[0].parameters())
+        ):
+            return False
+        kept = padding == 0
+        return not self.mask_check or not (kept[:, 1:] & ~kept[:, :-1]).any()
 
     def _batch_first(self):
         first = self.layers[0] if len(self.layers) else None
