@@ -192,10 +192,10 @@ void entropy_columns(const Problem& p, const T* x, int64_t first, int64_t width,
   }
   for (int64_t j = 0; j < width; ++j) {
     const double log_sum = std::log(static_cast<double>(sum[j])) + top[j];
-    lse[j] = static_cast<C>(log_sum);
     const int64_t t = p.at(first + j);
-    loss[j] = 0;
+    loss[j] = lse[j] = 0;
     if (t == p.ignore) continue;
+    lse[j] = static_cast<C>(log_sum);
     loss[j] = (1 - s.amount) * w[t] * (log_sum - static_cast<C>(x[t * p.spatial + j]));
     if (s.amount > 0)
       loss[j] += s.amount / static_cast<double>(p.classes) * (log_sum * s.weights - plain[j]);

@@ -155,7 +155,7 @@ def _reduced_nll(x, target, weight, reduction, ignore_index):
     return (loss.sum() / total if reduction == "mean" else loss.sum()), total
 
 
-@op("", name="nll_loss", outputs=("output", "total_weight"))
+@op("", name="nll_loss", outputs=("output", "total_weight"), grad_outputs=1)
 class _nll_loss:
     """-weight[t] * input[t] for targets t: (loss, sum of the weights)."""
 
@@ -173,7 +173,14 @@ class _nll_loss:
         yield make(4, 5), target, make(5, low=0.5, grad=False), "none", 1
 
 
-@op("", name="nll_loss_2d", kernel="nll_loss", node="NllLoss2D", outputs=("output", "total_weight"))
+@op(
+    "",
+    name="nll_loss_2d",
+    kernel="nll_loss",
+    node="NllLoss2D",
+    outputs=("output", "total_weight"),
+    grad_outputs=1,
+)
 class _nll_loss_2d:
     """nll_loss of inputs with dims behind the classes."""
 
@@ -305,7 +312,9 @@ def _entropy_forward(input, target, weight, reduction, ignore_index, label_smoot
         loss = loss * (1 - label_smoothing) + even
     if reduction != "none":
         loss = loss.sum() / total if reduction == "mean" else loss.sum()
-    return np.asarray(loss, input.dtype), np.asarray(total, input.dtype), lse.reshape(-1)
+    # The kernel spends nothing on ignored targets.
+    log_sums = np.where(target == ignore_index, 0, lse.reshape(target.shape)).astype(input.dtype)
+    return np.asarray(loss, input.dtype), np.asarray(total, input.dtype), log_sums.reshape(-1)
 
 
 def _entropy_samples(make):
@@ -314,7 +323,7 @@ def _entropy_samples(make):
     yield make(4, 5), target, make(5, low=0.5, grad=False), "sum", 1, 0.1
 
 
-_ENTROPY = {"outputs": ("output", "total_weight", "log_sums")}
+_ENTROPY = {"outputs": ("output", "total_weight", "log_sums"), "grad_outputs": 1}
 
 
 @op("", name="cross_entropy", node="NllLoss", **_ENTROPY)

@@ -176,8 +176,8 @@ class any:
         return _truth(input, np.any(input != 0, _axes(dim), keepdims=keepdim))
 
     def samples(make):
-        yield (make(3, 5, grad=False) > 0,)
-        yield make(3, 5, grad=False) > 0, 1, True
+        yield (make(3, 5, high=1.9, grad=False),)
+        yield make(3, 5, high=1.9, grad=False), 1, True
 
 
 @op("torch.all Tensor.all")
@@ -188,8 +188,8 @@ class all:
         return _truth(input, np.all(input != 0, _axes(dim), keepdims=keepdim))
 
     def samples(make):
-        yield (make(3, 5, grad=False) > 0,)
-        yield make(3, 5, grad=False) > 0, 0
+        yield (make(3, 5, high=1.9, grad=False),)
+        yield make(3, 5, high=1.9, grad=False), 0
 
 
 # -- extremes --------------------------------------------------------------------------------

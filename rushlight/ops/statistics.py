@@ -138,9 +138,12 @@ std_mean = public("torch.std_mean")(_front(_std_mean))
 # -- order statistics -------------------------------------------------------------------------
 
 
-def _pick(x, position, dim, keepdim):
+def _pick(x, position, dim, keepdim, first=True):
+    """Values at positions along `dim`, and where they stand (first, among equal ones)."""
     index = np.expand_dims(np.asarray(position), dim) if x.ndim else np.asarray(0)
     values = np.take_along_axis(x, index, dim) if x.ndim else x
+    if first and x.ndim:
+        index = ((x == values) | ((x != x) & (values != values))).argmax(dim, keepdims=True)
     if not keepdim and x.ndim:
         values, index = values.squeeze(dim), index.squeeze(dim)
     return values, index.astype("int64")
@@ -281,7 +284,7 @@ class mode:
     def forward(input, dim=-1, keepdim=False):
         if input.ndim == 0:
             return input, np.asarray(0)
-        return _pick(input, np.apply_along_axis(_mode_position, dim, input), dim, keepdim)
+        return _pick(input, np.apply_along_axis(_mode_position, dim, input), dim, keepdim, False)
 
     grad_input = _selected_gradient
 
