@@ -1,0 +1,315 @@
+"""Numerical checks of gradients, forward mode, functional derivatives, checkpointing."""
+
+import pytest
+
+import rushlight as torch
+from rushlight.autograd import Function, gradcheck, gradgradcheck
+from rushlight.autograd.gradcheck import GradcheckError
+
+
+class Cube(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 3 * x * x * g
+
+
+def leaf(*values):
+    return torch.tensor(values, dtype=torch.float64, requires_grad=True)
+
+
+def test_gradcheck_accepts_right_gradients():
+    x = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    y = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    for fast in (False, True):
+        assert gradcheck(lambda a, b: (a * b).sin().sum(1), (x, y), fast_mode=fast)
+        assert gradgradcheck(lambda a, b: (a * b).sin().sum(1), (x, y), fast_mode=fast)
+
+
+def test_gradcheck_of_complex_functions():
+    z = torch.randn(3, dtype=torch.complex128, requires_grad=True)
+    w = torch.randn(3, dtype=torch.complex128, requires_grad=True)
+    for fast in (False, True):
+        assert gradcheck(lambda a, b: a * b, (z, w), fast_mode=fast)
+        assert gradcheck(lambda a: a.abs(), (z,), fast_mode=fast)
+        assert gradgradcheck(lambda a, b: a * b, (z, w), fast_mode=fast)
+
+
+class WrongCube(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return ctx.saved_tensors[0] * g
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_gradcheck_refuses_wrong_gradients(fast):
+    x = leaf(1.0, 2.0)
+    with pytest.raises(GradcheckError, match="Jacobian mismatch"):
+        gradcheck(WrongCube.apply, (x,), fast_mode=fast)
+    assert gradcheck(WrongCube.apply, (x,), fast_mode=fast, raise_exception=False) is False
+    assert x.tolist() == [1.0, 2.0]
+
+
+def test_gradcheck_refuses_unusable_inputs():
+    with pytest.raises(ValueError, match="at least one input tensor to require gradient"):
+        gradcheck(lambda x: x * 2, (torch.ones(2),))
+    with pytest.warns(UserWarning, match="double precision"):
+        gradcheck(lambda x: x * 2, (torch.ones(2, requires_grad=True),), eps=1e-2, atol=1e-2)
+
+
+# Jacobians and Hessians
+
+
+def test_jacobian_and_hessian():
+    from rushlight.autograd import functional
+
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    y = torch.tensor([3.0], dtype=torch.float64)
+    assert functional.jacobian(lambda a: a * a, x).tolist() == [[2.0, 0.0], [0.0, 4.0]]
+    pair = functional.jacobian(lambda a, b: a * b, (x, y))
+    assert pair[0].tolist() == [[3.0, 0.0], [0.0, 3.0]] and pair[1].tolist() == [[1.0], [2.0]]
+    assert functional.hessian(lambda a: (a**3).sum(), x).tolist() == [[6.0, 0.0], [0.0, 12.0]]
+    blocks = functional.hessian(lambda a, b: (a * a * b).sum(), (x, y))
+    assert blocks[0][1].tolist() == [[2.0], [4.0]] and blocks[1][1].tolist() == [[0.0]]
+
+
+def test_products_with_vectors():
+    from rushlight.autograd import functional
+
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    v = torch.tensor([1.0, -1.0], dtype=torch.float64)
+    out, product = functional.vjp(lambda a: a * a.sum(), x, v)
+    assert out.tolist() == [3.0, 6.0] and product.tolist() == [2.0, -4.0]
+    assert functional.jvp(lambda a: a * a.sum(), x, v)[1].tolist() == [3.0, -3.0]
+    assert functional.vhp(lambda a: (a**3).sum(), x, v)[1].tolist() == [6.0, -12.0]
+    assert functional.hvp(lambda a: (a**3).sum(), x, v)[1].tolist() == [6.0, -12.0]
+    with pytest.raises(RuntimeError, match="v can only be None"):
+        functional.vjp(lambda a: a * 2, x)
+
+
+# Forward mode
+
+
+def test_tangents_follow_operators():
+    from rushlight.autograd import forward_ad as forward
+
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    v = torch.tensor([1.0, 10.0], dtype=torch.float64)
+
+    def tangent(function):
+        return forward.unpack_dual(function(forward.make_dual(x, v))).tangent.tolist()
+
+    with forward.dual_level():
+        assert tangent(lambda d: d * d) == [2.0, 40.0]
+        assert tangent(lambda d: d.sum()) == 11.0
+        assert tangent(lambda d: torch.cat([d, x, 2 * d])) == [1.0, 10.0, 0.0, 0.0, 2.0, 20.0]
+        assert tangent(lambda d: d.view(2, 1)[1]) == [10.0]
+        assert tangent(lambda d: d.clone().mul_(d)) == [2.0, 40.0]
+        with torch.no_grad():
+            assert tangent(lambda d: d**3) == [3.0, 120.0]
+        assert forward.unpack_dual(x).tangent is None
+        dual = forward.make_dual(x, v)
+        assert "tangent=tensor([ 1., 10.], dtype=torch.float64)" in repr(dual)
+        assert not (dual > 1).requires_grad and not (dual * 2).requires_grad
+    assert forward.unpack_dual(dual).tangent is None and "tangent" not in repr(dual)
+
+
+def test_forward_over_reverse():
+    from rushlight.autograd import forward_ad as forward
+
+    x = leaf(2.0)
+    with forward.dual_level():
+        y = forward.make_dual(x, torch.ones_like(x)) ** 3
+        tangent = forward.unpack_dual(y).tangent
+        assert tangent.tolist() == [12.0]
+        assert torch.autograd.grad(tangent, x)[0].tolist() == [12.0]
+
+
+def test_wrong_calls_of_forward_mode():
+    from rushlight.autograd import forward_ad as forward
+
+    x = torch.ones(2)
+    with pytest.raises(RuntimeError, match="no level exists"):
+        forward.make_dual(x, x)
+    with forward.dual_level():
+        with pytest.raises(RuntimeError, match="Nested forward mode"):
+            forward.enter_dual_level()
+        with pytest.raises(RuntimeError, match="different size"):
+            forward.make_dual(x, torch.ones(3))
+        with pytest.raises(ValueError, match="floating point or complex"):
+            forward.make_dual(x.long(), x)
+    with pytest.raises(RuntimeError, match="exit"):
+        forward.exit_dual_level()
+
+
+def test_gradcheck_looks_at_forward_mode():
+    x = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    z = torch.randn(3, dtype=torch.complex128, requires_grad=True)
+    assert gradcheck(lambda a: (a.sin(), a.cumsum(0)), (x,), check_forward_ad=True)
+    only_forward = {"check_forward_ad": True, "check_backward_ad": False}
+    assert gradcheck(lambda a: a * a.conj() * a, (z,), **only_forward)
+
+
+# Copies
+
+
+def test_deepcopy_and_pickle_of_tensors():
+    import copy
+    import pickle
+
+    x = leaf(1.0, 2.0)
+    x.grad = torch.ones(2, dtype=torch.float64)
+    x.note = "kept"
+    y = copy.deepcopy(x)
+    assert y.requires_grad and y.grad.tolist() == [1.0, 1.0] and y.note == "kept"
+    assert y.data_ptr() != x.data_ptr()
+    with pytest.raises(RuntimeError, match="graph leaves. support the deepcopy protocol"):
+        copy.deepcopy(x * 2)
+    base = torch.arange(4.0)
+    for make in (copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))):
+        a, b, again = make([base, base[1:], base])
+        assert a is again and b.data_ptr() == a.data_ptr() + 4
+    parameter = torch.nn.Parameter(torch.ones(2))
+    assert type(pickle.loads(pickle.dumps(parameter))) is torch.nn.Parameter
+
+
+# Checkpointing
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpoint_gives_the_same_gradients(reentrant):
+    from rushlight.utils.checkpoint import checkpoint, checkpoint_sequential
+
+    runs = []
+
+    def block(x):
+        runs.append(1)
+        return (x * x).sin().exp()
+
+    x = leaf(0.5, 1.5)
+    block(x).sum().backward()
+    expected, x.grad = x.grad.tolist(), None
+    runs.clear()
+    checkpoint(block, x, use_reentrant=reentrant).sum().backward()
+    assert x.grad.tolist() == expected and len(runs) == 2
+    x.grad = None
+    out = checkpoint_sequential([torch.sin, torch.exp, torch.tanh], 2, x, use_reentrant=reentrant)
+    out.sum().backward()
+    checked, x.grad = x.grad.tolist(), None
+    torch.tanh(torch.exp(torch.sin(x))).sum().backward()
+    assert x.grad.tolist() == checked
+
+
+def test_checkpoint_repeats_random_numbers():
+    from rushlight.utils.checkpoint import checkpoint
+
+    x = torch.ones(100, requires_grad=True)
+    masks = []
+
+    def noisy(v):
+        mask = torch.rand(100)
+        masks.append(mask.tolist())
+        return (v * mask).sin()
+
+    for reentrant in (False, True):
+        masks.clear()
+        checkpoint(noisy, x, use_reentrant=reentrant).sum().backward()
+        assert len(masks) == 2 and masks[0] == masks[1]
+
+
+def test_checkpoint_notices_a_different_second_run():
+    from rushlight.utils.checkpoint import CheckpointError, checkpoint
+
+    runs = []
+
+    def shrinking(x):
+        runs.append(1)
+        return (x if len(runs) == 1 else x[:1]).sin().exp()
+
+    with pytest.raises(CheckpointError, match="different metadata"):
+        checkpoint(shrinking, leaf(1.0, 2.0), use_reentrant=False).sum().backward()
+    runs.clear()
+
+    def shorter(x):
+        runs.append(1)
+        return x.sin().exp() if len(runs) == 1 else x.sin()
+
+    with pytest.raises(CheckpointError, match="different number of tensors"):
+        checkpoint(shorter, leaf(1.0), use_reentrant=False).sum().backward()
+
+
+def test_checkpoint_supports_grad_and_keywords():
+    from rushlight.utils.checkpoint import checkpoint
+
+    x = leaf(2.0)
+    out = checkpoint(lambda v, power: v**power, x, power=3, use_reentrant=False)
+    assert torch.autograd.grad(out.sum(), x)[0].tolist() == [12.0]
+
+
+def test_selective_checkpoint_keeps_chosen_results():
+    from functools import partial
+
+    from rushlight.utils.checkpoint import (
+        CheckpointPolicy,
+        checkpoint,
+        create_selective_checkpoint_contexts,
+    )
+
+    class Counted(Function):
+        @staticmethod
+        def forward(ctx, x):
+            runs.append(1)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    runs = []
+    seen = []
+
+    def block(x, w):
+        y = Counted.apply((x @ w).sin())
+        return (y @ w).exp()
+
+    def policy(context, op, *args, **kwargs):
+        seen.append(op.__name__)
+        save = op.__name__ in ("mm", "matmul")
+        return CheckpointPolicy.MUST_SAVE if save else CheckpointPolicy.PREFER_RECOMPUTE
+
+    x = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
+    w = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
+    expected = torch.autograd.grad(block(x, w).sum(), (x, w))
+    runs.clear()
+    contexts = partial(create_selective_checkpoint_contexts, policy)
+    out = checkpoint(block, x, w, use_reentrant=False, context_fn=contexts)
+    first = seen.copy()
+    found = torch.autograd.grad(out.sum(), (x, w))
+    assert seen == first, "the policy is asked in the first run only"
+    assert len(runs) == 2 and {"sin", "exp"} <= set(seen)
+    for a, b in zip(found, expected, strict=True):
+        assert torch.allclose(a, b)
+
+
+def test_checkpoint_debugging_lists_operators():
+    from rushlight.utils.checkpoint import CheckpointError, checkpoint
+
+    runs = []
+
+    def shorter(x):
+        runs.append(1)
+        return x.sin().exp() if len(runs) == 1 else x.sin()
+
+    out = checkpoint(shorter, leaf(1.0), use_reentrant=False, debug=True)
+    with pytest.raises(CheckpointError, match="Operators of the forward: sin, exp"):
+        out.sum().backward()
