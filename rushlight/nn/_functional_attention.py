@@ -126,16 +126,13 @@ def _split_heads(x, heads, head_dim):
     return x.reshape(x.shape[0], -1, head_dim).transpose(0, 1)
 
 
-def _static(given, name, batch_heads, head_dim):
-    _check(
-        given.size(0) == batch_heads,
-        f"expecting {name}.size(0) of {batch_heads}, but got {given.size(0)}",
-    )
-    _check(
-        given.size(2) == head_dim,
-        f"expecting {name}.size(2) of {head_dim}, but got {given.size(2)}",
-    )
-    return given
+def _check_static(given, name, batch_heads, head_dim):
+    """A key or value given ready made has the right sizes."""
+    for dim, expected in ((0, batch_heads), (2, head_dim)) if given is not None else ():
+        _check(
+            given.size(dim) == expected,
+            f"expecting {name}.size({dim}) of {expected}, but got {given.size(dim)}",
+        )
 
 
 def multi_head_attention_forward(
@@ -171,70 +168,52 @@ def multi_head_attention_forward(
         query, key, value = _with_batch(query, key, value)
         if key_padding_mask is not None:
             key_padding_mask = key_padding_mask.unsqueeze(0)
-    length, batch, embed = query.shape
-    source = key.shape[0]
-    key_padding_mask = _canonical_mask(
-        key_padding_mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype
-    )
+    batch, embed = query.shape[1:]
+    head_dim = _head_size(embed, embed_dim_to_check, num_heads)
     if is_causal and attn_mask is None:
         raise RuntimeError(
             "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
             "method `generate_square_subsequent_mask` to create this mask."
         )
+    key_padding_mask = _canonical_mask(
+        key_padding_mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype
+    )
     # The causal kernel does the same as a causal mask when no weights are asked for.
     causal = is_causal and key_padding_mask is None and not need_weights
-    attn_mask = None if causal else _canonical_mask(
-        attn_mask, "attn_mask", None, "", query.dtype, False
-    )
-    _check(
-        embed == embed_dim_to_check,
-        f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed}",
-    )
-    head_dim = embed // num_heads
-    _check(
-        head_dim * num_heads == embed, f"embed_dim {embed} not divisible by num_heads {num_heads}"
-    )
+    if causal:
+        attn_mask = None
+    attn_mask = _canonical_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
+    lengths = (query.shape[0], key.shape[0])
+    attn_mask = _attention_mask(attn_mask, lengths, num_heads, batch)
     if use_separate_proj_weight:
-        _check(
-            key.shape[:2] == value.shape[:2],
-            f"key's sequence and batch dims {key.shape[:2]} do not match value's "
-            f"{value.shape[:2]}",
-        )
-        biases = [None] * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-        projections = zip(
-            (query, key, value), (q_proj_weight, k_proj_weight, v_proj_weight), biases,
-            strict=True,
-        )  # fmt: skip
-        q, k, v = (F.linear(x, w, b) for x, w, b in projections)
+        weights = (q_proj_weight, k_proj_weight, v_proj_weight)
+        q, k, v = _separate_projections(query, key, value, weights, in_proj_bias)
     else:
         _check(
             key.shape == value.shape,
             f"key shape {key.shape} does not match value shape {value.shape}",
         )
         q, k, v = _packed_projection(query, key, value, in_proj_weight, in_proj_bias)
-    attn_mask = _attention_mask(attn_mask, (length, source), num_heads, batch)
+    masks = [attn_mask, key_padding_mask]
     if bias_k is not None and bias_v is not None:
         _check(static_k is None, "bias cannot be added to static key.")
         _check(static_v is None, "bias cannot be added to static value.")
         k = torch.cat([k, bias_k.repeat(1, batch, 1)])
         v = torch.cat([v, bias_v.repeat(1, batch, 1)])
-        attn_mask, key_padding_mask = _padded(attn_mask), _padded(key_padding_mask)
-    q, k, v = (
-        _split_heads(q, num_heads, head_dim),
-        _split_heads(k, num_heads, head_dim)
-        if static_k is None
-        else _static(static_k, "static_k", batch * num_heads, head_dim),
-        _split_heads(v, num_heads, head_dim)
-        if static_v is None
-        else _static(static_v, "static_v", batch * num_heads, head_dim),
-    )
+        masks = [_padded(mask) for mask in masks]
+    heads = batch * num_heads
+    q = _split_heads(q, num_heads, head_dim)
+    k = _split_heads(k, num_heads, head_dim) if static_k is None else static_k
+    v = _split_heads(v, num_heads, head_dim) if static_v is None else static_v
+    _check_static(static_k, "static_k", heads, head_dim)
+    _check_static(static_v, "static_v", heads, head_dim)
     if add_zero_attn:
-        zero = k.new_zeros((batch * num_heads, 1, head_dim))
+        zero = k.new_zeros((heads, 1, head_dim))
         k, v = torch.cat([k, zero], 1), torch.cat([v, zero], 1)
-        attn_mask, key_padding_mask = _padded(attn_mask), _padded(key_padding_mask)
-    mask = _merged_mask(attn_mask, key_padding_mask, batch, num_heads, k.size(1))
-    dropout = dropout_p if training else 0.0
+        masks = [_padded(mask) for mask in masks]
+    mask = _merged_mask(*masks, batch, num_heads, k.size(1))
     attend = _attend_with_weights if need_weights else _attend
+    dropout = dropout_p if training else 0.0
     output, weights = attend(q, k, v, mask, dropout, batch, num_heads, causal)
     output = F.linear(output, out_proj_weight, out_proj_bias)
     if weights is not None and average_attn_weights:
@@ -242,6 +221,26 @@ def multi_head_attention_forward(
     if batched:
         return output, weights
     return output.squeeze(1), None if weights is None else weights.squeeze(0)
+
+
+def _head_size(embed, expected, num_heads):
+    """The size of one head, checked."""
+    _check(
+        embed == expected, f"was expecting embedding dimension of {expected}, but got {embed}"
+    )
+    _check(embed % num_heads == 0, f"embed_dim {embed} not divisible by num_heads {num_heads}")
+    return embed // num_heads
+
+
+def _separate_projections(query, key, value, weights, bias):
+    """Queries, keys and values from three weights and one bias for all."""
+    _check(
+        key.shape[:2] == value.shape[:2],
+        f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}",
+    )
+    biases = [None] * 3 if bias is None else bias.chunk(3)
+    parts = zip((query, key, value), weights, biases, strict=True)
+    return tuple(F.linear(x, w, b) for x, w, b in parts)
 
 
 def _with_batch(query, key, value):

@@ -123,7 +123,7 @@ def test_parameter_dict_registers_tensors():
     assert params.popitem()[0] == "b" and [n for n, _ in params.named_parameters()] == ["a"]
     assert list(nn.ParameterDict().fromkeys(["x", "y"], 3).values()) == [3, 3]
     assert repr(params) == (
-        "ParameterDict(\n    (a): Parameter containing: [torch.FloatTensor of size 2]\n)"
+        "ParameterDict(  (a): Parameter containing: [torch.FloatTensor of size 2])"
     )
 
 

@@ -129,3 +129,24 @@ def test_padded_positions_come_out_as_in_pytorch(layer, left_aligned):
         results.append(array(encoder(x, src_key_padding_mask=padding)))
     for ours, theirs in zip(results[:2], results[2:], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_whole_modules_cross_between_the_frameworks(tmp_path):
+    def make(nn):
+        return nn.Sequential(
+            nn.Conv1d(2, 3, 2), nn.BatchNorm1d(3), nn.LSTM(4, 4, 2),
+            nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0),
+            nn.ParameterList([nn.Linear(1, 1).bias]),
+        )  # fmt: skip
+
+    for here, there in ((rushlight, torch), (torch, rushlight)):
+        original = make(here.nn).eval()
+        here.save(original, tmp_path / "module.pt")
+        arrived = there.load(tmp_path / "module.pt", weights_only=False)
+        assert repr(arrived) == repr(original)
+        for framework, net in ((here, original), (there, arrived)):
+            x = framework.arange(20, dtype=framework.float32).reshape(2, 2, 5).sin()
+            out = net[3](net[2](net[1](net[0](x)))[0])
+            results = [out] if framework is here else [*results, out]
+        np.testing.assert_allclose(array(results[0]), array(results[1]), rtol=1e-4, atol=1e-5)

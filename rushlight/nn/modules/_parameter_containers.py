@@ -28,12 +28,6 @@ def _described(value, typename):
     return f"{kind} containing: [{typename(value)} of size {size}{where}]"
 
 
-def _printed(name, lines):
-    if not lines:
-        return name + "()"
-    return name + "(\n" + "\n".join("    " + line for line in lines) + "\n)"
-
-
 class ParameterList(Module):
     """A list whose tensors are registered parameters; other values are kept as they are."""
 
@@ -88,16 +82,10 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(self._lines())
-
-    def _lines(self):
         def typename(value):
             return str(value.dtype)
 
-        return [f"({i}): {_described(value, typename)}" for i, value in enumerate(self)]
-
-    def __repr__(self) -> str:
-        return _printed("ParameterList", self._lines())
+        return "\n".join(f"  ({i}): {_described(v, typename)}" for i, v in enumerate(self))
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError("ParameterList should not be called.")
@@ -208,14 +196,10 @@ class ParameterDict(Module):
         for key, value in pairs if ordered else sorted(pairs):
             self[key] = value
 
-    def _lines(self):
-        return [f"({key}): {_described(value, torch.typename)}" for key, value in self.items()]
-
     def extra_repr(self) -> str:
-        return "\n".join(self._lines())
-
-    def __repr__(self) -> str:
-        return _printed("ParameterDict", self._lines())
+        return "\n".join(
+            f"  ({key}): {_described(value, torch.typename)}" for key, value in self.items()
+        )
 
     def __call__(self, input):
         raise RuntimeError("ParameterDict should not be called.")

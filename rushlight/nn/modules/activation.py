@@ -21,6 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 _relu = F.relu
+MultiheadAttention.__module__ = __name__  # where pickles look for it
 
 
 class Threshold(Module):

@@ -316,3 +316,6 @@ def _pairs(values, name, long_name):
 
 
 from ._parameter_containers import ParameterDict, ParameterList  # noqa: E402
+
+for _class in (ParameterDict, ParameterList):
+    _class.__module__ = __name__  # where pickles look for them
