@@ -38,7 +38,8 @@ void read_size(PyObject* o, SizeArg& out) {
     o = held;
   }
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
-  if (n > kMaxDims) fail(ErrorType::Runtime, "a tensor may have at most %d dims, got %zd", kMaxDims, n);
+  if (n > kMaxDims)
+    fail(ErrorType::Runtime, "a tensor may have at most %d dims, got %zd", kMaxDims, n);
   out.n = static_cast<int>(n);
   if (n > 8) out.heap.resize(n);
   int64_t* to = n > 8 ? out.heap.data() : out.small;
@@ -46,12 +47,15 @@ void read_size(PyObject* o, SizeArg& out) {
   for (Py_ssize_t i = 0; i < n; ++i) {
     PyObject* item = PySequence_Fast_GET_ITEM(o, i);
     if (PyTuple_Check(item) || PyList_Check(item) || PyFloat_Check(item) || PyUnicode_Check(item))
-      fail(ErrorType::Type, "size must be a tuple of ints, but found element of type %s at pos %zd", Py_TYPE(item)->tp_name, i);
+      fail(ErrorType::Type, "size must be a tuple of ints, but found element of type %s at pos %zd",
+           Py_TYPE(item)->tp_name, i);
     to[i] = integer(item);
     if (to[i] < 0)
-      fail(ErrorType::Runtime, "Trying to create tensor with negative dimension %lld", static_cast<long long>(to[i]));
+      fail(ErrorType::Runtime, "Trying to create tensor with negative dimension %lld",
+           static_cast<long long>(to[i]));
     if (to[i] && __builtin_mul_overflow(total, to[i], &total))
-      fail(ErrorType::Runtime, "Storage size calculation overflowed with sizes=%s", shape_text({to, static_cast<size_t>(i + 1)}).c_str());
+      fail(ErrorType::Runtime, "Storage size calculation overflowed with sizes=%s",
+           shape_text({to, static_cast<size_t>(i + 1)}).c_str());
   }
 }
 
@@ -64,11 +68,14 @@ DType implied(PyObject* value) {
 }
 
 // None: what `value` implies.
-DType dtype_or(PyObject* o, PyObject* value) { return o == Py_None ? implied(value) : dtype_of_object(o); }
+DType dtype_or(PyObject* o, PyObject* value) {
+  return o == Py_None ? implied(value) : dtype_of_object(o);
+}
 
 void set_all(const Array& a, PyObject* value) {
   if (a.numel() == 0) return;
-  const bool zero = (PyFloat_CheckExact(value) && PyFloat_AS_DOUBLE(value) == 0 && !std::signbit(PyFloat_AS_DOUBLE(value))) ||
+  const bool zero = (PyFloat_CheckExact(value) && PyFloat_AS_DOUBLE(value) == 0 &&
+                     !std::signbit(PyFloat_AS_DOUBLE(value))) ||
                     value == Py_False || (PyLong_CheckExact(value) && PyObject_Not(value));
   if (zero && a.dense()) {
     char* p = a.bytes();
@@ -87,7 +94,8 @@ PyObject* finish(Array a, PyObject* requires_grad) {
   const int wanted = PyObject_IsTrue(requires_grad);
   if (wanted < 0) throw PythonError();
   if (wanted && !is_differentiable(a.dtype()))
-    fail(ErrorType::Runtime, "Only Tensors of floating point and complex dtype can require gradients");
+    fail(ErrorType::Runtime,
+         "Only Tensors of floating point and complex dtype can require gradients");
   Tensor* t = tensor_new(std::move(a));
   if (wanted) t->requires_grad = true;
   return as_object(t);
@@ -104,7 +112,9 @@ struct Bound {
 Bound bound_of(PyObject* o) {
   Ref item;
   if (is_tensor(o)) {
-    if (array_of(o).numel() != 1) fail(ErrorType::Runtime, "a Tensor with %lld elements cannot be converted to Scalar", static_cast<long long>(array_of(o).numel()));
+    if (array_of(o).numel() != 1)
+      fail(ErrorType::Runtime, "a Tensor with %lld elements cannot be converted to Scalar",
+           static_cast<long long>(array_of(o).numel()));
     item = Ref(checked(item_object(array_of(o))));
     o = item;
   }
@@ -113,7 +123,8 @@ Bound bound_of(PyObject* o) {
   return {s.re, s.i, {s.re, s.im}, s.category >= Category::Real};
 }
 
-template <class T> void fill_arange(const Array& y, const Bound& start, const Bound& step) {
+template <class T>
+void fill_arange(const Array& y, const Bound& start, const Bound& step) {
   T* p = y.data<T>();
   parallel_for(y.numel(), 32768, [&](int64_t i0, int64_t i1) {
     if constexpr (std::is_integral_v<T>) {
@@ -125,18 +136,21 @@ template <class T> void fill_arange(const Array& y, const Bound& start, const Bo
       for (int64_t i = i0; i < i1; ++i) p[i] = static_cast<T>(a + i * d);
     } else {
       for (int64_t i = i0; i < i1; ++i)
-        p[i] = static_cast<T>(static_cast<typename accumulate_type<T>::type>(start.real + static_cast<double>(i) * step.real));
+        p[i] = static_cast<T>(static_cast<typename accumulate_type<T>::type>(
+            start.real + static_cast<double>(i) * step.real));
     }
   });
 }
 
 // The i-th of n evenly spaced values, counted from the nearer end so that both ends are exact.
-template <class A> A spaced(A start, A end, A step, int64_t i, int64_t n) {
+template <class A>
+A spaced(A start, A end, A step, int64_t i, int64_t n) {
   return i < n / 2 ? start + step * static_cast<A>(static_cast<double>(i))
                    : end - step * static_cast<A>(static_cast<double>(n - 1 - i));
 }
 
-template <class T, class F> void fill_spaced(const Array& y, const Bound& start, const Bound& end, F&& f) {
+template <class T, class F>
+void fill_spaced(const Array& y, const Bound& start, const Bound& end, F&& f) {
   constexpr bool complex = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
   using Own = typename accumulate_type<T>::type;
   using A = std::conditional_t<std::is_integral_v<T>, double, Own>;
@@ -156,23 +170,28 @@ template <class T, class F> void fill_spaced(const Array& y, const Bound& start,
   const A step = n > 1 ? (b - a) / static_cast<A>(static_cast<double>(n - 1)) : A(0);
   T* p = y.data<T>();
   parallel_for(n, 8192, [&](int64_t i0, int64_t i1) {
-    for (int64_t i = i0; i < i1; ++i) p[i] = static_cast<T>(f(n == 1 ? a : spaced(a, b, step, i, n)));
+    for (int64_t i = i0; i < i1; ++i)
+      p[i] = static_cast<T>(f(n == 1 ? a : spaced(a, b, step, i, n)));
   });
 }
 
 DType spaced_type(PyObject* dtype, PyObject* start, PyObject* end) {
   if (dtype != Py_None) return dtype_of_object(dtype);
-  return is_complex(implied(start)) || is_complex(implied(end)) ? to_complex(default_dtype()) : default_dtype();
+  return is_complex(implied(start)) || is_complex(implied(end)) ? to_complex(default_dtype())
+                                                                : default_dtype();
 }
 
 // Bounds of linspace and logspace given as tensors must be 0-d.
 void check_bounds(const char* op, PyObject* start, PyObject* end, PyObject* steps) {
   for (PyObject* o : {start, end})
     if (is_tensor(o) && array_of(o).ndim() != 0)
-      fail(ErrorType::Runtime, "%s only supports 0-dimensional start and end tensors, but got %s with %d dimension(s).",
+      fail(ErrorType::Runtime,
+           "%s only supports 0-dimensional start and end tensors, but got %s with %d dimension(s).",
            op, o == start ? "start" : "end", array_of(o).ndim());
   if (PyFloat_Check(steps) || !PyIndex_Check(steps))
-    fail(ErrorType::Type, "%s() received an invalid combination of arguments - got (%s, %s, %s), expected steps to be an int",
+    fail(ErrorType::Type,
+         "%s() received an invalid combination of arguments - got (%s, %s, %s), expected steps to "
+         "be an int",
          op, Py_TYPE(start)->tp_name, Py_TYPE(end)->tp_name, Py_TYPE(steps)->tp_name);
 }
 
@@ -188,7 +207,9 @@ RL_FUNCTION(full) {  // size, value (None: uninitialised), dtype, requires_grad
   need("full", nargs, 4);
   SizeArg size;
   read_size(args[0], size);
-  Array a = Array::empty(args[1] == Py_None && args[2] == Py_None ? default_dtype() : dtype_or(args[2], args[1]), size.shape());
+  Array a = Array::empty(
+      args[1] == Py_None && args[2] == Py_None ? default_dtype() : dtype_or(args[2], args[1]),
+      size.shape());
   if (args[1] != Py_None) set_all(a, args[1]);
   return finish(std::move(a), args[3]);
 }
@@ -207,15 +228,21 @@ RL_FUNCTION(new_strided) {  // size, stride, dtype, requires_grad
   read_size(args[0], size);
   read_size(args[1], stride);
   if (size.n != stride.n)
-    fail(ErrorType::Runtime, "mismatch in length of strides and shape: got %d and %d", stride.n, size.n);
-  return finish(Array::empty_strided(args[2] == Py_None ? default_dtype() : dtype_of_object(args[2]), size.shape(), stride.shape()), args[3]);
+    fail(ErrorType::Runtime, "mismatch in length of strides and shape: got %d and %d", stride.n,
+         size.n);
+  return finish(
+      Array::empty_strided(args[2] == Py_None ? default_dtype() : dtype_of_object(args[2]),
+                           size.shape(), stride.shape()),
+      args[3]);
 }
 
 RL_FUNCTION(arange) {  // start, end, step, dtype, requires_grad
   need("arange", nargs, 5);
   const Bound start = bound_of(args[0]), end = bound_of(args[1]), step = bound_of(args[2]);
   const bool real = start.is_float || end.is_float || step.is_float;
-  const DType t = args[3] != Py_None ? dtype_of_object(args[3]) : real ? default_dtype() : DType::I64;
+  const DType t = args[3] != Py_None ? dtype_of_object(args[3])
+                  : real             ? default_dtype()
+                                     : DType::I64;
   if (step.real == 0) fail(ErrorType::Runtime, "step must be nonzero");
   if (is_integral(t) && std::trunc(step.real) == 0) fail(ErrorType::Value, "step must be nonzero");
   if (!std::isfinite(start.real) || !std::isfinite(end.real))
@@ -233,7 +260,9 @@ RL_FUNCTION(arange) {  // start, end, step, dtype, requires_grad
   }
   Array y = Array::empty(t, {n});
   if (is_complex(t) || t == DType::Bool) {
-    if (t != DType::Bool) fail(ErrorType::NotImplemented, "\"arange_cpu\" not implemented for '%s'", dtype_scalar_name(t));
+    if (t != DType::Bool)
+      fail(ErrorType::NotImplemented, "\"arange_cpu\" not implemented for '%s'",
+           dtype_scalar_name(t));
     if (n > 2) fail(ErrorType::NotImplemented, "\"arange_cpu\" not implemented for 'Bool'");
   }
   visit_all(t, [&](auto tag) {
@@ -248,7 +277,8 @@ RL_FUNCTION(linspace) {  // start, end, steps, dtype, requires_grad
   check_bounds("linspace", args[0], args[1], args[2]);
   const Bound start = bound_of(args[0]), end = bound_of(args[1]);
   Array y = Array::empty(spaced_type(args[3], args[0], args[1]), {steps_of(args[2])});
-  visit_all(y.dtype(), [&](auto tag) { fill_spaced<decltype(tag)>(y, start, end, [](auto v) { return v; }); });
+  visit_all(y.dtype(),
+            [&](auto tag) { fill_spaced<decltype(tag)>(y, start, end, [](auto v) { return v; }); });
   return finish(std::move(y), args[4]);
 }
 
@@ -270,8 +300,12 @@ RL_FUNCTION(logspace) {  // start, end, steps, base, dtype, requires_grad
 RL_FUNCTION(eye) {  // n, m, dtype, requires_grad
   need("eye", nargs, 4);
   const int64_t n = integer(args[0]), m = integer(args[1]);
-  if (n < 0) fail(ErrorType::Runtime, "n must be greater or equal to 0, got %lld", static_cast<long long>(n));
-  if (m < 0) fail(ErrorType::Runtime, "m must be greater or equal to 0, got %lld", static_cast<long long>(m));
+  if (n < 0)
+    fail(ErrorType::Runtime, "n must be greater or equal to 0, got %lld",
+         static_cast<long long>(n));
+  if (m < 0)
+    fail(ErrorType::Runtime, "m must be greater or equal to 0, got %lld",
+         static_cast<long long>(m));
   Array y = Array::empty(args[2] == Py_None ? default_dtype() : dtype_of_object(args[2]), {n, m});
   std::memset(y.bytes(), 0, y.nbytes());
   visit_all(y.dtype(), [&](auto tag) {
@@ -285,8 +319,10 @@ RL_FUNCTION(triangle_indices) {  // rows, cols, offset, upper, dtype -> (2, coun
   need("tril_indices", nargs, 5);
   const int64_t rows = integer(args[0]), cols = integer(args[1]), offset = integer(args[2]);
   const bool upper = PyObject_IsTrue(args[3]);
-  if (rows < 0) fail(ErrorType::Runtime, "row must be non-negative, got%lld", static_cast<long long>(rows));
-  if (cols < 0) fail(ErrorType::Runtime, "col must be non-negative, got%lld", static_cast<long long>(cols));
+  if (rows < 0)
+    fail(ErrorType::Runtime, "row must be non-negative, got%lld", static_cast<long long>(rows));
+  if (cols < 0)
+    fail(ErrorType::Runtime, "col must be non-negative, got%lld", static_cast<long long>(cols));
   const DType t = args[4] == Py_None ? DType::I64 : dtype_of_object(args[4]);
   const auto span = [&](int64_t r, int64_t* c0, int64_t* c1) {
     const int64_t edge = std::clamp<int64_t>(r + offset + (upper ? 0 : 1), 0, cols);

@@ -24,19 +24,23 @@ void check_ids(const Array& ids, int64_t rows) {  // contiguous int64
          static_cast<long long>(low < 0 ? low : high), static_cast<long long>(rows));
 }
 
-template <class T> void add_row(T* y, const T* g, int64_t n, double scale) {
+template <class T>
+void add_row(T* y, const T* g, int64_t n, double scale) {
   using A = typename accumulate_type<T>::type;
   if (scale == 1) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(static_cast<A>(y[i]) + static_cast<A>(g[i]));
+    for (int64_t i = 0; i < n; ++i)
+      y[i] = static_cast<T>(static_cast<A>(y[i]) + static_cast<A>(g[i]));
   } else {
     const A k = static_cast<A>(scale);
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(static_cast<A>(y[i]) + k * static_cast<A>(g[i]));
+    for (int64_t i = 0; i < n; ++i)
+      y[i] = static_cast<T>(static_cast<A>(y[i]) + k * static_cast<A>(g[i]));
   }
 }
 
-template <class F> void visit_float(const char* op, DType t, F&& f) {
+template <class F>
+void visit_float(const char* op, DType t, F&& f) {
   switch (t) {
     case DType::F16: return f(Half{});
     case DType::BF16: return f(BFloat16{});
@@ -44,7 +48,8 @@ template <class F> void visit_float(const char* op, DType t, F&& f) {
     case DType::F64: return f(double{});
     case DType::C64: return f(c64{});
     case DType::C128: return f(c128{});
-    default: fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op, dtype_scalar_name(t));
+    default:
+      fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op, dtype_scalar_name(t));
   }
 }
 
@@ -54,7 +59,9 @@ RL_KERNEL(embedding) {  // input, weight, padding_idx, scale_grad_by_freq
   const Array& given = call.tensor(0);
   const Array weight = call.tensor(1).contiguous_copy();
   if (given.dtype() != DType::I64 && given.dtype() != DType::I32)
-    fail(ErrorType::Runtime, "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch.%sTensor instead (while checking arguments for embedding)",
+    fail(ErrorType::Runtime,
+         "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+         "Long, Int; but got torch.%sTensor instead (while checking arguments for embedding)",
          dtype_scalar_name(given.dtype()));
   if (weight.ndim() != 2) fail(ErrorType::Runtime, "'weight' must be 2-D");
   const Array ids = index_values(given);
@@ -67,7 +74,8 @@ RL_KERNEL(embedding) {  // input, weight, padding_idx, scale_grad_by_freq
     NoGil nogil(y.numel());
     const int64_t* v = ids.data<int64_t>();
     parallel_for(n, std::max<int64_t>(1, 65536 / bytes), [&](int64_t i0, int64_t i1) {
-      for (int64_t i = i0; i < i1; ++i) std::memcpy(y.bytes() + i * bytes, weight.bytes() + v[i] * bytes, bytes);
+      for (int64_t i = i0; i < i1; ++i)
+        std::memcpy(y.bytes() + i * bytes, weight.bytes() + v[i] * bytes, bytes);
     });
   }
   call.result(y);
@@ -81,7 +89,8 @@ RL_KERNEL(embedding_dense_backward) {  // g, input, rows, padding_idx, scale_gra
   check_ids(ids, rows);
   const int64_t n = ids.numel(), width = g.ndim() ? g.size(-1) : 0;
   if (g.numel() != n * width)
-    fail(ErrorType::Runtime, "embedding_dense_backward: gradient of shape %s does not fit %lld indices",
+    fail(ErrorType::Runtime,
+         "embedding_dense_backward: gradient of shape %s does not fit %lld indices",
          shape_text(g.shape()).c_str(), static_cast<long long>(n));
   const Array y = Array::empty(g.dtype(), {rows, width});
   Scratch<int64_t> counts(by_frequency ? rows : 0);
@@ -101,14 +110,16 @@ RL_KERNEL(embedding_dense_backward) {  // g, input, rows, padding_idx, scale_gra
       for (int64_t i = 0; i < n; ++i) {
         const int64_t r = v[i];
         if (r < r0 || r >= r1 || r == skip) continue;
-        add_row(to + r * width, g.data<T>() + i * width, width, by_frequency ? 1.0 / static_cast<double>(counts[r]) : 1.0);
+        add_row(to + r * width, g.data<T>() + i * width, width,
+                by_frequency ? 1.0 / static_cast<double>(counts[r]) : 1.0);
       }
     });
   });
   call.result(y);
 }
 
-RL_KERNEL(embedding_renorm) {  // input (weight), indices, max_norm, norm_type: rows used are scaled down
+RL_KERNEL(
+    embedding_renorm) {  // input (weight), indices, max_norm, norm_type: rows used are scaled down
   const Array ids = index_values(call.tensor(1));
   const double most = call.real(2), p = call.real(3);
   check_ids(ids, call.tensor(0).size(0));
@@ -131,7 +142,8 @@ RL_KERNEL(embedding_renorm) {  // input (weight), indices, max_norm, norm_type: 
         if (!std::isinf(p)) norm = p == 2 ? std::sqrt(norm) : std::pow(norm, 1 / p);
         if (norm <= most) continue;
         const A scale = static_cast<A>(most / (norm + 1e-7));
-        for (int64_t i = 0; i < width; ++i) row[i * sc] = static_cast<T>(static_cast<A>(row[i * sc]) * scale);
+        for (int64_t i = 0; i < width; ++i)
+          row[i * sc] = static_cast<T>(static_cast<A>(row[i * sc]) * scale);
       }
     }
   });

@@ -34,14 +34,19 @@ void check_bounds(const Array& index, int64_t size, int dim) {  // contiguous in
 }
 
 // index may be smaller than `other` in every dim (but `free_dim`, if any).
-void check_smaller(const char* op, const Array& index, const Array& other, int free_dim, const char* what) {
+void check_smaller(const char* op, const Array& index, const Array& other, int free_dim,
+                   const char* what) {
   if (index.ndim() != other.ndim())
-    fail(ErrorType::Runtime, "%s(): Index tensor must have the same number of dimensions as %s tensor: got %d and %d",
+    fail(ErrorType::Runtime,
+         "%s(): Index tensor must have the same number of dimensions as %s tensor: got %d and %d",
          op, what, index.ndim(), other.ndim());
   for (int d = 0; d < index.ndim(); ++d)
     if (d != free_dim && index.size(d) > other.size(d))
-      fail(ErrorType::Runtime, "%s(): Size does not match at dimension %d: expected index %s to be no larger than %s %s apart from dimension %d (Expected index to be smaller than %s)",
-           op, d, shape_text(index.shape()).c_str(), what, shape_text(other.shape()).c_str(), free_dim, what);
+      fail(ErrorType::Runtime,
+           "%s(): Size does not match at dimension %d: expected index %s to be no larger than %s "
+           "%s apart from dimension %d (Expected index to be smaller than %s)",
+           op, d, shape_text(index.shape()).c_str(), what, shape_text(other.shape()).c_str(),
+           free_dim, what);
 }
 
 // Lines along `dim` of three arrays: f(p, strides along dim, line length) for each position of
@@ -56,7 +61,8 @@ struct Lines {
     for (int d = 0; d < index.ndim(); ++d) {
       if (d == dim) continue;
       Walk<3>::Strides s;
-      for (int k = 0; k < 3; ++k) s[k] = arrays[k]->ndim() ? arrays[k]->stride(d) * arrays[k]->item() : 0;
+      for (int k = 0; k < 3; ++k)
+        s[k] = arrays[k]->ndim() ? arrays[k]->stride(d) * arrays[k]->item() : 0;
       walk.push(index.size(d), s);
     }
     for (int k = 0; k < 3; ++k) {
@@ -67,30 +73,32 @@ struct Lines {
   }
 
   // f(first, index value, third) for every element of index; lines stay within one thread.
-  template <int64_t width, class F> void run(F&& f) const {
+  template <int64_t width, class F>
+  void run(F&& f) const {
     if (walk.numel == 0 || length == 0) return;
-    walk.run(std::max<int64_t>(1, 16384 / length), [&](char* const* p, const int64_t* s, int64_t n) {
-      // Whichever of the two dims is closer together in memory is the loop inside.
-      const bool by_line = n == 1 || std::abs(along[1]) <= std::abs(s[1]);
-      const int64_t outer = by_line ? n : length, inner = by_line ? length : n;
-      const int64_t *so = by_line ? s : along, *si = by_line ? along : s;
-      for (int64_t i = 0; i < outer; ++i) {
-        char* a = p[0] + i * so[0];
-        char* c = p[2] + i * so[2];
-        const char* b = p[1] + i * so[1];
-        // The common runs again with the strides known: one array steps, the other is pinned.
-        if (si[1] == 8 && si[2] == 0 && si[0] == width) {
-          const int64_t* at = reinterpret_cast<const int64_t*>(b);
-          for (int64_t j = 0; j < inner; ++j) f(a + j * width, at[j], c);
-        } else if (si[1] == 8 && si[0] == 0 && si[2] == width) {
-          const int64_t* at = reinterpret_cast<const int64_t*>(b);
-          for (int64_t j = 0; j < inner; ++j) f(a, at[j], c + j * width);
-        } else {
-          for (int64_t j = 0; j < inner; ++j)
-            f(a + j * si[0], *reinterpret_cast<const int64_t*>(b + j * si[1]), c + j * si[2]);
-        }
-      }
-    });
+    walk.run(
+        std::max<int64_t>(1, 16384 / length), [&](char* const* p, const int64_t* s, int64_t n) {
+          // Whichever of the two dims is closer together in memory is the loop inside.
+          const bool by_line = n == 1 || std::abs(along[1]) <= std::abs(s[1]);
+          const int64_t outer = by_line ? n : length, inner = by_line ? length : n;
+          const int64_t *so = by_line ? s : along, *si = by_line ? along : s;
+          for (int64_t i = 0; i < outer; ++i) {
+            char* a = p[0] + i * so[0];
+            char* c = p[2] + i * so[2];
+            const char* b = p[1] + i * so[1];
+            // The common runs again with the strides known: one array steps, the other is pinned.
+            if (si[1] == 8 && si[2] == 0 && si[0] == width) {
+              const int64_t* at = reinterpret_cast<const int64_t*>(b);
+              for (int64_t j = 0; j < inner; ++j) f(a + j * width, at[j], c);
+            } else if (si[1] == 8 && si[0] == 0 && si[2] == width) {
+              const int64_t* at = reinterpret_cast<const int64_t*>(b);
+              for (int64_t j = 0; j < inner; ++j) f(a, at[j], c + j * width);
+            } else {
+              for (int64_t j = 0; j < inner; ++j)
+                f(a + j * si[0], *reinterpret_cast<const int64_t*>(b + j * si[1]), c + j * si[2]);
+            }
+          }
+        });
   }
 };
 
@@ -114,29 +122,36 @@ Mode mode_of(const char* op, std::string_view name, bool old_names) {
   if (name == "mean") return Mode::Mean;
   if (name == "amax") return Mode::Amax;
   if (name == "amin") return Mode::Amin;
-  fail(ErrorType::Runtime, "%s(): reduce argument must be either sum, prod, mean, amax or amin, got %s", op,
+  fail(ErrorType::Runtime,
+       "%s(): reduce argument must be either sum, prod, mean, amax or amin, got %s", op,
        std::string(name).c_str());
 }
 
-template <class T, class F> void combine(const Lines& lines, int64_t step, F&& f) {
+template <class T, class F>
+void combine(const Lines& lines, int64_t step, F&& f) {
   lines.run<sizeof(T)>([step, &f](char* y, int64_t i, const char* src) {
     T& v = *reinterpret_cast<T*>(y + i * step);
     v = f(v, *reinterpret_cast<const T*>(src));
   });
 }
 
-template <class T> void combine_mode(const Lines& lines, int64_t step, Mode mode) {
+template <class T>
+void combine_mode(const Lines& lines, int64_t step, Mode mode) {
   using A = typename accumulate_type<T>::type;
   constexpr bool complex = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
   if (mode == Mode::Add || mode == Mode::Mean) {
     combine<T>(lines, step, [](T a, T b) {
-      if constexpr (std::is_same_v<T, bool>) return a || b;
-      else return static_cast<T>(static_cast<A>(a) + static_cast<A>(b));
+      if constexpr (std::is_same_v<T, bool>)
+        return a || b;
+      else
+        return static_cast<T>(static_cast<A>(a) + static_cast<A>(b));
     });
   } else if (mode == Mode::Multiply) {
     combine<T>(lines, step, [](T a, T b) {
-      if constexpr (std::is_same_v<T, bool>) return a && b;
-      else return static_cast<T>(static_cast<A>(a) * static_cast<A>(b));
+      if constexpr (std::is_same_v<T, bool>)
+        return a && b;
+      else
+        return static_cast<T>(static_cast<A>(a) * static_cast<A>(b));
     });
   } else if constexpr (!complex) {
     const bool up = mode == Mode::Amax;
@@ -147,15 +162,20 @@ template <class T> void combine_mode(const Lines& lines, int64_t step, Mode mode
   }
 }
 
-template <class T> T neutral(Mode mode) {
+template <class T>
+T neutral(Mode mode) {
   constexpr bool complex = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
   if (mode == Mode::Multiply) return T(1);
   if (mode != Mode::Amax && mode != Mode::Amin) return T{};
   const bool up = mode == Mode::Amax;
-  if constexpr (complex) return T{};
-  else if constexpr (std::is_same_v<T, bool>) return !up;
-  else if constexpr (std::is_integral_v<T>) return up ? std::numeric_limits<T>::min() : std::numeric_limits<T>::max();
-  else return static_cast<T>(up ? -INFINITY : INFINITY);
+  if constexpr (complex)
+    return T{};
+  else if constexpr (std::is_same_v<T, bool>)
+    return !up;
+  else if constexpr (std::is_integral_v<T>)
+    return up ? std::numeric_limits<T>::min() : std::numeric_limits<T>::max();
+  else
+    return static_cast<T>(up ? -INFINITY : INFINITY);
 }
 
 // Sums divided by how many values met at each place (rounded down for integers).
@@ -207,8 +227,8 @@ Scattered prepare(Call& call, const char* op, bool value) {
     s.src = scalar_of(call.args[3], input.dtype());
   } else {
     if (call.tensor(3).dtype() != input.dtype())
-      fail(ErrorType::Runtime, "%s(): Expected self.dtype to be equal to src.dtype: got %s and %s", op,
-           dtype_name(input.dtype()), dtype_name(call.tensor(3).dtype()));
+      fail(ErrorType::Runtime, "%s(): Expected self.dtype to be equal to src.dtype: got %s and %s",
+           op, dtype_name(input.dtype()), dtype_name(call.tensor(3).dtype()));
     s.src = lifted(call.tensor(3));
     if (s.index.numel()) check_smaller(op, s.index, s.src, -1, "src");
   }
@@ -236,13 +256,15 @@ void put_all(const Scattered& s) {
 void reduce_all(const char* op, const Scattered& s, Mode mode, bool include_self) {
   if (s.index.numel() == 0) return;
   if (is_complex(s.y.dtype()) && (mode == Mode::Amax || mode == Mode::Amin))
-    fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op, dtype_scalar_name(s.y.dtype()));
+    fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op,
+         dtype_scalar_name(s.y.dtype()));
   const int64_t step = s.y.stride(s.dim) * s.y.item();
   const Array still = pinned(s.y, s.dim);
   if (!include_self) {
     Scattered first = s;
     first.src = Array::empty(s.y.dtype(), Shape());
-    visit_all(s.y.dtype(), [&](auto tag) { *first.src.data<decltype(tag)>() = neutral<decltype(tag)>(mode); });
+    visit_all(s.y.dtype(),
+              [&](auto tag) { *first.src.data<decltype(tag)>() = neutral<decltype(tag)>(mode); });
     put_all(first);
   }
   {
@@ -274,8 +296,10 @@ RL_KERNEL(gather) {  // input, dim, index
       visit_size(x.item(), [&](auto tag) {
         using T = decltype(tag);
         lines.run<sizeof(T)>([step, size, &outside](char* to, int64_t i, const char* from) {
-          if (static_cast<uint64_t>(i) < size) *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from + i * step);
-          else outside.store(true, std::memory_order_relaxed);
+          if (static_cast<uint64_t>(i) < size)
+            *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from + i * step);
+          else
+            outside.store(true, std::memory_order_relaxed);
         });
       });
     }

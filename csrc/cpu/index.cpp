@@ -1,5 +1,5 @@
 // Indexing with tensors: index, index_put, index_select, index_add, index_copy, index_fill,
-// index_reduce, take, put.
+// take, put.
 //
 // All become a plan (index_plan.h): byte offsets into x, checked before anything is written.
 // Reading copies runs of the dims that are not indexed (whole rows for x[i]); writing does the
@@ -9,96 +9,13 @@
 namespace rl {
 namespace {
 
-Array gather_plan(const Plan& plan, const Array& x) {
-  const Array y = Array::empty(x.dtype(), plan.shape);
-  if (y.numel() == 0) return y;
-  const Walk<3> walk = plan_walk(plan, y, x);
-  NoGil nogil(y.numel());
-  visit_size(x.item(), [&](auto tag) {
-    using T = decltype(tag);
-    walk.run(move_grain(x) / 2, [](char* const* p, const int64_t* s, int64_t n) {
-      if (s[2] == 0) {
-        move_run<T>(p[0], s[0], p[1] + *reinterpret_cast<int64_t*>(p[2]), s[1], n);
-        return;
-      }
-      for (int64_t i = 0; i < n; ++i)
-        *reinterpret_cast<T*>(p[0] + i * s[0]) =
-            *reinterpret_cast<T*>(p[1] + *reinterpret_cast<int64_t*>(p[2] + i * s[2]));
-    });
-  });
-  return y;
-}
-
-// values must broadcast to the plan's shape.
-void scatter_plan(const Plan& plan, const Array& x, const Array& values) {
-  const Walk<3> walk = plan_walk(plan, values, x);
-  if (walk.numel == 0) return;
-  NoGil nogil(walk.numel);
-  visit_size(x.item(), [&](auto tag) {
-    using T = decltype(tag);
-    walk.run(move_grain(x) / 2, [](char* const* p, const int64_t* s, int64_t n) {
-      if (s[2] == 0) {
-        move_run<T>(p[1] + *reinterpret_cast<int64_t*>(p[2]), s[1], p[0], s[0], n);
-        return;
-      }
-      for (int64_t i = 0; i < n; ++i)
-        *reinterpret_cast<T*>(p[1] + *reinterpret_cast<int64_t*>(p[2] + i * s[2])) =
-            *reinterpret_cast<T*>(p[0] + i * s[0]);
-    });
-  });
-}
-
-// x[offset] = f(x[offset], value) for every value, in order. T is the stored type.
-template <class T, class F>
-void combine_plan(const Plan& plan, const Array& x, const Array& values_in, F&& f) {
-  // Values with the joint dims as one evenly spaced dim, so that it can be the loop inside.
-  Array values = values_in.expand(plan.shape);
-  const auto joint_dims = [&] {
-    Walk<1> w;
-    for (int j = plan.pre; j < plan.pre + plan.joint; ++j)
-      w.push(values.sizes()[j], {values.strides()[j] * values.item()});
-    return w;
-  };
-  Walk<1> joint = joint_dims();
-  if (joint.nd > 1) {
-    values = values.contiguous_copy();
-    joint = joint_dims();
-  }
-  const int64_t value_step = joint.nd ? joint.stride[0][0] : 0;
-  Walk<2> walk;
-  for (int d = 0; d < values.ndim(); ++d)
-    if (d < plan.pre || d >= plan.pre + plan.joint)
-      walk.push(plan.shape[d], {plan.steps[d], values.strides()[d] * values.item()});
-  walk.base[0] = x.bytes();
-  walk.base[1] = values.bytes();
-  const int64_t count = plan.positions();
-  const int64_t* offsets = plan.offsets.data<int64_t>();
-  if (count == 0 || walk.numel == 0) return;
-  NoGil nogil(count * walk.numel);
-  const int64_t grain = std::max<int64_t>(sizeof(T) < 16 ? 16 : 1, 32768 / count);
-  walk.run(grain, [&](char* const* p, const int64_t* s, int64_t n) {
-    constexpr int64_t w = sizeof(T);
-    for (int64_t j = 0; j < count; ++j) {
-      char* to = p[0] + offsets[j];
-      const char* from = p[1] + j * value_step;
-      if (s[0] == w && s[1] == w) {
-        T* y = reinterpret_cast<T*>(to);
-        const T* v = reinterpret_cast<const T*>(from);
-        for (int64_t i = 0; i < n; ++i) y[i] = f(y[i], v[i]);
-      } else {
-        for (int64_t i = 0; i < n; ++i) {
-          T& y = *reinterpret_cast<T*>(to + i * s[0]);
-          y = f(y, *reinterpret_cast<const T*>(from + i * s[1]));
-        }
-      }
-    }
-  });
-}
-
-template <class T> T plus(T a, T b) {
+template <class T>
+T plus(T a, T b) {
   using A = typename accumulate_type<T>::type;
-  if constexpr (std::is_same_v<T, bool>) return a || b;
-  else return static_cast<T>(static_cast<A>(a) + static_cast<A>(b));
+  if constexpr (std::is_same_v<T, bool>)
+    return a || b;
+  else
+    return static_cast<T>(static_cast<A>(a) + static_cast<A>(b));
 }
 
 void add_plan(const Plan& plan, const Array& x, const Array& values) {
@@ -117,137 +34,39 @@ Plan plan_of(Call& call, int argument, const Array& x) {
   PyObject** at = PySequence_Fast_ITEMS(list);
   int needed = 0;
   for (Py_ssize_t k = 0; k < n; ++k) {
-    if (at[k] == Py_None) { ++needed; continue; }
+    if (at[k] == Py_None) {
+      ++needed;
+      continue;
+    }
     const Array& i = array_of(at[k]);
-    if (i.dtype() == DType::Bool || i.dtype() == DType::U8) needed += i.ndim();
-    else if (i.dtype() == DType::I64 || i.dtype() == DType::I32) needed += 1;
-    else fail(ErrorType::Index, "tensors used as indices must be long, int, byte or bool tensors");
+    if (i.dtype() == DType::Bool || i.dtype() == DType::U8)
+      needed += i.ndim();
+    else if (i.dtype() == DType::I64 || i.dtype() == DType::I32)
+      needed += 1;
+    else
+      fail(ErrorType::Index, "tensors used as indices must be long, int, byte or bool tensors");
   }
   if (needed > x.ndim())
     fail(ErrorType::Index, "too many indices for tensor of dimension %d", x.ndim());
   std::vector<Indexed> items;
   int dim = 0;
   for (Py_ssize_t k = 0; k < n; ++k) {
-    if (at[k] == Py_None) { ++dim; continue; }
+    if (at[k] == Py_None) {
+      ++dim;
+      continue;
+    }
     const Array& i = array_of(at[k]);
     if (i.dtype() == DType::Bool || i.dtype() == DType::U8) {
       items.push_back({dim, i.ndim(), mask_offsets(i, x, dim, static_cast<int>(k))});
       dim += i.ndim();
     } else {
-      items.push_back({dim, 1, checked_offsets(i, x.size(dim), x.stride(dim) * x.item(), true, dim)});
+      items.push_back(
+          {dim, 1, checked_offsets(i, x.size(dim), x.stride(dim) * x.item(), true, dim)});
       ++dim;
     }
   }
   if (items.empty()) fail(ErrorType::Value, "%s: needs at least one index tensor", call.name());
   return make_plan(x, items);
-}
-
-// 0-d tensors behave as ones with a single element.
-Array at_least_1d(const Array& a) { return a.ndim() ? a : a.unsqueeze(0); }
-
-void check_index_vector(const char* op, const Array& index) {
-  if (index.ndim() > 1)
-    fail(ErrorType::Index, "%s: Index is supposed to be a vector, but got dim: %d", op, index.ndim());
-  if (index.dtype() != DType::I64 && index.dtype() != DType::I32)
-    fail(ErrorType::Runtime, "%s: Expected dtype int32/int64 for index but got: %s", op,
-         dtype_scalar_name(index.dtype()));
-}
-
-// Checks `source` of index_add, index_copy and index_reduce: the shape of x except along dim.
-void check_source(const char* op, const Array& x, int dim, const Array& index, const Array& source) {
-  if (source.dtype() != x.dtype())
-    fail(ErrorType::Runtime, "%s: self (%s) and source (%s) must have the same scalar type", op,
-         dtype_scalar_name(x.dtype()), dtype_scalar_name(source.dtype()));
-  const int64_t count = index.numel();
-  const bool scalar = source.ndim() == 0;
-  if (scalar ? count != 1 : dim >= source.ndim() || source.size(dim) != count)
-    fail(ErrorType::Index,
-         "%s: Number of indices (%lld) should be equal to source.size(dim): got source of shape %s, dim %d",
-         op, static_cast<long long>(count), shape_text(source.shape()).c_str(), dim);
-  bool same = scalar || source.ndim() == x.ndim();
-  for (int d = 0; same && !scalar && d < x.ndim(); ++d) same = d == dim || source.size(d) == x.size(d);
-  if (!same)
-    fail(ErrorType::Runtime,
-         "%s: source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = %s source.shape = %s",
-         op, shape_text(x.shape()).c_str(), shape_text(source.shape()).c_str());
-}
-
-enum class Reduce { Sum, Prod, Mean, Amax, Amin };
-
-Reduce reduce_of(const char* op, std::string_view name) {
-  if (name == "prod") return Reduce::Prod;
-  if (name == "mean") return Reduce::Mean;
-  if (name == "amax") return Reduce::Amax;
-  if (name == "amin") return Reduce::Amin;
-  fail(ErrorType::Runtime, "%s: reduce argument must be either prod, mean, amax or amin, got %s.", op,
-       std::string(name).c_str());
-}
-
-template <class T> T reduce_pair(Reduce r, T a, T b) {
-  using A = typename accumulate_type<T>::type;
-  if constexpr (std::is_same_v<T, c64> || std::is_same_v<T, c128>) {
-    return r == Reduce::Prod ? a * b : a + b;
-  } else if constexpr (std::is_same_v<T, bool>) {
-    return r == Reduce::Prod || r == Reduce::Amin ? a && b : a || b;
-  } else {
-    const A x = a, y = b;
-    switch (r) {
-      case Reduce::Prod: return static_cast<T>(x * y);
-      case Reduce::Amax: return is_nan(a) ? a : is_nan(b) || y > x ? b : a;
-      case Reduce::Amin: return is_nan(a) ? a : is_nan(b) || y < x ? b : a;
-      default: return static_cast<T>(x + y);
-    }
-  }
-}
-
-// Rows that receive something start from the neutral value when x itself does not take part.
-void reset_rows(const Plan& plan, const Array& y, Reduce r) {
-  double v = r == Reduce::Prod ? 1 : 0;
-  const bool real = is_real(y.dtype());
-  if (r == Reduce::Amax || r == Reduce::Amin) {
-    const double sign = r == Reduce::Amax ? -1 : 1;
-    if (real) {
-      v = sign * INFINITY;
-    } else {
-      const Array edge = Array::empty(y.dtype(), Shape());
-      const int bits = y.item() * 8;
-      const bool uns = y.dtype() == DType::U8 || y.dtype() == DType::Bool;
-      const int64_t top = y.dtype() == DType::Bool ? 1 : uns ? 255 : static_cast<int64_t>((uint64_t{1} << (bits - 1)) - 1);
-      fill(edge, sign < 0 ? (uns ? int64_t{0} : -top - 1) : top);
-      scatter_plan(plan, y, edge);
-      return;
-    }
-  }
-  scatter_plan(plan, y, Array::scalar(v, y.dtype()));
-}
-
-// mean: sums divided by how many values each row of x received.
-void divide_rows(const Plan& plan, const Array& y, int dim, bool include_self) {
-  const int64_t n = y.size(dim), step = y.stride(dim) * y.item();
-  std::vector<int64_t> count(n, include_self ? 1 : 0);
-  const int64_t* offsets = plan.offsets.data<int64_t>();
-  for (int64_t j = 0; j < plan.positions(); ++j) ++count[step ? offsets[j] / step : 0];
-  for (int64_t i = 0; i < n; ++i) {
-    if (count[i] < 2) continue;
-    const Array row = y.slice(dim, i, i + 1, 1);
-    Walk<1> walk;
-    walk.push_all(row.shape(), {&row});
-    visit_all(y.dtype(), [&](auto tag) {
-      using T = decltype(tag);
-      walk.range(0, walk.numel, [&](char* const* p, const int64_t* s, int64_t m) {
-        for (int64_t k = 0; k < m; ++k) {
-          T& v = *reinterpret_cast<T*>(p[0] + k * s[0]);
-          if constexpr (std::is_integral_v<T>) {
-            const int64_t a = v, q = a / count[i];
-            v = static_cast<T>(q - (a % count[i] < 0));
-          } else {
-            using A = typename accumulate_type<T>::type;
-            v = static_cast<T>(static_cast<A>(v) / static_cast<A>(static_cast<double>(count[i])));
-          }
-        }
-      });
-    });
-  }
 }
 
 }  // namespace
@@ -276,22 +95,27 @@ RL_KERNEL(index_put) {  // input, indices, values, accumulate
   Array values = call.tensor(2);
   if (values.dtype() != input.dtype())
     fail(ErrorType::Runtime,
-         "Index put requires the source and destination dtypes match, got %s for the destination and %s for the source.",
+         "Index put requires the source and destination dtypes match, got %s for the destination "
+         "and %s for the source.",
          dtype_scalar_name(input.dtype()), dtype_scalar_name(values.dtype()));
   const Array y = writable(call, 0);
   const Plan plan = plan_of(call, 1, y);
   // Leading dims of size 1 may be dropped, as in any broadcast assignment.
-  while (values.ndim() > static_cast<int>(plan.shape.size()) && values.sizes()[0] == 1) values = values.select(0, 0);
+  while (values.ndim() > static_cast<int>(plan.shape.size()) && values.sizes()[0] == 1)
+    values = values.select(0, 0);
   bool fits = values.ndim() <= static_cast<int>(plan.shape.size());
   for (int d = 1; fits && d <= values.ndim(); ++d)
     fits = values.size(-d) == 1 || values.size(-d) == plan.shape[plan.shape.size() - d];
   if (!fits)
     fail(ErrorType::Runtime,
-         "shape mismatch: value tensor of shape %s cannot be broadcast to indexing result of shape %s",
+         "shape mismatch: value tensor of shape %s cannot be broadcast to indexing result of shape "
+         "%s",
          shape_text(values.shape()).c_str(), shape_text(plan.shape).c_str());
   if (may_overlap(values, y)) values = values.clone();
-  if (call.boolean(3)) add_plan(plan, y, values);
-  else scatter_plan(plan, y, values);
+  if (call.boolean(3))
+    add_plan(plan, y, values);
+  else
+    scatter_plan(plan, y, values);
   call.result(y);
 }
 
@@ -302,8 +126,10 @@ RL_KERNEL(index_select) {  // input, dim, index
   check_index_vector("index_select()", index);
   const Array x = at_least_1d(input);
   const Array y = gather_plan(one_dim_plan(x, dim, index, false, "index out of range in self"), x);
-  if (input.ndim() == 0 && y.numel() == 1) call.result(y.squeeze(0));
-  else call.result(y);
+  if (input.ndim() == 0 && y.numel() == 1)
+    call.result(y.squeeze(0));
+  else
+    call.result(y);
 }
 
 RL_KERNEL(index_add) {  // input, dim, index, source, alpha
@@ -355,7 +181,8 @@ RL_KERNEL(index_fill) {  // input, dim, index, value
   check_index_vector("index_fill_()", index);
   if (is_tensor(call.args[3]) && array_of(call.args[3]).ndim() != 0)
     fail(ErrorType::Runtime,
-         "index_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).",
+         "index_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
+         "dimension(s).",
          array_of(call.args[3]).ndim());
   const Array value = scalar_of(call.args[3], call.tensor(0).dtype());
   const Array y = writable(call, 0);
@@ -364,37 +191,17 @@ RL_KERNEL(index_fill) {  // input, dim, index, value
   call.result(y);
 }
 
-RL_KERNEL(index_reduce) {  // input, dim, index, source, reduce, include_self
-  const int dim = call.dim(1, call.tensor(0).ndim());
-  const Array& index = call.tensor(2);
-  Array source = call.tensor(3);
-  const Reduce r = reduce_of("index_reduce()", call.string(4));
-  const bool include_self = call.boolean(5);
-  check_index_vector("index_reduce()", index);
-  check_source("index_reduce()", at_least_1d(call.tensor(0)), dim, index, source);
-  if (is_complex(source.dtype()))
-    fail(ErrorType::NotImplemented, "\"index_reduce\" not implemented for '%s'", dtype_scalar_name(source.dtype()));
-  const Array y = writable(call, 0);
-  const Array x = at_least_1d(y);
-  const Plan plan = one_dim_plan(x, dim, index, false, "index out of range in self");
-  if (may_overlap(source, y)) source = source.clone();
-  if (!include_self) reset_rows(plan, x, r);
-  visit_all(x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    combine_plan<T>(plan, x, source, [r](T u, T v) { return reduce_pair<T>(r, u, v); });
-  });
-  if (r == Reduce::Mean) divide_rows(plan, x, dim, include_self);
-  call.result(y);
-}
-
 RL_KERNEL(take) {  // input, index
   const Array flat = call.tensor(0).contiguous_copy().view(IntList{call.tensor(0).numel()});
   const Array& index = call.tensor(1);
   if (index.dtype() != DType::I64)
-    fail(ErrorType::Runtime, "take(): Expected a long tensor for index, but got %s", dtype_scalar_name(index.dtype()));
+    fail(ErrorType::Runtime, "take(): Expected a long tensor for index, but got %s",
+         dtype_scalar_name(index.dtype()));
   if (flat.numel() == 0 && index.numel())
     fail(ErrorType::Index, "take(): tried to take from an empty tensor");
-  Indexed item{0, 1, checked_offsets(index, flat.numel(), flat.item(), true, 0, "out of range: tried to access index")};
+  Indexed item{0, 1,
+               checked_offsets(index, flat.numel(), flat.item(), true, 0,
+                               "out of range: tried to access index")};
   call.result(gather_plan(make_plan(flat, {item}), flat));
 }
 
@@ -402,18 +209,24 @@ RL_KERNEL(put) {  // input, index, source, accumulate
   const Array& index = call.tensor(1);
   Array source = call.tensor(2);
   if (index.dtype() != DType::I64)
-    fail(ErrorType::Runtime, "put_(): Expected a long tensor for index, but got %s", dtype_scalar_name(index.dtype()));
+    fail(ErrorType::Runtime, "put_(): Expected a long tensor for index, but got %s",
+         dtype_scalar_name(index.dtype()));
   if (source.dtype() != call.tensor(0).dtype())
-    fail(ErrorType::Runtime, "put_(): self and source expected to have the same dtype, but got self.dtype = %s and source.dtype = %s",
+    fail(ErrorType::Runtime,
+         "put_(): self and source expected to have the same dtype, but got self.dtype = %s and "
+         "source.dtype = %s",
          dtype_name(call.tensor(0).dtype()), dtype_name(source.dtype()));
   if (source.numel() != index.numel())
-    fail(ErrorType::Runtime, "put_(): Expected source and index to have the same number of elements, but got source.numel() = %lld, index.numel() = %lld",
+    fail(ErrorType::Runtime,
+         "put_(): Expected source and index to have the same number of elements, but got "
+         "source.numel() = %lld, index.numel() = %lld",
          static_cast<long long>(source.numel()), static_cast<long long>(index.numel()));
   const Array y = writable(call, 0);
   if (y.numel() == 0 && index.numel())
     fail(ErrorType::Index, "put_(): tried to put elements into an empty tensor");
   Plan plan;
-  plan.offsets = checked_offsets(index, y.numel(), 1, true, 0, "out of range: tried to access index");
+  plan.offsets =
+      checked_offsets(index, y.numel(), 1, true, 0, "out of range: tried to access index");
   // Positions in reading order become byte offsets under y's strides.
   int64_t* o = plan.offsets.data<int64_t>();
   for (int64_t j = 0; j < index.numel(); ++j) {
@@ -429,8 +242,10 @@ RL_KERNEL(put) {  // input, index, source, accumulate
   plan.joint = index.ndim();
   source = may_overlap(source, y) ? source.clone() : source;
   source = source.reshape(plan.shape);
-  if (call.boolean(3)) add_plan(plan, y, source);
-  else scatter_plan(plan, y, source);
+  if (call.boolean(3))
+    add_plan(plan, y, source);
+  else
+    scatter_plan(plan, y, source);
   call.result(y);
 }
 

@@ -12,16 +12,16 @@ namespace rl {
 namespace {
 
 struct Plan {
-  IntList shape;         // of the result
-  IntList steps;         // bytes in x by dim of the result; 0 for the joint dims
-  int pre = 0;           // dims before the joint ones
-  int joint = 0;         // how many joint dims
-  Array offsets;         // I64, contiguous: bytes into x by joint position
+  IntList shape;  // of the result
+  IntList steps;  // bytes in x by dim of the result; 0 for the joint dims
+  int pre = 0;    // dims before the joint ones
+  int joint = 0;  // how many joint dims
+  Array offsets;  // I64, contiguous: bytes into x by joint position
   int64_t positions() const { return offsets.numel(); }
 };
 
 struct Indexed {
-  int dim, dims;         // the dims of x it stands for
+  int dim, dims;  // the dims of x it stands for
   Array offsets;
 };
 
@@ -43,8 +43,9 @@ inline Array checked_offsets(const Array& index, int64_t size, int64_t step, boo
   if (low < (wrap ? -size : 0) || high >= size) {
     for (int64_t i = 0; i < n; ++i)
       if (v[i] < (wrap ? -size : 0) || v[i] >= size) {
-        if (message) fail(ErrorType::Index, "%s: got index %lld for dimension %d with size %lld", message,
-                          static_cast<long long>(v[i]), dim, static_cast<long long>(size));
+        if (message)
+          fail(ErrorType::Index, "%s: got index %lld for dimension %d with size %lld", message,
+               static_cast<long long>(v[i]), dim, static_cast<long long>(size));
         fail(ErrorType::Index, "index %lld is out of bounds for dimension %d with size %lld",
              static_cast<long long>(v[i]), dim, static_cast<long long>(size));
       }
@@ -72,7 +73,8 @@ inline Array mask_offsets(const Array& mask, const Array& x, int dim, int place)
   for (int d = 0; d < mask.ndim(); ++d)
     if (mask.sizes()[d] != x.sizes()[dim + d])
       fail(ErrorType::Index,
-           "The shape of the mask %s at index %d does not match the shape of the indexed tensor %s at index %d",
+           "The shape of the mask %s at index %d does not match the shape of the indexed tensor %s "
+           "at index %d",
            shape_text(mask.shape()).c_str(), place + d, shape_text(x.shape()).c_str(), dim + d);
   const Array m = mask.contiguous_copy();
   const int64_t count = count_true(m);
@@ -101,7 +103,8 @@ inline IntList joint_shape(const std::vector<Indexed>& items) {
       for (const Indexed& item : items)
         shapes += (shapes.empty() ? "" : ", ") + shape_text(item.offsets.shape());
       fail(ErrorType::Index,
-           "shape mismatch: indexing tensors could not be broadcast together with shapes %s", shapes.c_str());
+           "shape mismatch: indexing tensors could not be broadcast together with shapes %s",
+           shapes.c_str());
     }
   }
   return shape;
@@ -116,7 +119,8 @@ inline Array joint_offsets(const std::vector<Indexed>& items, const IntList& sha
     walk.push_all(shape, {&out, &item.offsets});
     walk.range(0, walk.numel, [](char* const* p, const int64_t* s, int64_t n) {
       for (int64_t i = 0; i < n; ++i)
-        *reinterpret_cast<int64_t*>(p[0] + i * s[0]) += *reinterpret_cast<int64_t*>(p[1] + i * s[1]);
+        *reinterpret_cast<int64_t*>(p[0] + i * s[0]) +=
+            *reinterpret_cast<int64_t*>(p[1] + i * s[1]);
     });
   }
   return out;
@@ -151,9 +155,11 @@ inline Plan make_plan(const Array& x, const std::vector<Indexed>& items) {
 }
 
 // The plan of indexing one dim with one 1-d (or 0-d) tensor.
-inline Plan one_dim_plan(const Array& x, int dim, const Array& index, bool wrap, const char* message) {
+inline Plan one_dim_plan(const Array& x, int dim, const Array& index, bool wrap,
+                         const char* message) {
   Array flat = index.ndim() ? index : index.unsqueeze(0);
-  Indexed item{dim, 1, checked_offsets(flat, x.size(dim), x.stride(dim) * x.item(), wrap, dim, message)};
+  Indexed item{dim, 1,
+               checked_offsets(flat, x.size(dim), x.stride(dim) * x.item(), wrap, dim, message)};
   return make_plan(x, {item});
 }
 
@@ -171,6 +177,127 @@ inline Walk<3> plan_walk(const Plan& plan, const Array& result, const Array& x) 
   walk.base[1] = x.bytes();
   walk.base[2] = plan.offsets.bytes();
   return walk;
+}
+
+inline Array gather_plan(const Plan& plan, const Array& x) {
+  const Array y = Array::empty(x.dtype(), plan.shape);
+  if (y.numel() == 0) return y;
+  const Walk<3> walk = plan_walk(plan, y, x);
+  NoGil nogil(y.numel());
+  visit_size(x.item(), [&](auto tag) {
+    using T = decltype(tag);
+    walk.run(move_grain(x) / 2, [](char* const* p, const int64_t* s, int64_t n) {
+      if (s[2] == 0) {
+        move_run<T>(p[0], s[0], p[1] + *reinterpret_cast<int64_t*>(p[2]), s[1], n);
+        return;
+      }
+      for (int64_t i = 0; i < n; ++i)
+        *reinterpret_cast<T*>(p[0] + i * s[0]) =
+            *reinterpret_cast<T*>(p[1] + *reinterpret_cast<int64_t*>(p[2] + i * s[2]));
+    });
+  });
+  return y;
+}
+
+// values must broadcast to the plan's shape.
+inline void scatter_plan(const Plan& plan, const Array& x, const Array& values) {
+  const Walk<3> walk = plan_walk(plan, values, x);
+  if (walk.numel == 0) return;
+  NoGil nogil(walk.numel);
+  visit_size(x.item(), [&](auto tag) {
+    using T = decltype(tag);
+    walk.run(move_grain(x) / 2, [](char* const* p, const int64_t* s, int64_t n) {
+      if (s[2] == 0) {
+        move_run<T>(p[1] + *reinterpret_cast<int64_t*>(p[2]), s[1], p[0], s[0], n);
+        return;
+      }
+      for (int64_t i = 0; i < n; ++i)
+        *reinterpret_cast<T*>(p[1] + *reinterpret_cast<int64_t*>(p[2] + i * s[2])) =
+            *reinterpret_cast<T*>(p[0] + i * s[0]);
+    });
+  });
+}
+
+// x[offset] = f(x[offset], value) for every value, in order. T is the stored type.
+template <class T, class F>
+void combine_plan(const Plan& plan, const Array& x, const Array& values_in, F&& f) {
+  // Values with the joint dims as one evenly spaced dim, so that it can be the loop inside.
+  Array values = values_in.expand(plan.shape);
+  const auto joint_dims = [&] {
+    Walk<1> w;
+    for (int j = plan.pre; j < plan.pre + plan.joint; ++j)
+      w.push(values.sizes()[j], {values.strides()[j] * values.item()});
+    return w;
+  };
+  Walk<1> joint = joint_dims();
+  if (joint.nd > 1) {
+    values = values.contiguous_copy();
+    joint = joint_dims();
+  }
+  const int64_t value_step = joint.nd ? joint.stride[0][0] : 0;
+  Walk<2> walk;
+  for (int d = 0; d < values.ndim(); ++d)
+    if (d < plan.pre || d >= plan.pre + plan.joint)
+      walk.push(plan.shape[d], {plan.steps[d], values.strides()[d] * values.item()});
+  walk.base[0] = x.bytes();
+  walk.base[1] = values.bytes();
+  const int64_t count = plan.positions();
+  const int64_t* offsets = plan.offsets.data<int64_t>();
+  if (count == 0 || walk.numel == 0) return;
+  NoGil nogil(count * walk.numel);
+  const int64_t grain = std::max<int64_t>(sizeof(T) < 16 ? 16 : 1, 32768 / count);
+  walk.run(grain, [&](char* const* p, const int64_t* s, int64_t n) {
+    constexpr int64_t w = sizeof(T);
+    for (int64_t j = 0; j < count; ++j) {
+      char* to = p[0] + offsets[j];
+      const char* from = p[1] + j * value_step;
+      if (s[0] == w && s[1] == w) {
+        T* y = reinterpret_cast<T*>(to);
+        const T* v = reinterpret_cast<const T*>(from);
+        for (int64_t i = 0; i < n; ++i) y[i] = f(y[i], v[i]);
+      } else {
+        for (int64_t i = 0; i < n; ++i) {
+          T& y = *reinterpret_cast<T*>(to + i * s[0]);
+          y = f(y, *reinterpret_cast<const T*>(from + i * s[1]));
+        }
+      }
+    }
+  });
+}
+
+// 0-d tensors behave as ones with a single element.
+inline Array at_least_1d(const Array& a) { return a.ndim() ? a : a.unsqueeze(0); }
+
+inline void check_index_vector(const char* op, const Array& index) {
+  if (index.ndim() > 1)
+    fail(ErrorType::Index, "%s: Index is supposed to be a vector, but got dim: %d", op,
+         index.ndim());
+  if (index.dtype() != DType::I64 && index.dtype() != DType::I32)
+    fail(ErrorType::Runtime, "%s: Expected dtype int32/int64 for index but got: %s", op,
+         dtype_scalar_name(index.dtype()));
+}
+
+// Checks `source` of index_add, index_copy and index_reduce: the shape of x except along dim.
+inline void check_source(const char* op, const Array& x, int dim, const Array& index,
+                         const Array& source) {
+  if (source.dtype() != x.dtype())
+    fail(ErrorType::Runtime, "%s: self (%s) and source (%s) must have the same scalar type", op,
+         dtype_scalar_name(x.dtype()), dtype_scalar_name(source.dtype()));
+  const int64_t count = index.numel();
+  const bool scalar = source.ndim() == 0;
+  if (scalar ? count != 1 : dim >= source.ndim() || source.size(dim) != count)
+    fail(ErrorType::Index,
+         "%s: Number of indices (%lld) should be equal to source.size(dim): got source of shape "
+         "%s, dim %d",
+         op, static_cast<long long>(count), shape_text(source.shape()).c_str(), dim);
+  bool same = scalar || source.ndim() == x.ndim();
+  for (int d = 0; same && !scalar && d < x.ndim(); ++d)
+    same = d == dim || source.size(d) == x.size(d);
+  if (!same)
+    fail(ErrorType::Runtime,
+         "%s: source tensor shape must match self tensor shape, excluding the specified dimension. "
+         "Got self.shape = %s source.shape = %s",
+         op, shape_text(x.shape()).c_str(), shape_text(source.shape()).c_str());
 }
 
 }  // namespace

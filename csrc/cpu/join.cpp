@@ -55,7 +55,10 @@ void join_rows(char* out, const std::vector<Piece>& pieces, int64_t rows, int64_
 Array join(const char* op, const std::vector<Array>& xs, int64_t wanted_dim, DType dtype) {
   const Array* first = nullptr;
   for (const Array& x : xs)
-    if (!legacy_empty(x)) { first = &x; break; }
+    if (!legacy_empty(x)) {
+      first = &x;
+      break;
+    }
   if (!first) {
     wrap_dim(op, wanted_dim, 1);
     return Array::empty(dtype, {0});
@@ -129,11 +132,13 @@ DType joint_type(const std::vector<Array>& xs) {
 }
 
 // Copies one triangle of the last two dims and clears the rest.
-template <class T> void triangle(const Array& y, const Array& x, int64_t diagonal, bool upper) {
+template <class T>
+void triangle(const Array& y, const Array& x, int64_t diagonal, bool upper) {
   const int64_t m = x.size(-2), n = x.size(-1);
   const int nd = x.ndim();
   Walk<2> walk;  // over the batch and the rows; the columns are the run below
-  for (int d = 0; d < nd - 2; ++d) walk.push(x.size(d), {y.stride(d) * y.item(), x.stride(d) * x.item()});
+  for (int d = 0; d < nd - 2; ++d)
+    walk.push(x.size(d), {y.stride(d) * y.item(), x.stride(d) * x.item()});
   walk.base[0] = y.bytes();
   walk.base[1] = x.bytes();
   const int64_t yr = y.stride(-2) * y.item(), xr = x.stride(-2) * x.item();
@@ -141,35 +146,37 @@ template <class T> void triangle(const Array& y, const Array& x, int64_t diagona
   const bool in_place = y.bytes() == x.bytes();
   NoGil nogil(x.numel());
   const int64_t batch = walk.numel;
-  parallel_for(batch * m, std::max<int64_t>(1, 65536 / std::max<int64_t>(n, 1)), [&](int64_t b, int64_t e) {
-    for (int64_t at = b; at < e;) {
-      const int64_t row0 = at % m, rows = std::min(m - row0, e - at);
-      walk.range(at / m, at / m + 1, [&](char* const* p, const int64_t*, int64_t) {
-        for (int64_t r = row0; r < row0 + rows; ++r) {
-          // The column where the kept part begins (upper) or ends (lower).
-          const int64_t edge = std::clamp<int64_t>(r + diagonal + (upper ? 0 : 1), 0, n);
-          char* to = p[0] + r * yr;
-          const char* from = p[1] + r * xr;
-          const int64_t k0 = upper ? edge : 0, k1 = upper ? n : edge;
-          const int64_t z0 = upper ? 0 : edge, z1 = upper ? edge : n;
-          if (!in_place) move_run<T>(to + k0 * yc, yc, from + k0 * xc, xc, k1 - k0);
-          if (yc == static_cast<int64_t>(sizeof(T))) {
-            std::memset(to + z0 * yc, 0, (z1 - z0) * sizeof(T));
-          } else {
-            for (int64_t c = z0; c < z1; ++c) *reinterpret_cast<T*>(to + c * yc) = T{};
-          }
+  parallel_for(
+      batch * m, std::max<int64_t>(1, 65536 / std::max<int64_t>(n, 1)), [&](int64_t b, int64_t e) {
+        for (int64_t at = b; at < e;) {
+          const int64_t row0 = at % m, rows = std::min(m - row0, e - at);
+          walk.range(at / m, at / m + 1, [&](char* const* p, const int64_t*, int64_t) {
+            for (int64_t r = row0; r < row0 + rows; ++r) {
+              // The column where the kept part begins (upper) or ends (lower).
+              const int64_t edge = std::clamp<int64_t>(r + diagonal + (upper ? 0 : 1), 0, n);
+              char* to = p[0] + r * yr;
+              const char* from = p[1] + r * xr;
+              const int64_t k0 = upper ? edge : 0, k1 = upper ? n : edge;
+              const int64_t z0 = upper ? 0 : edge, z1 = upper ? edge : n;
+              if (!in_place) move_run<T>(to + k0 * yc, yc, from + k0 * xc, xc, k1 - k0);
+              if (yc == static_cast<int64_t>(sizeof(T))) {
+                std::memset(to + z0 * yc, 0, (z1 - z0) * sizeof(T));
+              } else {
+                for (int64_t c = z0; c < z1; ++c) *reinterpret_cast<T*>(to + c * yc) = T{};
+              }
+            }
+          });
+          at += rows;
         }
       });
-      at += rows;
-    }
-  });
 }
 
 void triangular(Call& call, bool upper) {
   const Array& x = call.tensor(0);
   const int64_t diagonal = call.integer(1);
   if (x.ndim() < 2)
-    fail(ErrorType::Runtime, "%s: input tensor must have at least 2 dimensions: got %d", call.name(), x.ndim());
+    fail(ErrorType::Runtime, "%s: input tensor must have at least 2 dimensions: got %d",
+         call.name(), x.ndim());
   const bool in_place = call.destination && same_place(*call.destination, x);
   const Array y = in_place ? x : Array::empty(x.dtype(), x.shape());
   if (x.numel())
@@ -210,7 +217,8 @@ RL_KERNEL(cat) {
   for (size_t i = 0; i < xs.size(); ++i)
     if (xs[i].ndim() == 0)
       fail(ErrorType::Runtime,
-           "zero-dimensional tensor (at position %zu) cannot be concatenated: use stack instead", i);
+           "zero-dimensional tensor (at position %zu) cannot be concatenated: use stack instead",
+           i);
   call.result(join("cat", xs, call.integer(1), joint_type(xs)));
 }
 
@@ -222,7 +230,8 @@ RL_KERNEL(stack) {
   const int dim = static_cast<int>(wrap_dim("stack", call.integer(1), nd + 1));
   for (size_t i = 1; i < xs.size(); ++i)
     if (!xs[i].same_shape(xs[0]))
-      fail(ErrorType::Runtime, "stack expects each tensor to be equal size, but got %s at entry 0 and %s at entry %zu",
+      fail(ErrorType::Runtime,
+           "stack expects each tensor to be equal size, but got %s at entry 0 and %s at entry %zu",
            shape_text(xs[0].shape()).c_str(), shape_text(xs[i].shape()).c_str(), i);
   for (Array& x : xs) x = x.unsqueeze(dim);
   call.result(join("stack", xs, dim, dtype));
@@ -234,14 +243,17 @@ RL_KERNEL(repeat) {
   const int nd = static_cast<int>(times.size());
   if (nd < x.ndim())
     fail(ErrorType::Runtime,
-         "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: "
-         "got %d repeats for a tensor of shape %s", nd, shape_text(x.shape()).c_str());
+         "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+         "tensor: "
+         "got %d repeats for a tensor of shape %s",
+         nd, shape_text(x.shape()).c_str());
   IntList shape(nd), split(2 * nd), expanded(2 * nd), strides(2 * nd);
   for (int d = 0; d < nd; ++d) {
     const int at = d - (nd - x.ndim());
     const int64_t n = at < 0 ? 1 : x.sizes()[at];
     if (times[d] < 0)
-      fail(ErrorType::Runtime, "Trying to create tensor with negative dimension %lld: repeats must not be negative",
+      fail(ErrorType::Runtime,
+           "Trying to create tensor with negative dimension %lld: repeats must not be negative",
            static_cast<long long>(times[d] * n));
     shape[d] = times[d] * n;
     split[2 * d] = times[d];
@@ -276,7 +288,8 @@ RL_KERNEL(flip) {
     const int64_t dim = wrap_dim("flip", d, x.ndim());
     if (x.ndim() == 0) continue;
     if (turned[dim])
-      fail(ErrorType::Runtime, "flip: dim %lld appears multiple times in the list of dims", static_cast<long long>(dim));
+      fail(ErrorType::Runtime, "flip: dim %lld appears multiple times in the list of dims",
+           static_cast<long long>(dim));
     turned[dim] = true;
   }
   if (x.numel()) {
@@ -307,16 +320,19 @@ RL_KERNEL(roll) {
   if (shifts.empty()) fail(ErrorType::Runtime, "`shifts` required");
   if (dims.empty()) {
     if (shifts.size() != 1)
-      fail(ErrorType::Runtime, "shifts and dimensions must align. shifts: %zu, dims:0", shifts.size());
+      fail(ErrorType::Runtime, "shifts and dimensions must align. shifts: %zu, dims:0",
+           shifts.size());
     const IntList shape(x.shape().begin(), x.shape().end());
     call.result(roll_one(x.contiguous_copy().view(IntList{x.numel()}), shifts[0], 0).view(shape));
     return;
   }
   if (shifts.size() != dims.size())
-    fail(ErrorType::Runtime, "shifts and dimensions must align. shifts: %zu, dims:%zu", shifts.size(), dims.size());
+    fail(ErrorType::Runtime, "shifts and dimensions must align. shifts: %zu, dims:%zu",
+         shifts.size(), dims.size());
   for (size_t i = 0; i < dims.size(); ++i) {
     if (x.ndim() == 0)
-      fail(ErrorType::Index, "Dimension specified as %lld but tensor has no dimensions", static_cast<long long>(dims[i]));
+      fail(ErrorType::Index, "Dimension specified as %lld but tensor has no dimensions",
+           static_cast<long long>(dims[i]));
     x = roll_one(x, shifts[i], static_cast<int>(wrap_dim("roll", dims[i], x.ndim())));
   }
   call.result(x);
@@ -328,7 +344,8 @@ RL_KERNEL(diag_embed) {  // input, offset, dim1, dim2
   const int nd = x.ndim() + 1;
   const int a = call.dim(2, nd), b = call.dim(3, nd);
   if (a == b) fail(ErrorType::Runtime, "diagonal dimensions cannot be identical %d, %d", a, b);
-  if (x.ndim() == 0) fail(ErrorType::Runtime, "diag_embed: needs a tensor with at least 1 dimension");
+  if (x.ndim() == 0)
+    fail(ErrorType::Runtime, "diag_embed: needs a tensor with at least 1 dimension");
   const int64_t n = x.size(-1) + std::abs(offset);
   IntList shape(x.shape().begin(), x.shape().end() - 1);
   shape.insert(shape.begin() + std::min(a, b), n);

@@ -25,16 +25,20 @@ void choose_run(char* const* p, const int64_t* s, int64_t n) {
   const T* a = reinterpret_cast<const T*>(p[2]);
   const T* b = reinterpret_cast<const T*>(p[3]);
   if (s[0] == w && s[1] == 1 && (s[2] == w || s[2] == 0) && (s[3] == w || s[3] == 0)) {
-    if (s[2] && s[3]) choose_plain<T, true, true>(y, m, a, b, n);
-    else if (s[2]) choose_plain<T, true, false>(y, m, a, b, n);
-    else if (s[3]) choose_plain<T, false, true>(y, m, a, b, n);
-    else choose_plain<T, false, false>(y, m, a, b, n);
+    if (s[2] && s[3])
+      choose_plain<T, true, true>(y, m, a, b, n);
+    else if (s[2])
+      choose_plain<T, true, false>(y, m, a, b, n);
+    else if (s[3])
+      choose_plain<T, false, true>(y, m, a, b, n);
+    else
+      choose_plain<T, false, false>(y, m, a, b, n);
     return;
   }
   for (int64_t i = 0; i < n; ++i)
-    *reinterpret_cast<T*>(p[0] + i * s[0]) =
-        p[1][i * s[1]] ? *reinterpret_cast<const T*>(p[2] + i * s[2])
-                       : *reinterpret_cast<const T*>(p[3] + i * s[3]);
+    *reinterpret_cast<T*>(p[0] + i * s[0]) = p[1][i * s[1]]
+                                                 ? *reinterpret_cast<const T*>(p[2] + i * s[2])
+                                                 : *reinterpret_cast<const T*>(p[3] + i * s[3]);
 }
 
 // Operands of one dtype that broadcast to y; y may be one of them.
@@ -58,8 +62,10 @@ int64_t count_nonzero(const Array& x) {  // contiguous
     const T* v = x.data<T>();
     int64_t c = 0;
     for (int64_t i = 0; i < x.numel(); ++i) {
-      if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) c += static_cast<float>(v[i]) != 0;
-      else c += v[i] != T{};
+      if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+        c += static_cast<float>(v[i]) != 0;
+      else
+        c += v[i] != T{};
     }
     count = c;
   });
@@ -80,7 +86,8 @@ int64_t count_set(const uint8_t* m, int64_t n) {
 RL_KERNEL(where) {  // condition, input, other
   const Array& mask = call.tensor(0);
   if (!is_mask(mask))
-    fail(ErrorType::Runtime, "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
+    fail(ErrorType::Runtime,
+         "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
          dtype_scalar_name(mask.dtype()));
   const DType t = result_type(call.args + 1, 2);
   const Array a = operand(call, 1, t), b = operand(call, 2, t);
@@ -99,18 +106,23 @@ RL_KERNEL(masked_fill) {  // input, mask, value
          dtype_name(mask.dtype()));
   if (call.is_tensor(2) && call.tensor(2).ndim() != 0)
     fail(ErrorType::Runtime,
-         "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d dimension(s).",
+         "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
+         "dimension(s).",
          call.tensor(2).ndim());
-  if (call.is_tensor(2) && !can_cast(call.tensor(2).dtype(), x.dtype()) && is_complex(call.tensor(2).dtype()))
-    fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", dtype_name(x.dtype()));
+  if (call.is_tensor(2) && !can_cast(call.tensor(2).dtype(), x.dtype()) &&
+      is_complex(call.tensor(2).dtype()))
+    fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow",
+         dtype_name(x.dtype()));
   const Array value = scalar_of(call.args[2], x.dtype());
   const bool in_place = call.destination && same_place(*call.destination, x);
   const IntList shape = broadcast_shapes("masked_fill", x.shape(), mask.shape());
   if (in_place && product(shape) != x.numel())
     fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s",
          shape_text(x.shape()).c_str(), shape_text(shape).c_str());
-  Array y = in_place ? x : static_cast<int>(shape.size()) == x.ndim() && x.numel() == product(shape)
-                               ? Array::empty_like(x) : Array::empty(x.dtype(), shape);
+  Array y = in_place ? x
+            : static_cast<int>(shape.size()) == x.ndim() && x.numel() == product(shape)
+                ? Array::empty_like(x)
+                : Array::empty(x.dtype(), shape);
   choose(y, in_place && may_overlap(mask, y) ? mask.clone() : mask, value, x);
   call.result(y);
 }
@@ -118,16 +130,19 @@ RL_KERNEL(masked_fill) {  // input, mask, value
 RL_KERNEL(masked_select) {  // input, mask
   const Array& mask_in = call.tensor(1);
   if (!is_mask(mask_in))
-    fail(ErrorType::Runtime, "masked_select: expected BoolTensor for mask, got %s", dtype_name(mask_in.dtype()));
+    fail(ErrorType::Runtime, "masked_select: expected BoolTensor for mask, got %s",
+         dtype_name(mask_in.dtype()));
   const IntList shape = broadcast_shapes("masked_select", call.tensor(0).shape(), mask_in.shape());
-  const Array mask = as_bytes(mask_in.expand(shape)), x = call.tensor(0).expand(shape).contiguous_copy();
+  const Array mask = as_bytes(mask_in.expand(shape)),
+              x = call.tensor(0).expand(shape).contiguous_copy();
   const uint8_t* m = mask.data<uint8_t>();
   const int64_t n = x.numel(), block = 65536, blocks = (n + block - 1) / block;
   Scratch<int64_t> starts(blocks + 1);
   {
     NoGil nogil(n);
     parallel_for(blocks, 4, [&](int64_t b0, int64_t b1) {
-      for (int64_t b = b0; b < b1; ++b) starts[b + 1] = count_set(m + b * block, std::min(block, n - b * block));
+      for (int64_t b = b0; b < b1; ++b)
+        starts[b + 1] = count_set(m + b * block, std::min(block, n - b * block));
     });
   }
   starts[0] = 0;
@@ -155,10 +170,12 @@ RL_KERNEL(masked_scatter) {  // input, mask, source
   const Array& x = call.tensor(0);
   const Array& mask = call.tensor(1);
   if (mask.dtype() != DType::Bool)
-    fail(ErrorType::Runtime, "masked_scatter_ only supports boolean masks, but got mask with dtype %s",
+    fail(ErrorType::Runtime,
+         "masked_scatter_ only supports boolean masks, but got mask with dtype %s",
          dtype_name(mask.dtype()));
   if (call.tensor(2).dtype() != x.dtype())
-    fail(ErrorType::Runtime, "masked_scatter: expected self and source to have same dtypes but got %s and %s",
+    fail(ErrorType::Runtime,
+         "masked_scatter: expected self and source to have same dtypes but got %s and %s",
          dtype_name(x.dtype()), dtype_name(call.tensor(2).dtype()));
   const bool in_place = call.destination && same_place(*call.destination, x);
   const IntList shape = broadcast_shapes("masked_scatter", x.shape(), mask.shape());
@@ -168,8 +185,11 @@ RL_KERNEL(masked_scatter) {  // input, mask, source
   Array source = call.tensor(2).contiguous_copy();
   const Array m = as_bytes(mask.expand(shape));
   if (count_set(m.data<uint8_t>(), m.numel()) > source.numel())
-    fail(ErrorType::Runtime, "masked_scatter: expected number of elements in mask to be at most the number of elements in source, got %lld elements for %lld in source",
-         static_cast<long long>(count_set(m.data<uint8_t>(), m.numel())), static_cast<long long>(source.numel()));
+    fail(ErrorType::Runtime,
+         "masked_scatter: expected number of elements in mask to be at most the number of elements "
+         "in source, got %lld elements for %lld in source",
+         static_cast<long long>(count_set(m.data<uint8_t>(), m.numel())),
+         static_cast<long long>(source.numel()));
   const Array y = in_place ? x : x.expand(shape).clone();
   if (may_overlap(source, y)) source = source.clone();
   Walk<2> walk;
@@ -201,8 +221,10 @@ RL_KERNEL(nonzero) {  // input -> (count, ndim) positions in reading order
       for (int64_t r = 0; r < rows; ++r) {
         for (int64_t c = 0; c < cols; ++c, ++v) {
           bool set;
-          if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) set = static_cast<float>(*v) != 0;
-          else set = *v != T{};
+          if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+            set = static_cast<float>(*v) != 0;
+          else
+            set = *v != T{};
           if (!set) continue;
           for (int d = 0; d < nd - 1; ++d) *out++ = at[d];
           *out++ = c;

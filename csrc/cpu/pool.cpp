@@ -13,19 +13,24 @@
 namespace rl {
 namespace {
 
-template <class T> T lowest() {
-  if constexpr (std::numeric_limits<T>::is_integer) return std::numeric_limits<T>::min();
-  else return static_cast<T>(-std::numeric_limits<float>::infinity());
+template <class T>
+T lowest() {
+  if constexpr (std::numeric_limits<T>::is_integer)
+    return std::numeric_limits<T>::min();
+  else
+    return static_cast<T>(-std::numeric_limits<float>::infinity());
 }
 
 // The larger of two, NaN above all. Two plain selections: GCC vectorises these, but no `bool`.
-template <class A> A larger(A v, A b) {
+template <class A>
+A larger(A v, A b) {
   const A top = v > b ? v : b;
   return v != v ? v : top;
 }
 
 // f or g, by whether v takes the place of b: it is larger, or NaN.
-template <class A, class B> B when_larger(A v, A b, B f, B g) {
+template <class A, class B>
+B when_larger(A v, A b, B f, B g) {
   const B one = v > b ? f : g;
   return v != v ? f : one;
 }
@@ -45,7 +50,8 @@ void merge_rows(T* best, int32_t* at, const T* x, int32_t base, int64_t n) {
 // One column of every window: S is the stride when known, else 0. Of equal values the one that
 // stands first in the plane wins, of NaNs the last.
 template <class T, int S, bool Where>
-void merge_columns(T* best, int32_t* at, const T* x, const int32_t* from, int64_t stride, int64_t n) {
+void merge_columns(T* best, int32_t* at, const T* x, const int32_t* from, int64_t stride,
+                   int64_t n) {
   using A = typename accumulate_type<T>::type;
   const int64_t s = S ? S : stride;
 #pragma omp simd
@@ -71,7 +77,8 @@ int64_t first_inside(const Windows& w, int d, int64_t o) {
 // under a window with what padding adds on both sides, so that every column of the windows is a
 // full run of whole vectors. A block is written before it is read again: reading what was just
 // written, at another alignment, would wait for the writes.
-template <class T> class Block {
+template <class T>
+class Block {
  public:
   static constexpr int64_t kRows = 8;
   T *best, *column;
@@ -82,9 +89,12 @@ template <class T> class Block {
   static int64_t columns(const Windows& w) {
     return (std::max((outputs(w) + 1) * w.s[2] + w.k[2] * w.d[2], w.p[2] + w.in[2]) + 31) / 16 * 16;
   }
-  static size_t room(const Windows& w) { return static_cast<size_t>(2 * outputs(w) + 32 + kRows * columns(w)); }
+  static size_t room(const Windows& w) {
+    return static_cast<size_t>(2 * outputs(w) + 32 + kRows * columns(w));
+  }
 
-  Block(const Windows& w, T* values, int32_t* places) : best(values), at(places), n(outputs(w)), pitch(columns(w)) {
+  Block(const Windows& w, T* values, int32_t* places)
+      : best(values), at(places), n(outputs(w)), pitch(columns(w)) {
     column = values + n + 16;
     std::fill(column, column + kRows * pitch, lowest<T>());
     if (!places) return;
@@ -97,7 +107,8 @@ template <class T> class Block {
 
 // The largest of the rows under one row of windows, into row `slot` of the block.
 template <class T, bool Where>
-void max_of_rows(const Windows& w, const T* plane, int64_t od, int64_t oh, const Block<T>& block, int64_t slot) {
+void max_of_rows(const Windows& w, const T* plane, int64_t od, int64_t oh, const Block<T>& block,
+                 int64_t slot) {
   const int64_t wide = w.in[2];
   T* column = block.column + slot * block.pitch + w.p[2];
   int32_t* at = Where ? block.column_at + slot * block.pitch + w.p[2] : nullptr;
@@ -128,7 +139,8 @@ void max_of_columns(const Windows& w, int64_t od, int64_t oh, const Block<T>& bl
   const int64_t n = block.n, s = w.s[2];
   std::fill(block.best, block.best + n, lowest<T>());
   if constexpr (Where) {
-    const int32_t row = static_cast<int32_t>((first_inside(w, 0, od) * w.in[1] + first_inside(w, 1, oh)) * w.in[2]);
+    const int32_t row =
+        static_cast<int32_t>((first_inside(w, 0, od) * w.in[1] + first_inside(w, 1, oh)) * w.in[2]);
     for (int64_t o = 0; o < n; ++o) block.at[o] = row + block.first[o];
   }
   for (int64_t c = 0; c < w.k[2]; ++c) {
@@ -136,9 +148,12 @@ void max_of_columns(const Windows& w, int64_t od, int64_t oh, const Block<T>& bl
     const T* x = block.column + shift;
     const int32_t* from = Where ? block.column_at + shift : nullptr;
     // One more than whole vectors: GCC leaves the last vector of a strided run to single steps.
-    if (s == 1) merge_columns<T, 1, Where>(block.best, block.at, x, from, s, n);
-    else if (s == 2) merge_columns<T, 2, Where>(block.best, block.at, x, from, s, n + 1);
-    else merge_columns<T, 0, Where>(block.best, block.at, x, from, s, n);
+    if (s == 1)
+      merge_columns<T, 1, Where>(block.best, block.at, x, from, s, n);
+    else if (s == 2)
+      merge_columns<T, 2, Where>(block.best, block.at, x, from, s, n + 1);
+    else
+      merge_columns<T, 0, Where>(block.best, block.at, x, from, s, n);
   }
 }
 
@@ -148,7 +163,8 @@ void max_plane(const Windows& w, const T* plane, const Block<T>& block, F&& f) {
   const int64_t rows = w.out[0] * w.out[1];
   for (int64_t r0 = 0; r0 < rows; r0 += Block<T>::kRows) {
     const int64_t r1 = std::min(rows, r0 + Block<T>::kRows);
-    for (int64_t r = r0; r < r1; ++r) max_of_rows<T, Where>(w, plane, r / w.out[1], r % w.out[1], block, r - r0);
+    for (int64_t r = r0; r < r1; ++r)
+      max_of_rows<T, Where>(w, plane, r / w.out[1], r % w.out[1], block, r - r0);
     for (int64_t r = r0; r < r1; ++r) {
       max_of_columns<T, Where>(w, r / w.out[1], r % w.out[1], block, r - r0);
       f(r);
@@ -158,12 +174,13 @@ void max_plane(const Windows& w, const T* plane, const Block<T>& block, F&& f) {
 
 bool is_2x2(const Windows& w) {
   return w.in[0] == 1 && w.k[0] == 1 && w.k[1] == 2 && w.k[2] == 2 && w.s[1] == 2 && w.s[2] == 2 &&
-         w.p[0] + w.p[1] + w.p[2] == 0 && w.d[1] == 1 && w.d[2] == 1 &&
-         w.out[1] * 2 <= w.in[1] && w.out[2] * 2 <= w.in[2];
+         w.p[0] + w.p[1] + w.p[2] == 0 && w.d[1] == 1 && w.d[2] == 1 && w.out[1] * 2 <= w.in[1] &&
+         w.out[2] * 2 <= w.in[2];
 }
 
 // One 2x2 plane: the largest of each four, in one pass.
-template <class T> void max_2x2(const Windows& w, const T* x, T* y) {
+template <class T>
+void max_2x2(const Windows& w, const T* x, T* y) {
   using A = typename accumulate_type<T>::type;
   const int64_t wide = w.in[2], n = w.out[2];
   for (int64_t r = 0; r < w.out[1]; ++r) {
@@ -177,7 +194,8 @@ template <class T> void max_2x2(const Windows& w, const T* x, T* y) {
   }
 }
 
-template <class T> void max_forward(const Windows& w, const T* x, T* y, int64_t* where) {
+template <class T>
+void max_forward(const Windows& w, const T* x, T* y, int64_t* where) {
   const int64_t n = w.out[2];
   const bool small = !where && is_2x2(w);
   const size_t room = small ? 0 : Block<T>::room(w), threads = num_threads();
@@ -199,14 +217,17 @@ template <class T> void max_forward(const Windows& w, const T* x, T* y, int64_t*
         std::copy(block.best, block.best + n, to + r * n);
         if (where) std::copy(block.at, block.at + n, at + r * n);
       };
-      if (where) max_plane<T, true>(w, plane, block, keep);
-      else max_plane<T, false>(w, plane, block, keep);
+      if (where)
+        max_plane<T, true>(w, plane, block, keep);
+      else
+        max_plane<T, false>(w, plane, block, keep);
     }
   });
 }
 
 // The gradient of one 2x2 plane, written whole: g goes to the first largest of the four.
-template <class T> void max_back_2x2(const Windows& w, const T* x, const T* g, T* gx) {
+template <class T>
+void max_back_2x2(const Windows& w, const T* x, const T* g, T* gx) {
   using A = typename accumulate_type<T>::type;
   const int64_t wide = w.in[2], n = w.out[2];
   for (int64_t r = 0; r < w.out[1]; ++r) {
@@ -229,7 +250,8 @@ template <class T> void max_back_2x2(const Windows& w, const T* x, const T* g, T
   std::fill(gx + 2 * w.out[1] * wide, gx + w.in_size(), T(0));
 }
 
-template <class T> void max_backward(const Windows& w, const T* x, const T* g, T* gx) {
+template <class T>
+void max_backward(const Windows& w, const T* x, const T* g, T* gx) {
   using A = typename accumulate_type<T>::type;
   const int64_t n = w.out[2];
   const bool small = is_2x2(w);
@@ -261,7 +283,8 @@ template <class T> void max_backward(const Windows& w, const T* x, const T* g, T
 
 void check_plane(const char* op, const Windows& w) {
   if (w.in_size() > INT32_MAX)
-    fail(ErrorType::Runtime, "%s: a plane may hold at most 2^31 - 1 elements, got %lld", op, static_cast<long long>(w.in_size()));
+    fail(ErrorType::Runtime, "%s: a plane may hold at most 2^31 - 1 elements, got %lld", op,
+         static_cast<long long>(w.in_size()));
 }
 
 void max_pool(Call& call, int spatial, bool where) {
@@ -287,8 +310,8 @@ void max_pool_backward(Call& call, int spatial) {
   check_plane(call.name(), w);
   const Array x = input.contiguous_copy(), g = call.tensor(0).to(x.dtype()).contiguous_copy();
   if (!std::equal(w.out_shape.begin(), w.out_shape.end(), g.shape().begin(), g.shape().end()))
-    fail(ErrorType::Runtime, "%s: gradient must have the output's shape: got %s, expected %s", call.name(),
-         shape_text(g.shape()).c_str(), shape_text(w.out_shape).c_str());
+    fail(ErrorType::Runtime, "%s: gradient must have the output's shape: got %s, expected %s",
+         call.name(), shape_text(g.shape()).c_str(), shape_text(w.out_shape).c_str());
   const Array y = Array::empty(x.dtype(), x.shape());
   if (y.numel())
     visit_pooled("max_pool2d_backward", x.dtype(), [&](auto tag) {
@@ -301,12 +324,14 @@ void max_pool_backward(Call& call, int spatial) {
 int64_t adaptive_start(int64_t o, int64_t out, int64_t in) { return o * in / out; }
 int64_t adaptive_end(int64_t o, int64_t out, int64_t in) { return ((o + 1) * in + out - 1) / out; }
 
-template <class T> void adaptive_max(const Windows& w, const T* x, T* y, int64_t* where) {
+template <class T>
+void adaptive_max(const Windows& w, const T* x, T* y, int64_t* where) {
   using A = typename accumulate_type<T>::type;
   NoGil nogil(w.planes * w.in_size());
   parallel_for(w.planes, plane_grain(w, 1), [&](int64_t p0, int64_t p1) {
     for (int64_t i = p0 * w.out_size(); i < p1 * w.out_size(); ++i) {
-      const int64_t o[3] = {i / w.out[2] / w.out[1] % w.out[0], i / w.out[2] % w.out[1], i % w.out[2]};
+      const int64_t o[3] = {i / w.out[2] / w.out[1] % w.out[0], i / w.out[2] % w.out[1],
+                            i % w.out[2]};
       int64_t lo[3], hi[3];
       for (int d = 0; d < 3; ++d) {
         lo[d] = adaptive_start(o[d], w.out[d], w.in[d]);
@@ -332,11 +357,16 @@ void adaptive_max_pool(Call& call, int spatial) {
   Windows w = plane_sizes(call.name(), input, spatial);
   const IntList size = call.ints(1, spatial);
   for (int i = 0; i < spatial; ++i) {
-    if (size[i] < 0) fail(ErrorType::Runtime, "%s: Trying to create tensor with negative dimension: elements of output_size must be greater than or equal to 0, but got %lld", call.name(), static_cast<long long>(size[i]));
+    if (size[i] < 0)
+      fail(ErrorType::Runtime,
+           "%s: Trying to create tensor with negative dimension: elements of output_size must be "
+           "greater than or equal to 0, but got %lld",
+           call.name(), static_cast<long long>(size[i]));
     w.out[3 - spatial + i] = w.out_shape[w.out_shape.size() - spatial + i] = size[i];
   }
   const Array x = input.contiguous_copy();
-  const Array y = Array::empty(x.dtype(), w.out_shape), places = Array::empty(DType::I64, w.out_shape);
+  const Array y = Array::empty(x.dtype(), w.out_shape),
+              places = Array::empty(DType::I64, w.out_shape);
   if (y.numel())
     visit_pooled("adaptive_max_pool2d", x.dtype(), [&](auto tag) {
       using T = decltype(tag);

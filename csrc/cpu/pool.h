@@ -6,8 +6,8 @@ namespace rl {
 namespace {
 
 struct Windows {
-  int spatial;              // 2 or 3
-  int64_t planes;           // batch * channels
+  int spatial;     // 2 or 3
+  int64_t planes;  // batch * channels
   int64_t in[3], out[3], k[3], s[3], p[3], d[3];
   IntList out_shape;
 
@@ -34,7 +34,9 @@ inline Windows plane_sizes(const char* op, const Array& x, int spatial) {
   bool fine = x.ndim() == spatial + 1 || x.ndim() == spatial + 2;
   for (int d = x.ndim() - spatial - 1; fine && d < x.ndim(); ++d) fine = d < 0 || x.size(d) > 0;
   if (!fine)
-    fail(ErrorType::Runtime, "%s: Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for input (non-empty %dD or %dD: "
+    fail(ErrorType::Runtime,
+         "%s: Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for input "
+         "(non-empty %dD or %dD: "
          "Expected input's non-batch dimensions to have positive length), but got: %s",
          op, spatial + 1, spatial + 2, spatial + 1, spatial + 2, shape_text(x.shape()).c_str());
   w.planes = 1;
@@ -50,29 +52,40 @@ inline Windows plane_sizes(const char* op, const Array& x, int spatial) {
   return w;
 }
 
-[[noreturn]] inline void not_positive(const char* op, const char* what, const char* name, int64_t got) {
-  fail(ErrorType::Runtime, "%s: %s should be greater than zero: %s must be greater than zero, but got %lld", op, what,
+[[noreturn]] inline void not_positive(const char* op, const char* what, const char* name,
+                                      int64_t got) {
+  fail(ErrorType::Runtime,
+       "%s: %s should be greater than zero: %s must be greater than zero, but got %lld", op, what,
        name, static_cast<long long>(got));
 }
 
-// Arguments `first`.. of a call: kernel_size, stride, padding, then dilation if `dilated`, ceil_mode.
+// Arguments `first`.. of a call: kernel_size, stride, padding, then dilation if `dilated`,
+// ceil_mode.
 inline Windows windows_of(Call& call, int first, const Array& x, int spatial, bool dilated) {
   const char* op = call.name();
   const IntList k = call.ints(first, spatial);
-  const bool no_stride = call.none(first + 1) || (PySequence_Check(call.args[first + 1]) && PySequence_Size(call.args[first + 1]) == 0);
+  const bool no_stride = call.none(first + 1) || (PySequence_Check(call.args[first + 1]) &&
+                                                  PySequence_Size(call.args[first + 1]) == 0);
   const IntList s = no_stride ? k : call.ints(first + 1, spatial);
   const IntList p = call.ints(first + 2, spatial);
   const IntList d = dilated ? call.ints(first + 3, spatial) : IntList(spatial, 1);
   const bool ceil = call.boolean(first + (dilated ? 4 : 3));
   for (int i = 0; i < spatial; ++i) {
     if (k[i] <= 0) not_positive(op, "kernel size", "kernel_size", k[i]);
-    if (s[i] == 0) fail(ErrorType::Runtime, "%s: stride should not be zero: stride must be greater than zero, but got 0", op);
+    if (s[i] == 0)
+      fail(ErrorType::Runtime,
+           "%s: stride should not be zero: stride must be greater than zero, but got 0", op);
     if (s[i] < 0) not_positive(op, "stride", "stride", s[i]);
     if (d[i] <= 0) not_positive(op, "dilation", "dilation", d[i]);
-    if (p[i] < 0) fail(ErrorType::Runtime, "%s: pad must be non-negative, but got pad: %lld", op, static_cast<long long>(p[i]));
+    if (p[i] < 0)
+      fail(ErrorType::Runtime, "%s: pad must be non-negative, but got pad: %lld", op,
+           static_cast<long long>(p[i]));
     if (p[i] > ((k[i] - 1) * d[i] + 1) / 2)
-      fail(ErrorType::Runtime, "%s: pad should be at most half of effective kernel size, but got pad=%lld, kernel_size=%lld and dilation=%lld",
-           op, static_cast<long long>(p[i]), static_cast<long long>(k[i]), static_cast<long long>(d[i]));
+      fail(ErrorType::Runtime,
+           "%s: pad should be at most half of effective kernel size, but got pad=%lld, "
+           "kernel_size=%lld and dilation=%lld",
+           op, static_cast<long long>(p[i]), static_cast<long long>(k[i]),
+           static_cast<long long>(d[i]));
   }
   Windows w = plane_sizes(op, x, spatial);
   int64_t least = 1;
@@ -87,8 +100,11 @@ inline Windows windows_of(Call& call, int first, const Array& x, int spatial, bo
     least = std::min(least, w.out[at]);
   }
   if (least < 1)
-    fail(ErrorType::Runtime, "Given input size: %s. Calculated output size: %s. Output size is too small (Invalid computed output size: %lld)",
-         shape_text(x.shape()).c_str(), shape_text(w.out_shape).c_str(), static_cast<long long>(least));
+    fail(ErrorType::Runtime,
+         "Given input size: %s. Calculated output size: %s. Output size is too small (Invalid "
+         "computed output size: %lld)",
+         shape_text(x.shape()).c_str(), shape_text(w.out_shape).c_str(),
+         static_cast<long long>(least));
   return w;
 }
 
@@ -114,11 +130,14 @@ inline Array like_input(const Array& y, const Array& x) {
 inline void valid_outputs(const Windows& w, int at, int64_t k, int64_t* first, int64_t* last) {
   const int64_t shift = k * w.d[at] - w.p[at];  // input position = o * s + shift
   *first = std::min(w.out[at], shift >= 0 ? 0 : (-shift + w.s[at] - 1) / w.s[at]);
-  *last = std::max(*first, std::min(w.out[at], w.in[at] - shift <= 0 ? 0 : (w.in[at] - shift - 1) / w.s[at] + 1));
+  *last = std::max(
+      *first,
+      std::min(w.out[at], w.in[at] - shift <= 0 ? 0 : (w.in[at] - shift - 1) / w.s[at] + 1));
 }
 
 // Calls f with a value of the element type: real and integer types.
-template <class F> void visit_pooled(const char* op, DType t, F&& f) {
+template <class F>
+void visit_pooled(const char* op, DType t, F&& f) {
   switch (t) {
     case DType::U8: return f(uint8_t{});
     case DType::I8: return f(int8_t{});
@@ -129,13 +148,15 @@ template <class F> void visit_pooled(const char* op, DType t, F&& f) {
     case DType::BF16: return f(BFloat16{});
     case DType::F32: return f(float{});
     case DType::F64: return f(double{});
-    default: fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op, dtype_scalar_name(t));
+    default:
+      fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op, dtype_scalar_name(t));
   }
 }
 
 // Planes that make about 20 us of work when each input element costs `ns`.
 inline int64_t plane_grain(const Windows& w, double ns) {
-  return std::max<int64_t>(1, static_cast<int64_t>(20000 / (ns * static_cast<double>(w.in_size()) + 1)));
+  return std::max<int64_t>(
+      1, static_cast<int64_t>(20000 / (ns * static_cast<double>(w.in_size()) + 1)));
 }
 
 }  // namespace

@@ -23,17 +23,23 @@ struct Divisor {
   int64_t fixed;  // 0: the window's size
   int64_t operator()(const Span& a, const Span& b, const Span& c) const {
     if (fixed) return fixed;
-    return include_pad ? a.padded * b.padded * c.padded : (a.end - a.begin) * (b.end - b.begin) * (c.end - c.begin);
+    return include_pad ? a.padded * b.padded * c.padded
+                       : (a.end - a.begin) * (b.end - b.begin) * (c.end - c.begin);
   }
 };
 
-template <class T> using Sum = typename accumulate_type<T>::type;
+template <class T>
+using Sum = typename accumulate_type<T>::type;
 
-template <class A> A divided(A sum, int64_t count) { return sum / static_cast<A>(count); }
+template <class A>
+A divided(A sum, int64_t count) {
+  return sum / static_cast<A>(count);
+}
 
 // f(row of x, first output, last output, shift) for every row and column of the windows of one
 // row of outputs: the elements x[o * stride + shift], first <= o < last.
-template <class F> void each_tap(const Windows& w, int64_t od, int64_t oh, F&& f) {
+template <class F>
+void each_tap(const Windows& w, int64_t od, int64_t oh, F&& f) {
   const Span a = span_of(w, 0, od), b = span_of(w, 1, oh);
   for (int64_t z = a.begin; z < a.end; ++z)
     for (int64_t y = b.begin; y < b.end; ++y)
@@ -44,7 +50,8 @@ template <class F> void each_tap(const Windows& w, int64_t od, int64_t oh, F&& f
       }
 }
 
-template <class T> void avg_forward(const Windows& w, const Divisor& divisor, const T* x, T* y) {
+template <class T>
+void avg_forward(const Windows& w, const Divisor& divisor, const T* x, T* y) {
   using A = Sum<T>;
   const int64_t rows = w.out[0] * w.out[1], n = w.out[2];
   Scratch<A> scratch(static_cast<size_t>(num_threads()) * n);
@@ -75,7 +82,8 @@ template <class T> void avg_forward(const Windows& w, const Divisor& divisor, co
   });
 }
 
-template <class T> void avg_backward(const Windows& w, const Divisor& divisor, const T* g, T* gx) {
+template <class T>
+void avg_backward(const Windows& w, const Divisor& divisor, const T* g, T* gx) {
   using A = Sum<T>;
   const int64_t rows = w.out[0] * w.out[1], n = w.out[2], size = w.in_size();
   Scratch<A> shares(static_cast<size_t>(num_threads()) * n);
@@ -90,7 +98,8 @@ template <class T> void avg_backward(const Windows& w, const Divisor& divisor, c
         const int64_t od = r / w.out[1], oh = r % w.out[1];
         const Span a = span_of(w, 0, od), b = span_of(w, 1, oh);
         for (int64_t o = 0; o < n; ++o)
-          share[o] = divided<A>(static_cast<A>(g[(p * rows + r) * n + o]), divisor(a, b, span_of(w, 2, o)));
+          share[o] = divided<A>(static_cast<A>(g[(p * rows + r) * n + o]),
+                                divisor(a, b, span_of(w, 2, o)));
         each_tap(w, od, oh, [&](int64_t from, int64_t o0, int64_t o1) {
           A* row = plane + from;
           const int64_t s = w.s[2];
@@ -114,20 +123,23 @@ Span adaptive_span(const Windows& w, int d, int64_t o) {
 }
 
 // f(plane offset in x, offset in y, spans) for every output of planes [p0, p1).
-template <class F> void each_adaptive(const Windows& w, int64_t p0, int64_t p1, F&& f) {
+template <class F>
+void each_adaptive(const Windows& w, int64_t p0, int64_t p1, F&& f) {
   int64_t at = p0 * w.out_size();
   for (int64_t p = p0; p < p1; ++p)
     for (int64_t i = 0; i < w.out[0]; ++i) {
       const Span a = adaptive_span(w, 0, i);
       for (int64_t j = 0; j < w.out[1]; ++j) {
         const Span b = adaptive_span(w, 1, j);
-        for (int64_t k = 0; k < w.out[2]; ++k) f(p * w.in_size(), at++, a, b, adaptive_span(w, 2, k));
+        for (int64_t k = 0; k < w.out[2]; ++k)
+          f(p * w.in_size(), at++, a, b, adaptive_span(w, 2, k));
       }
     }
 }
 
 // The rows under a window are added up first, for all its columns at once.
-template <class T> void adaptive_forward(const Windows& w, const T* x, T* y) {
+template <class T>
+void adaptive_forward(const Windows& w, const T* x, T* y) {
   using A = Sum<T>;
   const int64_t wide = w.in[2];
   Scratch<A> scratch(static_cast<size_t>(num_threads()) * wide);
@@ -136,7 +148,8 @@ template <class T> void adaptive_forward(const Windows& w, const T* x, T* y) {
     A* sum = scratch.get() + omp_get_thread_num() * wide;
     const int64_t rows = w.out[0] * w.out[1];
     for (int64_t i = p0 * rows; i < p1 * rows; ++i) {
-      const Span a = adaptive_span(w, 0, i % rows / w.out[1]), b = adaptive_span(w, 1, i % w.out[1]);
+      const Span a = adaptive_span(w, 0, i % rows / w.out[1]),
+                 b = adaptive_span(w, 1, i % w.out[1]);
       const T* plane = x + i / rows * w.in_size();
       std::fill(sum, sum + wide, A(0));
       for (int64_t j = a.begin; j < a.end; ++j)
@@ -155,7 +168,8 @@ template <class T> void adaptive_forward(const Windows& w, const T* x, T* y) {
   });
 }
 
-template <class T> void adaptive_backward(const Windows& w, const T* g, T* gx) {
+template <class T>
+void adaptive_backward(const Windows& w, const T* g, T* gx) {
   using A = Sum<T>;
   const int64_t size = w.in_size();
   Scratch<A> planes(static_cast<size_t>(num_threads()) * size);
@@ -164,14 +178,15 @@ template <class T> void adaptive_backward(const Windows& w, const T* g, T* gx) {
     A* sum = planes.get() + omp_get_thread_num() * size;
     for (int64_t p = p0; p < p1; ++p) {
       std::fill(sum, sum + size, A(0));
-      each_adaptive(w, p, p + 1, [&](int64_t, int64_t at, const Span& a, const Span& b, const Span& c) {
-        const A share = divided<A>(static_cast<A>(g[at]), a.padded * b.padded * c.padded);
-        for (int64_t i = a.begin; i < a.end; ++i)
-          for (int64_t j = b.begin; j < b.end; ++j) {
-            A* row = sum + (i * w.in[1] + j) * w.in[2];
-            for (int64_t k = c.begin; k < c.end; ++k) row[k] += share;
-          }
-      });
+      each_adaptive(
+          w, p, p + 1, [&](int64_t, int64_t at, const Span& a, const Span& b, const Span& c) {
+            const A share = divided<A>(static_cast<A>(g[at]), a.padded * b.padded * c.padded);
+            for (int64_t i = a.begin; i < a.end; ++i)
+              for (int64_t j = b.begin; j < b.end; ++j) {
+                A* row = sum + (i * w.in[1] + j) * w.in[2];
+                for (int64_t k = c.begin; k < c.end; ++k) row[k] += share;
+              }
+          });
       T* to = gx + p * size;
       for (int64_t i = 0; i < size; ++i) to[i] = static_cast<T>(sum[i]);
     }
@@ -230,7 +245,10 @@ Windows adaptive_windows(const char* op, const Array& x, const IntList& size, in
   Windows w = plane_sizes(op, x, spatial);
   for (int i = 0; i < spatial; ++i) {
     if (size[i] < 0)
-      fail(ErrorType::Runtime, "%s: Trying to create tensor with negative dimension: elements of output_size must be greater than or equal to 0, but got %lld", op, static_cast<long long>(size[i]));
+      fail(ErrorType::Runtime,
+           "%s: Trying to create tensor with negative dimension: elements of output_size must be "
+           "greater than or equal to 0, but got %lld",
+           op, static_cast<long long>(size[i]));
     w.out[3 - spatial + i] = w.out_shape[w.out_shape.size() - spatial + i] = size[i];
   }
   return w;
@@ -256,7 +274,8 @@ void adaptive_avg_pool_backward(Call& call, int spatial) {  // g, input_shape
   const Windows w = adaptive_windows(call.name(), shaped(shape, g.dtype()), size, spatial);
   check_gradient(call.name(), g, w.out_shape);
   const Array y = Array::empty(g.dtype(), shape);
-  if (g.numel() == 0) std::memset(y.bytes(), 0, y.nbytes());
+  if (g.numel() == 0)
+    std::memset(y.bytes(), 0, y.nbytes());
   else if (y.numel())
     visit_pooled("adaptive_avg_pool2d_backward", g.dtype(), [&](auto tag) {
       using T = decltype(tag);

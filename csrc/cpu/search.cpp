@@ -6,14 +6,16 @@ namespace rl {
 namespace {
 
 // Whether the place sought lies behind an element: NaN goes behind everything.
-template <bool Right, class A> inline bool behind(A element, A wanted) {
+template <bool Right, class A>
+inline bool behind(A element, A wanted) {
   return Right ? !(element > wanted) : !(element >= wanted);
 }
 
 // For each of m values, the first place in a sorted line whose element is >= it (> when Right).
 // The searches of a block go in step: no branches, and their memory reads overlap.
 template <class T, bool Right, class I>
-void find_places(const T* line, const int64_t* order, int64_t n, const T* values, I* out, int64_t m) {
+void find_places(const T* line, const int64_t* order, int64_t n, const T* values, I* out,
+                 int64_t m) {
   using A = typename accumulate_type<T>::type;
   constexpr int64_t block = 16;
   for (int64_t i0 = 0; i0 < m; i0 += block) {
@@ -28,23 +30,28 @@ void find_places(const T* line, const int64_t* order, int64_t n, const T* values
       len -= half;
     }
     for (int64_t q = 0; q < k; ++q)
-      out[i0 + q] = static_cast<I>(at[q] + (n && behind<Right, A>(line[order ? order[at[q]] : at[q]], values[i0 + q])));
+      out[i0 + q] = static_cast<I>(
+          at[q] + (n && behind<Right, A>(line[order ? order[at[q]] : at[q]], values[i0 + q])));
   }
 }
 
 template <class T, class I>
-void search_lines(const Array& line, const Array& sorter, const Array& values, const Array& y, bool right) {
+void search_lines(const Array& line, const Array& sorter, const Array& values, const Array& y,
+                  bool right) {
   const int64_t n = line.size(-1), total = values.numel();
   const bool shared = line.ndim() == 1;
   const int64_t per_line = shared ? total : values.size(-1);
   parallel_for(total, 1024, [&](int64_t i0, int64_t i1) {
     while (i0 < i1) {
-      const int64_t l = i0 / per_line, end = std::min(i1, (l + 1) * per_line), at = shared ? 0 : l * n;
+      const int64_t l = i0 / per_line, end = std::min(i1, (l + 1) * per_line),
+                    at = shared ? 0 : l * n;
       const int64_t* order = sorter.defined() ? sorter.data<int64_t>() + at : nullptr;
       const T *from = line.data<T>() + at, *v = values.data<T>() + i0;
       I* out = y.data<I>() + i0;
-      if (right) find_places<T, true>(from, order, n, v, out, end - i0);
-      else find_places<T, false>(from, order, n, v, out, end - i0);
+      if (right)
+        find_places<T, true>(from, order, n, v, out, end - i0);
+      else
+        find_places<T, false>(from, order, n, v, out, end - i0);
       i0 = end;
     }
   });
@@ -55,34 +62,50 @@ bool right_side(Call& call) {  // arguments: 3 right, 4 side
   if (call.none(4)) return right;
   const std::string_view side = call.string(4);
   if (side != "left" && side != "right")
-    fail(ErrorType::Runtime, "torch.searchsorted(): side can only be 'left' or 'right' but got %s", std::string(side).c_str());
+    fail(ErrorType::Runtime, "torch.searchsorted(): side can only be 'left' or 'right' but got %s",
+         std::string(side).c_str());
   if (right && side == "left")
-    fail(ErrorType::Runtime, "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True");
+    fail(ErrorType::Runtime,
+         "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+         "right was True");
   return side == "right";
 }
 
 void check_search(const Array& line, const Array& values, const Array* sorter, bool number) {
   if (line.ndim() == 0)
-    fail(ErrorType::Runtime, "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but boundaries tensor has 0 dimensions");
+    fail(ErrorType::Runtime,
+         "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
+         "is 1, but boundaries tensor has 0 dimensions");
   if (number && line.ndim() != 1)
-    fail(ErrorType::Runtime, "torch.searchsorted(): input value can be a scalar only when sorted_sequence tensor dimension is 1: got %d dimensions", line.ndim());
+    fail(ErrorType::Runtime,
+         "torch.searchsorted(): input value can be a scalar only when sorted_sequence tensor "
+         "dimension is 1: got %d dimensions",
+         line.ndim());
   bool same = line.ndim() == 1 || line.ndim() == values.ndim();
-  for (int d = 0; same && line.ndim() > 1 && d < line.ndim() - 1; ++d) same = line.size(d) == values.size(d);
+  for (int d = 0; same && line.ndim() > 1 && d < line.ndim() - 1; ++d)
+    same = line.size(d) == values.size(d);
   if (!same)
     fail(ErrorType::Runtime,
-         "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value tensor must match, but we got boundaries tensor %s and input value tensor %s",
+         "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+         "dimensions of boundaries tensor and input value tensor must match, but we got boundaries "
+         "tensor %s and input value tensor %s",
          shape_text(line.shape()).c_str(), shape_text(values.shape()).c_str());
   if (!sorter) return;
   if (!sorter->same_shape(line))
-    fail(ErrorType::Runtime, "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor %s and got sorter tensor %s",
+    fail(ErrorType::Runtime,
+         "torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
+         "tensor %s and got sorter tensor %s",
          shape_text(line.shape()).c_str(), shape_text(sorter->shape()).c_str());
   if (sorter->dtype() != DType::I64)
-    fail(ErrorType::Runtime, "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype %s", dtype_name(sorter->dtype()));
+    fail(ErrorType::Runtime,
+         "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype %s",
+         dtype_name(sorter->dtype()));
   const Array s = sorter->contiguous_copy();
   const int64_t* v = s.data<int64_t>();
   for (int64_t i = 0; i < s.numel(); ++i)
     if (v[i] < 0 || v[i] >= line.size(-1))
-      fail(ErrorType::Index, "torch.searchsorted(): sorter index out of range: got %lld for %lld elements",
+      fail(ErrorType::Index,
+           "torch.searchsorted(): sorter index out of range: got %lld for %lld elements",
            static_cast<long long>(v[i]), static_cast<long long>(line.size(-1)));
 }
 
@@ -92,14 +115,16 @@ RL_KERNEL(searchsorted) {  // sorted_sequence, input, out_int32, right, side, so
   const bool is_number = !call.is_tensor(1);
   const DType common = result_type(call.args, 2);
   const Array line = call.tensor(0).to(common).contiguous_copy();
-  const Array values = is_number ? scalar_of(call.args[1], common) : call.tensor(1).to(common).contiguous_copy();
+  const Array values =
+      is_number ? scalar_of(call.args[1], common) : call.tensor(1).to(common).contiguous_copy();
   const bool right = right_side(call);
   const Array* given = call.tensor_or_null(5);
   check_search(line, values, given, is_number);
   const Array sorter = given ? given->contiguous_copy() : Array();
   const Array y = Array::empty(call.boolean(2) ? DType::I32 : DType::I64, values.shape());
   if (is_complex(line.dtype()))
-    fail(ErrorType::NotImplemented, "\"searchsorted_out_cpu\" not implemented for '%s'", dtype_scalar_name(line.dtype()));
+    fail(ErrorType::NotImplemented, "\"searchsorted_out_cpu\" not implemented for '%s'",
+         dtype_scalar_name(line.dtype()));
   if (values.numel() == 0) {
     call.result(y);
     return;
@@ -108,8 +133,10 @@ RL_KERNEL(searchsorted) {  // sorted_sequence, input, out_int32, right, side, so
   visit_all(line.dtype(), [&](auto tag) {
     using T = decltype(tag);
     if constexpr (!std::is_same_v<T, c64> && !std::is_same_v<T, c128>) {
-      if (y.dtype() == DType::I32) search_lines<T, int32_t>(line, sorter, values, y, right);
-      else search_lines<T, int64_t>(line, sorter, values, y, right);
+      if (y.dtype() == DType::I32)
+        search_lines<T, int32_t>(line, sorter, values, y, right);
+      else
+        search_lines<T, int64_t>(line, sorter, values, y, right);
     }
   });
   call.result(y);
@@ -120,7 +147,8 @@ RL_KERNEL(bincount) {  // input, weights, minlength
   const Array* weights = call.tensor_or_null(1);
   const int64_t least = call.integer(2);
   if (!is_integral(given.dtype()) || given.dtype() == DType::Bool)
-    fail(ErrorType::NotImplemented, "\"bincount_cpu\" not implemented for '%s'", dtype_scalar_name(given.dtype()));
+    fail(ErrorType::NotImplemented, "\"bincount_cpu\" not implemented for '%s'",
+         dtype_scalar_name(given.dtype()));
   if (least < 0) fail(ErrorType::Runtime, "minlength should be >= 0");
   const Array x = index_values(given);
   const int64_t* v = x.data<int64_t>();
@@ -139,9 +167,12 @@ RL_KERNEL(bincount) {  // input, weights, minlength
   const Array w = weights ? weights->to(t).contiguous_copy() : Array();
   NoGil nogil(x.numel());
   for (int64_t i = 0; i < x.numel(); ++i) {
-    if (t == DType::I64) ++y.data<int64_t>()[v[i]];
-    else if (t == DType::F32) y.data<float>()[v[i]] += w.data<float>()[i];
-    else y.data<double>()[v[i]] += w.data<double>()[i];
+    if (t == DType::I64)
+      ++y.data<int64_t>()[v[i]];
+    else if (t == DType::F32)
+      y.data<float>()[v[i]] += w.data<float>()[i];
+    else
+      y.data<double>()[v[i]] += w.data<double>()[i];
   }
   call.result(y);
 }
@@ -151,7 +182,8 @@ RL_KERNEL(histc) {  // input, bins, min, max
   const int64_t bins = call.integer(1);
   double low = call.real(2), high = call.real(3);
   if (!is_real(x.dtype()))
-    fail(ErrorType::NotImplemented, "\"histogram_cpu\" not implemented for '%s'", dtype_scalar_name(x.dtype()));
+    fail(ErrorType::NotImplemented, "\"histogram_cpu\" not implemented for '%s'",
+         dtype_scalar_name(x.dtype()));
   if (bins <= 0) fail(ErrorType::Runtime, "bins must be > 0");
   const Array y = Array::empty(x.dtype(), {bins});
   std::memset(y.bytes(), 0, y.nbytes());
@@ -168,8 +200,12 @@ RL_KERNEL(histc) {  // input, bins, min, max
           high = a > high || a != a ? a : high;
         }
       }
-      if (low == high) { low -= 1; high += 1; }
-      if (!(low - low == 0 && high - high == 0)) fail(ErrorType::Runtime, "range of [%g, %g] is not finite", low, high);
+      if (low == high) {
+        low -= 1;
+        high += 1;
+      }
+      if (!(low - low == 0 && high - high == 0))
+        fail(ErrorType::Runtime, "range of [%g, %g] is not finite", low, high);
       if (low > high) fail(ErrorType::Runtime, "max must be larger than min");
       const A a0 = static_cast<A>(low), a1 = static_cast<A>(high);
       std::vector<int64_t> counts(bins);

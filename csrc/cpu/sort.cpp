@@ -20,9 +20,11 @@ constexpr int kMaxDigitBits = 11;
 // Sorts entries whose keys are below 2^bits, `parts` threads scattering their own parts.
 // Returns where the result is: a or b, both n long.
 template <class K>
-typename K::Entry* radix_sort(typename K::Entry* a, typename K::Entry* b, int64_t n, int bits, int parts) {
+typename K::Entry* radix_sort(typename K::Entry* a, typename K::Entry* b, int64_t n, int bits,
+                              int parts) {
   const int widest = n < 20000 ? 8 : kMaxDigitBits;
-  const int passes = (bits + widest - 1) / widest, width = passes ? (bits + passes - 1) / passes : 0;
+  const int passes = (bits + widest - 1) / widest,
+            width = passes ? (bits + passes - 1) / passes : 0;
   const int buckets = 1 << width;
   const uint64_t mask = buckets - 1;
   std::vector<int64_t> counts(static_cast<size_t>(parts) * buckets);
@@ -33,7 +35,8 @@ typename K::Entry* radix_sort(typename K::Entry* a, typename K::Entry* b, int64_
       for (int64_t t = t0; t < t1; ++t) {
         int64_t* count = counts.data() + t * buckets;
         std::fill(count, count + buckets, 0);
-        for (int64_t i = begin_of(t); i < begin_of(t + 1); ++i) ++count[K::key(a[i]) >> shift & mask];
+        for (int64_t i = begin_of(t); i < begin_of(t + 1); ++i)
+          ++count[K::key(a[i]) >> shift & mask];
       }
     });
     int64_t sum = 0, largest = 0;
@@ -50,7 +53,8 @@ typename K::Entry* radix_sort(typename K::Entry* a, typename K::Entry* b, int64_
     parallel_for(parts, 1, [&](int64_t t0, int64_t t1) {
       for (int64_t t = t0; t < t1; ++t) {
         int64_t* at = counts.data() + t * buckets;
-        for (int64_t i = begin_of(t); i < begin_of(t + 1); ++i) b[at[K::key(a[i]) >> shift & mask]++] = a[i];
+        for (int64_t i = begin_of(t); i < begin_of(t + 1); ++i)
+          b[at[K::key(a[i]) >> shift & mask]++] = a[i];
       }
     });
     std::swap(a, b);
@@ -59,7 +63,8 @@ typename K::Entry* radix_sort(typename K::Entry* a, typename K::Entry* b, int64_
 }
 
 // What sorting one line needs: keys counted from `low`, of so many bits, and perhaps turned round.
-template <class T> struct LineKeys {
+template <class T>
+struct LineKeys {
   using U = key_type<T>;
   U low = 0, high = ~U{0};
   bool descending;
@@ -88,18 +93,22 @@ template <class T> struct LineKeys {
 };
 
 template <class T, class K>
-void sort_line(const LineKeys<T>& keys, const T* x, T* y, int64_t* where, int64_t n, typename K::Entry* a,
-               typename K::Entry* b, int parts) {
+void sort_line(const LineKeys<T>& keys, const T* x, T* y, int64_t* where, int64_t n,
+               typename K::Entry* a, typename K::Entry* b, int parts) {
   using U = key_type<T>;
   const auto split = [&](auto&& f) {
-    if (parts == 1) f(int64_t{0}, n);
-    else parallel_for(n, n / parts, f);
+    if (parts == 1)
+      f(int64_t{0}, n);
+    else
+      parallel_for(n, n / parts, f);
   };
   split([&](int64_t i0, int64_t i1) {
     for (int64_t i = i0; i < i1; ++i) a[i] = K::make(keys(x[i]), i);
   });
-  if (n < kRadixFrom) std::sort(a, a + n, K::less);
-  else a = radix_sort<K>(a, b, n, keys.bits(), parts);
+  if (n < kRadixFrom)
+    std::sort(a, a + n, K::less);
+  else
+    a = radix_sort<K>(a, b, n, keys.bits(), parts);
   // Values come out of the keys: reading x in sorted order would miss the cache.
   split([&](int64_t i0, int64_t i1) {
     for (int64_t i = i0; i < i1; ++i) {
@@ -112,18 +121,23 @@ void sort_line(const LineKeys<T>& keys, const T* x, T* y, int64_t* where, int64_
 }
 
 // x, y, where: (lines, n), contiguous.
-template <class T> void sort_lines(const Array& x, const Array& y, const Array& where, int64_t n, bool descending) {
+template <class T>
+void sort_lines(const Array& x, const Array& y, const Array& where, int64_t n, bool descending) {
   const int64_t lines = x.numel() / n;
   const bool share = lines < num_threads() && n >= kShareFrom;
   const int workers = share ? 1 : static_cast<int>(std::min<int64_t>(num_threads(), lines));
   constexpr bool small = narrow_key<T>;
   using Entry = std::conditional_t<small, Narrow::Entry, Wide::Entry>;
   const bool positions_fit = n < (int64_t{1} << 32);
-  Scratch<Wide::Entry> scratch(static_cast<size_t>(workers) * 2 * n * (small && positions_fit ? sizeof(Entry) : sizeof(Wide::Entry)) / sizeof(Wide::Entry) + 1);
+  Scratch<Wide::Entry> scratch(static_cast<size_t>(workers) * 2 * n *
+                                   (small && positions_fit ? sizeof(Entry) : sizeof(Wide::Entry)) /
+                                   sizeof(Wide::Entry) +
+                               1);
   NoGil nogil(x.numel() * 8);
   const auto work = [&](int64_t l0, int64_t l1, int worker, int parts) {
     const size_t each = small && positions_fit ? sizeof(Entry) : sizeof(Wide::Entry);
-    char* room = reinterpret_cast<char*>(scratch.get()) + static_cast<size_t>(worker) * 2 * n * each;
+    char* room =
+        reinterpret_cast<char*>(scratch.get()) + static_cast<size_t>(worker) * 2 * n * each;
     for (int64_t l = l0; l < l1; ++l) {
       const T* from = x.data<T>() + l * n;
       T* to = y.data<T>() + l * n;
@@ -138,10 +152,12 @@ template <class T> void sort_lines(const Array& x, const Array& y, const Array& 
       }
     }
   };
-  if (share) work(0, lines, 0, num_threads());
-  else parallel_for(lines, std::max<int64_t>(1, 4000 / n), [&](int64_t l0, int64_t l1) {
-    work(l0, l1, workers > 1 ? omp_get_thread_num() : 0, 1);
-  });
+  if (share)
+    work(0, lines, 0, num_threads());
+  else
+    parallel_for(lines, std::max<int64_t>(1, 4000 / n), [&](int64_t l0, int64_t l1) {
+      work(l0, l1, workers > 1 ? omp_get_thread_num() : 0, 1);
+    });
 }
 
 struct Ordered {
@@ -149,7 +165,9 @@ struct Ordered {
 };
 
 // The last dim of a copy holds the lines; results go back to the original order of dims.
-Array lines_last(const Array& x, int dim) { return x.transpose(dim, x.ndim() - 1).contiguous_copy(); }
+Array lines_last(const Array& x, int dim) {
+  return x.transpose(dim, x.ndim() - 1).contiguous_copy();
+}
 
 Ordered sort_along(const char* op, const Array& input, int dim, bool descending) {
   const Array x = lines_last(input, dim);
@@ -168,7 +186,8 @@ Ordered sort_along(const char* op, const Array& input, int dim, bool descending)
 // -- topk ---------------------------------------------------------------------------------------
 
 // Keeps the k largest of the entries offered; ties go to the earlier position.
-template <class U> class Best {
+template <class U>
+class Best {
  public:
   struct Entry {
     U key;
@@ -192,7 +211,9 @@ template <class U> class Best {
   void clear() { count_ = 0; }
 
  private:
-  static bool before(const Entry& a, const Entry& b) { return a.key != b.key ? a.key > b.key : a.late > b.late; }
+  static bool before(const Entry& a, const Entry& b) {
+    return a.key != b.key ? a.key > b.key : a.late > b.late;
+  }
   void cut() {
     if (count_ < k_ || k_ == 0) return;
     std::nth_element(e_, e_ + k_ - 1, e_ + count_, before);
@@ -207,7 +228,8 @@ template <class U> class Best {
 // A key that at least k elements of the line reach: the k-th largest of L group maxima. Also
 // leaves the keys of the line in `keys`.
 template <class T, int L>
-key_type<T> lower_bound_of_top(const T* x, int64_t n, int64_t k, key_type<T> flip, key_type<T>* keys) {
+key_type<T> lower_bound_of_top(const T* x, int64_t n, int64_t k, key_type<T> flip,
+                               key_type<T>* keys) {
   using U = key_type<T>;
   U top[L] = {};
   int64_t i0 = 0;
@@ -228,14 +250,17 @@ key_type<T> lower_bound_of_top(const T* x, int64_t n, int64_t k, key_type<T> fli
 }
 
 template <class T>
-void topk_line(const T* x, T* y, int64_t* where, int64_t n, bool largest, int64_t k, key_type<T>* keys,
-               Best<key_type<T>>& best) {
+void topk_line(const T* x, T* y, int64_t* where, int64_t n, bool largest, int64_t k,
+               key_type<T>* keys, Best<key_type<T>>& best) {
   using U = key_type<T>;
   const U flip = largest ? U{0} : ~U{0};
   U floor = 0;
-  if (k <= 32 && n >= 128) floor = lower_bound_of_top<T, 64>(x, n, k, flip, keys);
-  else if (k <= 128 && n >= 512) floor = lower_bound_of_top<T, 256>(x, n, k, flip, keys);
-  else for (int64_t i = 0; i < n; ++i) keys[i] = key_of(x[i]) ^ flip;
+  if (k <= 32 && n >= 128)
+    floor = lower_bound_of_top<T, 64>(x, n, k, flip, keys);
+  else if (k <= 128 && n >= 512)
+    floor = lower_bound_of_top<T, 256>(x, n, k, flip, keys);
+  else
+    for (int64_t i = 0; i < n; ++i) keys[i] = key_of(x[i]) ^ flip;
   best.clear();
   constexpr int64_t block = 32;
   for (int64_t i0 = 0; i0 < n; i0 += block) {
@@ -258,7 +283,8 @@ void topk_line(const T* x, T* y, int64_t* where, int64_t n, bool largest, int64_
 }
 
 template <class T>
-void topk_lines(const Array& x, const Array& y, const Array& where, int64_t n, int64_t k, bool largest) {
+void topk_lines(const Array& x, const Array& y, const Array& where, int64_t n, int64_t k,
+                bool largest) {
   using B = Best<key_type<T>>;
   const int64_t lines = x.numel() / n, room = B::capacity(k);
   const int workers = static_cast<int>(std::min<int64_t>(num_threads(), lines));
@@ -269,13 +295,14 @@ void topk_lines(const Array& x, const Array& y, const Array& where, int64_t n, i
     const int64_t worker = workers > 1 ? omp_get_thread_num() : 0;
     B best(scratch.get() + worker * room, k);
     for (int64_t l = l0; l < l1; ++l)
-      topk_line<T>(x.data<T>() + l * n, y.data<T>() + l * k, where.data<int64_t>() + l * k, n, largest, k,
-                   keys.get() + worker * n, best);
+      topk_line<T>(x.data<T>() + l * n, y.data<T>() + l * k, where.data<int64_t>() + l * k, n,
+                   largest, k, keys.get() + worker * n, best);
   });
 }
 
 void no_complex(const char* what, const Array& x) {
-  if (is_complex(x.dtype())) fail(ErrorType::Runtime, "%s does not support complex dtypes on CPU", what);
+  if (is_complex(x.dtype()))
+    fail(ErrorType::Runtime, "%s does not support complex dtypes on CPU", what);
 }
 
 }  // namespace
@@ -300,7 +327,8 @@ RL_KERNEL(topk) {  // input, k, dim, largest, sorted (always)
   const int64_t k = call.integer(1);
   const int dim = call.dim(2, x.ndim());
   const bool largest = call.boolean(3);
-  if (k < 0 || k > (x.ndim() ? x.size(dim) : 1)) fail(ErrorType::Runtime, "selected index k out of range");
+  if (k < 0 || k > (x.ndim() ? x.size(dim) : 1))
+    fail(ErrorType::Runtime, "selected index k out of range");
   if (x.dtype() == DType::Bool)
     fail(ErrorType::NotImplemented, "\"topk\" not implemented for 'Bool'");
   if (x.ndim() == 0) {
@@ -319,7 +347,8 @@ RL_KERNEL(topk) {  // input, k, dim, largest, sorted (always)
       y = all.values.slice(-1 + lines.ndim(), 0, k, 1).contiguous_copy();
       where = all.indices.slice(-1 + lines.ndim(), 0, k, 1).contiguous_copy();
     } else {
-      visit_ordered("topk", x.dtype(), [&](auto tag) { topk_lines<decltype(tag)>(lines, y, where, n, k, largest); });
+      visit_ordered("topk", x.dtype(),
+                    [&](auto tag) { topk_lines<decltype(tag)>(lines, y, where, n, k, largest); });
     }
   }
   call.result(lines_last(y, dim));

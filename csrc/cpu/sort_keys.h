@@ -19,11 +19,15 @@ inline uint64_t double_key(uint64_t u) {
 }
 
 // Types of up to 32 bits have 32-bit keys, packed above a 32-bit position.
-template <class T> constexpr bool narrow_key = sizeof(T) <= 4;
-template <class T> using key_type = std::conditional_t<narrow_key<T>, uint32_t, uint64_t>;
+template <class T>
+constexpr bool narrow_key = sizeof(T) <= 4;
+template <class T>
+using key_type = std::conditional_t<narrow_key<T>, uint32_t, uint64_t>;
 
-template <class T> inline key_type<T> key_of(T v) {
-  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> || std::is_same_v<T, float>) {
+template <class T>
+inline key_type<T> key_of(T v) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> ||
+                std::is_same_v<T, float>) {
     const float f = v;
     uint32_t u;
     std::memcpy(&u, &f, 4);
@@ -40,8 +44,10 @@ template <class T> inline key_type<T> key_of(T v) {
 }
 
 // The value a key stands for. Zeros and NaN lose their sign and payload: see keeps_value.
-template <class T> inline T value_of(key_type<T> key) {
-  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> || std::is_same_v<T, float>) {
+template <class T>
+inline T value_of(key_type<T> key) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> ||
+                std::is_same_v<T, float>) {
     const uint32_t u = key ^ ((key >> 31) ? 0x80000000u : 0xffffffffu);
     float f;
     std::memcpy(&f, &u, 4);
@@ -58,15 +64,20 @@ template <class T> inline T value_of(key_type<T> key) {
   }
 }
 
-template <class T> inline bool keeps_value(key_type<T> key) {
+template <class T>
+inline bool keeps_value(key_type<T> key) {
   using U = key_type<T>;
-  if constexpr (std::is_integral_v<T>) return true;
-  else return key != ~U{0} && key != U{1} << (8 * sizeof(U) - 1);
+  if constexpr (std::is_integral_v<T>)
+    return true;
+  else
+    return key != ~U{0} && key != U{1} << (8 * sizeof(U) - 1);
 }
 
 struct Narrow {
   using Entry = uint64_t;
-  static Entry make(uint32_t key, int64_t at) { return uint64_t{key} << 32 | static_cast<uint32_t>(at); }
+  static Entry make(uint32_t key, int64_t at) {
+    return uint64_t{key} << 32 | static_cast<uint32_t>(at);
+  }
   static int64_t position(Entry e) { return static_cast<uint32_t>(e); }
   static uint64_t key(Entry e) { return e >> 32; }
   static bool less(Entry a, Entry b) { return a < b; }
@@ -79,13 +90,17 @@ struct Wide {
   static Entry make(uint64_t key, int64_t at) { return {key, static_cast<uint64_t>(at)}; }
   static int64_t position(const Entry& e) { return static_cast<int64_t>(e.at); }
   static uint64_t key(const Entry& e) { return e.key; }
-  static bool less(const Entry& a, const Entry& b) { return a.key != b.key ? a.key < b.key : a.at < b.at; }
+  static bool less(const Entry& a, const Entry& b) {
+    return a.key != b.key ? a.key < b.key : a.at < b.at;
+  }
 };
 
 // Calls f with a value of the element type; complex numbers have no order.
-template <class F> void visit_ordered(const char* op, DType t, F&& f) {
+template <class F>
+void visit_ordered(const char* op, DType t, F&& f) {
   switch (t) {
-    case DType::Bool: case DType::U8: return f(uint8_t{});
+    case DType::Bool:
+    case DType::U8: return f(uint8_t{});
     case DType::I8: return f(int8_t{});
     case DType::I16: return f(int16_t{});
     case DType::I32: return f(int32_t{});
@@ -94,7 +109,8 @@ template <class F> void visit_ordered(const char* op, DType t, F&& f) {
     case DType::BF16: return f(BFloat16{});
     case DType::F32: return f(float{});
     case DType::F64: return f(double{});
-    default: fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op, dtype_scalar_name(t));
+    default:
+      fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op, dtype_scalar_name(t));
   }
 }
 

@@ -12,7 +12,8 @@
 namespace rl {
 namespace {
 
-template <int K> class Walk {
+template <int K>
+class Walk {
  public:
   using Strides = std::array<int64_t, K>;
   char* base[K] = {};
@@ -58,11 +59,13 @@ template <int K> class Walk {
   }
 
   // f(pointers, byte strides, length) for every run, in threads over [0, numel).
-  template <class F> void run(int64_t grain, F&& f) const {
+  template <class F>
+  void run(int64_t grain, F&& f) const {
     parallel_for(numel, grain, [&](int64_t begin, int64_t end) { range(begin, end, f); });
   }
 
-  template <class F> void range(int64_t begin, int64_t end, F&& f) const {
+  template <class F>
+  void range(int64_t begin, int64_t end, F&& f) const {
     char* p[K];
     int64_t inner[K], at[kMaxDims];
     const int last = nd - 1;
@@ -101,7 +104,8 @@ template <int K> class Walk {
 // of an earlier store when their addresses agree in the last 12 bits, 10 times slower.
 inline void copy_bytes(char* to, const char* from, int64_t n) {
   typedef char Line __attribute__((vector_size(64), aligned(1), may_alias));
-  const uintptr_t apart = (reinterpret_cast<uintptr_t>(to) - reinterpret_cast<uintptr_t>(from)) & 4095;
+  const uintptr_t apart =
+      (reinterpret_cast<uintptr_t>(to) - reinterpret_cast<uintptr_t>(from)) & 4095;
   if (n < 512 || apart == 0 || apart >= 64) {
     std::memcpy(to, from, n);
     return;
@@ -113,7 +117,8 @@ inline void copy_bytes(char* to, const char* from, int64_t n) {
 }
 
 // One run of elements of size T moved between two byte strides.
-template <class T> inline void move_run(char* to, int64_t ts, const char* from, int64_t fs, int64_t n) {
+template <class T>
+inline void move_run(char* to, int64_t ts, const char* from, int64_t fs, int64_t n) {
   constexpr int64_t w = sizeof(T);
   if (ts == w && fs == w) {
     copy_bytes(to, from, n * w);
@@ -156,14 +161,14 @@ inline bool may_overlap(const Array& a, const Array& b) {
 }
 
 // Integer indices as contiguous int64.
-inline Array index_values(const Array& index) {
-  return index.to(DType::I64).contiguous_copy();
-}
+inline Array index_values(const Array& index) { return index.to(DType::I64).contiguous_copy(); }
 
 // Raises when a number lies outside an integer type (or is not finite, or not real).
 inline void check_fits(PyObject* o, DType t) {
   if (t == DType::Bool || is_complex(t)) return;
-  static constexpr const char* names[] = {"bool", "uint8_t", "int8_t", "int16_t", "int", "int64_t", "at::Half", "at::BFloat16", "float", "double"};
+  static constexpr const char* names[] = {"bool",  "uint8_t", "int8_t",   "int16_t",
+                                          "int",   "int64_t", "at::Half", "at::BFloat16",
+                                          "float", "double"};
   const char* name = names[static_cast<int>(t)];
   bool fits = true;
   if (PyComplex_Check(o)) {
@@ -177,7 +182,8 @@ inline void check_fits(PyObject* o, DType t) {
     const double v = number(o), top = t == DType::F16 ? 65504.0 : 3.4028234663852886e38;
     fits = !(std::abs(v) > top) || std::isinf(v);
   }
-  if (!fits) fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", name);
+  if (!fits)
+    fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", name);
 }
 
 // A Python number or 0-d tensor as a 0-d array of the given type.
@@ -194,7 +200,8 @@ inline Array scalar_of(PyObject* o, DType t) {
   } else if (PyLong_Check(o) && is_integral(t)) {
     int overflow = 0;
     const int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
-    if (overflow) fail(ErrorType::Runtime, "value cannot be converted to type int64_t without overflow");
+    if (overflow)
+      fail(ErrorType::Runtime, "value cannot be converted to type int64_t without overflow");
     fill(a, v);
   } else {
     fill(a, number(o));
@@ -203,11 +210,21 @@ inline Array scalar_of(PyObject* o, DType t) {
 }
 
 // The element types that add up, multiply and compare, computed in A (wider for half types).
-template <class T> struct accumulate_type { using type = T; };
-template <> struct accumulate_type<Half> { using type = float; };
-template <> struct accumulate_type<BFloat16> { using type = float; };
+template <class T>
+struct accumulate_type {
+  using type = T;
+};
+template <>
+struct accumulate_type<Half> {
+  using type = float;
+};
+template <>
+struct accumulate_type<BFloat16> {
+  using type = float;
+};
 
-template <class T> inline bool is_nan(T v) {
+template <class T>
+inline bool is_nan(T v) {
   if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
     const float f = v;
     return f != f;

@@ -14,7 +14,8 @@ import rushlight as torch
     lambda m: m.zeros(size=(2, 3)), lambda m: m.zeros(()), lambda m: m.zeros(0, 4),
     lambda m: m.zeros(m.Size([2])), lambda m: m.ones(3, dtype=m.int64),
     lambda m: m.ones(2, device="cpu"), lambda m: m.full((2, 2), 3), lambda m: m.full((2,), 2.5),
-    lambda m: m.full((2,), True), lambda m: m.full((2,), 1j), lambda m: m.full((2,), 7, dtype=m.uint8),
+    lambda m: m.full((2,), True), lambda m: m.full((2,), 1j),
+    lambda m: m.full((2,), 7, dtype=m.uint8),
     lambda m: m.full((2, 2), float("nan")), lambda m: m.full((1,), 2**62),
     lambda m: m.eye(3), lambda m: m.eye(2, 4, dtype=m.int32), lambda m: m.eye(0),
     lambda m: m.tril_indices(3, 4, 1), lambda m: m.triu_indices(4, 3, -1), lambda m: m.vander(
@@ -24,7 +25,8 @@ import rushlight as torch
     lambda m: m.zeros(2).new_tensor([1, 2]), lambda m: m.zeros_like(m.ones(2, 3), dtype=m.int8),
     lambda m: m.full_like(m.ones(2, 3), 4), lambda m: m.ones_like(m.zeros(2, 3).t()),
     lambda m: m.unravel_index(m.tensor([1, 11]), (3, 4)), lambda m: m.zeros(3).new_tensor(5),
-    lambda m: m.zeros(7, 3).fill_diagonal_(2, wrap=True), lambda m: m.zeros(3, 3, 3).fill_diagonal_(1),
+    lambda m: m.zeros(7, 3).fill_diagonal_(2, wrap=True),
+    lambda m: m.zeros(3, 3, 3).fill_diagonal_(1),
     lambda m: m.zeros(2, 3).fill_diagonal_(5),
 ])
 def test_filled(f):
@@ -32,8 +34,8 @@ def test_filled(f):
 
 
 @pytest.mark.parametrize("args", [
-    (5,), (2, 7), (2, 9, 3), (5, 0, -1), (0.0, 1.0, 0.1), (3.5,), (1, 2.5), (0, 5, 0.5), (0,), (3, 3),
-    (-2, 2), (10, 0, -3),
+    (5,), (2, 7), (2, 9, 3), (5, 0, -1), (0.0, 1.0, 0.1), (3.5,), (1, 2.5), (0, 5, 0.5), (0,),
+    (3, 3),    (-2, 2), (10, 0, -3),
 ])
 def test_arange(args):
     same(oracle.arange(*args), torch.arange(*args), rtol=1e-6)
@@ -121,7 +123,8 @@ def test_view_copies_are_fresh():
 
 
 def test_numbers_that_do_not_fit_raise():
-    for f in (lambda m: m.full((2,), 300, dtype=m.uint8), lambda m: m.full((2,), 1e30, dtype=m.int64),
+    for f in (lambda m: m.full((2,), 300, dtype=m.uint8),
+              lambda m: m.full((2,), 1e30, dtype=m.int64),
               lambda m: m.zeros(3).masked_fill(m.ones(3).bool(), 1j),
               lambda m: m.zeros(3, dtype=m.int8).index_fill(0, m.tensor([0]), 200)):
         both_raise(RuntimeError, f)
