@@ -15,8 +15,17 @@ from .._device import check_device
 Tensor = _C.Tensor
 
 __all__ = [
-    "bartlett", "blackman", "cosine", "exponential", "gaussian", "general_cosine",
-    "general_hamming", "hamming", "hann", "kaiser", "nuttall",
+    "bartlett",
+    "blackman",
+    "cosine",
+    "exponential",
+    "gaussian",
+    "general_cosine",
+    "general_hamming",
+    "hamming",
+    "hann",
+    "kaiser",
+    "nuttall",
 ]
 
 
@@ -39,15 +48,32 @@ def _window(name, M, sym, dtype, layout, device, requires_grad, weights) -> Tens
     return made.requires_grad_() if requires_grad else made
 
 
-def bartlett(M: int, *, sym: bool = True, dtype=None, layout=None, device=None,
-             requires_grad: bool = False) -> Tensor:
+def bartlett(
+    M: int, *, sym: bool = True, dtype=None, layout=None, device=None, requires_grad: bool = False
+) -> Tensor:
     """A triangle that falls to zero at the ends."""
-    return _window("bartlett", M, sym, dtype, layout, device, requires_grad,
-                   lambda at, last: 1 - (at * (2 / last) - 1).abs())
+    return _window(
+        "bartlett",
+        M,
+        sym,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        lambda at, last: 1 - (at * (2 / last) - 1).abs(),
+    )
 
 
-def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, dtype=None, layout=None,
-                   device=None, requires_grad: bool = False) -> Tensor:
+def general_cosine(
+    M: int,
+    *,
+    a: Iterable[float],
+    sym: bool = True,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad: bool = False,
+) -> Tensor:
     """a[0] - a[1] cos(x) + a[2] cos(2 x) - ... over one turn of x."""
     if not isinstance(a, Iterable):
         raise TypeError("Coefficients must be a list/tuple")
@@ -65,71 +91,161 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, dtype=None, 
     return _window("general_cosine", M, sym, dtype, layout, device, requires_grad, weights)
 
 
-def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, dtype=None, layout=None,
-                    device=None, requires_grad: bool = False) -> Tensor:
+def general_hamming(
+    M: int,
+    *,
+    alpha: float = 0.54,
+    sym: bool = True,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad: bool = False,
+) -> Tensor:
     """alpha - (1 - alpha) cos(x): a raised cosine on a pedestal."""
-    return general_cosine(M, a=[alpha, 1.0 - alpha], sym=sym, dtype=dtype, layout=layout,
-                          device=device, requires_grad=requires_grad)
+    return general_cosine(
+        M,
+        a=[alpha, 1.0 - alpha],
+        sym=sym,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
-def hamming(M: int, *, sym: bool = True, dtype=None, layout=None, device=None,
-            requires_grad: bool = False) -> Tensor:
+def hamming(
+    M: int, *, sym: bool = True, dtype=None, layout=None, device=None, requires_grad: bool = False
+) -> Tensor:
     """The general Hamming window with alpha 0.54."""
-    return general_hamming(M, sym=sym, dtype=dtype, layout=layout, device=device,
-                           requires_grad=requires_grad)
+    return general_hamming(
+        M, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad
+    )
 
 
-def hann(M: int, *, sym: bool = True, dtype=None, layout=None, device=None,
-         requires_grad: bool = False) -> Tensor:
+def hann(
+    M: int, *, sym: bool = True, dtype=None, layout=None, device=None, requires_grad: bool = False
+) -> Tensor:
     """A raised cosine that falls to zero at the ends."""
-    return general_hamming(M, alpha=0.5, sym=sym, dtype=dtype, layout=layout, device=device,
-                           requires_grad=requires_grad)
+    return general_hamming(
+        M,
+        alpha=0.5,
+        sym=sym,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
-def blackman(M: int, *, sym: bool = True, dtype=None, layout=None, device=None,
-             requires_grad: bool = False) -> Tensor:
+def blackman(
+    M: int, *, sym: bool = True, dtype=None, layout=None, device=None, requires_grad: bool = False
+) -> Tensor:
     """Cosines with weights 0.42, 0.5, 0.08."""
-    return general_cosine(M, a=[0.42, 0.5, 0.08], sym=sym, dtype=dtype, layout=layout,
-                          device=device, requires_grad=requires_grad)
+    return general_cosine(
+        M,
+        a=[0.42, 0.5, 0.08],
+        sym=sym,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
-def nuttall(M: int, *, sym: bool = True, dtype=None, layout=None, device=None,
-            requires_grad: bool = False) -> Tensor:
+def nuttall(
+    M: int, *, sym: bool = True, dtype=None, layout=None, device=None, requires_grad: bool = False
+) -> Tensor:
     """Nuttall's minimum four-term window (A. Nuttall, 1981)."""
-    return general_cosine(M, a=[0.3635819, 0.4891775, 0.1365995, 0.0106411], sym=sym, dtype=dtype,
-                          layout=layout, device=device, requires_grad=requires_grad)
+    return general_cosine(
+        M,
+        a=[0.3635819, 0.4891775, 0.1365995, 0.0106411],
+        sym=sym,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
-def cosine(M: int, *, sym: bool = True, dtype=None, layout=None, device=None,
-           requires_grad: bool = False) -> Tensor:
+def cosine(
+    M: int, *, sym: bool = True, dtype=None, layout=None, device=None, requires_grad: bool = False
+) -> Tensor:
     """Half a turn of a sine, taken at the middle of each sample."""
-    return _window("cosine", M, sym, dtype, layout, device, requires_grad,
-                   lambda at, last: ((at + 0.5) * (math.pi / (last + 1))).sin())
+    return _window(
+        "cosine",
+        M,
+        sym,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        lambda at, last: ((at + 0.5) * (math.pi / (last + 1))).sin(),
+    )
 
 
-def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True,
-                dtype=None, layout=None, device=None, requires_grad: bool = False) -> Tensor:
+def exponential(
+    M: int,
+    *,
+    center: float | None = None,
+    tau: float = 1.0,
+    sym: bool = True,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad: bool = False,
+) -> Tensor:
     """exp(-|n - center| / tau); `center` is the middle, and may only be given if not `sym`."""
     if tau <= 0:
         raise ValueError(f"Tau must be positive, got: {tau} instead.")
     if sym and center is not None:
         raise ValueError("Center must be None for symmetric windows")
-    return _window("exponential", M, sym, dtype, layout, device, requires_grad,
-                   lambda at, last: ((at - (last / 2 if center is None else center)).abs()
-                                     * (-1 / tau)).exp())
+    return _window(
+        "exponential",
+        M,
+        sym,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        lambda at, last: ((at - (last / 2 if center is None else center)).abs() * (-1 / tau)).exp(),
+    )
 
 
-def gaussian(M: int, *, std: float = 1.0, sym: bool = True, dtype=None, layout=None, device=None,
-             requires_grad: bool = False) -> Tensor:
+def gaussian(
+    M: int,
+    *,
+    std: float = 1.0,
+    sym: bool = True,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad: bool = False,
+) -> Tensor:
     """exp(-(n / std)**2 / 2) around the middle."""
     if std <= 0:
         raise ValueError(f"Standard deviation must be positive, got: {std} instead.")
-    return _window("gaussian", M, sym, dtype, layout, device, requires_grad,
-                   lambda at, last: (((at - last / 2) / std) ** 2 * -0.5).exp())
+    return _window(
+        "gaussian",
+        M,
+        sym,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        lambda at, last: (((at - last / 2) / std) ** 2 * -0.5).exp(),
+    )
 
 
-def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, dtype=None, layout=None, device=None,
-           requires_grad: bool = False) -> Tensor:
+def kaiser(
+    M: int,
+    *,
+    beta: float = 12.0,
+    sym: bool = True,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A Bessel function of the position: `beta` trades width for leakage."""
     if beta < 0:
         raise ValueError(f"beta must be non-negative, got: {beta} instead.")

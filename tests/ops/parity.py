@@ -58,8 +58,10 @@ def check(f, *arrays, dtype=None, grad=False, **tolerance):
     same(theirs, ours, **tolerance)
     if grad:
         leaves = [p for p in pairs if p[0].requires_grad]
-        first = [_gradients(m, out, [p[i] for p in leaves])
-                 for i, (m, out) in enumerate(((oracle, theirs), (torch, ours)))]
+        first = [
+            _gradients(m, out, [p[i] for p in leaves])
+            for i, (m, out) in enumerate(((oracle, theirs), (torch, ours)))
+        ]
         same(first[0], first[1], rtol=1e-6, atol=1e-9)
 
 

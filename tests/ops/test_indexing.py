@@ -18,29 +18,48 @@ MASK = numbers(4, 5, seed=3) > 0
 @pytest.mark.parametrize("dtype", EVERY)
 def test_moves_keep_every_dtype(dtype):
     for f in (
-        lambda m, x: m.cat([x, x[:1]], 0), lambda m, x: m.stack([x, x], -1),
-        lambda m, x: x.repeat(2, 1, 2, 1), lambda m, x: x.flip(0, -1),
-        lambda m, x: m.roll(x, (1, -2), (0, 1)), lambda m, x: m.roll(x, 4),
-        lambda m, x: x.tril(), lambda m, x: x.triu(1), lambda m, x: x[x != 0],
-        lambda m, x: x[..., m.tensor([0, 2])], lambda m, x: x.nonzero(),
+        lambda m, x: m.cat([x, x[:1]], 0),
+        lambda m, x: m.stack([x, x], -1),
+        lambda m, x: x.repeat(2, 1, 2, 1),
+        lambda m, x: x.flip(0, -1),
+        lambda m, x: m.roll(x, (1, -2), (0, 1)),
+        lambda m, x: m.roll(x, 4),
+        lambda m, x: x.tril(),
+        lambda m, x: x.triu(1),
+        lambda m, x: x[x != 0],
+        lambda m, x: x[..., m.tensor([0, 2])],
+        lambda m, x: x.nonzero(),
     ):
         check(f, X, dtype=dtype)
 
 
-@pytest.mark.parametrize("f", [
-    lambda m, x: m.cat([x, x.transpose(0, 1).transpose(0, 1)], 1),
-    lambda m, x: m.stack([x, 2 * x], 1),
-    lambda m, x: x.repeat(2, 2, 1, 3), lambda m, x: x.tile(2, 1),
-    lambda m, x: x.repeat_interleave(2, 1), lambda m, x: x.repeat_interleave(3),
-    lambda m, x: x.repeat_interleave(m.tensor([2, 0, 1, 3]), 0),
-    lambda m, x: x.flip(1), lambda m, x: m.roll(x, 2, 1), lambda m, x: m.rot90(x, 3, (0, 1)),
-    lambda m, x: x.transpose(0, 2).tril(-1), lambda m, x: x.triu(),
-    lambda m, x: m.diag_embed(x, 1, 0, 2), lambda m, x: x[0].diag(1), lambda m, x: x[0, 0].diag(),
-    lambda m, x: m.block_diag(x[0], x[1, :2]), lambda m, x: m.column_stack([x[0], x[0, :, 0]]),
-    lambda m, x: m.hstack([x, x]), lambda m, x: m.dstack([x[0], x[1]]),
-    lambda m, x: m.vstack([x[0, 0], x[0, 1]]),
-    lambda m, x: m.cartesian_prod(x[0, 0], x[0, 1]), lambda m, x: m.combinations(x[0, :, 0], 2),
-])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda m, x: m.cat([x, x.transpose(0, 1).transpose(0, 1)], 1),
+        lambda m, x: m.stack([x, 2 * x], 1),
+        lambda m, x: x.repeat(2, 2, 1, 3),
+        lambda m, x: x.tile(2, 1),
+        lambda m, x: x.repeat_interleave(2, 1),
+        lambda m, x: x.repeat_interleave(3),
+        lambda m, x: x.repeat_interleave(m.tensor([2, 0, 1, 3]), 0),
+        lambda m, x: x.flip(1),
+        lambda m, x: m.roll(x, 2, 1),
+        lambda m, x: m.rot90(x, 3, (0, 1)),
+        lambda m, x: x.transpose(0, 2).tril(-1),
+        lambda m, x: x.triu(),
+        lambda m, x: m.diag_embed(x, 1, 0, 2),
+        lambda m, x: x[0].diag(1),
+        lambda m, x: x[0, 0].diag(),
+        lambda m, x: m.block_diag(x[0], x[1, :2]),
+        lambda m, x: m.column_stack([x[0], x[0, :, 0]]),
+        lambda m, x: m.hstack([x, x]),
+        lambda m, x: m.dstack([x[0], x[1]]),
+        lambda m, x: m.vstack([x[0, 0], x[0, 1]]),
+        lambda m, x: m.cartesian_prod(x[0, 0], x[0, 1]),
+        lambda m, x: m.combinations(x[0, :, 0], 2),
+    ],
+)
 def test_joining_values_and_gradients(f):
     check(f, X, grad=True)
 
@@ -55,20 +74,26 @@ def test_cat_promotes_and_skips_legacy_empties():
     both_raise(RuntimeError, lambda m: m.stack([m.zeros(2), m.zeros(3)]))
 
 
-@pytest.mark.parametrize("key", [
-    lambda m: (m.tensor(ROWS),),
-    lambda m: (slice(None), m.tensor(ROWS)),
-    lambda m: (m.tensor(ROWS)[:4].view(2, 2), slice(None), m.tensor([0, 2])),
-    lambda m: (m.tensor([[0], [1]]), m.tensor([[2, 3, -1]])),
-    lambda m: (slice(None), m.tensor([[0], [1]]), m.tensor([[2, 0, -1]])),
-    lambda m: (1, slice(None), m.tensor([0, 2])),
-    lambda m: (m.tensor(MASK),), lambda m: (m.tensor(MASK), 1),
-    lambda m: (slice(None), m.tensor(MASK[0])),
-    lambda m: (m.tensor(MASK[:, 0]), slice(1, 3)),
-    lambda m: (None, m.tensor(ROWS), None, slice(None, None, 2)),
-    lambda m: ([0, 2],), lambda m: (m.tensor([], dtype=m.int64),), lambda m: (m.tensor(2),),
-    lambda m: (m.tensor(ROWS).int(), m.tensor([0, 1, 2, 3, 4])),
-])
+@pytest.mark.parametrize(
+    "key",
+    [
+        lambda m: (m.tensor(ROWS),),
+        lambda m: (slice(None), m.tensor(ROWS)),
+        lambda m: (m.tensor(ROWS)[:4].view(2, 2), slice(None), m.tensor([0, 2])),
+        lambda m: (m.tensor([[0], [1]]), m.tensor([[2, 3, -1]])),
+        lambda m: (slice(None), m.tensor([[0], [1]]), m.tensor([[2, 0, -1]])),
+        lambda m: (1, slice(None), m.tensor([0, 2])),
+        lambda m: (m.tensor(MASK),),
+        lambda m: (m.tensor(MASK), 1),
+        lambda m: (slice(None), m.tensor(MASK[0])),
+        lambda m: (m.tensor(MASK[:, 0]), slice(1, 3)),
+        lambda m: (None, m.tensor(ROWS), None, slice(None, None, 2)),
+        lambda m: ([0, 2],),
+        lambda m: (m.tensor([], dtype=m.int64),),
+        lambda m: (m.tensor(2),),
+        lambda m: (m.tensor(ROWS).int(), m.tensor([0, 1, 2, 3, 4])),
+    ],
+)
 def test_advanced_index_reads_and_writes(key):
     check(lambda m, x: x[key(m)], X, grad=True)
 
@@ -84,8 +109,9 @@ def test_advanced_index_reads_and_writes(key):
 
 def _repeats(key):
     """Writing twice to one place has no defined gradient."""
-    return any(isinstance(k, torch.Tensor) and k.dtype is not torch.bool and k.numel() == 5
-               for k in key)
+    return any(
+        isinstance(k, torch.Tensor) and k.dtype is not torch.bool and k.numel() == 5 for k in key
+    )
 
 
 def test_index_put_accumulates_repeated_places():
@@ -117,16 +143,24 @@ def test_out_of_range_writes_nothing():
 AT = np.array([2, 0, 2])
 
 
-@pytest.mark.parametrize("f", [
-    lambda m, x, s, i: x.index_select(1, i), lambda m, x, s, i: x.index_add(1, i, s),
-    lambda m, x, s, i: x.index_add(1, i, s, alpha=3),
-    lambda m, x, s, i: x.index_copy(1, i[:2], s[:, :2]),
-    lambda m, x, s, i: x.index_fill(1, i, 2.5), lambda m, x, s, i: x.take(i * 3),
-    lambda m, x, s, i: x.put(i[:2], s[0, 0, :2]),
-    lambda m, x, s, i: x.put(i, s[0, 0], accumulate=True),
-    *[lambda m, x, s, i, r=r, k=k: x.index_reduce(1, i, s, r, include_self=k)
-      for r in ("prod", "mean", "amax", "amin") for k in (True, False)],
-])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda m, x, s, i: x.index_select(1, i),
+        lambda m, x, s, i: x.index_add(1, i, s),
+        lambda m, x, s, i: x.index_add(1, i, s, alpha=3),
+        lambda m, x, s, i: x.index_copy(1, i[:2], s[:, :2]),
+        lambda m, x, s, i: x.index_fill(1, i, 2.5),
+        lambda m, x, s, i: x.take(i * 3),
+        lambda m, x, s, i: x.put(i[:2], s[0, 0, :2]),
+        lambda m, x, s, i: x.put(i, s[0, 0], accumulate=True),
+        *[
+            lambda m, x, s, i, r=r, k=k: x.index_reduce(1, i, s, r, include_self=k)
+            for r in ("prod", "mean", "amax", "amin")
+            for k in (True, False)
+        ],
+    ],
+)
 def test_index_operators(f):
     check(f, X + 0.5, numbers(4, 3, 3, seed=7) + 0.25, AT, grad=True, rtol=1e-12)
 
@@ -134,14 +168,23 @@ def test_index_operators(f):
 GRID = np.random.default_rng(1).integers(0, 4, (2, 5, 2))
 
 
-@pytest.mark.parametrize("f", [
-    lambda m, x, s, i: x.gather(0, i), lambda m, x, s, i: x.scatter_add(0, i, s),
-    lambda m, x, s, i: x.scatter(0, i, 1.5), lambda m, x, s, i: x.scatter(0, i[:1], s[:1]),
-    lambda m, x, s, i: x.scatter_add(1, i[:, :4], s[:, :4]), lambda m, x, s, i: x.scatter_add(2, i.clamp(max=2), s),
-    lambda m, x, s, i: m.take_along_dim(x, i[:, :, :1], 0),
-    *[lambda m, x, s, i, r=r, k=k: x.scatter_reduce(0, i, s, r, include_self=k)
-      for r in ("sum", "prod", "mean", "amax", "amin") for k in (True, False)],
-])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda m, x, s, i: x.gather(0, i),
+        lambda m, x, s, i: x.scatter_add(0, i, s),
+        lambda m, x, s, i: x.scatter(0, i, 1.5),
+        lambda m, x, s, i: x.scatter(0, i[:1], s[:1]),
+        lambda m, x, s, i: x.scatter_add(1, i[:, :4], s[:, :4]),
+        lambda m, x, s, i: x.scatter_add(2, i.clamp(max=2), s),
+        lambda m, x, s, i: m.take_along_dim(x, i[:, :, :1], 0),
+        *[
+            lambda m, x, s, i, r=r, k=k: x.scatter_reduce(0, i, s, r, include_self=k)
+            for r in ("sum", "prod", "mean", "amax", "amin")
+            for k in (True, False)
+        ],
+    ],
+)
 def test_gather_and_scatter(f):
     check(f, X + 0.5, numbers(2, 5, 2, seed=7) + 0.25, GRID, grad=True, rtol=1e-12)
 
@@ -161,13 +204,20 @@ def test_scatter_in_place_forms():
     both_raise(RuntimeError, lambda m: m.zeros(3).gather(0, m.zeros(2)))
 
 
-@pytest.mark.parametrize("f", [
-    lambda m, x, k: x.masked_fill(k, 3.0), lambda m, x, k: x.masked_fill(k[0], -1),
-    lambda m, x, k: x.masked_select(k), lambda m, x, k: m.where(k, x, 2.0),
-    lambda m, x, k: m.where(k, 0, x), lambda m, x, k: m.where(k[:, :1], x, x[0]),
-    lambda m, x, k: x.masked_scatter(k, x * 2), lambda m, x, k: x.where(k, x.new_zeros(())),
-    lambda m, x, k: x.t().masked_fill(k.t(), 1.0),
-])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda m, x, k: x.masked_fill(k, 3.0),
+        lambda m, x, k: x.masked_fill(k[0], -1),
+        lambda m, x, k: x.masked_select(k),
+        lambda m, x, k: m.where(k, x, 2.0),
+        lambda m, x, k: m.where(k, 0, x),
+        lambda m, x, k: m.where(k[:, :1], x, x[0]),
+        lambda m, x, k: x.masked_scatter(k, x * 2),
+        lambda m, x, k: x.where(k, x.new_zeros(())),
+        lambda m, x, k: x.t().masked_fill(k.t(), 1.0),
+    ],
+)
 def test_masks(f):
     check(f, numbers(4, 5), MASK, grad=True)
 
@@ -189,9 +239,11 @@ def test_nonzero_forms():
 
 
 def test_scatter_views():
-    for f in (lambda m, x, s: m.select_scatter(x, s[0], 1, 2),
-              lambda m, x, s: m.slice_scatter(x, s[:2], 0, 1, 4, 2),
-              lambda m, x, s: m.diagonal_scatter(x, s[0, :4])):
+    for f in (
+        lambda m, x, s: m.select_scatter(x, s[0], 1, 2),
+        lambda m, x, s: m.slice_scatter(x, s[:2], 0, 1, 4, 2),
+        lambda m, x, s: m.diagonal_scatter(x, s[0, :4]),
+    ):
         check(f, numbers(4, 4), numbers(4, 4, seed=2), grad=True)
 
 
@@ -211,10 +263,24 @@ def test_node_names_are_those_of_pytorch():
 
     def names(m, x):
         i = m.tensor([0, 1])
-        made = [m.cat([x]), m.stack([x]), x.repeat(1, 1, 1), x.flip(0), x[i], x.index_select(0, i),
-                x.gather(0, i.view(1, 2, 1)), x.tril(), x.roll(1), x.sort()[0], x.topk(1)[0],
-                x.masked_fill(x > 0, 0.0), m.where(x > 0, x, x), x.scatter_add(0, i.view(1, 2, 1), x),
-                m.nn.functional.embedding(i, x[0]), m.nn.functional.max_pool2d(x, 2)]
+        made = [
+            m.cat([x]),
+            m.stack([x]),
+            x.repeat(1, 1, 1),
+            x.flip(0),
+            x[i],
+            x.index_select(0, i),
+            x.gather(0, i.view(1, 2, 1)),
+            x.tril(),
+            x.roll(1),
+            x.sort()[0],
+            x.topk(1)[0],
+            x.masked_fill(x > 0, 0.0),
+            m.where(x > 0, x, x),
+            x.scatter_add(0, i.view(1, 2, 1), x),
+            m.nn.functional.embedding(i, x[0]),
+            m.nn.functional.max_pool2d(x, 2),
+        ]
         return [t.grad_fn.name() for t in made]
 
     import torch as oracle

@@ -17,7 +17,11 @@ def distinct(*shape, seed=0):
 
 
 WINDOWS = [
-    (2, None, 0, False), (3, 2, 1, False), (3, 1, 1, False), (2, 3, 0, True), (3, 2, 1, True),
+    (2, None, 0, False),
+    (3, 2, 1, False),
+    (3, 1, 1, False),
+    (2, 3, 0, True),
+    (3, 2, 1, True),
     (2, 2, 1, True),
 ]
 
@@ -27,27 +31,43 @@ WINDOWS = [
 def test_fixed_windows(dims, k, s, p, ceil):
     shape = (2, 3, 7, 8, 6)[: 2 + dims]
     for x in (distinct(*shape), distinct(*shape[1:])):
-        check(lambda m, x: getattr(F(m), f"max_pool{dims}d")(x, k, s, p, ceil_mode=ceil), x, grad=True)
-        check(lambda m, x: getattr(F(m), f"max_pool{dims}d")(x, k, s, p, 2 if k == 3 else 1, ceil,
-                                                            return_indices=True), x)
+        check(
+            lambda m, x: getattr(F(m), f"max_pool{dims}d")(x, k, s, p, ceil_mode=ceil), x, grad=True
+        )
+        check(
+            lambda m, x: getattr(F(m), f"max_pool{dims}d")(
+                x, k, s, p, 2 if k == 3 else 1, ceil, return_indices=True
+            ),
+            x,
+        )
         for pad in (True, False):
-            check(lambda m, x, pad=pad: getattr(F(m), f"avg_pool{dims}d")(x, k, s, p, ceil, pad), x,
-                  grad=True, rtol=1e-12)
+            check(
+                lambda m, x, pad=pad: getattr(F(m), f"avg_pool{dims}d")(x, k, s, p, ceil, pad),
+                x,
+                grad=True,
+                rtol=1e-12,
+            )
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_adaptive_windows(dims, size):
     x = distinct(*(2, 3, 7, 5, 6)[: 2 + dims])
-    check(lambda m, x: getattr(F(m), f"adaptive_avg_pool{dims}d")(x, size), x, grad=True, rtol=1e-12)
+    check(
+        lambda m, x: getattr(F(m), f"adaptive_avg_pool{dims}d")(x, size), x, grad=True, rtol=1e-12
+    )
     check(lambda m, x: getattr(F(m), f"adaptive_max_pool{dims}d")(x, size, True), x, grad=True)
 
 
 def test_uneven_settings():
     x = distinct(2, 3, 9, 8)
     check(lambda m, x: F(m).max_pool2d(x, (3, 2), (2, 1), (1, 0), (1, 2)), x, grad=True)
-    check(lambda m, x: F(m).avg_pool2d(x, (3, 2), (2, 1), (1, 0), divisor_override=5), x, grad=True,
-          rtol=1e-12)
+    check(
+        lambda m, x: F(m).avg_pool2d(x, (3, 2), (2, 1), (1, 0), divisor_override=5),
+        x,
+        grad=True,
+        rtol=1e-12,
+    )
     check(lambda m, x: F(m).adaptive_avg_pool2d(x, (None, 3)), x, grad=True, rtol=1e-12)
 
 

@@ -15,8 +15,11 @@ NAN = np.array([[2.0, np.nan, -np.inf, 0.0, -0.0, np.inf, -3.0], [1, 1, np.nan, 
 @pytest.mark.parametrize("descending", [False, True])
 def test_sort_is_stable_for_every_dtype(dtype, descending):
     for shape, dim in (((7,), 0), ((4, 9), 0), ((3, 200), -1), ((2, 3, 4), 1)):
-        check(lambda m, x, d=dim: tuple(x.sort(dim=d, descending=descending, stable=True)),
-              np.abs(numbers(*shape)), dtype=dtype)
+        check(
+            lambda m, x, d=dim: tuple(x.sort(dim=d, descending=descending, stable=True)),
+            np.abs(numbers(*shape)),
+            dtype=dtype,
+        )
 
 
 def test_sort_puts_nan_last_and_keeps_zeros_in_order():
@@ -36,8 +39,13 @@ def test_long_lines_sort(n, dtype):
 
 def test_sort_gradients_and_relatives():
     x = np.random.default_rng(0).permutation(24.0 * np.arange(1, 25)).reshape(4, 6)
-    for f in (lambda m, x: x.sort(0)[0], lambda m, x: x.topk(3)[0], lambda m, x: m.msort(x),
-              lambda m, x: x.topk(2, 0, False)[0], lambda m, x: x.argsort(1, True)):
+    for f in (
+        lambda m, x: x.sort(0)[0],
+        lambda m, x: x.topk(3)[0],
+        lambda m, x: m.msort(x),
+        lambda m, x: x.topk(2, 0, False)[0],
+        lambda m, x: x.argsort(1, True),
+    ):
         check(f, x)
     check(lambda m, x: x.sort(0, True)[0], x, grad=True)
     check(lambda m, x: x.topk(3, 1)[0], x, grad=True)
@@ -58,8 +66,12 @@ def test_topk_values(dtype, largest):
 @pytest.mark.parametrize("dtype", ["float32", "int64", "bool", "uint8"])
 def test_unique(dtype):
     x = np.abs(numbers(6, 3, high=3))
-    for how in ({}, {"return_inverse": True}, {"return_counts": True},
-                {"return_inverse": True, "return_counts": True}):
+    for how in (
+        {},
+        {"return_inverse": True},
+        {"return_counts": True},
+        {"return_inverse": True, "return_counts": True},
+    ):
         for dim in (None, 0, 1):
             check(lambda m, x, h=how, d=dim: m.unique(x, dim=d, **h), x, dtype=dtype)
             check(lambda m, x, h=how, d=dim: m.unique_consecutive(x, dim=d, **h), x, dtype=dtype)
@@ -71,8 +83,12 @@ def test_searching():
         check(lambda m, a, b, r=right: m.searchsorted(a, b, right=r), line, wanted)
         check(lambda m, a, b, r=right: m.bucketize(b, a, right=r, out_int32=True), line, wanted)
     check(lambda m, a, b: m.searchsorted(a.view(2, 10), b[:2], side="right"), line, wanted)
-    check(lambda m, a: m.searchsorted(a.flip(0), m.tensor([1.0, np.nan], dtype=a.dtype),
-                                      sorter=m.arange(19, -1, -1)), line)
+    check(
+        lambda m, a: m.searchsorted(
+            a.flip(0), m.tensor([1.0, np.nan], dtype=a.dtype), sorter=m.arange(19, -1, -1)
+        ),
+        line,
+    )
     check(lambda m, a, b: m.searchsorted(a.long(), b + 0.5), line, wanted)
     check(lambda m, a: m.bucketize(1.5, a.long()), line)
     both_raise(RuntimeError, lambda m: m.searchsorted(m.zeros(3, 2), m.zeros(2, 2)))
@@ -80,8 +96,9 @@ def test_searching():
 
 def test_counting():
     ids = np.array([1, 3, 1, 0, 7])
-    check(lambda m, i: [m.bincount(i), m.bincount(i, minlength=10),
-                        m.bincount(i, m.ones(5) / 2)], ids)
+    check(
+        lambda m, i: [m.bincount(i), m.bincount(i, minlength=10), m.bincount(i, m.ones(5) / 2)], ids
+    )
     x = numbers(50)
     check(lambda m, x: [m.histc(x), m.histc(x, 5), m.histc(x, 4, -2, 3)], x, dtype="float32")
     check(lambda m, x: tuple(m.histogram(x, 6)), x, dtype="float32", rtol=1e-6)
