@@ -219,7 +219,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05, cudnn_enabl
 def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     """group_norm with its statistics: (output, mean, 1 / deviation), each (N, group)."""
     output = _group_norm(input, group, weight, bias, eps)
-    rows = input.detach().reshape(N, group, C * HxW // group)
+    rows = input.reshape(N, group, C * HxW // group)
     var, mean = _var_mean(rows, -1, 0, False)
     return output, mean, (var + eps).rsqrt()
 

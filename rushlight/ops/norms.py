@@ -131,6 +131,32 @@ def dist(input, other, p=2):
     return vector_norm(input - other, p)
 
 
+@public("torch.renorm Tensor.renorm")
+def renorm(input, p, dim, maxnorm, *, out=None):
+    """Scale each slice along `dim` whose norm of order `p` exceeds `maxnorm` down to it."""
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
+        )
+    if p <= 0:
+        raise RuntimeError(f"renorm: non-positive-norm not supported: got p = {p}")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    from .. import where
+
+    others = [d for d in range(input.ndim) if d != dim % input.ndim]
+    size = vector_norm(input, float(p), others, True)
+    # PyTorch's 1e-7 keeps the division finite.
+    result = input * where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+    return result if out is None else _store(out, result)
+
+
+@public("Tensor.renorm_")
+def renorm_(input, p, dim, maxnorm):
+    """The in-place form of renorm."""
+    return input.copy_(renorm(input, p, dim, maxnorm))
+
+
 @op("", name="logsumexp")
 class _logsumexp:
     """log(sum(exp(x))) over `dim`, without overflow."""
