@@ -130,21 +130,19 @@ RL_KERNEL(
   const int64_t width = y.size(1), sr = y.stride(0), sc = y.stride(1);
   visit_float("embedding_renorm_", y.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    if constexpr (!std::is_same_v<T, c64> && !std::is_same_v<T, c128>) {
-      using A = typename accumulate_type<T>::type;
-      for (int64_t r : rows) {
-        T* row = y.data<T>() + r * sr;
-        double norm = 0;
-        for (int64_t i = 0; i < width; ++i) {
-          const double a = std::abs(static_cast<double>(static_cast<A>(row[i * sc])));
-          norm = std::isinf(p) ? std::max(norm, a) : norm + (p == 2 ? a * a : std::pow(a, p));
-        }
-        if (!std::isinf(p)) norm = p == 2 ? std::sqrt(norm) : std::pow(norm, 1 / p);
-        if (norm <= most) continue;
-        const A scale = static_cast<A>(most / (norm + 1e-7));
-        for (int64_t i = 0; i < width; ++i)
-          row[i * sc] = static_cast<T>(static_cast<A>(row[i * sc]) * scale);
+    using A = typename accumulate_type<T>::type;
+    for (int64_t r : rows) {
+      T* row = y.data<T>() + r * sr;
+      double norm = 0;
+      for (int64_t i = 0; i < width; ++i) {
+        const double a = static_cast<double>(std::abs(static_cast<A>(row[i * sc])));
+        norm = std::isinf(p) ? std::max(norm, a) : norm + (p == 2 ? a * a : std::pow(a, p));
       }
+      if (!std::isinf(p)) norm = p == 2 ? std::sqrt(norm) : std::pow(norm, 1 / p);
+      if (norm <= most) continue;
+      const A scale = static_cast<A>(most / (norm + 1e-7));
+      for (int64_t i = 0; i < width; ++i)
+        row[i * sc] = static_cast<T>(static_cast<A>(row[i * sc]) * scale);
     }
   });
   call.result(y);

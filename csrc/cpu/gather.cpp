@@ -255,9 +255,10 @@ void put_all(const Scattered& s) {
 
 void reduce_all(const char* op, const Scattered& s, Mode mode, bool include_self) {
   if (s.index.numel() == 0) return;
-  if (is_complex(s.y.dtype()) && (mode == Mode::Amax || mode == Mode::Amin))
-    fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op,
-         dtype_scalar_name(s.y.dtype()));
+  const DType t = s.y.dtype();
+  if ((is_complex(t) && (mode == Mode::Amax || mode == Mode::Amin)) ||
+      (t == DType::Bool && mode == Mode::Mean))
+    fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", op, dtype_scalar_name(t));
   const int64_t step = s.y.stride(s.dim) * s.y.item();
   const Array still = pinned(s.y, s.dim);
   if (!include_self) {

@@ -98,7 +98,7 @@ RL_KERNEL(index_reduce) {  // input, dim, index, source, reduce, include_self
   const bool include_self = call.boolean(5);
   check_index_vector("index_reduce()", index);
   check_source("index_reduce()", at_least_1d(call.tensor(0)), dim, index, source);
-  if (is_complex(source.dtype()))
+  if (is_complex(source.dtype()) || (r == Reduce::Mean && source.dtype() == DType::Bool))
     fail(ErrorType::NotImplemented, "\"index_reduce\" not implemented for '%s'",
          dtype_scalar_name(source.dtype()));
   const Array y = writable(call, 0);

@@ -21,7 +21,7 @@ class _embedding:
 
     def samples(make):
         yield make(2, 4, dtype="int64", low=0, high=6), make(6, 3)
-        yield make(7, dtype="int64", low=0, high=6), make(6, 3), 1
+        yield make(7, dtype="int64", low=0, high=6), make(6, 3)
 
 
 @op("")

@@ -15,7 +15,7 @@ def _average(x, n, kernel_size, stride, padding, ceil_mode, include_pad, divisor
     axes = tuple(range(-n, 0))
     total = _padded(x, n, *how, 0).sum(axes)
     if divisor is not None:
-        return total / divisor
+        return (total / divisor).astype(x.dtype)
     # What counts: the input, and its padding if asked, but never what ceil_mode adds behind.
     ones, p = np.ones(x.shape[-n:]), _sizes(padding, n)
     if include_pad:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import inplace_form, op, public
-from .indexing import _reduce_gradients
+from .indexing import _divide, _reduce_gradients
 
 
 def _places(index, dim):
@@ -164,7 +164,7 @@ class scatter_reduce:
         if reduce == "mean":
             count = np.full(out.shape, int(include_self))
             np.add.at(count, at, 1)
-            out = out / np.maximum(count, 1)
+            out = _divide(out, np.maximum(count, 1))
         return out
 
     def backward(g, input, dim, index, src, reduce, include_self, out, needs):

@@ -221,8 +221,9 @@ class searchsorted:
         return np.reshape(found, input.shape).astype(dtype)
 
     def samples(make):
-        yield make(6, grad=False).sort()[0], make(2, 3, grad=False)
-        yield make(2, 6, grad=False).sort()[0], make(2, 3, grad=False), {"right": True}
+        line, lines = make(6, dtype="float32", grad=False), make(2, 6, dtype="int64", high=9)
+        yield line.sort()[0], make(2, 3, dtype="float32", grad=False)
+        yield lines.sort()[0], make(2, 3, dtype="int64", high=9), {"right": True}
 
 
 @public("torch.bucketize Tensor.bucketize")
