@@ -14,6 +14,7 @@ from ._functional_blocks import *  # noqa: F403
 from ._functional_ctc import *  # noqa: F403
 from ._functional_distance import *  # noqa: F403
 from ._functional_grid import *  # noqa: F403
+from ._functional_grouped import *  # noqa: F403
 from ._functional_interpolate import *  # noqa: F403
 from ._functional_losses import *  # noqa: F403
 from ._functional_padding import *  # noqa: F403

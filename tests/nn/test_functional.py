@@ -234,3 +234,23 @@ def test_attention_weights_sum_to_one_and_respect_masks():
     assert rushlight.allclose(first, second, atol=1e-6)
     with pytest.raises(RuntimeError, match="Need attn_mask if specifying"):
         mha(x, x, x, is_causal=True)
+
+
+def test_grouped_products_equal_products_of_the_groups():
+    a, b = rushlight.randn(16, 8), rushlight.randn(2, 8, 4)
+    offs = rushlight.tensor([5, 12], dtype=rushlight.int32)
+    out = F.grouped_mm(a, b, offs=offs)
+    assert rushlight.allclose(out[:5], a[:5] @ b[0], atol=1e-6)
+    assert rushlight.allclose(out[5:12], a[5:12] @ b[1], atol=1e-6)
+    assert not out[12:].any()
+    summed = F.grouped_mm(a.t(), a, offs=offs)
+    assert rushlight.allclose(summed[1], a[5:12].t() @ a[5:12], atol=1e-5)
+    stack = rushlight.randn(2, 3, 8)
+    assert rushlight.allclose(F.grouped_mm(stack, b), stack @ b, atol=1e-6)
+    cut = F.grouped_mm(stack, a.t(), offs=offs)
+    assert rushlight.allclose(cut[:, 5:12], stack[1] @ a.t()[:, 5:12], atol=1e-5)
+    for wrong in ([12, 5], [5, 17], [5]):
+        with pytest.raises(RuntimeError, match="offsets"):
+            F.grouped_mm(a, b, offs=rushlight.tensor(wrong, dtype=rushlight.int32))
+    with pytest.raises(RuntimeError, match="Have to provide offsets"):
+        F.grouped_mm(a, b)
