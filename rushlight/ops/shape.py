@@ -268,17 +268,20 @@ class _as_strided:
     """
 
     def forward(input, size, stride, storage_offset, geometry):
-        step = input.itemsize
-        flat = input if storage_offset is None else input.reshape(-1)[storage_offset:]
-        return np.lib.stride_tricks.as_strided(flat, size, [s * step for s in stride])
+        step, strided = input.itemsize, np.lib.stride_tricks.as_strided
+        if storage_offset is not None:
+            ahead = storage_offset - geometry[2]
+            line = strided(input, (abs(ahead) + 1,), (step if ahead > 0 else -step,))
+            input = line[abs(ahead) :]
+        return strided(input, size, [s * step for s in stride])
 
     def grad_input(g, size, stride, storage_offset, geometry):
         offset = geometry[2] if storage_offset is None else storage_offset
         return _as_strided_backward(g, *geometry, tuple(size), tuple(stride), offset)
 
     def samples(make):
-        yield make(3, 4), (2, 2), (4, 1), None, ((3, 4), (4, 1), 0)
-        yield make(12), (3, 3), (2, 1), 1, ((12,), (1,), 0)
+        for x, size, stride, at in ((make(3, 4), (2, 2), (4, 1), None), (make(12), (3, 3), (2, 1), 1)):
+            yield x, size, stride, at, (x.shape, x.stride(), x.storage_offset())
 
 
 @public("torch.as_strided Tensor.as_strided")
@@ -504,7 +507,10 @@ class to_copy:
     def forward(input, dtype):
         from ..op import numpy_dtype
 
-        return input.astype(numpy_dtype(dtype))
+        wanted = numpy_dtype(dtype)
+        if input.dtype.kind == "c" and wanted.kind not in "cb":
+            input = input.real  # what NumPy warns about
+        return input.astype(wanted)
 
     def grad_input(g):
         return g  # the engine casts
