@@ -34,7 +34,8 @@ def bessel_k(x, order, scaled):
     t = (np.arange(4000) + 0.5) * (12 / 4000)
     wide = np.asarray(x, np.float64)[..., None]
     values = np.exp(wide * (scaled - np.cosh(t))) * np.cosh(order * t)
-    return like(values.sum(-1) * (12 / 4000), x)
+    got = np.where(np.asarray(x) == 0, np.inf, values.sum(-1) * (12 / 4000))
+    return like(np.where(np.asarray(x) < 0, np.nan, got), x)
 
 
 def airy_reference(x):

@@ -280,7 +280,10 @@ class _as_strided:
         return _as_strided_backward(g, *geometry, tuple(size), tuple(stride), offset)
 
     def samples(make):
-        for x, size, stride, at in ((make(3, 4), (2, 2), (4, 1), None), (make(12), (3, 3), (2, 1), 1)):
+        for x, size, stride, at in (
+            (make(3, 4), (2, 2), (4, 1), None),
+            (make(12), (3, 3), (2, 1), 1),
+        ):
             yield x, size, stride, at, (x.shape, x.stride(), x.storage_offset())
 
 
