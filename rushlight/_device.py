@@ -61,7 +61,7 @@ class device:  # noqa: N801 (torch.device is spelt so)
         return hash((self.type, self.index))
 
     def __reduce__(self):
-        return device, (self.type,) if self.index is None else (self.type, self.index)
+        return _device_from, (str(self),)
 
     def __enter__(self):
         _default_devices.append(check_device(self))
@@ -76,6 +76,10 @@ class device:  # noqa: N801 (torch.device is spelt so)
                 return function(*args, **kwargs)
 
         return wrapped
+
+
+def _device_from(text):
+    return device(text)
 
 
 device.__module__ = "torch"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from .._lazy import np
 from ..op import op, public, return_type
-from ._linalg import check_float, check_matrix, check_square, square
+from ._linalg import check_float, check_matrix, check_square, identity, square
 from .linalg import eigvalsh, linalg_svd, svdvals
 
 
@@ -138,3 +140,49 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None, out=None)
 
 
 _TriangularSolve = return_type("triangular_solve", ("solution", "cloned_coefficient"))
+
+
+@public("linalg.householder_product torch.orgqr Tensor.orgqr")
+def householder_product(A, tau, *, out=None):  # noqa: N803
+    """The first columns of the product of reflections I - tau_i v_i v_i^H, as geqrf gives them.
+
+    v_i is column i of A below the diagonal, with a one on it and zeros above.
+    """
+    from .. import eye
+
+    check_matrix("linalg.householder_product", A)
+    m, n = A.shape[-2:]
+    k = tau.shape[-1]
+    if n > m or k > n:
+        raise RuntimeError(
+            "torch.linalg.householder_product: input.shape[-2] must be greater than or equal to "
+            f"input.shape[-1], and input.shape[-1] to tau.shape[-1]: got {m}, {n} and {k}"
+        )
+    q = eye(m, n, dtype=A.dtype).expand(*A.shape[:-2], m, n)
+    unit = eye(m, n, dtype=A.dtype)
+    v = A.tril(-1) + unit
+    for i in range(k - 1, -1, -1):
+        column = v[..., i : i + 1]
+        q = q - tau[..., i, None, None] * (column @ (column.mH @ q))
+    return q if out is None else out.resize_(q.shape).copy_(q)
+
+
+@public("linalg.matrix_exp torch.matrix_exp Tensor.matrix_exp")
+def matrix_exp(A):  # noqa: N803
+    """Matrix exponentials: a Taylor polynomial of the scaled matrix, squared back.
+
+    Scaled to a 1-norm below 1/2, eighteen terms leave less than double precision's rounding.
+    """
+    check_square("linalg.matrix_exp", A)
+    check_float("linalg.matrix_exp", A)
+    if A.numel() == 0:
+        return A.clone()
+    largest = float(A.detach().abs().sum(-2).max())
+    squarings = max(0, math.frexp(largest)[1] + 1) if math.isfinite(largest) else 0
+    x = A * 2.0**-squarings
+    total = identity(A).expand(A.shape)
+    for k in range(18, 0, -1):  # Horner: 1 + x (1 + x/2 (1 + x/3 ...))
+        total = identity(A) + (x / k) @ total
+    for _ in range(squarings):
+        total = total @ total
+    return total
