@@ -142,6 +142,7 @@ def op(
         d.read_gradients(body, differentiable, output_names)
         made = _C.make_op(d)
         made.declaration = block
+        made.pointwise = pointwise
         made.__doc__ = block.__doc__
         made.__module__ = "torch"
         made.__qualname__ = own
@@ -318,7 +319,13 @@ def run_reference(operator, forward, args):
     arrays = [to_array(a) for a in args]
     keywords = dict(zip(operator_keywords(forward), arrays[positional:], strict=True))
     try:
-        got = forward(*arrays[:positional], **keywords)
+        if getattr(operator.declaration, "lapack", False):
+            from ._blas import threads_for
+
+            with threads_for(arrays):
+                got = forward(*arrays[:positional], **keywords)
+        else:
+            got = forward(*arrays[:positional], **keywords)
     except np.linalg.LinAlgError as error:
         raise LinAlgError(f"{operator.__name__}: {error}") from None
     if isinstance(got, (tuple, list)):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
+import warnings
 
 import numpy as np
 
@@ -16,13 +18,18 @@ COMPLEX = {"complex128": 1e-9, "complex64": 2e-5}
 
 
 class Maker:
-    """`make` of a declaration's samples: tensors of the wanted dtype and layout, seeded."""
+    """`make` of a declaration's samples: tensors of the wanted dtype and layout, seeded.
 
-    def __init__(self, seed, dtype="float64", layout="contiguous", grad=False):
+    With `shapes` the tensors have these, in turn and over again, whatever the sample asks for.
+    """
+
+    def __init__(self, seed, dtype="float64", layout="contiguous", grad=False, shapes=None):
         self.random = np.random.default_rng(seed)
         self.dtype, self.layout, self.grad = dtype, layout, grad
+        self.shapes = itertools.cycle(shapes) if shapes else None
 
     def __call__(self, *shape, dtype=None, low=-1, high=1, grad=True):
+        shape = next(self.shapes) if self.shapes else shape
         wanted = dtype or self.dtype
         wanted = getattr(torch, wanted) if isinstance(wanted, str) else wanted
         if dtype is None and high == 1 and not (wanted.is_floating_point or wanted.is_complex):
@@ -107,7 +114,8 @@ def reference(op, args, kwargs):
     arrays = [to_array(a) for a in args]
     named = {k: to_array(v) for k, v in kwargs.items()}
     assert code.co_argcount >= len(arrays)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's word on means of nothing
         got = op.declaration.forward(*arrays, **named)
     return [np.asarray(a) for a in got] if isinstance(got, (tuple, list)) else [np.asarray(got)]
 
@@ -115,3 +123,22 @@ def reference(op, args, kwargs):
 def is_random(op):
     """Whether the forward draws random numbers, so that two runs differ."""
     return bool(getattr(op.declaration, "random", False))
+
+
+def close(got, want, tolerance):
+    """Shapes are the same, numbers near enough."""
+    want = np.asarray(want)
+    assert got.shape == want.shape, (got.shape, want.shape)
+    if got.dtype.kind in "fc":
+        np.testing.assert_allclose(
+            got.astype(want.dtype if want.dtype.kind in "fc" else got.dtype), want,
+            rtol=tolerance, atol=tolerance,
+        )  # fmt: skip
+    else:
+        np.testing.assert_array_equal(got, want)
+
+
+def run(op, args, kwargs):
+    """The operator's results as arrays."""
+    got = op(*args, **kwargs)
+    return [to_array(t) for t in (got if isinstance(got, tuple) else (got,))]

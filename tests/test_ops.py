@@ -9,9 +9,11 @@ from matrix import (
     FLOATS,
     INTEGERS,
     cases,
+    close,
     is_random,
     leaves,
     reference,
+    run,
     sample_counts,
     sample_of,
 )
@@ -21,23 +23,6 @@ from rushlight.op import operators, to_array
 
 ALL = cases()
 LAYOUTS = ("contiguous", "transposed", "sliced")
-
-
-def close(got, want, tolerance):
-    want = np.asarray(want)
-    assert got.shape == want.shape, (got.shape, want.shape)
-    if got.dtype.kind in "fc":
-        np.testing.assert_allclose(
-            got.astype(want.dtype if want.dtype.kind in "fc" else got.dtype), want,
-            rtol=tolerance, atol=tolerance,
-        )  # fmt: skip
-    else:
-        np.testing.assert_array_equal(got, want)
-
-
-def run(op, args, kwargs):
-    got = op(*args, **kwargs)
-    return [to_array(t) for t in (got if isinstance(got, tuple) else (got,))]
 
 
 def test_every_operator_has_samples():

@@ -5,10 +5,12 @@ set -eu
 cd "$(dirname "$0")/.."
 python=${RL_PYTHON:-python3}
 compiler=${CXX:-g++}
+launcher=$(command -v ccache || true)
 level=${RL_LEVELS:-1}
 cmake -S . -B build-asan -G Ninja -DPython_EXECUTABLE="$(command -v "$python")" \
-  -DRL_SANITIZE=ON -DRL_LEVELS="$level" -DCMAKE_BUILD_TYPE=Debug
-cmake --build build-asan -j"$(nproc)"
+  -DRL_SANITIZE=ON -DRL_LEVELS="$level" -DCMAKE_BUILD_TYPE=Debug \
+  ${launcher:+-DCMAKE_CXX_COMPILER_LAUNCHER=$launcher}
+cmake --build build-asan -j"${RL_JOBS:-$(nproc)}"
 
 # A copy of the package with the sanitized extension in it.
 rm -rf build-asan/package

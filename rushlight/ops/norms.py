@@ -162,7 +162,7 @@ class _logsumexp:
     """log(sum(exp(x))) over `dim`, without overflow."""
 
     def forward(input, dim, keepdim=False):
-        top = input.max(_axes(dim), keepdims=True)
+        top = input.max(_axes(dim), keepdims=True, initial=-np.inf)
         top = np.where(np.isinf(top), 0, top)
         got = np.log(np.exp(input - top).sum(_axes(dim), keepdims=True)) + top
         return got if keepdim else got.squeeze(_axes(dim))

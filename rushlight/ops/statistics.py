@@ -284,7 +284,12 @@ class mode:
     def forward(input, dim=-1, keepdim=False):
         if input.ndim == 0:
             return input, np.asarray(0)
-        return _pick(input, np.apply_along_axis(_mode_position, dim, input), dim, keepdim, False)
+        lines = np.moveaxis(input, dim, -1)
+        if not lines.shape[-1]:
+            raise IndexError(f"mode(): Expected reduction dim {dim} to have non-zero size.")
+        found = [_mode_position(row) for row in lines.reshape(-1, lines.shape[-1])]
+        position = np.asarray(found, np.int64).reshape(lines.shape[:-1])
+        return _pick(input, position, dim, keepdim, False)
 
     grad_input = _selected_gradient
 
