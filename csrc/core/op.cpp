@@ -186,6 +186,17 @@ PyObject* pack_outputs(const OpSpec& s, Tensor** outputs, int n) {
   return tuple;
 }
 
+// An in-place write through a broadcast view would write one element many times.
+void check_no_overlap(const Array& a) {
+  for (int d = 0; a.numel() && d < a.ndim(); ++d) {
+    if (a.sizes()[d] > 1 && a.strides()[d] == 0) {
+      fail(ErrorType::Runtime,
+           "unsupported operation: more than one element of the written-to tensor refers to a "
+           "single memory location. Please clone() the tensor before performing the operation.");
+    }
+  }
+}
+
 // Results into tensors the caller gave: resized when they are empty or of the wrong shape.
 void store_out(const OpSpec& s, PyObject* given, const Array& a) {
   if (!tensor_check(given))
@@ -196,6 +207,7 @@ void store_out(const OpSpec& s, PyObject* given, const Array& a) {
     fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s",
          dtype_scalar_name(a.dtype()), dtype_scalar_name(out->array.dtype()));
   }
+  check_no_overlap(out->array);
   if (!out->array.same_shape(a)) {
     if (out->array.numel()) {
       if (PyErr_WarnFormat(PyExc_UserWarning, 1,
@@ -254,6 +266,7 @@ PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
   if (s.pointwise && s.loops) {
     run_pointwise(s, values, &target->array);
   } else {
+    check_no_overlap(target->array);
     if (s.kernel)
       s.kernel(call);
     else

@@ -29,7 +29,7 @@ void check_bounds(const Array& index, int64_t size, int dim) {  // contiguous in
     high = std::max(high, v[i]);
   }
   if (n && (low < 0 || high >= size))
-    fail(ErrorType::Index, "index %lld is out of bounds for dimension %d with size %lld",
+    fail(ErrorType::Runtime, "index %lld is out of bounds for dimension %d with size %lld",
          static_cast<long long>(low < 0 ? low : high), dim, static_cast<long long>(size));
 }
 

@@ -130,11 +130,12 @@ def test_out_of_range_writes_nothing():
             x[torch.tensor([0, bad])] = 1.0
     with pytest.raises(IndexError):
         x.index_add_(0, torch.tensor([0, 3]), torch.ones(2, 4))
-    with pytest.raises(IndexError):
+    with pytest.raises(RuntimeError):
         x.scatter_(0, torch.tensor([[0, 1, 3, 0]]), 1.0)
     with pytest.raises(IndexError):
         x.put_(torch.tensor([0, 12]), torch.ones(2))
     assert x.sum().item() == 0
+    both_raise(RuntimeError, lambda m: m.zeros(3).gather(0, m.tensor([3])))
     both_raise(IndexError, lambda m: m.zeros(3)[m.tensor([1]), m.tensor([1])])
     both_raise(IndexError, lambda m: m.zeros(3, 4)[m.tensor([True, False])])
     both_raise(IndexError, lambda m: m.zeros(3, 4)[m.tensor([0, 1]), m.tensor([0, 1, 2])])
