@@ -22,6 +22,8 @@ def _hermitian(x):
 class svd:
     """A = U diag(S) Vh of matrices (..., m, n), singular values in descending order."""
 
+    lapack = True  # the forward runs in NumPy\'s LAPACK
+
     def forward(A, full_matrices=True):
         return tuple(np.linalg.svd(A, full_matrices))
 
@@ -91,6 +93,7 @@ def svd_old(input, some=True, compute_uv=True):
 class eigh:
     """Eigenvalues (ascending) and eigenvectors of Hermitian matrices."""
 
+    lapack = True  # the forward runs in NumPy\'s LAPACK
     symmetric = True  # for tests: only Hermitian perturbations make sense
 
     def forward(A, UPLO="L"):  # noqa: N803 (PyTorch's spelling)
@@ -131,6 +134,8 @@ def eigvalsh(A, UPLO="L", *, out=None):  # noqa: N803
 @op("", node="LinalgEig", outputs=("eigenvalues", "eigenvectors"))
 class eig:
     """Complex eigenvalues and eigenvectors of square matrices."""
+
+    lapack = True  # the forward runs in NumPy\'s LAPACK
 
     def forward(A):
         values, vectors = np.linalg.eig(A)
@@ -175,6 +180,8 @@ def eigvals(A, *, out=None):  # noqa: N803
 @op("", node="LinalgQr", outputs=("Q", "R"))
 class qr:
     """A = Q R with orthonormal columns in Q; mode "reduced", "complete" or "r"."""
+
+    lapack = True  # the forward runs in NumPy\'s LAPACK
 
     def forward(A, mode="reduced"):
         if mode == "r":
@@ -231,6 +238,7 @@ def qr_old(input, some=True):
 class cholesky:
     """Lower triangular L with L L^H = A, of positive definite matrices."""
 
+    lapack = True  # the forward runs in NumPy\'s LAPACK
     symmetric = True  # for tests: only Hermitian perturbations make sense
 
     def forward(A):

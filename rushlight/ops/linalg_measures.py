@@ -13,6 +13,8 @@ from .linalg_solve import inv
 class det:
     """Determinants of square matrices."""
 
+    lapack = True  # the forward runs in NumPy\'s LAPACK
+
     def forward(A):
         return np.linalg.det(A)
 
@@ -45,6 +47,8 @@ def linalg_det(A, *, out=None):  # noqa: N803
 @op("", name="slogdet", node="LinalgSlogdet", outputs=("sign", "logabsdet"))
 class slogdet:
     """(sign, log of the absolute value) of determinants."""
+
+    lapack = True  # the forward runs in NumPy\'s LAPACK
 
     def forward(A):
         return tuple(np.linalg.slogdet(A))

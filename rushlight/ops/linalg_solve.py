@@ -14,6 +14,8 @@ from .linalg import eigvalsh, linalg_svd, svdvals
 class inv:
     """Inverses of square matrices; LinAlgError for a singular one."""
 
+    lapack = True  # the forward runs in NumPy\'s LAPACK
+
     def forward(A):
         return np.linalg.inv(A)
 
@@ -27,6 +29,8 @@ class inv:
 @op("", name="solve", node="LinalgSolveEx")
 class solve:
     """X with A X = B, for matrices B (..., n, k)."""
+
+    lapack = True  # the forward runs in NumPy\'s LAPACK
 
     def forward(A, B):
         return np.linalg.solve(A, B)
@@ -61,6 +65,8 @@ def linalg_solve(A, B, *, left=True, out=None):  # noqa: N803
 @op("", name="solve_triangular", node="LinalgSolveTriangular")
 class solve_triangular:
     """X with A X = B for triangular A; the other triangle is not read."""
+
+    lapack = True  # the forward runs in NumPy\'s LAPACK
 
     def forward(A, B, upper, unitriangular):
         t = np.triu(A) if upper else np.tril(A)
