@@ -58,17 +58,22 @@ Rows arrange_gradient(const Array& g, const Array& x, const Layout& k) {
   return {copy, cols};
 }
 
-template <class C> struct Channel { C mean, scale; };  // scale: 1 / sqrt(var + eps)
+template <class C>
+struct Channel {
+  C mean, scale;
+};  // scale: 1 / sqrt(var + eps)
 
-template <class C> Array channel_vector(const Array* p, int64_t channels, double absent) {
+template <class C>
+Array channel_vector(const Array* p, int64_t channels, double absent) {
   if (p) return p->to(dtype_of<C>::value).contiguous_copy();
   Array a = Array::empty(dtype_of<C>::value, {channels});
   std::fill_n(a.data<C>(), channels, static_cast<C>(absent));
   return a;
 }
 
-// -- channels outside: N runs of S elements -----------------------------------------------------------
-// Short runs are gathered into one buffer, so that the vector loops see long ones.
+// -- channels outside: N runs of S elements
+// ----------------------------------------------------------- Short runs are gathered into one
+// buffer, so that the vector loops see long ones.
 bool gathers(const Layout& k) { return k.spatial < 64 && k.count() <= 1 << 16; }
 
 template <class T>
@@ -79,7 +84,8 @@ const compute_t<T>* gather_runs(const T* p, int64_t step, const Layout& k, compu
   return buf;
 }
 
-template <class T> Moments channel_moments(const T* p, const Layout& k, compute_t<T>* buf) {
+template <class T>
+Moments channel_moments(const T* p, const Layout& k, compute_t<T>* buf) {
   using C = compute_t<T>;
   if (gathers(k)) return moments_of<C>(gather_runs(p, k.channels * k.spatial, k, buf), k.count());
   Moments m{0, 0, 0};
@@ -164,7 +170,8 @@ void channel_gradient(const T* x, const Rows& g, int64_t c, T* dx, const Layout&
     }
 }
 
-// -- channels innermost: rows of C elements, a block of `width` channels at a time -----------------------
+// -- channels innermost: rows of C elements, a block of `width` channels at a time
+// -----------------------
 template <class T>
 void normalise_block(const T* x, T* y, int64_t rows, int64_t stride, int64_t width,
                      const compute_t<T>* mean, const compute_t<T>* scale,
@@ -173,8 +180,7 @@ void normalise_block(const T* x, T* y, int64_t rows, int64_t stride, int64_t wid
   for (int64_t r = 0; r < rows; ++r)
 #pragma omp simd
     for (int64_t j = 0; j < width; ++j)
-      y[r * stride + j] =
-          T((static_cast<C>(x[r * stride + j]) - mean[j]) * scale[j] + shift[j]);
+      y[r * stride + j] = T((static_cast<C>(x[r * stride + j]) - mean[j]) * scale[j] + shift[j]);
 }
 
 template <class T>
@@ -206,13 +212,14 @@ void block_gradient(const T* x, const Rows& g, int64_t first, T* dx, int64_t row
     const T *xr = x + r * stride, *gr = g.at<T>(r) + first;
 #pragma omp simd
     for (int64_t j = 0; j < width; ++j)
-      dx[r * stride + j] = T(a[j] * static_cast<C>(gr[j]) +
-                             (b[j] * (static_cast<C>(xr[j]) - mean[j]) + d[j]));
+      dx[r * stride + j] =
+          T(a[j] * static_cast<C>(gr[j]) + (b[j] * (static_cast<C>(xr[j]) - mean[j]) + d[j]));
   }
 }
 
 // Runs f(first channel, width) over blocks: one channel at a time, or up to kChannels.
-template <class F> void each_channel_block(const Layout& k, F&& f) {
+template <class F>
+void each_channel_block(const Layout& k, F&& f) {
   const int64_t even = (k.channels + num_threads() - 1) / num_threads();
   const int64_t width =
       k.innermost ? std::min(kChannels, std::max<int64_t>(16, (even + 15) / 16 * 16)) : 1;
@@ -286,8 +293,10 @@ void forward(Call& call, const Array& x, const Layout& k, const Array& y) {
       if (training) {
         Moments* m = stats.get() + c0;
         std::fill_n(m, width, Moments{0, 0, 0});
-        if (k.innermost) moment_columns<T>(m, xc, width, k.n, k.channels);
-        else m[0] = channel_moments<T>(xc, k, buffer.mine());
+        if (k.innermost)
+          moment_columns<T>(m, xc, width, k.n, k.channels);
+        else
+          m[0] = channel_moments<T>(xc, k, buffer.mine());
         for (int64_t j = 0; j < width; ++j) {
           const int64_t c = c0 + j;
           center[c] = mean.data<C>()[c] = static_cast<C>(m[j].mean);
@@ -297,8 +306,10 @@ void forward(Call& call, const Array& x, const Layout& k, const Array& y) {
         }
       }
       const C *cp = center.get() + c0, *fp = factor.get() + c0, *bp = b.data<C>() + c0;
-      if (k.innermost) normalise_block<T>(xc, yc, k.n, k.channels, width, cp, fp, bp);
-      else normalise_channel<T>(xc, yc, k, cp[0], fp[0], bp[0]);
+      if (k.innermost)
+        normalise_block<T>(xc, yc, k.n, k.channels, width, cp, fp, bp);
+      else
+        normalise_channel<T>(xc, yc, k, cp[0], fp[0], bp[0]);
     });
   }
   if (training && running_mean) {
@@ -361,8 +372,10 @@ void backward(Call& call, const Array& x, const Layout& k, const Array& dx) {
       double sum[kChannels], dot[kChannels];
       C a[kChannels], b[kChannels], d[kChannels];
       const T* xc = xp + c0 * k.spatial;
-      if (k.innermost) block_sums<T>(xc, g, c0, k.n, k.channels, width, mp + c0, sum, dot);
-      else channel_sums<T>(xc, g, c0, k, mp[c0], buffer.mine(), sum[0], dot[0]);
+      if (k.innermost)
+        block_sums<T>(xc, g, c0, k.n, k.channels, width, mp + c0, sum, dot);
+      else
+        channel_sums<T>(xc, g, c0, k, mp[c0], buffer.mine(), sum[0], dot[0]);
       for (int64_t j = 0; j < width; ++j) {
         const int64_t c = c0 + j;
         db.data<C>()[c] = static_cast<C>(sum[j]);

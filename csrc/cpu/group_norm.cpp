@@ -43,14 +43,16 @@ Groups check_groups(const Array& x, int64_t groups, const Array* weight, const A
   return {x.size(0), channels, groups, spatial};
 }
 
-template <class C> Array per_channel(const Array* p, int64_t channels, double absent) {
+template <class C>
+Array per_channel(const Array* p, int64_t channels, double absent) {
   if (p) return p->to(dtype_of<C>::value).contiguous_copy();
   Array a = Array::empty(dtype_of<C>::value, {channels});
   std::fill_n(a.data<C>(), channels, static_cast<C>(absent));
   return a;
 }
 
-template <class C> void group_stats(const C* x, int64_t n, double eps, C& mean, C& scale) {
+template <class C>
+void group_stats(const C* x, int64_t n, double eps, C& mean, C& scale) {
   C var;
   row_moments<C>(x, n, mean, var);
   scale = C(1) / std::sqrt(var + static_cast<C>(eps));
@@ -58,8 +60,8 @@ template <class C> void group_stats(const C* x, int64_t n, double eps, C& mean, 
 
 // g, x: one row. s, t: per channel of its group, in float64.
 template <class C>
-void backward_row(const Groups& k, const C* g, const C* x, const C* w, double eps, C* dx,
-                  double* s, double* t) {
+void backward_row(const Groups& k, const C* g, const C* x, const C* w, double eps, C* dx, double* s,
+                  double* t) {
   C mean, scale;
   const int64_t cols = k.cols();
   group_stats<C>(x, cols, eps, mean, scale);

@@ -13,9 +13,13 @@
 namespace rl {
 namespace {
 
-template <class C> struct RowStats { C mean, scale; };
+template <class C>
+struct RowStats {
+  C mean, scale;
+};
 
-template <class C> RowStats<C> row_stats(const C* x, int64_t n, double eps, bool rms) {
+template <class C>
+RowStats<C> row_stats(const C* x, int64_t n, double eps, bool rms) {
   if (rms) {
     const double square = dot_row<C>(x, x, n) / static_cast<double>(n);
     return {C(0), static_cast<C>(1 / std::sqrt(square + eps))};
@@ -26,7 +30,8 @@ template <class C> RowStats<C> row_stats(const C* x, int64_t n, double eps, bool
 }
 
 // The affine parameters in the compute type; ones and zeros when absent.
-template <class C> Array affine(const Array* p, int64_t cols, double absent) {
+template <class C>
+Array affine(const Array* p, int64_t cols, double absent) {
   if (p) return p->to(dtype_of<C>::value).contiguous_copy();
   Array a = Array::empty(dtype_of<C>::value, {cols});
   std::fill_n(a.data<C>(), cols, static_cast<C>(absent));
@@ -70,8 +75,7 @@ void forward_kernel(Call& call, bool rms) {
     using T = decltype(tag);
     using C = compute_t<T>;
     if (x.numel() == 0) return;
-    const double eps =
-        call.none(eps_at) ? std::numeric_limits<C>::epsilon() : call.real(eps_at);
+    const double eps = call.none(eps_at) ? std::numeric_limits<C>::epsilon() : call.real(eps_at);
     const Array w_array = affine<C>(weight, cols, 1), b_array = affine<C>(bias, cols, 0);
     const C *w = w_array.data<C>(), *b = b_array.data<C>();
     const T* xp = x.data<T>();
@@ -94,7 +98,8 @@ void forward_kernel(Call& call, bool rms) {
 }
 
 // Column sums over the rows of one thread: 64 rows in the compute type, then in float64.
-template <class C> struct ColumnSums {
+template <class C>
+struct ColumnSums {
   C* part;
   double* sum;
   int64_t n, rows = 0;
@@ -166,8 +171,8 @@ void backward_kernel(Call& call) {
   const Array x = call.tensor(1).contiguous_copy();
   const Array g_input = call.tensor(0).to(x.dtype());
   const Array* weight = call.tensor_or_null(3);
-  BackwardWork work{check_shapes(call, x, 2, weight, nullptr), 0, call.boolean(5),
-                    call.boolean(6), call.boolean(7)};
+  BackwardWork work{check_shapes(call, x, 2, weight, nullptr), 0, call.boolean(5), call.boolean(6),
+                    call.boolean(7)};
   if (!g_input.same_shape(x))
     fail(ErrorType::Runtime, "%s: g has shape %s, expected that of input, %s", call.name(),
          shape_text(g_input.shape()).c_str(), shape_text(x.shape()).c_str());

@@ -47,8 +47,8 @@ Problem check_problem(Shape x, const Array& target, const Array* weight, Reducti
     fail(ErrorType::Runtime, "expected target dtype to be Long or Byte, but got %s",
          dtype_scalar_name(target.dtype()));
   if (ndim < 1) fail(ErrorType::Value, "Expected 1 or more dimensions (got 0)");
-  Problem p{ndim > 1 ? x[0] : 1, ndim > 1 ? x[1] : x[0], 1, ignore, reduction,
-            target.contiguous_copy()};
+  Problem p{ndim > 1 ? x[0] : 1, ndim > 1 ? x[1] : x[0],  1, ignore,
+            reduction,           target.contiguous_copy()};
   for (int d = 2; d < ndim; ++d) p.spatial *= x[d];
   bool same = target.ndim() == std::max(ndim - 1, 0);
   for (int d = 0; same && d < target.ndim(); ++d) same = target.size(d) == x[d ? d + 1 : 0];
@@ -72,7 +72,8 @@ Problem check_problem(Shape x, const Array& target, const Array* weight, Reducti
   return p;
 }
 
-template <class C> Array class_weights(const Array* weight, int64_t classes) {
+template <class C>
+Array class_weights(const Array* weight, int64_t classes) {
   if (weight) return weight->to(dtype_of<C>::value).contiguous_copy();
   Array a = Array::empty(dtype_of<C>::value, {classes});
   std::fill_n(a.data<C>(), classes, C(1));
@@ -98,7 +99,8 @@ void finish_loss(Call& call, const Problem& p, const double* loss, double weight
   call.result(std::move(total));
 }
 
-template <class C> double total_weight(const Problem& p, const C* w) {
+template <class C>
+double total_weight(const Problem& p, const C* w) {
   double sum = 0;
   for (int64_t i = 0; i < p.count(); ++i)
     if (p.at(i) != p.ignore) sum += w[p.at(i)];
@@ -107,7 +109,8 @@ template <class C> double total_weight(const Problem& p, const C* w) {
 
 // k of the formula for every target: one value shared (stride 0) or one each. Ignored targets are
 // left to the caller.
-template <class C> struct Factors {
+template <class C>
+struct Factors {
   Array g;
   int64_t stride;
   double scale;
@@ -125,8 +128,11 @@ Factors<C> loss_factors(const Array& g, const Problem& p, const Array& total) {
   return f;
 }
 
-// -- cross entropy over rows, S == 1 -----------------------------------------------------------------------
-struct Smoothing { double amount, weights; };  // label_smoothing and sum_c w[c]
+// -- cross entropy over rows, S == 1
+// -----------------------------------------------------------------------
+struct Smoothing {
+  double amount, weights;
+};  // label_smoothing and sum_c w[c]
 
 template <class T>
 double entropy_row(const T* x_, int64_t t, int64_t n, const compute_t<T>* w, const Smoothing& s,
@@ -168,7 +174,8 @@ void entropy_gradient_row(const T* x_, int64_t t, int64_t n, const compute_t<T>*
   store_row(dx_, n, dx);
 }
 
-// -- and over columns, S > 1: blocks of neighbouring positions ------------------------------------------------
+// -- and over columns, S > 1: blocks of neighbouring positions
+// ------------------------------------------------
 constexpr int64_t kColumns = 64;
 
 template <class T>
@@ -234,7 +241,8 @@ void entropy_gradient_columns(const Problem& p, const T* x, int64_t first, int64
 }
 
 // rows(i) for S == 1, else columns(n * S + first, width, offset into x).
-template <class R, class K> void each_target(const Problem& p, R&& rows, K&& columns) {
+template <class R, class K>
+void each_target(const Problem& p, R&& rows, K&& columns) {
   if (p.spatial == 1) {
     parallel_for(p.n, row_grain(p.classes), [&](int64_t i0, int64_t i1) {
       for (int64_t i = i0; i < i1; ++i) rows(i);
@@ -246,13 +254,13 @@ template <class R, class K> void each_target(const Problem& p, R&& rows, K&& col
   parallel_for(p.n * blocks, row_grain(p.classes * most), [&](int64_t b0, int64_t b1) {
     for (int64_t b = b0; b < b1; ++b) {
       const int64_t n = b / blocks, j = b % blocks * kColumns;
-      columns(n * p.spatial + j, std::min(kColumns, p.spatial - j),
-              n * p.classes * p.spatial + j);
+      columns(n * p.spatial + j, std::min(kColumns, p.spatial - j), n * p.classes * p.spatial + j);
     }
   });
 }
 
-template <class C> Smoothing smoothing_of(double amount, const C* w, int64_t classes) {
+template <class C>
+Smoothing smoothing_of(double amount, const C* w, int64_t classes) {
   double sum = 0;
   for (int64_t c = 0; c < classes; ++c) sum += w[c];
   return {amount, sum};
@@ -264,8 +272,8 @@ template <class C> Smoothing smoothing_of(double amount, const C* w, int64_t cla
 RL_KERNEL(cross_entropy) {
   const Array x = call.tensor(0).contiguous_copy();
   const Array* weight = call.tensor_or_null(2);
-  const Problem p = check_problem(x.shape(), call.tensor(1), weight, reduction_of(call, 3),
-                                  call.integer(4));
+  const Problem p =
+      check_problem(x.shape(), call.tensor(1), weight, reduction_of(call, 3), call.integer(4));
   const double amount = call.real(5);
   const Array& target = call.tensor(1);
   visit_real("log_softmax_lastdim_kernel_impl", x.dtype(), [&](auto tag) {
@@ -302,8 +310,8 @@ RL_KERNEL(cross_entropy) {
 RL_KERNEL(cross_entropy_backward) {
   const Array x = call.tensor(1).contiguous_copy();
   const Array* weight = call.tensor_or_null(3);
-  const Problem p = check_problem(x.shape(), call.tensor(2), weight, reduction_of(call, 4),
-                                  call.integer(5));
+  const Problem p =
+      check_problem(x.shape(), call.tensor(2), weight, reduction_of(call, 4), call.integer(5));
   const double amount = call.real(6);
   const Array lse = call.tensor(8).contiguous_copy();
   if (lse.numel() != p.count())

@@ -3,7 +3,8 @@
 //
 //   mse     l = (x - t)^2                                           dx = 2 (x - t) g
 //   bce     l = -w (t log x + (1 - t) log(1 - x)), logs >= -100     dx = w (x - t) / (x (1 - x)) g
-//   logits  l = w ((1 - t) x + q (log(1 + exp(-|x|)) + max(-x, 0))) dx = w (1 - t - q / (1 + e^x)) g
+//   logits  l = w ((1 - t) x + q (log(1 + exp(-|x|)) + max(-x, 0))) dx = w (1 - t - q / (1 + e^x))
+//   g
 //           q = 1 + (pos_weight - 1) t
 //
 // x, t and the weights are broadcast to one shape beforehand; each is read once.
@@ -24,7 +25,10 @@ Reduction reduction_of(const Call& call, int i) {
        r.data());
 }
 
-template <class C> C magnitude(C x) { return x < 0 ? -x : x; }
+template <class C>
+C magnitude(C x) {
+  return x < 0 ? -x : x;
+}
 
 // w and q may be null (1).
 template <Loss L, class C>
@@ -94,27 +98,36 @@ Operands operands(const Call& call, int first, int weight, int pos) {
   const Array* q = pos < 0 ? nullptr : call.tensor_or_null(pos);
   const std::vector<int64_t> shape = broadcast_shapes(call.name(), x.shape(), t.shape());
   if (w && w->ndim()) dtype = promote(dtype, w->dtype());
-  return {expanded(x, dtype, shape), expanded(t, dtype, shape),
-          w ? expanded(*w, dtype, shape) : Array(), q ? expanded(*q, dtype, shape) : Array(),
-          w != nullptr, q != nullptr};
+  return {expanded(x, dtype, shape),
+          expanded(t, dtype, shape),
+          w ? expanded(*w, dtype, shape) : Array(),
+          q ? expanded(*q, dtype, shape) : Array(),
+          w != nullptr,
+          q != nullptr};
 }
 
-template <class T> const T* data_or_null(const Array& a, bool there) {
+template <class T>
+const T* data_or_null(const Array& a, bool there) {
   return there ? a.data<T>() : nullptr;
 }
 
 // Buffers of one piece, for the half types.
-template <class T> struct Piece {
+template <class T>
+struct Piece {
   compute_t<T> x[kPiece], t[kPiece], w[kPiece], q[kPiece], out[kPiece];
 };
 
-template <class T> void put_row(T* p, int64_t n, const compute_t<T>* x) {
-  if constexpr (std::is_same_v<T, compute_t<T>>) std::copy_n(x, n, p);
-  else narrow_run(p, n, x);
+template <class T>
+void put_row(T* p, int64_t n, const compute_t<T>* x) {
+  if constexpr (std::is_same_v<T, compute_t<T>>)
+    std::copy_n(x, n, p);
+  else
+    narrow_run(p, n, x);
 }
 
 // f(x, t, w, q, out, i, n) over pieces of [i0, i1), in the compute type.
-template <class T, class F> void each_piece(const Operands& o, int64_t i0, int64_t i1, F&& f) {
+template <class T, class F>
+void each_piece(const Operands& o, int64_t i0, int64_t i1, F&& f) {
   Piece<T> b;
   const T *x = o.x.data<T>(), *t = o.t.data<T>();
   const T *w = data_or_null<T>(o.w, o.has_w), *q = data_or_null<T>(o.q, o.has_q);
@@ -125,7 +138,8 @@ template <class T, class F> void each_piece(const Operands& o, int64_t i0, int64
   }
 }
 
-template <Loss L, class T> void check_range(const Operands& o) {
+template <Loss L, class T>
+void check_range(const Operands& o) {
   using C = compute_t<T>;
   const auto inside = [](const Array& a) {
     bool ok = true;
@@ -136,18 +150,18 @@ template <Loss L, class T> void check_range(const Operands& o) {
     return ok;
   };
   if (L != Loss::Bce) return;
-  if (!inside(o.x))
-    fail(ErrorType::Runtime, "all elements of input should be between 0 and 1");
-  if (!inside(o.t))
-    fail(ErrorType::Runtime, "all elements of target should be between 0 and 1");
+  if (!inside(o.x)) fail(ErrorType::Runtime, "all elements of input should be between 0 and 1");
+  if (!inside(o.t)) fail(ErrorType::Runtime, "all elements of target should be between 0 and 1");
 }
 
-template <Loss L> constexpr const char* kLossName =
-    L == Loss::Mse ? "mse_cpu" : L == Loss::Bce ? "binary_cross_entropy"
-                                                : "binary_cross_entropy_with_logits";
+template <Loss L>
+constexpr const char* kLossName = L == Loss::Mse   ? "mse_cpu"
+                                  : L == Loss::Bce ? "binary_cross_entropy"
+                                                   : "binary_cross_entropy_with_logits";
 
 // input, target, [weight, [pos_weight,]] reduction
-template <Loss L> void loss_kernel(Call& call, int weight, int pos, int reduction_at) {
+template <Loss L>
+void loss_kernel(Call& call, int weight, int pos, int reduction_at) {
   const Operands o = operands(call, 0, weight, pos);
   const Reduction reduction = reduction_of(call, reduction_at);
   const int64_t n = o.x.numel();
@@ -163,16 +177,16 @@ template <Loss L> void loss_kernel(Call& call, int weight, int pos, int reductio
       parallel_for(parts, 1, [&](int64_t p0, int64_t p1) {
         for (int64_t p = p0; p < p1; ++p) {
           double sum = 0;
-          each_piece<T>(o, n * p / parts, n * (p + 1) / parts,
-                        [&](const C* x, const C* t, const C* w, const C* q, C* buf, int64_t i,
-                            int64_t m) {
-                          loss_run<L, C>(x, t, w, q, m, buf);
-                          if (reduction != Reduction::None) {
-                            sum += sum_run<C>(buf, m);
-                          } else {
-                            put_row(out.data<T>() + i, m, buf);
-                          }
-                        });
+          each_piece<T>(
+              o, n * p / parts, n * (p + 1) / parts,
+              [&](const C* x, const C* t, const C* w, const C* q, C* buf, int64_t i, int64_t m) {
+                loss_run<L, C>(x, t, w, q, m, buf);
+                if (reduction != Reduction::None) {
+                  sum += sum_run<C>(buf, m);
+                } else {
+                  put_row(out.data<T>() + i, m, buf);
+                }
+              });
           sums[p] = sum;
         }
       });
@@ -187,7 +201,8 @@ template <Loss L> void loss_kernel(Call& call, int weight, int pos, int reductio
 }
 
 // g, input, target, [weight, [pos_weight,]] reduction
-template <Loss L> void gradient_kernel(Call& call, int weight, int pos, int reduction_at) {
+template <Loss L>
+void gradient_kernel(Call& call, int weight, int pos, int reduction_at) {
   const Operands o = operands(call, 1, weight, pos);
   const Reduction reduction = reduction_of(call, reduction_at);
   const int64_t n = o.x.numel();
@@ -205,17 +220,17 @@ template <Loss L> void gradient_kernel(Call& call, int weight, int pos, int redu
     if (reduction == Reduction::Mean) scale /= static_cast<C>(n);
     NoGil nogil(n);
     parallel_for(n, 32768, [&](int64_t i0, int64_t i1) {
-      each_piece<T>(o, i0, i1,
-                    [&](const C* x, const C* t, const C* w, const C* q, C* buf, int64_t i,
-                        int64_t m) {
-                      gradient_run<L, C>(x, t, w, q, m, buf);
-                      const T* gi = g.data<T>() + (none ? i : 0);
-                      if (none)
-                        for (int64_t k = 0; k < m; ++k) buf[k] *= static_cast<C>(gi[k]);
-                      else
-                        for (int64_t k = 0; k < m; ++k) buf[k] *= scale;
-                      put_row(dx.data<T>() + i, m, buf);
-                    });
+      each_piece<T>(
+          o, i0, i1,
+          [&](const C* x, const C* t, const C* w, const C* q, C* buf, int64_t i, int64_t m) {
+            gradient_run<L, C>(x, t, w, q, m, buf);
+            const T* gi = g.data<T>() + (none ? i : 0);
+            if (none)
+              for (int64_t k = 0; k < m; ++k) buf[k] *= static_cast<C>(gi[k]);
+            else
+              for (int64_t k = 0; k < m; ++k) buf[k] *= scale;
+            put_row(dx.data<T>() + i, m, buf);
+          });
     });
   });
   call.result(std::move(dx));
@@ -228,6 +243,8 @@ RL_KERNEL(mse_loss_backward) { gradient_kernel<Loss::Mse>(call, -1, -1, 3); }
 RL_KERNEL(binary_cross_entropy) { loss_kernel<Loss::Bce>(call, 2, -1, 3); }
 RL_KERNEL(binary_cross_entropy_backward) { gradient_kernel<Loss::Bce>(call, 3, -1, 4); }
 RL_KERNEL(binary_cross_entropy_with_logits) { loss_kernel<Loss::Logits>(call, 2, 3, 4); }
-RL_KERNEL(binary_cross_entropy_with_logits_backward) { gradient_kernel<Loss::Logits>(call, 3, 4, 5); }
+RL_KERNEL(binary_cross_entropy_with_logits_backward) {
+  gradient_kernel<Loss::Logits>(call, 3, 4, 5);
+}
 
 }  // namespace rl

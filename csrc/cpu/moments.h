@@ -24,7 +24,8 @@ constexpr int64_t kRun = 4096;  // elements that are read twice from the cache
 
 // Adds a contiguous run of n <= kRun to acc. The sum of the deviations from the rounded mean
 // corrects both results, so that a constant run has variance 0.
-template <class T> void moment_run(Moments& acc, const T* p, int64_t n) {
+template <class T>
+void moment_run(Moments& acc, const T* p, int64_t n) {
   constexpr int L = kLanes<T>;
   typedef typename VecOf<T>::type V;
   if (n == 1) {  // an infinite element has itself as its mean
@@ -45,7 +46,8 @@ template <class T> void moment_run(Moments& acc, const T* p, int64_t n) {
   const double count = static_cast<double>(n), shift = sum / count;
   acc.merge(count, mean + shift, std::max(squares - sum * shift, 0.0));
 }
-template <class C> Moments moments_of(const C* p, int64_t n) {
+template <class C>
+Moments moments_of(const C* p, int64_t n) {
   Moments acc{0, 0, 0};
   for (int64_t i = 0; i < n; i += kRun) moment_run<C>(acc, p + i, std::min(kRun, n - i));
   return acc;
@@ -53,7 +55,8 @@ template <class C> Moments moments_of(const C* p, int64_t n) {
 
 // Mean and variance (over n) of a row, for the normalisation layers: a row of one run needs no
 // merging, and the rounding of its mean is far below any eps.
-template <class T> void row_moments(const T* p, int64_t n, T& mean, T& var) {
+template <class T>
+void row_moments(const T* p, int64_t n, T& mean, T& var) {
   if (n > kRun) {
     const Moments m = moments_of<T>(p, n);
     mean = static_cast<T>(m.mean), var = static_cast<T>(m.m2 / m.count);

@@ -42,9 +42,9 @@ struct ReduceLoops {
                  const double* params);
 };
 
-constexpr int64_t kBlock = 512;               // outputs in a block, at most
+constexpr int64_t kBlock = 512;                     // outputs in a block, at most
 constexpr int64_t kReduceGrain = int64_t{1} << 16;  // elements worth a thread
-constexpr int kMaxAcc = 24;                   // bytes of the largest accumulator
+constexpr int kMaxAcc = 24;                         // bytes of the largest accumulator
 
 inline int sort_and_coalesce(Axis* axes, int n, bool match_out) {
   for (int i = 1; i < n; ++i)
@@ -84,8 +84,10 @@ inline Array reduced_result(const Array& x, uint64_t mask, bool keepdim, DType t
   int64_t sizes[kMaxDims];
   int n = 0;
   for (int d = 0; d < x.ndim(); ++d) {
-    if (!(mask >> d & 1)) sizes[n++] = x.size(d);
-    else if (keepdim) sizes[n++] = 1;
+    if (!(mask >> d & 1))
+      sizes[n++] = x.size(d);
+    else if (keepdim)
+      sizes[n++] = 1;
   }
   return Array::empty(t, Shape(sizes, n));
 }
@@ -138,7 +140,9 @@ class Reducer {
     }
   }
 
-  struct Block { int64_t in, out, width; };
+  struct Block {
+    int64_t in, out, width;
+  };
   Block block(int64_t b) const {
     int64_t rest = b / blocks_per_row_;
     const int64_t j = b % blocks_per_row_ * width_;
@@ -161,7 +165,11 @@ class Reducer {
  public:
   Reducer(const ReducePlan& plan, const ReduceLoops& loops, const char* in, int item,
           const double* params)
-      : plan_(plan), loops_(loops), in_(in), item_(item), params_(params),
+      : plan_(plan),
+        loops_(loops),
+        in_(in),
+        item_(item),
+        params_(params),
         inner_keep_(plan.kept ? plan.keep[plan.kept - 1] : Axis{1, 0, 0}),
         inner_reduce_(plan.reduced ? plan.reduce[plan.reduced - 1] : Axis{1, 0, 0}) {}
 
@@ -221,8 +229,7 @@ class Reducer {
     for (int64_t i = 0; i < blocks_; ++i) {
       const Block b = block(i);
       const int64_t bytes = b.width * loops_.acc_size;
-      for (int64_t p = 1; p < parts; ++p)
-        loops_.merge(acc, acc + p * region, b.width);
+      for (int64_t p = 1; p < parts; ++p) loops_.merge(acc, acc + p * region, b.width);
       finish(out, out_item, b, acc);
       acc += bytes;
     }
@@ -249,21 +256,38 @@ constexpr int kVecBytes = 32;
 #else
 constexpr int kVecBytes = 16;
 #endif
-template <class T, int N> struct VecN { typedef T type __attribute__((vector_size(N * sizeof(T)))); };
-template <class T> constexpr int kLanes = kVecBytes / sizeof(T);
-template <class T> using VecOf = VecN<T, kLanes<T>>;
+template <class T, int N>
+struct VecN {
+  typedef T type __attribute__((vector_size(N * sizeof(T))));
+};
+template <class T>
+constexpr int kLanes = kVecBytes / sizeof(T);
+template <class T>
+using VecOf = VecN<T, kLanes<T>>;
 
 // The type a reduction computes in: float for the half types, itself otherwise.
-template <class T> struct compute_of { using type = T; };
-template <> struct compute_of<Half> { using type = float; };
-template <> struct compute_of<BFloat16> { using type = float; };
-template <class T> using compute_t = typename compute_of<T>::type;
+template <class T>
+struct compute_of {
+  using type = T;
+};
+template <>
+struct compute_of<Half> {
+  using type = float;
+};
+template <>
+struct compute_of<BFloat16> {
+  using type = float;
+};
+template <class T>
+using compute_t = typename compute_of<T>::type;
 
-template <class T> void load_vec(typename VecOf<T>::type& v, const T* p) {
+template <class T>
+void load_vec(typename VecOf<T>::type& v, const T* p) {
   __builtin_memcpy(&v, p, kVecBytes);
 }
 // The sum of a vector's lanes, by halves.
-template <class T, int N = kLanes<T>> T fold_lanes(const typename VecN<T, N>::type& v) {
+template <class T, int N = kLanes<T>>
+T fold_lanes(const typename VecN<T, N>::type& v) {
   if constexpr (N == 1) {
     return v[0];
   } else if constexpr (N == 2) {
@@ -279,14 +303,16 @@ template <class T, int N = kLanes<T>> T fold_lanes(const typename VecN<T, N>::ty
 
 // A run of n <= kChunk elements as contiguous T: the memory itself, or gathered into buf.
 constexpr int64_t kChunk = 512;
-template <class T> const T* gather(const T* p, int64_t n, int64_t stride, T* buf) {
+template <class T>
+const T* gather(const T* p, int64_t n, int64_t stride, T* buf) {
   if (stride == 1) return p;
   for (int64_t i = 0; i < n; ++i) buf[i] = p[i * stride];
   return buf;
 }
 
 // Sum of a contiguous run with 4 vectors of partial sums, folded pairwise.
-template <class T> T sum_run(const T* p, int64_t n) {
+template <class T>
+T sum_run(const T* p, int64_t n) {
   constexpr int L = kLanes<T>;
   int64_t i = 0;
   T s = 0;
@@ -307,14 +333,16 @@ template <class T> T sum_run(const T* p, int64_t n) {
 }
 
 // Largest (Sign = 1) or smallest (-1) of a contiguous run of n >= 1; a NaN wins.
-template <class T, int Sign> T extreme(T best, T x) {
+template <class T, int Sign>
+T extreme(T best, T x) {
   if constexpr (std::is_floating_point_v<T>)
     return ((Sign > 0 ? x > best : x < best) || x != x) ? x : best;
   else
     return (Sign > 0 ? x > best : x < best) ? x : best;
 }
 
-template <class T, int Sign> T extreme_run(const T* p, int64_t n) {
+template <class T, int Sign>
+T extreme_run(const T* p, int64_t n) {
   T best = p[0];
   uint32_t nan = 0;
   // NaN is looked for apart, so that the comparison is a plain vector maximum.

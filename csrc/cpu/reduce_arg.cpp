@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kRun = 4096;
 
-template <class T, int Sign> struct ArgExtreme {
+template <class T, int Sign>
+struct ArgExtreme {
   using C = compute_t<T>;
 
   // A block of n accumulators is n indices, then n values.
@@ -49,8 +50,10 @@ template <class T, int Sign> struct ArgExtreme {
   // Kept out of line: inlined into row(), GCC does not vectorise the search.
   __attribute__((noinline)) static int64_t locate(const C* p, int64_t n, C x) {
     const auto same = [x](C y) {
-      if constexpr (std::is_floating_point_v<C>) return (y == x) | ((y != y) & (x != x));
-      else return y == x;
+      if constexpr (std::is_floating_point_v<C>)
+        return (y == x) | ((y != y) & (x != x));
+      else
+        return y == x;
     };
     int64_t i = 0;
     for (; i + 64 <= n; i += 64) {
@@ -131,7 +134,8 @@ void arg_reduce(const Array& x, uint64_t mask, const Array& index, const Array* 
   });
 }
 
-template <int Sign> void arg_kernel(Call& call) {  // input, dim, keepdim
+template <int Sign>
+void arg_kernel(Call& call) {  // input, dim, keepdim
   const Array& input = call.tensor(0);
   const bool keepdim = call.boolean(2);
   if (input.dtype() == DType::Bool || is_complex(input.dtype()))
@@ -143,8 +147,8 @@ template <int Sign> void arg_kernel(Call& call) {  // input, dim, keepdim
            "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
            "reduction dim with the 'dim' argument.",
            call.name());
-    const Array flat = input.contiguous_copy().view(Shape(std::initializer_list<int64_t>{
-        input.numel()}));
+    const Array flat =
+        input.contiguous_copy().view(Shape(std::initializer_list<int64_t>{input.numel()}));
     Array index = reduced_result(input, ~uint64_t{0}, keepdim, DType::I64);
     arg_reduce<Sign>(flat, 1, index, nullptr);
     call.result(std::move(index));
@@ -159,7 +163,8 @@ template <int Sign> void arg_kernel(Call& call) {  // input, dim, keepdim
   call.result(std::move(index));
 }
 
-template <int Sign> void pair_kernel(Call& call) {  // input, dim, keepdim
+template <int Sign>
+void pair_kernel(Call& call) {  // input, dim, keepdim
   const Array& x = call.tensor(0);
   const int dim = call.dim(1, x.ndim());
   const char* name = Sign > 0 ? "max" : "min";

@@ -4,7 +4,8 @@
 namespace rl {
 namespace {
 
-template <class T, int Sign> struct Extreme {
+template <class T, int Sign>
+struct Extreme {
   using C = compute_t<T>;
 
   static C worst() {
@@ -65,10 +66,11 @@ template <class T, int Sign> struct Extreme {
   static constexpr ReduceLoops loops{sizeof(C), init, fold, merge, finish};
 };
 
-template <int Sign> Array extreme_of(const Array& x, uint64_t mask, bool keepdim) {
+template <int Sign>
+Array extreme_of(const Array& x, uint64_t mask, bool keepdim) {
   const bool whole = mask == ~uint64_t{0} && !keepdim;
-  Array out = whole ? Array::empty(x.dtype(), Shape())
-                    : reduced_result(x, mask, keepdim, x.dtype());
+  Array out =
+      whole ? Array::empty(x.dtype(), Shape()) : reduced_result(x, mask, keepdim, x.dtype());
   visit_all(x.dtype(), [&](auto tag) {
     using Tag = decltype(tag);
     if constexpr (!is_complex(dtype_of<Tag>::value)) {
@@ -100,7 +102,8 @@ void check_input(const char* name, const Array& x, uint64_t mask) {
       fail(ErrorType::Index, "%s(): Expected reduction dim %d to have non-zero size.", name, d);
 }
 
-template <int Sign> void extreme_kernel(Call& call, const char* name) {  // input, dim, keepdim
+template <int Sign>
+void extreme_kernel(Call& call, const char* name) {  // input, dim, keepdim
   const Array& x = call.tensor(0);
   const uint64_t mask = reduce_mask(call, 1, x.ndim());
   check_input(name, x, mask);

@@ -12,16 +12,29 @@
 namespace rl {
 namespace {
 
-template <class T> struct is_complex_type : std::false_type {};
-template <class T> struct is_complex_type<std::complex<T>> : std::true_type {};
-template <class T> constexpr bool kComplex = is_complex_type<T>::value;
+template <class T>
+struct is_complex_type : std::false_type {};
+template <class T>
+struct is_complex_type<std::complex<T>> : std::true_type {};
+template <class T>
+constexpr bool kComplex = is_complex_type<T>::value;
 
-template <class C> struct acc_of { using type = C; };
-template <> struct acc_of<float> { using type = double; };
-template <> struct acc_of<c64> { using type = c128; };
+template <class C>
+struct acc_of {
+  using type = C;
+};
+template <>
+struct acc_of<float> {
+  using type = double;
+};
+template <>
+struct acc_of<c64> {
+  using type = c128;
+};
 
 // -- maps: a run of inputs becomes a run of terms -------------------------------------------------
-template <class In_, class C_> struct Identity {
+template <class In_, class C_>
+struct Identity {
   using In = In_;
   using C = C_;
   static constexpr bool kNothing = std::is_same_v<In, C>;
@@ -36,7 +49,8 @@ template <class In_, class C_> struct Identity {
   }
 };
 
-template <class In_> struct DropNan {
+template <class In_>
+struct DropNan {
   using In = In_;
   using C = compute_t<In>;
   static constexpr bool kNothing = false;
@@ -49,7 +63,8 @@ template <class In_> struct DropNan {
   }
 };
 
-template <class In_> struct NonZero {
+template <class In_>
+struct NonZero {
   using In = In_;
   using C = int64_t;
   static constexpr bool kNothing = false;
@@ -60,7 +75,8 @@ template <class In_> struct NonZero {
 };
 
 // |x|^p for norms; params[2] is p.
-template <class In_> struct Power {
+template <class In_>
+struct Power {
   using In = In_;
   using W = compute_t<In>;
   using C = std::conditional_t<std::is_same_v<W, c64>, float,
@@ -71,8 +87,10 @@ template <class In_> struct Power {
     if (power == 2) {
       for (int64_t i = 0; i < n; ++i) {
         const W x = static_cast<W>(p[i]);
-        if constexpr (kComplex<W>) buf[i] = x.real() * x.real() + x.imag() * x.imag();
-        else buf[i] = x * x;
+        if constexpr (kComplex<W>)
+          buf[i] = x.real() * x.real() + x.imag() * x.imag();
+        else
+          buf[i] = x * x;
       }
       return buf;
     }
@@ -85,7 +103,8 @@ template <class In_> struct Power {
   }
 };
 
-template <class C> auto total(const C* p, int64_t n) {
+template <class C>
+auto total(const C* p, int64_t n) {
   if constexpr (kComplex<C>) {
     using R = typename C::value_type;
     const R* q = reinterpret_cast<const R*>(p);
@@ -99,7 +118,8 @@ template <class C> auto total(const C* p, int64_t n) {
 }
 
 // params: [0] divisor, [1] how to end: 0 nothing, 1 square root, else the power 1/p.
-template <class Map, class Out> struct Sum {
+template <class Map, class Out>
+struct Sum {
   using In = typename Map::In;
   using C = typename Map::C;
   using Acc = typename acc_of<C>::type;
@@ -130,9 +150,9 @@ template <class Map, class Out> struct Sum {
         const In *a = p + r * stride, *b = a + 4 * stride;
 #pragma omp simd
         for (int64_t j = 0; j < width; ++j)
-          acc[j] += static_cast<Acc>(
-              ((a[j] + a[j + stride]) + (a[j + 2 * stride] + a[j + 3 * stride])) +
-              ((b[j] + b[j + stride]) + (b[j + 2 * stride] + b[j + 3 * stride])));
+          acc[j] +=
+              static_cast<Acc>(((a[j] + a[j + stride]) + (a[j + 2 * stride] + a[j + 3 * stride])) +
+                               ((b[j] + b[j + stride]) + (b[j + 2 * stride] + b[j + 3 * stride])));
       }
     }
     alignas(64) C buf[kBlock];
@@ -159,18 +179,23 @@ template <class Map, class Out> struct Sum {
     } else {
       if (params[0] != 1) s /= params[0];
       if constexpr (!kComplex<Acc>) {
-        if (params[1] == 1) s = std::sqrt(s);
-        else if (params[1] != 0) s = std::pow(s, params[1]);
+        if (params[1] == 1)
+          s = std::sqrt(s);
+        else if (params[1] != 0)
+          s = std::pow(s, params[1]);
       }
-      if constexpr (is_half(dtype_of<Out>::value)) return Out(static_cast<float>(s));
-      else return static_cast<Out>(s);
+      if constexpr (is_half(dtype_of<Out>::value))
+        return Out(static_cast<float>(s));
+      else
+        return static_cast<Out>(s);
     }
   }
 
   static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
                      const double* params) {
     Out* o = reinterpret_cast<Out*>(out[0]);
-    for (int64_t j = 0; j < n; ++j) o[j * strides[0]] = end(static_cast<const Acc*>(acc)[j], params);
+    for (int64_t j = 0; j < n; ++j)
+      o[j * strides[0]] = end(static_cast<const Acc*>(acc)[j], params);
   }
 
   static constexpr ReduceLoops loops{sizeof(Acc), init, fold, merge, finish};
@@ -178,7 +203,8 @@ template <class Map, class Out> struct Sum {
 
 using SumRow = void (*)(const char* p, int64_t n, char* out, const double* params);
 
-template <class S> void sum_one_row(const char* p, int64_t n, char* out, const double* params) {
+template <class S>
+void sum_one_row(const char* p, int64_t n, char* out, const double* params) {
   using Out = decltype(S::end({}, params));
   *reinterpret_cast<Out*>(out) =
       S::end(S::row(reinterpret_cast<const typename S::In*>(p), n, 1, params), params);
@@ -298,10 +324,12 @@ RL_KERNEL(power_norm) {  // input, ord, dim, keepdim, dtype; ord is finite
   });
 }
 
-// -- prod ------------------------------------------------------------------------------------------
+// -- prod
+// ------------------------------------------------------------------------------------------
 namespace {
 
-template <class T> struct Product {
+template <class T>
+struct Product {
   using C = std::conditional_t<is_integral(dtype_of<T>::value), int64_t, compute_t<T>>;
   using Acc = typename acc_of<C>::type;
   using Out = std::conditional_t<is_integral(dtype_of<T>::value), int64_t, T>;
@@ -329,8 +357,8 @@ template <class T> struct Product {
       for (; i + 8 <= rows; i += 8)
         for (int l = 0; l < 8; ++l) lane[l] *= term(q[(i + l) * rstride]);
       for (; i < rows; ++i) lane[0] *= term(q[i * rstride]);
-      acc[j] *= ((lane[0] * lane[1]) * (lane[2] * lane[3])) *
-                ((lane[4] * lane[5]) * (lane[6] * lane[7]));
+      acc[j] *=
+          ((lane[0] * lane[1]) * (lane[2] * lane[3])) * ((lane[4] * lane[5]) * (lane[6] * lane[7]));
     }
   }
   static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
@@ -338,18 +366,19 @@ template <class T> struct Product {
     Out* o = reinterpret_cast<Out*>(out[0]);
     for (int64_t j = 0; j < n; ++j) {
       const Acc s = static_cast<const Acc*>(acc)[j];
-      if constexpr (is_half(dtype_of<T>::value)) o[j * strides[0]] = Out(static_cast<float>(s));
-      else o[j * strides[0]] = static_cast<Out>(s);
+      if constexpr (is_half(dtype_of<T>::value))
+        o[j * strides[0]] = Out(static_cast<float>(s));
+      else
+        o[j * strides[0]] = static_cast<Out>(s);
     }
   }
   static constexpr ReduceLoops loops{sizeof(Acc), init, fold, merge, finish};
 };
 
 // any: out = some x != 0; all = no x is 0, so both look for one kind of element and may stop.
-template <class T, bool Any> struct Quantifier {
-  static bool hit(T x) {
-    return (static_cast<compute_t<T>>(x) != compute_t<T>(0)) == Any;
-  }
+template <class T, bool Any>
+struct Quantifier {
+  static bool hit(T x) { return (static_cast<compute_t<T>>(x) != compute_t<T>(0)) == Any; }
   static void init(void* acc, int64_t n) { std::memset(acc, 0, n); }
   static void merge(void* acc, const void* other, int64_t n) {
     for (int64_t j = 0; j < n; ++j)
@@ -385,15 +414,15 @@ template <class T, bool Any> struct Quantifier {
   static constexpr ReduceLoops loops{1, init, fold, merge, finish};
 };
 
-template <bool Any> void quantify(Call& call) {  // input, dim, keepdim
+template <bool Any>
+void quantify(Call& call) {  // input, dim, keepdim
   const Array& x = call.tensor(0);
   const uint64_t mask = reduce_mask(call, 1, x.ndim());
   // PyTorch keeps uint8 for uint8 inputs, from before it had bool.
   const DType t = x.dtype() == DType::U8 ? DType::U8 : DType::Bool;
   Array out = reduced_result(x, mask, flag(call, 2), t);
-  visit_all(x.dtype(), [&](auto tag) {
-    reduce(x, mask, Quantifier<decltype(tag), Any>::loops, out);
-  });
+  visit_all(x.dtype(),
+            [&](auto tag) { reduce(x, mask, Quantifier<decltype(tag), Any>::loops, out); });
   call.result(std::move(out));
 }
 
@@ -403,7 +432,8 @@ RL_KERNEL(prod) {  // input, dim, keepdim, dtype
   const Array x = in_dtype(call, 3);
   const std::optional<DType> t = wanted_dtype(call, 3);
   const uint64_t mask = reduce_mask(call, 1, x.ndim());
-  Array out = reduced_result(x, mask, flag(call, 2), is_integral(x.dtype()) ? DType::I64 : x.dtype());
+  Array out =
+      reduced_result(x, mask, flag(call, 2), is_integral(x.dtype()) ? DType::I64 : x.dtype());
   visit_all(x.dtype(), [&](auto tag) { reduce(x, mask, Product<decltype(tag)>::loops, out); });
   call.result(t ? out.to(*t) : std::move(out));
 }

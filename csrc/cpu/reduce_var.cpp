@@ -11,7 +11,8 @@ namespace rl {
 namespace {
 
 // params: [0] correction, [1] square root wanted.
-template <class T> struct Variance {
+template <class T>
+struct Variance {
   using C = compute_t<T>;
 
   static void init(void* acc, int64_t n) {
@@ -31,8 +32,10 @@ template <class T> struct Variance {
       const T* r = p + i * stride;
       const C* q = buf;
       if constexpr (std::is_same_v<T, C>) {
-        if (stride == 1) q = r;
-        else for (int64_t k = 0; k < m; ++k) buf[k] = r[k * stride];
+        if (stride == 1)
+          q = r;
+        else
+          for (int64_t k = 0; k < m; ++k) buf[k] = r[k * stride];
       } else {
         for (int64_t k = 0; k < m; ++k) buf[k] = static_cast<C>(r[k * stride]);
       }
@@ -51,8 +54,10 @@ template <class T> struct Variance {
   }
 
   static T narrow(double x) {
-    if constexpr (is_half(dtype_of<T>::value)) return T(static_cast<float>(x));
-    else return static_cast<T>(x);
+    if constexpr (is_half(dtype_of<T>::value))
+      return T(static_cast<float>(x));
+    else
+      return static_cast<T>(x);
   }
   static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
                      const double* params) {
@@ -102,8 +107,9 @@ void join_parts(const Array* var, const Array* mean, const Array& out_var, const
 void moments(Call& call, bool root, bool with_mean) {
   const Array& x = call.tensor(0);
   if (is_integral(x.dtype()))
-    fail(ErrorType::Runtime, "%s: std and var only support floating point and complex dtypes: got %s",
-         call.name(), dtype_name(x.dtype()));
+    fail(ErrorType::Runtime,
+         "%s: std and var only support floating point and complex dtypes: got %s", call.name(),
+         dtype_name(x.dtype()));
   const uint64_t mask = reduce_mask(call, 1, x.ndim());
   const double params[2] = {call.none(2) ? 1.0 : call.real(2), root ? 1.0 : 0.0};
   const bool keepdim = call.boolean(3);
@@ -119,8 +125,10 @@ void moments(Call& call, bool root, bool with_mean) {
       variance(part_of(x, part), mask, plain, vars[part], &means[part]);
     }
     const Array* m = with_mean ? &mean : nullptr;
-    if (x.dtype() == DType::C64) join_parts<float>(vars, means, var, m, root);
-    else join_parts<double>(vars, means, var, m, root);
+    if (x.dtype() == DType::C64)
+      join_parts<float>(vars, means, var, m, root);
+    else
+      join_parts<double>(vars, means, var, m, root);
   } else {
     variance(x, mask, params, var, with_mean ? &mean : nullptr);
   }

@@ -18,7 +18,8 @@ namespace {
 inline float exp_nonpositive(float x) {
   const float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to an integer
   const float n = shifted - 12582912.0f;
-  float r = x - n * 0.693359375f;  // ln 2 in two parts; the first has 9 bits, so n times it is exact
+  float r =
+      x - n * 0.693359375f;  // ln 2 in two parts; the first has 9 bits, so n times it is exact
   r = r + n * 2.12194440e-4f;
   float q = 1.3926176e-3f;
   q = q * r + 8.3631731e-3f;
@@ -64,7 +65,8 @@ inline void narrow_run(Half* p, int64_t n, const float* x) {
   for (; i < n; ++i) p[i] = Half(x[i]);
 }
 
-template <class T> const compute_t<T>* load_row(const T* p, int64_t n, compute_t<T>* buf) {
+template <class T>
+const compute_t<T>* load_row(const T* p, int64_t n, compute_t<T>* buf) {
   if constexpr (std::is_same_v<T, compute_t<T>>) {
     return p;
   } else {
@@ -73,11 +75,15 @@ template <class T> const compute_t<T>* load_row(const T* p, int64_t n, compute_t
   }
 }
 // Where to write a row: the memory itself, or a buffer that store_row converts.
-template <class T> compute_t<T>* row_target(T* p, compute_t<T>* buf) {
-  if constexpr (std::is_same_v<T, compute_t<T>>) return p;
-  else return buf;
+template <class T>
+compute_t<T>* row_target(T* p, compute_t<T>* buf) {
+  if constexpr (std::is_same_v<T, compute_t<T>>)
+    return p;
+  else
+    return buf;
 }
-template <class T> void store_row(T* p, int64_t n, const compute_t<T>* buf) {
+template <class T>
+void store_row(T* p, int64_t n, const compute_t<T>* buf) {
   if constexpr (!std::is_same_v<T, compute_t<T>>) narrow_run(p, n, buf);
 }
 
@@ -85,7 +91,8 @@ constexpr int64_t kPiece = 1024;  // elements summed in the compute type before 
 
 // exp(x[i] - top) of n <= kLanes elements into out, as one whole vector: what is left over of a row
 // costs no more than the vectors before it, and short rows (a few classes) go fast.
-template <class C> void exp_tail(const C* x, int64_t n, C top, C* out) {
+template <class C>
+void exp_tail(const C* x, int64_t n, C top, C* out) {
   constexpr int L = kLanes<C>;
   alignas(64) C pad[L];
   for (int l = 0; l < L; ++l) pad[l] = top;
@@ -94,10 +101,14 @@ template <class C> void exp_tail(const C* x, int64_t n, C top, C* out) {
   for (int l = 0; l < L; ++l) pad[l] = exp_nonpositive(pad[l] - top);
   for (int64_t i = 0; i < n; ++i) out[i] = pad[i];
 }
-template <class C> int64_t whole_vectors(int64_t n) { return n / kLanes<C> * kLanes<C>; }
+template <class C>
+int64_t whole_vectors(int64_t n) {
+  return n / kLanes<C> * kLanes<C>;
+}
 
 // Sum of exp(x[i] - top), and the terms themselves when out is not null.
-template <class C> double exp_sum(const C* x, int64_t n, C top, C* out) {
+template <class C>
+double exp_sum(const C* x, int64_t n, C top, C* out) {
   const int64_t whole = whole_vectors<C>(n);
   double sum = 0;
   for (int64_t i = 0; i < whole; i += kPiece) {
@@ -127,7 +138,8 @@ template <class C> double exp_sum(const C* x, int64_t n, C top, C* out) {
 }
 
 // Sum of a[i] b[i].
-template <class C> double dot_row(const C* a, const C* b, int64_t n) {
+template <class C>
+double dot_row(const C* a, const C* b, int64_t n) {
   constexpr int L = kLanes<C>;
   double sum = 0;
   for (int64_t i = 0; i < n; i += kPiece) {
@@ -146,7 +158,8 @@ template <class C> double dot_row(const C* a, const C* b, int64_t n) {
   return sum;
 }
 
-template <class C> double sum_row(const C* p, int64_t n) {
+template <class C>
+double sum_row(const C* p, int64_t n) {
   double sum = 0;
   for (int64_t i = 0; i < n; i += 4 * kPiece) sum += sum_run<C>(p + i, std::min(4 * kPiece, n - i));
   return sum;
@@ -157,7 +170,10 @@ template <class C> double sum_row(const C* p, int64_t n) {
 struct Rows {
   Array array;
   int64_t stride;
-  template <class T> const T* at(int64_t row) const { return array.data<T>() + row * stride; }
+  template <class T>
+  const T* at(int64_t row) const {
+    return array.data<T>() + row * stride;
+  }
 };
 inline Rows rows_of(const Array& a, int64_t cols) {
   if (a.contiguous()) return {a, cols};
@@ -166,13 +182,14 @@ inline Rows rows_of(const Array& a, int64_t cols) {
   if (!constant) return {a.contiguous_copy(), cols};
   const int64_t zero = 0;
   Array row = Array::empty(a.dtype(), {cols});
-  copy_into(row, Array::over(a.storage_ref(), a.dtype(), a.offset(), Shape(&cols, 1),
-                             Shape(&zero, 1)));
+  copy_into(row,
+            Array::over(a.storage_ref(), a.dtype(), a.offset(), Shape(&cols, 1), Shape(&zero, 1)));
   return {row, 0};
 }
 
 // Calls f with a value of the type for float dtypes; fails otherwise in PyTorch's words.
-template <class F> void visit_real(const char* what, DType t, F&& f) {
+template <class F>
+void visit_real(const char* what, DType t, F&& f) {
   switch (t) {
     case DType::F16: return f(Half{});
     case DType::BF16: return f(BFloat16{});
@@ -189,7 +206,8 @@ inline int64_t row_grain(int64_t cols, int64_t elements = 16384) {
 }
 
 // One buffer of n compute elements a thread for the half types, nothing for the others.
-template <class T> class ThreadBuffer {
+template <class T>
+class ThreadBuffer {
   int64_t n_;
   Scratch<compute_t<T>> memory_;
 
@@ -201,7 +219,9 @@ template <class T> class ThreadBuffer {
 };
 
 // (outer, n, inner) of a contiguous array around one dim.
-struct Split { int64_t outer = 1, n = 1, inner = 1; };
+struct Split {
+  int64_t outer = 1, n = 1, inner = 1;
+};
 inline Split split_at(const Array& x, int dim) {
   Split s;
   for (int d = 0; d < x.ndim(); ++d) (d < dim ? s.outer : d == dim ? s.n : s.inner) *= x.size(d);

@@ -3,8 +3,10 @@
 //
 //   y[i] = y[i - 1] op x[i]        x read once, y written once
 //
-// Floats accumulate in float64. A contiguous cumsum adds inside vectors of 8 in three shifted
+// Floats accumulate in float64. A contiguous cumsum adds inside vectors in up to three shifted
 // steps, so that the chain from vector to vector is one addition. inner > 1: blocks of columns.
+#include <utility>
+
 #include "row.h"
 
 namespace rl {
@@ -12,33 +14,72 @@ namespace {
 
 constexpr int64_t kScanColumns = 256;
 
-template <class T> struct scan_acc { using type = int64_t; };
-template <> struct scan_acc<Half> { using type = double; };
-template <> struct scan_acc<BFloat16> { using type = double; };
-template <> struct scan_acc<float> { using type = double; };
-template <> struct scan_acc<double> { using type = double; };
-template <> struct scan_acc<c64> { using type = c128; };
-template <> struct scan_acc<c128> { using type = c128; };
-template <class T> using scan_acc_t = typename scan_acc<T>::type;
+template <class T>
+struct scan_acc {
+  using type = int64_t;
+};
+template <>
+struct scan_acc<Half> {
+  using type = double;
+};
+template <>
+struct scan_acc<BFloat16> {
+  using type = double;
+};
+template <>
+struct scan_acc<float> {
+  using type = double;
+};
+template <>
+struct scan_acc<double> {
+  using type = double;
+};
+template <>
+struct scan_acc<c64> {
+  using type = c128;
+};
+template <>
+struct scan_acc<c128> {
+  using type = c128;
+};
+template <class T>
+using scan_acc_t = typename scan_acc<T>::type;
 
-template <class T> scan_acc_t<T> widen(T x) {
+template <class T>
+scan_acc_t<T> widen(T x) {
   return static_cast<scan_acc_t<T>>(static_cast<compute_t<T>>(x));
 }
-template <class T> T narrow(scan_acc_t<T> x) {
-  if constexpr (is_half(dtype_of<T>::value)) return T(static_cast<float>(x));
-  else return static_cast<T>(x);
+template <class T>
+T narrow(scan_acc_t<T> x) {
+  if constexpr (is_half(dtype_of<T>::value))
+    return T(static_cast<float>(x));
+  else
+    return static_cast<T>(x);
 }
 
 struct Plus {
-  template <class A> static A identity() { return A(0); }
-  template <class A> static A apply(A a, A b) { return a + b; }
+  template <class A>
+  static A identity() {
+    return A(0);
+  }
+  template <class A>
+  static A apply(A a, A b) {
+    return a + b;
+  }
 };
 struct Times {
-  template <class A> static A identity() { return A(1); }
-  template <class A> static A apply(A a, A b) { return a * b; }
+  template <class A>
+  static A identity() {
+    return A(1);
+  }
+  template <class A>
+  static A apply(A a, A b) {
+    return a * b;
+  }
 };
 struct LogAddExp {
-  template <class A> static A identity() {
+  template <class A>
+  static A identity() {
     return A(-std::numeric_limits<double>::infinity());
   }
   static double apply(double a, double b) {
@@ -54,40 +95,53 @@ struct LogAddExp {
   }
 };
 
-typedef double Double8 __attribute__((vector_size(64)));
-typedef float Float8 __attribute__((vector_size(32)));
+constexpr int kDoubles = kLanes<double>;
+typedef VecN<double, kDoubles>::type Doubles;
+typedef VecN<float, kDoubles>::type Floats;
 
-template <class T> int64_t cumsum_vectors(const T* x, T* y, int64_t n, double& sum) {
-  const Double8 zero{};
-  Double8 carry = zero + sum;
+// The lanes moved up by K, zeros in front; and lane K everywhere.
+template <int K, int... I>
+Doubles shift_lanes(const Doubles& v, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(v, Doubles{}, (I < K ? kDoubles : I - K)...);
+}
+template <int K, int... I>
+Doubles repeat_lane(const Doubles& v, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(v, v, (I * 0 + K)...);
+}
+
+template <class T>
+int64_t cumsum_vectors(const T* x, T* y, int64_t n, double& sum) {
+  constexpr std::make_integer_sequence<int, kDoubles> lanes{};
+  Doubles carry = Doubles{} + sum;
   int64_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    Double8 v;
+  for (; i + kDoubles <= n; i += kDoubles) {
+    Doubles v;
     if constexpr (std::is_same_v<T, float>) {
-      Float8 f;
-      __builtin_memcpy(&f, x + i, 32);
-      v = __builtin_convertvector(f, Double8);
+      Floats f;
+      __builtin_memcpy(&f, x + i, sizeof f);
+      v = __builtin_convertvector(f, Doubles);
     } else {
-      __builtin_memcpy(&v, x + i, 64);
+      __builtin_memcpy(&v, x + i, sizeof v);
     }
-    v += __builtin_shufflevector(v, zero, 8, 0, 1, 2, 3, 4, 5, 6);
-    v += __builtin_shufflevector(v, zero, 8, 8, 0, 1, 2, 3, 4, 5);
-    v += __builtin_shufflevector(v, zero, 8, 8, 8, 8, 0, 1, 2, 3);
-    const Double8 total = __builtin_shufflevector(v, v, 7, 7, 7, 7, 7, 7, 7, 7);
+    v += shift_lanes<1>(v, lanes);
+    if constexpr (kDoubles > 2) v += shift_lanes<2>(v, lanes);
+    if constexpr (kDoubles > 4) v += shift_lanes<4>(v, lanes);
+    const Doubles total = repeat_lane<kDoubles - 1>(v, lanes);
     v += carry;
     carry += total;
     if constexpr (std::is_same_v<T, float>) {
-      const Float8 f = __builtin_convertvector(v, Float8);
-      __builtin_memcpy(y + i, &f, 32);
+      const Floats f = __builtin_convertvector(v, Floats);
+      __builtin_memcpy(y + i, &f, sizeof f);
     } else {
-      __builtin_memcpy(y + i, &v, 64);
+      __builtin_memcpy(y + i, &v, sizeof v);
     }
   }
   sum = carry[0];
   return i;
 }
 
-template <class T, class Op> void scan_row(const T* x, T* y, int64_t n) {
+template <class T, class Op>
+void scan_row(const T* x, T* y, int64_t n) {
   scan_acc_t<T> acc = Op::template identity<scan_acc_t<T>>();
   int64_t i = 0;
   if constexpr (std::is_floating_point_v<T> && std::is_same_v<Op, Plus>)
@@ -111,7 +165,8 @@ void scan_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width) {
 }
 
 // Calls columns(offset, width) over blocks of neighbouring slices, or rows(offset).
-template <class R, class K> void each_scan(const Split& s, R&& rows, K&& columns) {
+template <class R, class K>
+void each_scan(const Split& s, R&& rows, K&& columns) {
   const int64_t step = s.inner == 1 ? 1 : kScanColumns;
   const int64_t blocks = (s.inner + step - 1) / step;
   parallel_for(s.outer * blocks, row_grain(s.n * std::min(step, s.inner), 8192),
@@ -119,24 +174,26 @@ template <class R, class K> void each_scan(const Split& s, R&& rows, K&& columns
                  for (int64_t b = b0; b < b1; ++b) {
                    const int64_t j = b % blocks * step;
                    const int64_t at = b / blocks * s.n * s.inner + j;
-                   if (s.inner == 1) rows(at);
-                   else columns(at, std::min(step, s.inner - j));
+                   if (s.inner == 1)
+                     rows(at);
+                   else
+                     columns(at, std::min(step, s.inner - j));
                  }
                });
 }
 
-template <class T, class Op> void run_scan(const Array& x, const Array& y, const Split& s) {
+template <class T, class Op>
+void run_scan(const Array& x, const Array& y, const Split& s) {
   const T* xp = x.data<T>();
   T* yp = y.data<T>();
   NoGil nogil(x.numel(), 20000);
   each_scan(
       s, [&](int64_t k) { scan_row<T, Op>(xp + k, yp + k, s.n); },
-      [&](int64_t k, int64_t width) {
-        scan_columns<T, Op>(xp + k, yp + k, s.n, s.inner, width);
-      });
+      [&](int64_t k, int64_t width) { scan_columns<T, Op>(xp + k, yp + k, s.n, s.inner, width); });
 }
 
-template <class Op> void sum_like_scan(Call& call) {  // input, dim, dtype
+template <class Op>
+void sum_like_scan(Call& call) {  // input, dim, dtype
   const Array& input = call.tensor(0);
   const std::optional<DType> wanted = call.dtype(2);
   const DType t = wanted ? *wanted : is_integral(input.dtype()) ? DType::I64 : input.dtype();
@@ -152,8 +209,8 @@ template <class Op> void sum_like_scan(Call& call) {  // input, dim, dtype
 }
 
 // The running extreme and where it was last met; a NaN, once met, stays.
-template <class T, int Sign> void extreme_slice(const T* x, T* y, int64_t* index, int64_t n,
-                                                int64_t step) {
+template <class T, int Sign>
+void extreme_slice(const T* x, T* y, int64_t* index, int64_t n, int64_t step) {
   using C = compute_t<T>;
   C best = static_cast<C>(x[0]);
   int64_t at = 0;
@@ -165,7 +222,8 @@ template <class T, int Sign> void extreme_slice(const T* x, T* y, int64_t* index
   }
 }
 
-template <int Sign> void extreme_scan(Call& call) {  // input, dim
+template <int Sign>
+void extreme_scan(Call& call) {  // input, dim
   const Array x = call.tensor(0).contiguous_copy();
   const Split s = split_at(x, call.dim(1, x.ndim()));
   if (is_complex(x.dtype()) && x.ndim() && x.numel())

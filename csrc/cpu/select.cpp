@@ -1,8 +1,8 @@
 // Order statistics along the last axis of a contiguous (rows, n) array: kthvalue, median,
 // nanmedian and mode.
 //
-// A row's numbers are copied and narrowed down byte by byte, and the value found is looked up in the
-// row; a NaN is larger than every number, as in sort. mode sorts positions.
+// A row's numbers are copied and narrowed down byte by byte, and the value found is looked up in
+// the row; a NaN is larger than every number, as in sort. mode sorts positions.
 #include <numeric>
 
 #include "row.h"
@@ -12,9 +12,13 @@ namespace {
 
 enum class Statistic { Kth, Median, NanMedian };
 
-template <class C> bool is_nan(C x) { return x != x; }
+template <class C>
+bool is_nan(C x) {
+  return x != x;
+}
 
-template <class C> struct Less {
+template <class C>
+struct Less {
   const C* p;
   bool operator()(int64_t a, int64_t b) const {
     const bool a_nan = is_nan(p[a]), b_nan = is_nan(p[b]);
@@ -24,7 +28,8 @@ template <class C> struct Less {
 };
 
 // An unsigned key in the order of the numbers (-0.0 equals 0.0), and back.
-template <class C> auto key_of(C x) {
+template <class C>
+auto key_of(C x) {
   if constexpr (std::is_floating_point_v<C>) {
     using U = std::conditional_t<sizeof(C) == 8, uint64_t, uint32_t>;
     const U u = std::bit_cast<U>(x + C(0)), sign = U(1) << (8 * sizeof(U) - 1);
@@ -38,7 +43,8 @@ template <class C> auto key_of(C x) {
 
 // The k-th smallest of n numbers, without branches on them: the numbers whose key has the right
 // top byte are kept, byte by byte. Reorders p.
-template <class C> C select_value(C* p, int64_t n, int64_t k) {
+template <class C>
+C select_value(C* p, int64_t n, int64_t k) {
   constexpr int kBits = 8 * sizeof(key_of(C{}));
   for (int shift = kBits - 8; shift >= 0 && n > 16; shift -= 8) {
     int64_t count[256] = {};
@@ -63,8 +69,10 @@ template <class C>
 int64_t select_position(const C* p, int64_t n, Statistic what, int64_t k, C* copy) {
   int64_t numbers = 0, first_nan = -1;
   for (int64_t i = 0; i < n; ++i) {
-    if (!is_nan(p[i])) copy[numbers++] = p[i];
-    else if (first_nan < 0) first_nan = i;
+    if (!is_nan(p[i]))
+      copy[numbers++] = p[i];
+    else if (first_nan < 0)
+      first_nan = i;
   }
   if (what == Statistic::Kth ? k >= numbers
                              : first_nan >= 0 && (what == Statistic::Median || numbers == 0)) {
@@ -80,7 +88,8 @@ int64_t select_position(const C* p, int64_t n, Statistic what, int64_t k, C* cop
 }
 
 // The most frequent value, the smallest of several such, at its last position.
-template <class C> int64_t mode_position(const C* p, int64_t n, int64_t* order) {
+template <class C>
+int64_t mode_position(const C* p, int64_t n, int64_t* order) {
   std::iota(order, order + n, int64_t{0});
   std::sort(order, order + n, Less<C>{p});
   int64_t best = 0, length = 0;
@@ -93,15 +102,18 @@ template <class C> int64_t mode_position(const C* p, int64_t n, int64_t* order) 
   return best;
 }
 
-template <class C> C* work_as(const C*, int64_t* work) { return reinterpret_cast<C*>(work); }
+template <class C>
+C* work_as(const C*, int64_t* work) {
+  return reinterpret_cast<C*>(work);
+}
 
 // x with `dim` swapped with the last dim, contiguous.
 Array rows_along(const Array& x, int dim) {
   return x.ndim() ? x.transpose(dim, x.ndim() - 1).contiguous_copy() : x;
 }
 
-// f(row values in the compute type, n, 8 n bytes to work in) gives the position; values and positions
-// are results.
+// f(row values in the compute type, n, 8 n bytes to work in) gives the position; values and
+// positions are results.
 template <class F>
 void positions(Call& call, int dim, bool keepdim, const char* name, bool takes_bool, F&& f) {
   const Array& x = call.tensor(0);
@@ -139,14 +151,16 @@ void positions(Call& call, int dim, bool keepdim, const char* name, bool takes_b
   }
 }
 
-template <Statistic What> void median_along(Call& call, const char* name) {  // input, dim, keepdim
+template <Statistic What>
+void median_along(Call& call, const char* name) {  // input, dim, keepdim
   const int dim = call.dim(1, call.tensor(0).ndim());
   positions(call, dim, call.boolean(2), name, false, [](const auto* p, int64_t n, int64_t* work) {
     return select_position(p, n, What, 0, work_as(p, work));
   });
 }
 
-template <Statistic What> void median_of_all(Call& call, const char* name) {  // input
+template <Statistic What>
+void median_of_all(Call& call, const char* name) {  // input
   const Array& x = call.tensor(0);
   if (is_complex(x.dtype()) || x.dtype() == DType::Bool)
     fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", name,

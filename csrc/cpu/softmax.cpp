@@ -56,8 +56,7 @@ void softmax_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width) 
     for (int64_t i = 0; i < n; ++i)
 #pragma omp simd
       for (int64_t j = 0; j < width; ++j)
-        y[i * inner + j] =
-            T(exp_nonpositive(static_cast<C>(x[i * inner + j]) - top[j]) * sum[j]);
+        y[i * inner + j] = T(exp_nonpositive(static_cast<C>(x[i * inner + j]) - top[j]) * sum[j]);
   }
 }
 
@@ -72,7 +71,7 @@ void backward_row(const T* g_, const T* y_, T* dx_, int64_t n, compute_t<T>* buf
     const int64_t whole = whole_vectors<C>(n);
 #pragma omp simd
     for (int64_t i = 0; i < whole; ++i) dx[i] = g[i] - exp_nonpositive(y[i]) * sum;
-    C rest[kLanes<C>];
+    C rest[kLanes<C>] = {};
     if (whole < n) exp_tail<C>(y + whole, n - whole, C(0), rest);
     for (int64_t i = whole; i < n; ++i) dx[i] = g[i] - rest[i - whole] * sum;
   } else {
@@ -103,7 +102,8 @@ void backward_columns(const T* g, const T* y, T* dx, int64_t n, int64_t inner, i
 }
 
 // Runs rows(r) for inner == 1, else columns(first, width), in threads.
-template <class R, class K> void each_slice(const Split& s, R&& rows, K&& columns) {
+template <class R, class K>
+void each_slice(const Split& s, R&& rows, K&& columns) {
   if (s.inner == 1) {
     parallel_for(s.outer, row_grain(s.n), [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) rows(r);
@@ -120,7 +120,8 @@ template <class R, class K> void each_slice(const Split& s, R&& rows, K&& column
   });
 }
 
-template <bool Log> void forward_kernel(Call& call) {  // input, dim, dtype
+template <bool Log>
+void forward_kernel(Call& call) {  // input, dim, dtype
   const std::optional<DType> t = call.dtype(2);
   const Array& input = call.tensor(0);
   const Array x = (t ? input.to(*t) : input).contiguous_copy();
@@ -130,26 +131,26 @@ template <bool Log> void forward_kernel(Call& call) {  // input, dim, dtype
     call.result(std::move(y));
     return;
   }
-  visit_real(Log ? "log_softmax_lastdim_kernel_impl" : "softmax_lastdim_kernel_impl", x.dtype(),
-             [&](auto tag) {
-               using T = decltype(tag);
-               const T* xp = x.data<T>();
-               T* yp = y.data<T>();
-               const ThreadBuffer<T> buffer(s.n);
-               NoGil nogil(x.numel(), 20000);
-               each_slice(
-                   s,
-                   [&](int64_t r) {
-                     softmax_row<T, Log>(xp + r * s.n, yp + r * s.n, s.n, buffer.mine());
-                   },
-                   [&](int64_t k, int64_t width) {
-                     softmax_columns<T, Log>(xp + k, yp + k, s.n, s.inner, width);
-                   });
-             });
+  visit_real(
+      Log ? "log_softmax_lastdim_kernel_impl" : "softmax_lastdim_kernel_impl", x.dtype(),
+      [&](auto tag) {
+        using T = decltype(tag);
+        const T* xp = x.data<T>();
+        T* yp = y.data<T>();
+        const ThreadBuffer<T> buffer(s.n);
+        NoGil nogil(x.numel(), 20000);
+        each_slice(
+            s,
+            [&](int64_t r) { softmax_row<T, Log>(xp + r * s.n, yp + r * s.n, s.n, buffer.mine()); },
+            [&](int64_t k, int64_t width) {
+              softmax_columns<T, Log>(xp + k, yp + k, s.n, s.inner, width);
+            });
+      });
   call.result(std::move(y));
 }
 
-template <bool Log> void backward_kernel(Call& call) {  // g, out, dim
+template <bool Log>
+void backward_kernel(Call& call) {  // g, out, dim
   const Array y = call.tensor(1).contiguous_copy();
   const Array g = call.tensor(0).to(y.dtype()).contiguous_copy();
   if (!g.same_shape(y))
@@ -209,9 +210,9 @@ RL_KERNEL(logsumexp) {  // input, dim, keepdim
         const C* row = load_row(xp + r * n, n, buffer.mine());
         const C top = n ? extreme_run<C, 1>(row, n) : -std::numeric_limits<C>::infinity();
         // An infinite maximum is the answer; inf - inf would be NaN.
-        yp[r] = T(std::isinf(top)
-                      ? top
-                      : static_cast<C>(std::log(exp_sum<C>(row, n, top, nullptr)) + top));
+        yp[r] =
+            T(std::isinf(top) ? top
+                              : static_cast<C>(std::log(exp_sum<C>(row, n, top, nullptr)) + top));
       }
     });
   });

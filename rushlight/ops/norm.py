@@ -440,3 +440,12 @@ def functional_instance_norm(
     return instance_norm(
         input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, True
     )
+
+
+for _function in (
+    functional_layer_norm,
+    functional_group_norm,
+    functional_batch_norm,
+    functional_instance_norm,
+):
+    _function.__name__ = _function.__name__.removeprefix("functional_")

@@ -110,3 +110,7 @@ def functional_log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     if dim is None:
         dim = _implicit_dim("log_softmax", input.ndim, _stacklevel)
     return log_softmax(input, dim) if dtype is None else log_softmax(input, dim, dtype)
+
+
+functional_softmax.__name__ = "softmax"
+functional_log_softmax.__name__ = "log_softmax"
