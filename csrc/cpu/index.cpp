@@ -48,6 +48,20 @@ Plan plan_of(Call& call, int argument, const Array& x) {
   }
   if (needed > x.ndim())
     fail(ErrorType::Index, "too many indices for tensor of dimension %d", x.ndim());
+  // Where nothing is picked, no index is looked at: any value passes, as in PyTorch.
+  bool nothing = false;
+  std::vector<Array> picked(n);
+  for (Py_ssize_t k = 0, dim = 0; k < n; ++k) {
+    if (at[k] == Py_None) {
+      ++dim;
+      continue;
+    }
+    const Array& i = array_of(at[k]);
+    const bool mask = i.dtype() == DType::Bool || i.dtype() == DType::U8;
+    if (mask) picked[k] = mask_offsets(i, x, static_cast<int>(dim), static_cast<int>(k));
+    nothing |= (mask ? picked[k] : i).numel() == 0;
+    dim += mask ? i.ndim() : 1;
+  }
   std::vector<Indexed> items;
   int dim = 0;
   for (Py_ssize_t k = 0; k < n; ++k) {
@@ -56,14 +70,16 @@ Plan plan_of(Call& call, int argument, const Array& x) {
       continue;
     }
     const Array& i = array_of(at[k]);
-    if (i.dtype() == DType::Bool || i.dtype() == DType::U8) {
-      items.push_back({dim, i.ndim(), mask_offsets(i, x, dim, static_cast<int>(k))});
+    if (picked[k].defined()) {
+      items.push_back({dim, i.ndim(), picked[k]});
       dim += i.ndim();
-    } else {
-      items.push_back(
-          {dim, 1, checked_offsets(i, x.size(dim), x.stride(dim) * x.item(), true, dim)});
-      ++dim;
+      continue;
     }
+    const int64_t step = x.stride(dim) * x.item();
+    items.push_back({dim, 1,
+                     nothing ? Array::empty(DType::I64, i.shape())
+                             : checked_offsets(i, x.size(dim), step, true, dim)});
+    ++dim;
   }
   if (items.empty()) fail(ErrorType::Value, "%s: needs at least one index tensor", call.name());
   return make_plan(x, items);
@@ -140,6 +156,10 @@ RL_KERNEL(index_add) {  // input, dim, index, source, alpha
   check_source("index_add_()", at_least_1d(call.tensor(0)), dim, index, source);
   const Array y = writable(call, 0);
   const Array x = at_least_1d(y);
+  if (x.numel() == 0 && source.numel() == 0) {
+    call.result(y);
+    return;
+  }
   const Plan plan = one_dim_plan(x, dim, index, false, "index out of range in self");
   if (may_overlap(source, y)) source = source.clone();
   const Array alpha = scalar_of(call.args[4], x.dtype());
