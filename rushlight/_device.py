@@ -90,7 +90,7 @@ _C.set_cpu_device(cpu)
 
 def check_device(given) -> device:
     """The device meant by `given` (device, str or int); an error when there is none here."""
-    if given is None or given is cpu:
+    if given is None or given is cpu or (given.__class__ is str and given == "cpu"):
         return cpu
     found = device(given)
     if found.type == "cpu":
