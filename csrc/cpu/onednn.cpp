@@ -236,6 +236,9 @@ class Arena {
     blocks_.push_back(std::make_unique<Scratch<char>>(bytes));
     return blocks_.back()->get();
   }
+  void keep_only(const void* kept) {
+    std::erase_if(blocks_, [&](const auto& b) { return b->get() != kept; });
+  }
 };
 
 // Points the plan's memory at the data; operands that need a reorder get scratch. pointers[i]
@@ -486,15 +489,19 @@ bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w
   void* dp[3] = {gx, const_cast<void*>(w), const_cast<void*>(gy)};
   void* wp[4] = {const_cast<void*>(x), gw, const_cast<void*>(gy), gbias};
   bind(*data, dp, arena);
+  {
+    NoGil nogil(s.flops() / 64);
+    run(*data);
+  }
   const Operand &dy = data->operands[kY], &wy = weights->operands[kY];
   int ready = -1;
   if (dy.reorder && wy.reorder && dnnl_memory_desc_equal(dy.desc, wy.desc)) {
     ready = kY;
     check(dnnl_memory_get_data_handle(dy.library, &wp[kY]), "get_data_handle");
   }
+  arena.keep_only(ready == kY ? wp[kY] : nullptr);
   bind(*weights, wp, arena, ready);
   NoGil nogil(s.flops() / 64);
-  run(*data);
   run(*weights, ready);
   return true;
 }
