@@ -7,6 +7,7 @@
 // and bfloat16; the rest, and problems too small for its overhead, run through conv_fallback.cpp.
 // Memory: the operands once each, plus the library's reordered copies while it runs.
 #include "conv.h"
+#include "matmul.h"
 
 #include <algorithm>
 #include <string>
@@ -45,7 +46,7 @@ const char* type_name(DType t) {  // "CPUFloatType"'s word
 void check_dtypes(const Array& x, const Array& w, const Array* bias) {
   if (bias && bias->dtype() != x.dtype())
     fail(ErrorType::Runtime, "Input type (%s) and bias type (%s) should be the same",
-         dtype_name(x.dtype()), dtype_name(bias->dtype()));
+         cpp_name(x.dtype()), cpp_name(bias->dtype()));
   if (x.dtype() != w.dtype()) {
     if (x.dtype() == DType::BF16)
       fail(ErrorType::Runtime,
@@ -138,7 +139,7 @@ void transposed_sizes(ConvShape& s, const Settings& o) {
     }
     s.x[i] =
         (s.y[i] - 1) * s.stride[i] - 2 * s.pad[i] + s.dilation[i] * (s.kernel[i] - 1) + extra + 1;
-    small = small || s.x[i] < 1;
+    small = small || s.x[i] < 0;
   }
   if (small)
     fail(ErrorType::Runtime,
@@ -239,7 +240,7 @@ Problem make_problem(const char* op, int dims, const Array& x0, const Array& w, 
     if (s.kernel[j] == 0)
       fail(ErrorType::Runtime, "kernel size should be greater than zero, but got weight of size %s",
            shape_text(w.shape()).c_str());
-    if (space[j] == 0)
+    if (space[j] == 0 && x.size(0) && x.size(1))
       fail(ErrorType::Runtime,
            "Only zero batch or zero channel inputs are supported, but got input shape: %s",
            shape_text(x.shape()).c_str());

@@ -7,75 +7,11 @@
 // half types and small integers on the way), so that the inner loop reads contiguous memory;
 // small ones read A, and B when its rows are contiguous, where they lie. A single row or column
 // is a row of dot products or a sum of scaled rows: one pass over the matrix.
-#include "gemm.h"
-
-#include <algorithm>
-#include <type_traits>
-#include <utility>
-
-#include "../core/kernel.h"
+#include "gemm_rows.h"
+#include "gemm_tile.h"
 
 namespace rl {
 namespace {
-
-#if RL_LEVEL >= 2
-constexpr int kVectorBytes = 64, kRows = 12;
-#elif RL_LEVEL == 1
-constexpr int kVectorBytes = 32, kRows = 6;
-#else
-constexpr int kVectorBytes = 16, kRows = 4;
-#endif
-constexpr int kVectors = 2;          // vectors across a tile
-constexpr int64_t kDepth = 256;      // k of one block of panels
-constexpr int64_t kBlockRows = 144;  // rows of A in one block: a multiple of every kRows
-constexpr int64_t kBlockColBytes = 4096;
-
-// What products of T accumulate in.
-template <class T>
-struct accumulator {
-  using type = T;
-};
-template <>
-struct accumulator<Half> {
-  using type = float;
-};
-template <>
-struct accumulator<BFloat16> {
-  using type = float;
-};
-template <>
-struct accumulator<uint8_t> {
-  using type = int32_t;
-};
-template <>
-struct accumulator<int8_t> {
-  using type = int32_t;
-};
-template <>
-struct accumulator<int16_t> {
-  using type = int32_t;
-};
-
-template <class T>
-constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
-
-template <class R>
-struct Vector {
-  typedef R type __attribute__((vector_size(kVectorBytes)));
-  typedef R unaligned __attribute__((vector_size(kVectorBytes), aligned(alignof(R)), may_alias));
-  static constexpr int lanes = kVectorBytes / sizeof(R);
-};
-template <class R>
-constexpr int kTileCols = kVectors * Vector<R>::lanes;
-
-template <class R>
-inline typename Vector<R>::type load(const R* p) {
-  return *reinterpret_cast<const typename Vector<R>::unaligned*>(p);
-}
-template <class R>
-inline void store(R* p, typename Vector<R>::type v) {
-  *reinterpret_cast<typename Vector<R>::unaligned*>(p) = v;
-}
 
 // acc[i][:] = sum over p of a[i, p] * b[p, :], into a tile of Rows x (Vectors vectors).
 template <class R, int Rows, int Vectors = kVectors>
@@ -101,21 +37,6 @@ inline void micro_kernel(int64_t k, const R* a, int64_t a_row, int64_t a_col, co
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
     for (int v = 0; v < Vectors; ++v) acc[i][v] = sum[i][v];
-}
-
-// How a finished tile goes into C.
-template <class R>
-struct Finish {
-  R alpha, beta;
-  bool plain;  // alpha == 1 and beta == 0
-};
-
-template <class T, class R>
-inline void put(T* c, R sum, const Finish<R>& f, const T* bias) {
-  R y = f.plain ? sum : f.alpha * sum;
-  if (f.beta != R(0)) y += f.beta * static_cast<R>(*c);
-  if (bias) y += static_cast<R>(*bias);
-  *c = static_cast<T>(y);
 }
 
 template <class T, class R>
@@ -206,21 +127,6 @@ void pack(R* dst, const T* src, int64_t count, int64_t depth, int64_t across, in
       }
     }
   }
-}
-
-template <class T>
-void scale_only(const GemmArgs& g) {  // k == 0: no product, the rest remains
-  using R = typename accumulator<T>::type;
-  T* c = static_cast<T*>(g.c);
-  const T* bias = static_cast<const T*>(g.bias);
-  R beta;
-  if constexpr (is_complex_type<R>)
-    beta = R(g.beta);
-  else
-    beta = static_cast<R>(g.beta.real());
-  for (int64_t i = 0; i < g.m; ++i)
-    for (int64_t j = 0; j < g.n; ++j)
-      put<T, R>(c + i * g.c_row + j, R(0), {R(1), beta, true}, bias ? bias + j : nullptr);
 }
 
 // Half types keep the whole depth in one block: a partial sum in C would be rounded.
@@ -330,157 +236,6 @@ void gemm_small(const GemmArgs& g) {
   }
 }
 
-// sum over p of x[p] * y[p], both contiguous.
-template <class T, class R>
-inline R dot_run(const T* x, const T* y, int64_t k) {
-  R s = 0;
-#pragma omp simd reduction(+ : s)
-  for (int64_t p = 0; p < k; ++p) s += static_cast<R>(x[p]) * static_cast<R>(y[p]);
-  return s;
-}
-
-template <int Shift, class V, int... I>
-inline V rotated(V v, std::integer_sequence<int, I...>) {
-  return __builtin_shufflevector(v, v, ((I + Shift) % static_cast<int>(sizeof...(I)))...);
-}
-
-// The sum of a vector's lanes, in log2(lanes) additions.
-template <class R>
-inline R lane_sum(typename Vector<R>::type v) {
-  constexpr std::make_integer_sequence<int, Vector<R>::lanes> all{};
-  if constexpr (Vector<R>::lanes >= 16) v += rotated<8>(v, all);
-  if constexpr (Vector<R>::lanes >= 8) v += rotated<4>(v, all);
-  if constexpr (Vector<R>::lanes >= 4) v += rotated<2>(v, all);
-  v += rotated<1>(v, all);
-  return v[0];
-}
-
-// Rows x Cols dot products at once: each vector loaded serves several of them.
-template <class R, int Rows, int Cols>
-inline void dot_tile(const GemmArgs& g, const R* a, const R* b, R (&sums)[Rows][Cols]) {
-  using V = typename Vector<R>::type;
-  constexpr int lanes = Vector<R>::lanes;
-  V acc[Rows][Cols];
-#pragma GCC unroll 4
-  for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < Cols; ++j) acc[i][j] = V{};
-  int64_t p = 0;
-  for (; p + lanes <= g.k; p += lanes) {
-    V y[Cols];
-#pragma GCC unroll 4
-    for (int j = 0; j < Cols; ++j) y[j] = load<R>(b + j * g.b_col + p);
-#pragma GCC unroll 4
-    for (int i = 0; i < Rows; ++i) {
-      const V x = load<R>(a + i * g.a_row + p);
-#pragma GCC unroll 4
-      for (int j = 0; j < Cols; ++j) acc[i][j] += x * y[j];
-    }
-  }
-  for (int i = 0; i < Rows; ++i)
-    for (int j = 0; j < Cols; ++j) {
-      R s = lane_sum<R>(acc[i][j]);
-      for (int64_t q = p; q < g.k; ++q) s += a[i * g.a_row + q] * b[j * g.b_col + q];
-      sums[i][j] = s;
-    }
-}
-
-constexpr int kDotCols = RL_LEVEL >= 2 ? 4 : 2;  // what the registers hold
-
-template <class R, int Rows>
-void dot_rows(const GemmArgs& g, int64_t& i, const Finish<R>& f) {
-  const R* b = static_cast<const R*>(g.b);
-  const R* bias = static_cast<const R*>(g.bias);
-  for (; i + Rows <= g.m; i += Rows) {
-    const R* a = static_cast<const R*>(g.a) + i * g.a_row;
-    R* c = static_cast<R*>(g.c) + i * g.c_row;
-    int64_t j = 0;
-    for (; j + kDotCols <= g.n; j += kDotCols) {
-      R sums[Rows][kDotCols];
-      dot_tile<R, Rows, kDotCols>(g, a, b + j * g.b_col, sums);
-      for (int r = 0; r < Rows; ++r)
-        for (int q = 0; q < kDotCols; ++q)
-          put<R, R>(c + r * g.c_row + j + q, sums[r][q], f, bias ? bias + j + q : nullptr);
-    }
-    for (; j < g.n; ++j) {
-      R sums[Rows][1];
-      dot_tile<R, Rows, 1>(g, a, b + j * g.b_col, sums);
-      for (int r = 0; r < Rows; ++r)
-        put<R, R>(c + r * g.c_row + j, sums[r][0], f, bias ? bias + j : nullptr);
-    }
-  }
-}
-
-// Few rows against a B that is contiguous along k: c[i, j] = dot(a[i], b[:, j]).
-template <class T>
-void gemm_dots(const GemmArgs& g) {
-  using R = typename accumulator<T>::type;
-  const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
-  const Finish<R> f{alpha, beta, alpha == R(1)};
-  if constexpr (std::is_floating_point_v<T>) {
-    int64_t i = 0;
-    dot_rows<R, 4>(g, i, f);
-    dot_rows<R, 2>(g, i, f);
-    dot_rows<R, 1>(g, i, f);
-  } else {
-    const T* a = static_cast<const T*>(g.a);
-    const T* b = static_cast<const T*>(g.b);
-    const T* bias = static_cast<const T*>(g.bias);
-    for (int64_t j = 0; j < g.n; ++j)
-      for (int64_t i = 0; i < g.m; ++i)
-        put<T, R>(static_cast<T*>(g.c) + i * g.c_row + j,
-                  dot_run<T, R>(a + i * g.a_row, b + j * g.b_col, g.k), f,
-                  bias ? bias + j : nullptr);
-  }
-}
-
-// One row times a B with contiguous rows: c = sum over p of a[p] * b[p, :], four rows a pass. Sums
-// are kept at three levels (256 rows, 16384 rows, all), which keeps rounding small.
-template <class R>
-void gemv_rows(const GemmArgs& g) {
-  const R* a = static_cast<const R*>(g.a);
-  const R* b = static_cast<const R*>(g.b);
-  R* c = static_cast<R*>(g.c);
-  const R* bias = static_cast<const R*>(g.bias);
-  const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
-  const Finish<R> f{alpha, beta, alpha == R(1)};
-  constexpr int64_t kWide = 1024;  // columns whose sums stay in L1
-  constexpr int64_t kRun = 256, kRuns = 64 * kRun;
-  R sum[3][kWide];
-  const auto carry = [&](int level, int64_t n) {
-    for (int64_t j = 0; j < n; ++j) sum[level + 1][j] += sum[level][j], sum[level][j] = R(0);
-  };
-  const int levels = g.k <= kRun ? 1 : 3;
-  for (int64_t j0 = 0; j0 < g.n; j0 += kWide) {
-    const int64_t nj = std::min(kWide, g.n - j0);
-    for (int level = 0; level < levels; ++level) std::fill(sum[level], sum[level] + nj, R(0));
-    R* s = sum[0];
-    int64_t p = 0;
-    for (; p + 4 <= g.k; p += 4) {
-      if (p && p % kRun == 0) {
-        carry(0, nj);
-        if (p % kRuns == 0) carry(1, nj);
-      }
-      const R *b0 = b + p * g.b_row + j0, *b1 = b0 + g.b_row, *b2 = b1 + g.b_row,
-              *b3 = b2 + g.b_row;
-      const R a0 = a[p * g.a_col], a1 = a[(p + 1) * g.a_col], a2 = a[(p + 2) * g.a_col],
-              a3 = a[(p + 3) * g.a_col];
-#pragma omp simd
-      for (int64_t j = 0; j < nj; ++j)
-        s[j] += (a0 * b0[j] + a1 * b1[j]) + (a2 * b2[j] + a3 * b3[j]);
-    }
-    for (; p < g.k; ++p) {
-      const R* row = b + p * g.b_row + j0;
-      const R x = a[p * g.a_col];
-#pragma omp simd
-      for (int64_t j = 0; j < nj; ++j) s[j] += x * row[j];
-    }
-    if (levels > 1) carry(0, nj), carry(1, nj);
-    for (int64_t j = 0; j < nj; ++j)
-      put<R, R>(c + j0 + j, sum[levels - 1][j], f, bias ? bias + j0 + j : nullptr);
-  }
-}
-
 template <class T>
 void gemm_real(const GemmArgs& g) {
   if (g.m <= 0 || g.n <= 0) return;
@@ -507,62 +262,6 @@ void gemm_real(const GemmArgs& g) {
   return gemm_packed<T>(g);
 }
 
-// -- complex: real and imaginary parts in separate panels ----------------------------------------
-template <class T>
-void gemm_complex(const GemmArgs& g) {
-  using R = typename T::value_type;
-  using V = typename Vector<R>::type;
-  constexpr int lanes = Vector<R>::lanes, rows = 4;
-  if (g.m <= 0 || g.n <= 0) return;
-  if (g.k <= 0) return scale_only<T>(g);
-  const T* a = static_cast<const T*>(g.a);
-  const T* b = static_cast<const T*>(g.b);
-  T* c = static_cast<T*>(g.c);
-  const Finish<T> base{T(g.alpha), T(g.beta), g.alpha == c128(1)};
-  const int64_t groups = (g.m + rows - 1) / rows;
-  R* pa = static_cast<R*>(thread_buffer(0, (groups * rows + lanes) * 2 * kDepth * sizeof(R)));
-  R* pb = pa + groups * rows * 2 * kDepth;
-  for (int64_t p0 = 0; p0 < g.k; p0 += kDepth) {
-    const int64_t np = std::min(kDepth, g.k - p0);
-    const Finish<T> f{base.alpha, p0 == 0 ? base.beta : T(1), base.plain};
-    std::fill(pa, pa + groups * rows * 2 * np, R(0));
-    for (int64_t i = 0; i < g.m; ++i)
-      for (int64_t p = 0; p < np; ++p) {
-        const T x = a[i * g.a_row + (p0 + p) * g.a_col];
-        R* to = pa + (i / rows * np + p) * 2 * rows + i % rows;
-        to[0] = x.real(), to[rows] = x.imag();
-      }
-    for (int64_t j = 0; j < g.n; j += lanes) {
-      const int64_t nj = std::min<int64_t>(lanes, g.n - j);
-      if (nj < lanes) std::fill(pb, pb + np * 2 * lanes, R(0));
-      for (int64_t p = 0; p < np; ++p)
-        for (int64_t l = 0; l < nj; ++l) {
-          const T x = b[(p0 + p) * g.b_row + (j + l) * g.b_col];
-          pb[p * 2 * lanes + l] = x.real(), pb[p * 2 * lanes + lanes + l] = x.imag();
-        }
-      for (int64_t i = 0; i < g.m; i += rows) {
-        V re[rows] = {}, im[rows] = {};
-        const R *x = pa + i * np * 2, *y = pb;
-        for (int64_t p = 0; p < np; ++p, x += 2 * rows, y += 2 * lanes) {
-          const V yr = load<R>(y), yi = load<R>(y + lanes);
-#pragma GCC unroll 4
-          for (int r = 0; r < rows; ++r) {
-            re[r] += yr * x[r];
-            re[r] -= yi * x[rows + r];
-            im[r] += yi * x[r];
-            im[r] += yr * x[rows + r];
-          }
-        }
-        const T* bias = g.bias && p0 + np == g.k ? static_cast<const T*>(g.bias) + j : nullptr;
-        for (int64_t r = 0; r < std::min<int64_t>(rows, g.m - i); ++r)
-          for (int64_t l = 0; l < nj; ++l)
-            put<T, T>(c + (i + r) * g.c_row + j + l, T(re[r][l], im[r][l]), f,
-                      bias ? bias + l : nullptr);
-      }
-    }
-  }
-}
-
 template <class R>
 void pack_columns(void* panels, const void* b, int64_t k, int64_t n, int64_t b_row, int64_t b_col) {
   pack<R, R>(static_cast<R*>(panels), static_cast<const R*>(b), n, k, b_col, b_row, kTileCols<R>);
@@ -580,8 +279,6 @@ struct Registrar {
   Registrar() {
     packing<float>(), packing<double>(), real<Half>(), real<BFloat16>();
     real<uint8_t>(), real<int8_t>(), real<int16_t>(), real<int32_t>(), real<int64_t>();
-    register_gemm(RL_LEVEL, DType::C64, {gemm_complex<c64>});
-    register_gemm(RL_LEVEL, DType::C128, {gemm_complex<c128>});
   }
 } const registrar;
 
