@@ -132,7 +132,7 @@ class addmm:
         yield make(3, 1), make(3, 4), make(4, 5), {"beta": 0.5, "alpha": -1}
 
 
-@op("torch.addmv Tensor.addmv Tensor.addmv_")
+@op("torch.addmv torch.addmv_ Tensor.addmv Tensor.addmv_")
 class addmv:
     """Add `alpha` times a matrix-vector product to `beta` times `input`."""
 
