@@ -31,6 +31,17 @@ int64_t checked_product(Shape sizes) {
   return n;
 }
 
+// Bytes of n elements; what cannot be counted cannot be had.
+static size_t bytes_of(int64_t n, DType t) {
+  int64_t bytes;
+  if (__builtin_mul_overflow(n, int64_t{itemsize(t)}, &bytes))
+    fail(ErrorType::Runtime,
+         "DefaultCPUAllocator: can't allocate memory: you tried to allocate %lld elements of %d "
+         "bytes.",
+         static_cast<long long>(n), static_cast<int>(itemsize(t)));
+  return static_cast<size_t>(bytes);
+}
+
 int64_t span_of(Shape sizes, Shape strides) {
   int64_t last = 0;
   for (size_t d = 0; d < sizes.size(); ++d) {
@@ -42,6 +53,9 @@ int64_t span_of(Shape sizes, Shape strides) {
            shape_text(sizes).c_str(), shape_text(strides).c_str());
     }
   }
+  if (last == INT64_MAX)
+    fail(ErrorType::Runtime, "as_strided: shape %s with strides %s overflows",
+         shape_text(sizes).c_str(), shape_text(strides).c_str());
   return last + 1;
 }
 
@@ -113,9 +127,9 @@ Array Array::empty(DType t, Shape sizes) {
   for (int d = n - 1; d >= 0; --d) {
     s[d] = sizes[d];
     st[d] = step;
-    step *= std::max<int64_t>(sizes[d], 1);
+    if (__builtin_mul_overflow(step, std::max<int64_t>(sizes[d], 1), &step)) step = 1;  // empty
   }
-  a.storage_ = StorageRef(storage_new(static_cast<size_t>(a.numel_) * itemsize(t)));
+  a.storage_ = StorageRef(storage_new(bytes_of(a.numel_, t)));
   return a;
 }
 
@@ -131,7 +145,9 @@ Array Array::over(StorageRef storage, DType t, int64_t offset, Shape sizes, Shap
   for (int d = 0; d < n; ++d) {
     s[d] = sizes[d];
     st[d] = strides[d];
-    a.numel_ *= sizes[d];
+    if (__builtin_mul_overflow(a.numel_, sizes[d], &a.numel_))
+      fail(ErrorType::Runtime, "numel: integer multiplication overflow for shape %s",
+           shape_text(sizes).c_str());
   }
   a.contiguous_ = row_major(s, st, n);
   a.storage_ = std::move(storage);
@@ -152,8 +168,7 @@ Array Array::empty_strided(DType t, Shape sizes, Shape strides) {
            shape_text(strides).c_str());
   }
   const int64_t span = span_of(sizes, strides);
-  return over(StorageRef(storage_new(static_cast<size_t>(span) * itemsize(t))), t, 0, sizes,
-              strides);
+  return over(StorageRef(storage_new(bytes_of(span, t))), t, 0, sizes, strides);
 }
 
 Array Array::empty_like(const Array& a, DType t) {

@@ -316,7 +316,7 @@ RL_KERNEL(fill) {
            "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.",
            value.ndim());
     copy_into(out, value);
-  } else if (PyLong_Check(call.args[1])) {
+  } else if (PyLong_Check(call.args[1]) && is_integral(x.dtype())) {
     fill(out, call.integer(1));
   } else if (PyComplex_Check(call.args[1])) {
     if (!is_complex(x.dtype()))

@@ -12,7 +12,7 @@ struct GemmArgs {
   const void* a;
   int64_t a_row, a_col;
   const void* b;
-  int64_t b_row, b_col;
+  int64_t b_row = 0, b_col = 0;  // unused when packed
   void* c;
   int64_t c_row;
   c128 alpha = 1, beta = 0;

@@ -11,8 +11,10 @@ namespace {
 
 using Function = double (*)(double);
 
-template <Function F> void one_real(const char* name, double cost) {
-  unary<[]<class T>(T x) { return static_cast<T>(F(static_cast<double>(x))); }>(name, Reals{}, cost);
+template <Function F>
+void one_real(const char* name, double cost) {
+  unary<[]<class T>(T x) { return static_cast<T>(F(static_cast<double>(x))); }>(name, Reals{},
+                                                                                cost);
 }
 
 double spherical_j0(double x) {
@@ -54,15 +56,23 @@ void register_distributions() {
   one_real<normal_log_cdf>("log_ndtr", 40);
   one_real<normal_quantile>("ndtri", 150);
   one_real<entropy>("entr", 10);
-  binary<[]<class T>(T a, T x) { return static_cast<T>(incomplete_gamma(a, x, false)); }>("igamma", Reals{}, 200);
-  binary<[]<class T>(T a, T x) { return static_cast<T>(incomplete_gamma(a, x, true)); }>("igammac", Reals{}, 200);
+  binary<[]<class T>(T a, T x) { return static_cast<T>(incomplete_gamma(a, x, false)); }>(
+      "igamma", Reals{}, 200);
+  binary<[]<class T>(T a, T x) { return static_cast<T>(incomplete_gamma(a, x, true)); }>(
+      "igammac", Reals{}, 200);
   binary<[]<class T>(T x, T y) {
     return y != y ? y : x == 0 ? T(0) : static_cast<T>(x * std::log1p(static_cast<double>(y)));
   }>("xlog1py", Reals{}, 10);
 }
 
-// p_0 = 1, p_1 = first, p_(k+1) = next(k, p_k, p_(k-1)); degrees below zero give 0.
-template <class F> double recurrence(double degree, double first, F next) {
+// p_0 = 1, p_1 = first, p_(k+1) = next(k, p_k, p_(k-1)); degrees below zero give 0. Degrees above
+// kMostSteps, where a recurrence would run for hours, have closed or asymptotic forms instead
+// (trigonometric; Hilb's for Legendre, to 1e-10; Fejer's for Laguerre, to 1e-3 or better of the
+// envelope while x is far below n).
+constexpr double kMostSteps = 1 << 20;
+
+template <class F>
+double recurrence(double degree, double first, F next) {
   if (!(degree > -1)) return 0;
   const auto n = static_cast<int64_t>(degree);
   if (n == 0) return 1;
@@ -79,14 +89,66 @@ template <class F> double recurrence(double degree, double first, F next) {
 double chebyshev(double x, double n, double first) {
   return recurrence(n, first, [x](double, double p, double q) { return 2 * x * p - q; });
 }
+// x = cos t or, above 1, cosh t; negative x by symmetry.
+double parity(double n) { return std::fmod(std::trunc(n), 2) == 0 ? 1 : -1; }
+double angle(double x) { return x <= 1 ? std::acos(x) : std::acosh(x); }
+double ratio(double x, double over, double under, double t) {
+  if (t == 0) return over / under;
+  return x <= 1 ? std::sin(over * t) / std::sin(under * t)
+                : std::sinh(over * t) / std::sinh(under * t);
+}
+double ratio_of_cosines(double x, double over, double under, double t) {
+  return x <= 1 ? std::cos(over * t) / std::cos(under * t)
+                : std::cosh(over * t) / std::cosh(under * t);
+}
+double large_chebyshev_t(double x, double n) {
+  if (x < 0) return parity(n) * large_chebyshev_t(-x, n);
+  return ratio_of_cosines(x, std::trunc(n), 0, angle(x));
+}
+double large_chebyshev_u(double x, double n) {
+  if (x < 0) return parity(n) * large_chebyshev_u(-x, n);
+  return ratio(x, std::trunc(n) + 1, 1, angle(x));
+}
+double large_chebyshev_w(double x, double n);
+double large_chebyshev_v(double x, double n) {
+  if (x < 0) return parity(n) * large_chebyshev_w(-x, n);
+  return ratio_of_cosines(x, std::trunc(n) + 0.5, 0.5, angle(x));
+}
+double large_chebyshev_w(double x, double n) {
+  if (x < 0) return parity(n) * large_chebyshev_v(-x, n);
+  return ratio(x, std::trunc(n) + 0.5, 0.5, angle(x));
+}
+double large_laguerre(double x, double n) {
+  const double wide = std::trunc(n) + 0.5;
+  if (x < 0) return std::exp(x / 2) * bessel_i0(2 * std::sqrt(-x * wide));
+  return std::exp(x / 2) * ::j0(2 * std::sqrt(x * wide));
+}
+double large_legendre(double x, double n) {
+  if (x < 0) return parity(n) * large_legendre(-x, n);
+  const double t = angle(x), wide = std::trunc(n) + 0.5;
+  if (t == 0) return 1;
+  return x <= 1 ? std::sqrt(t / std::sin(t)) * ::j0(wide * t)
+                : std::sqrt(t / std::sinh(t)) * bessel_i0(wide * t);
+}
+
 double chebyshev_t(double x, double n) {
   if (n > 6 && std::fabs(x) < 1) return std::cos(std::trunc(n) * std::acos(x));
+  if (n > kMostSteps) return large_chebyshev_t(x, n);
   return chebyshev(x, n, x);
 }
-double chebyshev_u(double x, double n) { return chebyshev(x, n, 2 * x); }
-double chebyshev_v(double x, double n) { return chebyshev(x, n, 2 * x - 1); }
-double chebyshev_w(double x, double n) { return chebyshev(x, n, 2 * x + 1); }
-template <double (*F)(double, double)> double shifted(double x, double n) { return F(2 * x - 1, n); }
+double chebyshev_u(double x, double n) {
+  return n > kMostSteps ? large_chebyshev_u(x, n) : chebyshev(x, n, 2 * x);
+}
+double chebyshev_v(double x, double n) {
+  return n > kMostSteps ? large_chebyshev_v(x, n) : chebyshev(x, n, 2 * x - 1);
+}
+double chebyshev_w(double x, double n) {
+  return n > kMostSteps ? large_chebyshev_w(x, n) : chebyshev(x, n, 2 * x + 1);
+}
+template <double (*F)(double, double)>
+double shifted(double x, double n) {
+  return F(2 * x - 1, n);
+}
 
 double hermite_h(double x, double n) {
   return recurrence(n, 2 * x, [x](double k, double p, double q) { return 2 * x * p - 2 * k * q; });
@@ -95,17 +157,19 @@ double hermite_he(double x, double n) {
   return recurrence(n, x, [x](double k, double p, double q) { return x * p - k * q; });
 }
 double laguerre(double x, double n) {
+  if (n > kMostSteps) return large_laguerre(x, n);
   return recurrence(n, 1 - x, [x](double k, double p, double q) {
     return ((2 * k + 1 - x) * p - k * q) / (k + 1);
   });
 }
 double legendre(double x, double n) {
-  return recurrence(n, x, [x](double k, double p, double q) {
-    return ((2 * k + 1) * x * p - k * q) / (k + 1);
-  });
+  if (n > kMostSteps) return large_legendre(x, n);
+  return recurrence(
+      n, x, [x](double k, double p, double q) { return ((2 * k + 1) * x * p - k * q) / (k + 1); });
 }
 
-template <double (*F)(double, double)> void polynomial(const char* name) {
+template <double (*F)(double, double)>
+void polynomial(const char* name) {
   binary<[]<class T>(T x, T n) {
     return static_cast<T>(F(static_cast<double>(x), static_cast<double>(n)));
   }>(name, Reals{}, 40);

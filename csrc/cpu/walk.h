@@ -173,6 +173,12 @@ inline void check_fits(PyObject* o, DType t) {
   bool fits = true;
   if (PyComplex_Check(o)) {
     fits = PyComplex_ImagAsDouble(o) == 0;
+  } else if (is_integral(t) && PyLong_Check(o)) {
+    int overflow = 0;
+    const int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
+    const int bits = 8 * itemsize(t) - (t == DType::U8 ? 0 : 1);
+    const int64_t top = bits < 63 ? (int64_t{1} << bits) - 1 : INT64_MAX;
+    fits = !overflow && v <= top && v >= (t == DType::U8 ? -top : -top - 1);
   } else if (is_integral(t)) {
     const int bits = 8 * itemsize(t) - (t == DType::U8 ? 0 : 1);
     const double top = std::ldexp(1.0, bits);

@@ -167,9 +167,13 @@ def mvlgamma(input, p, *, out=None):
     """The logarithm of the multivariate gamma function of dimension `p` >= 1."""
     if p < 1:
         raise RuntimeError("mvlgamma: p has to be greater than or equal to 1")
-    total = input.lgamma() + 0.25 * p * (p - 1) * math.log(math.pi)
-    for i in range(1, p):
-        total = total + (input - 0.5 * i).lgamma()
+    from .. import arange
+
+    steps = arange(p) * 0.5
+    if input.is_floating_point():
+        steps = steps.to(input.dtype)
+    total = (input.unsqueeze(-1) - steps).lgamma().sum(-1)
+    total = total + 0.25 * p * (p - 1) * math.log(math.pi)
     return total if out is None else out.copy_(total)
 
 
