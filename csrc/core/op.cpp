@@ -243,13 +243,11 @@ PyObject* call_with_out(Op* op, Call& call, PyObject* out) {
   if (PySequence_Fast_GET_SIZE(out) != n)
     fail(ErrorType::Type, "%s(): expected a tuple of %d elements in argument 'out', got %zd",
          s.name.c_str(), n, PySequence_Fast_GET_SIZE(out));
-  Tensor* outputs[8];
-  for (int i = 0; i < n; ++i) {
-    PyObject* o = PySequence_Fast_GET_ITEM(out, i);
-    store_out(s, o, call.output(i));
-    outputs[i] = as_tensor(Py_NewRef(o));
-  }
-  return pack_outputs(s, outputs, n);
+  std::vector<Tensor*> outputs;
+  for (int i = 0; i < n; ++i) store_out(s, PySequence_Fast_GET_ITEM(out, i), call.output(i));
+  for (int i = 0; i < n; ++i)
+    outputs.push_back(as_tensor(Py_NewRef(PySequence_Fast_GET_ITEM(out, i))));
+  return pack_outputs(s, outputs.data(), n);
 }
 
 PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
@@ -331,7 +329,7 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
   for (int i = 0; i < n; ++i)
     outputs[static_cast<size_t>(i)] = wrap_output(op, std::move(call.output(i)), values, true);
   Ref packed(pack_outputs(s, outputs.data(), n));
-  if (record) {
+  if (record && n) {
     Recording recording;
     record_inputs(recording, s, values, computes, nullptr);
     record_outputs(recording, s, outputs.data(), n);

@@ -9,36 +9,45 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846, kLn2 = 0.693147180559945309417;
 
-template <class T> using Part = typename T::value_type;
+template <class T>
+using Part = typename T::value_type;
 
 // -- complex functions that <complex> lacks ----------------------------------------------------
-template <class T> inline T complex_expm1(T z) {
+template <class T>
+inline T complex_expm1(T z) {
   const Part<T> s = std::sin(z.imag() / 2), e = std::expm1(z.real());
   return T(e * std::cos(z.imag()) - 2 * s * s, (e + 1) * std::sin(z.imag()));
 }
-template <class T> inline T complex_log1p(T z) {
+template <class T>
+inline T complex_log1p(T z) {
   const Part<T> x = z.real(), y = z.imag();
   if (!(std::fabs(x) < 1e4) || !(std::fabs(y) < 1e4)) return std::log(T(1) + z);
   return T(std::log1p(x * (2 + x) + y * y) / 2, std::atan2(y, 1 + x));
 }
-template <class T> inline T complex_sinc(T z) {
+template <class T>
+inline T complex_sinc(T z) {
   if (z == T(0)) return T(1);
   const T t = z * static_cast<Part<T>>(kPi);
   return div_values(std::sin(t), t);
 }
-template <class T> inline T complex_sigmoid(T z) { return div_values(T(1), T(1) + std::exp(-z)); }
+template <class T>
+inline T complex_sigmoid(T z) {
+  return div_values(T(1), T(1) + std::exp(-z));
+}
 
 void register_exponentials() {
   unary<[](auto x) { return vexp(x); }>("exp", Reals{}, 0.4);
   unary<[](auto x) { return std::exp(x); }>("exp", Complexes{}, 20);
   unary<[](auto x) { return vexp2(x); }>("exp2", Reals{}, 0.4);
-  unary<[]<class T>(T x) { return std::exp(x * static_cast<Part<T>>(kLn2)); }>("exp2", Complexes{}, 20);
+  unary<[]<class T>(T x) { return std::exp(x * static_cast<Part<T>>(kLn2)); }>("exp2", Complexes{},
+                                                                               20);
   unary<[](auto x) { return vexpm1(x); }>("expm1", Reals{}, 0.5);
   unary<[](auto x) { return complex_expm1(x); }>("expm1", Complexes{}, 30);
   unary<[](auto x) { return vlog(x); }>("log", Reals{}, 0.5);
   unary<[](auto x) { return std::log(x); }>("log", Complexes{}, 40);
   unary<[](auto x) { return vlog2(x); }>("log2", Reals{}, 0.5);
-  unary<[]<class T>(T x) { return std::log(x) / static_cast<Part<T>>(kLn2); }>("log2", Complexes{}, 20);
+  unary<[]<class T>(T x) { return std::log(x) / static_cast<Part<T>>(kLn2); }>("log2", Complexes{},
+                                                                               20);
   unary<[](auto x) { return vlog10(x); }>("log10", Reals{}, 0.5);
   unary<[](auto x) { return std::log10(x); }>("log10", Complexes{}, 20);
   unary<[](auto x) { return vlog1p(x); }>("log1p", Reals{}, 0.8);
@@ -99,7 +108,8 @@ void register_roots() {
 }
 
 // Reads "nothing given" (NaN) of the parameter eps as no clamping.
-template <class T> auto make_logit(const double* c) {
+template <class T>
+auto make_logit(const double* c) {
   const bool clamped = c[0] == c[0];
   const T low = clamped ? static_cast<T>(c[0]) : -std::numeric_limits<T>::infinity();
   const T high = clamped ? 1 - static_cast<T>(c[0]) : std::numeric_limits<T>::infinity();
@@ -109,19 +119,22 @@ template <class T> auto make_logit(const double* c) {
   };
 }
 
-template <class T> inline T log_add(T a, T b) {
+template <class T>
+inline T log_add(T a, T b) {
   constexpr T kInf = std::numeric_limits<T>::infinity();
   const T top = a != a || a > b ? a : b;
   const T y = top + vlog1p(vexp(-std::fabs(a - b)));
   return a == b && std::fabs(a) == kInf ? a : y;
 }
-template <class T> inline T log_add2(T a, T b) {
+template <class T>
+inline T log_add2(T a, T b) {
   constexpr T kInf = std::numeric_limits<T>::infinity();
   const T top = a != a || a > b ? a : b;
   const T y = top + vlog1p(vexp2(-std::fabs(a - b))) * static_cast<T>(1 / kLn2);
   return a == b && std::fabs(a) == kInf ? a : y;
 }
-template <class T> inline T complex_log_add(T a, T b) {
+template <class T>
+inline T complex_log_add(T a, T b) {
   const bool less = a.real() < b.real() || a.real() != a.real();
   const T top = less ? b : a, bottom = less ? a : b;
   if (std::isinf(top.real()) && top.real() == bottom.real()) {
@@ -151,10 +164,11 @@ void register_special() {
   unary<[]<class T>(T x) { return static_cast<T>(log_gamma(x)); }>("lgamma", Reals{}, 30);
   unary<[]<class T>(T x) { return static_cast<T>(digamma(x)); }>("digamma", Reals{}, 30);
   unary_with<[]<class T>(const double* c) {
-    const int n = static_cast<int>(c[0]);
+    const double n = std::trunc(c[0]);
     return [=](T x) { return static_cast<T>(polygamma(n, x)); };
   }>("polygamma_of", Reals{}, 200);
-  binary<[]<class T>(T s, T q) { return static_cast<T>(hurwitz_zeta(s, q)); }>("zeta", Reals{}, 200);
+  binary<[]<class T>(T s, T q) { return static_cast<T>(hurwitz_zeta(s, q)); }>("zeta", Reals{},
+                                                                               200);
 }
 
 const struct Registrar {

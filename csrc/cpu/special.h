@@ -10,7 +10,9 @@ namespace {
 // error shrinks with its third power. Relative error below 1e-15.
 inline double inverse_erf(double y) {
   const double a = std::fabs(y);
-  if (!(a < 1)) return a == 1 ? std::copysign(std::numeric_limits<double>::infinity(), y) : std::numeric_limits<double>::quiet_NaN();
+  if (!(a < 1))
+    return a == 1 ? std::copysign(std::numeric_limits<double>::infinity(), y)
+                  : std::numeric_limits<double>::quiet_NaN();
   constexpr double kHalfRootPi = 0.88622692545275801365, kShape = 0.147;
   if (a < 1e-8) return y * kHalfRootPi;
   const double l = std::log1p(-a * a), t = 2 / (3.14159265358979323846 * kShape) + l / 2;
@@ -73,12 +75,14 @@ inline double hurwitz_zeta(double s, double q) {
   for (const double enough = 10 + s; q < enough; q += 1) {
     const double term = std::pow(q, -s);
     sum += term;
-    if (q > 0 && term < sum * 1e-17 / (1 + q)) return sum;
+    if (q > 0 && !(term >= std::fabs(sum) * 1e-17 / (1 + q) && term > 0)) return sum;
   }
   const double power = std::pow(q, -s);
   sum += power * q / (s - 1) + power / 2;
-  static constexpr double kBernoulli[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600,
-                                          1.0 / 47900160, -691.0 / 1307674368000.0, 1.0 / 74724249600.0};
+  static constexpr double kBernoulli[] = {1.0 / 12,           -1.0 / 720,
+                                          1.0 / 30240,        -1.0 / 1209600,
+                                          1.0 / 47900160,     -691.0 / 1307674368000.0,
+                                          1.0 / 74724249600.0};
   double factor = s, falling = power / q;
   for (int j = 0; j < 7; ++j) {
     sum += kBernoulli[j] * factor * falling;
@@ -89,10 +93,10 @@ inline double hurwitz_zeta(double s, double q) {
 }
 
 // (-1)^(n+1) n! zeta(n + 1, x): the derivatives of digamma.
-inline double polygamma(int n, double x) {
+inline double polygamma(double n, double x) {
   if (n == 0) return digamma(x);
-  const double size = std::tgamma(n + 1.0) * hurwitz_zeta(n + 1.0, x);
-  return n % 2 == 0 ? -size : size;
+  const double size = std::tgamma(n + 1) * hurwitz_zeta(n + 1, x);
+  return std::fmod(n, 2) == 0 ? -size : size;
 }
 
 }  // namespace

@@ -69,3 +69,15 @@ def test_multivariate_gamma_of_enormous_order_is_refused():
         sum(math.lgamma(v - i / 2) for i in range(4)) + 3 * math.log(math.pi) for v in x.tolist()
     ]
     torch.testing.assert_close(torch.mvlgamma(x, 4), torch.tensor(want, dtype=torch.float64))
+
+
+def test_an_empty_tensor_with_a_graph_can_be_iterated():
+    x = torch.zeros(0, 3, requires_grad=True)
+    assert x.unbind(0) == () and list(x) == [] and (x * 2).unbind(0) == ()
+
+
+def test_zeta_of_an_enormous_order_takes_no_time():
+    x = torch.tensor([1.0, 2.0, 3.0, -0.5, math.nan], dtype=torch.float64)
+    order = torch.tensor(1e18, dtype=torch.float64)
+    assert torch.special.zeta(order, x[:3]).tolist() == [1.0, 0.0, 0.0]
+    assert torch.special.polygamma(2**40, x).shape == (5,)
