@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import os
 import pickle
 
 import numpy as np
@@ -370,6 +371,7 @@ def test_devices():
         torch.device("toaster")
 
 
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="blocks go to the system")
 def test_memory_is_reused_and_counted():
     torch._C.empty_cache()
     x = torch.empty(1 << 20)

@@ -226,7 +226,8 @@ void store_out(const OpSpec& s, PyObject* given, const Array& a) {
     Ref size(size_object(a.shape()));
     Ref done(call_helper("resize_", {given, size}));
   }
-  copy_into(out->array, a);
+  const bool shared = a.storage() == out->array.storage();
+  copy_into(out->array, shared ? a.clone() : a);
   if (!(out->flags & kNoVersion)) bump_version(out->array);
 }
 

@@ -226,6 +226,7 @@ Array Array::unfold(int dim, int64_t size, int64_t step) const {
 }
 
 Array Array::diagonal(int64_t k, int d1, int d2) const {
+  if (d1 == d2) fail(ErrorType::Runtime, "diagonal dimensions cannot be identical %d, %d", d1, d2);
   int64_t s[kMaxDims], st[kMaxDims];
   int n = 0;
   for (int d = 0; d < ndim_; ++d) {

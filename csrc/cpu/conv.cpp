@@ -13,6 +13,7 @@
 #include <string>
 
 #include "../core/kernel.h"
+#include "window.h"
 
 namespace rl {
 namespace {
@@ -70,6 +71,8 @@ struct Settings {
 };
 
 void check_settings(const Settings& o) {
+  for (const IntList& numbers : {o.stride, o.padding, o.dilation, o.output_padding})
+    check_window_numbers("conv", numbers);
   if (o.groups <= 0) fail(ErrorType::Runtime, "non-positive groups is not supported");
   for (const int64_t p : o.padding)
     if (p < 0) fail(ErrorType::Runtime, "negative padding is not supported");

@@ -1,6 +1,7 @@
 // Windows of pooling, for 2 and 3 spatial dims: everything runs as (planes, D, H, W).
 #pragma once
 #include "walk.h"
+#include "window.h"
 
 namespace rl {
 namespace {
@@ -70,6 +71,7 @@ inline Windows windows_of(Call& call, int first, const Array& x, int spatial, bo
   const IntList p = call.ints(first + 2, spatial);
   const IntList d = dilated ? call.ints(first + 3, spatial) : IntList(spatial, 1);
   const bool ceil = call.boolean(first + (dilated ? 4 : 3));
+  for (const IntList& numbers : {k, s, p, d}) check_window_numbers(op, numbers);
   for (int i = 0; i < spatial; ++i) {
     if (k[i] <= 0) not_positive(op, "kernel size", "kernel_size", k[i]);
     if (s[i] == 0)

@@ -270,6 +270,9 @@ void adaptive_avg_pool(Call& call, int spatial) {  // input, output_size
 void adaptive_avg_pool_backward(Call& call, int spatial) {  // g, input_shape
   const Array g = call.tensor(0).contiguous_copy();
   const IntList shape = call.ints(1);
+  if (g.ndim() < spatial)
+    fail(ErrorType::Runtime, "%s: expected a gradient of %d or %d dimensions, but got %s",
+         call.name(), spatial + 1, spatial + 2, shape_text(g.shape()).c_str());
   const IntList size(g.shape().end() - spatial, g.shape().end());
   const Windows w = adaptive_windows(call.name(), shaped(shape, g.dtype()), size, spatial);
   check_gradient(call.name(), g, w.out_shape);

@@ -153,7 +153,7 @@ def any_value(rng, depth=0):
 def spoiled(rng, value):
     """An argument near to `value` but wrong, or something else."""
     kind = rng.randrange(6)
-    if kind == 0:
+    if kind == 0 and rng.random() < 0.4:
         return any_value(rng)
     if isinstance(value, torch.Tensor):
         if kind == 1:
@@ -176,8 +176,10 @@ def spoiled(rng, value):
             at = rng.randrange(len(made))
             made[at] = spoiled(rng, made[at])
         return type(value)(made) if type(value) in (tuple, list) else made
-    if isinstance(value, (int, float)) and kind < 5:
-        return any_number(rng)
+    if isinstance(value, int) and kind < 5:
+        return one_of(rng, INTEGERS) if kind < 4 else value + rng.randrange(-3, 4)
+    if isinstance(value, float) and kind < 5:
+        return one_of(rng, REALS) if kind < 4 else any_number(rng)
     return any_value(rng) if kind < 4 else value
 
 

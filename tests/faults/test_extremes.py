@@ -7,6 +7,7 @@ import math
 import pytest
 
 import rushlight as torch
+from rushlight.op import operators
 
 LARGEST = 2**63 - 1
 
@@ -81,3 +82,39 @@ def test_zeta_of_an_enormous_order_takes_no_time():
     order = torch.tensor(1e18, dtype=torch.float64)
     assert torch.special.zeta(order, x[:3]).tolist() == [1.0, 0.0, 0.0]
     assert torch.special.polygamma(2**40, x).shape == (5,)
+
+
+def test_windows_of_enormous_extent_are_refused():
+    x, w = torch.ones(1, 1, 6), torch.ones(1, 1, 2)
+    plane = torch.ones(1, 1, 6, 6)
+    for huge in (2**40, 2**62, LARGEST):
+        for call in (
+            lambda n: torch.nn.functional.conv1d(x, w, dilation=n),
+            lambda n: torch.nn.functional.conv1d(x, w, padding=n),
+            lambda n: torch.nn.functional.conv_transpose1d(x, w, stride=n),
+            lambda n: torch.nn.functional.max_pool2d(plane, 2, dilation=n),
+            lambda n: torch.nn.functional.avg_pool2d(plane, n, padding=n // 2),
+            lambda n: torch.nn.functional.max_pool3d(plane, 2, n),
+        ):
+            with pytest.raises((RuntimeError, ValueError)):
+                call(huge)
+
+
+def test_a_diagonal_needs_two_dims():
+    x = torch.ones(3, 4)
+    with pytest.raises(RuntimeError, match="identical"):
+        x.diagonal(0, 1, 1)
+    with pytest.raises(RuntimeError, match="identical"):
+        operators["diagonal_backward"](torch.ones(3), [3, 4], 0, 0, 0)
+
+
+def test_out_may_lie_over_the_operand():
+    x = torch.arange(9.0)
+    operators["alias"](x[:-1], out=x[1:])
+    assert x.tolist() == [0.0, *range(8)]
+
+
+def test_gradients_of_another_rank_are_refused():
+    for name in ("adaptive_avg_pool2d_backward", "adaptive_avg_pool3d_backward"):
+        with pytest.raises(RuntimeError):
+            operators[name](torch.ones(()), (1, 4, 4, 4))
