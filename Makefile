@@ -16,8 +16,15 @@ install: $(VENV)/installed
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: $(SOURCES) $(BIN)/python
-	$(BIN)/python -m pip install --quiet '.[plot,progress,test]'
+# The build's tools stay in the environment: with pip's throw-away ones every path changes from run to
+# run and everything is compiled anew.
+$(VENV)/builders: pyproject.toml $(BIN)/python
+	$(BIN)/python tools/extra.py build >$(VENV)/build.txt
+	$(BIN)/python -m pip install --quiet cmake ninja -r $(VENV)/build.txt
+	touch $@
+
+$(VENV)/installed: $(SOURCES) $(VENV)/builders
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install --quiet --no-build-isolation '.[plot,progress,test]'
 	touch $@
 
 demo: $(VENV)/installed
@@ -27,7 +34,8 @@ test: $(VENV)/installed
 	OMP_NUM_THREADS=2 $(BIN)/pytest $(ARGS)
 
 $(VENV)/checkers: pyproject.toml $(BIN)/python
-	$(BIN)/python tools/extra.py check | xargs $(BIN)/python -m pip install --quiet
+	$(BIN)/python tools/extra.py check >$(VENV)/check.txt
+	$(BIN)/python -m pip install --quiet -r $(VENV)/check.txt
 	touch $@
 
 check: $(VENV)/installed $(VENV)/checkers

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
+from seeds import seed
 
 import rushlight as torch
 
 
 def pytest_report_header(config):
     return f"rushlight {torch.__version__}, {torch.get_num_threads()} threads, seed {seed()}"
-
-
-def seed() -> int:
-    return int(os.environ.get("RUSHLIGHT_TEST_SEED", "20261121"))
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import seed
 from matrix import cases, close, is_random, reference, run, sample_of
+from seeds import seed
 
 from rushlight.op import operators
 

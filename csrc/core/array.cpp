@@ -59,6 +59,13 @@ int64_t span_of(Shape sizes, Shape strides) {
   return last + 1;
 }
 
+void Array::no_dim(int d) const {
+  if (ndim_ == 0)
+    fail(ErrorType::Index, "Dimension specified as %d but tensor has no dimensions", d);
+  fail(ErrorType::Index, "Dimension out of range (expected to be in range of [%d, %d], but got %d)",
+       -ndim_, ndim_ - 1, d);
+}
+
 void Array::set_ndim(int n) {
   if (n > kMaxDims) fail(ErrorType::Runtime, "tensor has too many (>%d) dims", kMaxDims);
   if (ndim_ > kInlineDims) delete[] heap_;

@@ -30,6 +30,13 @@ class Array {
   int64_t* dims() { return ndim_ > kInlineDims ? heap_ : inline_; }
   const int64_t* dims() const { return ndim_ > kInlineDims ? heap_ : inline_; }
   void set_ndim(int n);  // (re)allocates; contents undefined
+  int wrapped(int d) const {
+    const int i = d < 0 ? d + ndim_ : d;
+    if (static_cast<unsigned>(i) >= ndim_) [[unlikely]]
+      no_dim(d);
+    return i;
+  }
+  [[noreturn]] void no_dim(int d) const;
 
  public:
   Array() {}
@@ -66,8 +73,8 @@ class Array {
   const int64_t* strides() const { return dims() + (ndim_ > kInlineDims ? ndim_ : kInlineDims); }
   Shape shape() const { return {sizes(), ndim_}; }
   Shape stride_span() const { return {strides(), ndim_}; }
-  int64_t size(int d) const { return sizes()[d < 0 ? d + ndim_ : d]; }
-  int64_t stride(int d) const { return strides()[d < 0 ? d + ndim_ : d]; }
+  int64_t size(int d) const { return sizes()[wrapped(d)]; }
+  int64_t stride(int d) const { return strides()[wrapped(d)]; }
   bool contiguous() const { return contiguous_; }  // row-major without gaps
   bool dense() const;          // some order of dims is contiguous: no gaps, no overlap
   bool channels_last() const;  // 4-d NHWC or 5-d NDHWC memory order

@@ -10,7 +10,7 @@
 
 namespace rl {
 
-// -- seeding and state --------------------------------------------------------------------------
+// -- seeding and state ------------------------------------------------
 
 void Generator::manual_seed(uint64_t s) {
   seed = s;
@@ -90,7 +90,7 @@ bool Generator::set_state(const unsigned char* bytes) {
   return true;
 }
 
-// -- the Python type ----------------------------------------------------------------------------
+// -- the Python type ------------------------------------------------
 
 namespace {
 

@@ -41,7 +41,7 @@ struct Generator {
 Generator& generator_of(PyObject* object);
 bool init_generator(PyObject* module);  // adds the type and `default_generator`; false on error
 
-// -- drawing ----------------------------------------------------------------------------------
+// -- drawing ------------------------------------------------
 // Static, not member, functions: a kernel file compiled for AVX-512 must not lend its code to
 // files compiled for less.
 

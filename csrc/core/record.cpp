@@ -264,8 +264,8 @@ void release_saved(Node* n) {
   bool any = false;
   for (uint32_t i = 0; i < n->nsaved; ++i) {
     Saved& s = n->saved[i];
-    // Numbers and shapes stay: a node that kept no tensor can run again, as in PyTorch. There a number
-    // in place of a tensor operand (`x * 2`) counts as a tensor.
+    // Numbers and shapes stay: a node that kept no tensor can run again, as in PyTorch. There a
+    // number in place of a tensor operand (`x * 2`) counts as a tensor.
     if (s.kind == Saved::Value && n->spec) {
       const SavedSlot& slot = n->spec->slots[i];
       if (slot.kind == SavedKind::Param && slot.index < n->spec->pointwise) any = true;

@@ -71,7 +71,8 @@ class Scratch {
   size_t bytes_;
 
  public:
-  explicit Scratch(size_t n) : p_(nullptr), bytes_(n * sizeof(T)) {
+  explicit Scratch(size_t n)
+      : p_(nullptr), bytes_(n < (SIZE_MAX >> 1) / sizeof(T) ? n * sizeof(T) : SIZE_MAX >> 1) {
     if (bytes_) p_ = static_cast<T*>(cpu_alloc(bytes_));
   }
   ~Scratch() {

@@ -14,12 +14,14 @@ constexpr double kTanhScale = 0.79788456080286535588;     // sqrt(2 / pi)
 constexpr double kTanhCube = 0.044715;
 
 // The C++ library's log1p(exp(x)) would overflow: max(x, 0) + log1p(exp(-|x|)).
-template <class T> inline T soft_plus(T x) {
+template <class T>
+inline T soft_plus(T x) {
   const T high = x < 0 ? T(0) : x;
   return high + vlog1p(vexp(-std::fabs(x)));
 }
 
-template <class T> inline T tanh_argument(T x) {
+template <class T>
+inline T tanh_argument(T x) {
   return static_cast<T>(kTanhScale) * (x + static_cast<T>(kTanhCube) * x * x * x);
 }
 
@@ -56,7 +58,8 @@ void register_relu() {
 }
 
 // elu: scale x above zero, scale alpha (exp(input_scale x) - 1) below.
-template <class T> auto make_elu(const double* c) {
+template <class T>
+auto make_elu(const double* c) {
   const T negative = static_cast<T>(c[0] * c[1]), positive = static_cast<T>(c[1]);
   const T inner = static_cast<T>(c[2]);
   return [=](T x) {
@@ -64,7 +67,8 @@ template <class T> auto make_elu(const double* c) {
     return x < 0 ? low : x * positive;
   };
 }
-template <class T> auto make_elu_backward(const double* c) {
+template <class T>
+auto make_elu_backward(const double* c) {
   const T negative = static_cast<T>(c[0] * c[1] * c[2]), positive = static_cast<T>(c[1]);
   const T inner = static_cast<T>(c[2]);
   return [=](T g, T x) {
@@ -72,7 +76,8 @@ template <class T> auto make_elu_backward(const double* c) {
     return g * (x < 0 ? low : positive);
   };
 }
-template <class T> auto make_celu(const double* c) {
+template <class T>
+auto make_celu(const double* c) {
   const T alpha = static_cast<T>(c[0]), inverse = static_cast<T>(1 / c[0]);
   return [=](T x) {
     const T low = vexpm1(x * inverse) * alpha;
@@ -82,19 +87,18 @@ template <class T> auto make_celu(const double* c) {
 
 void register_elu() {
   unary_with<[]<class T>(const double* c) { return make_elu<T>(c); }>("elu", Reals{}, 0.5);
-  binary_with<[]<class T>(const double* c) { return make_elu_backward<T>(c); }>("elu_backward", Reals{}, 0.5);
+  binary_with<[]<class T>(const double* c) { return make_elu_backward<T>(c); }>("elu_backward",
+                                                                                Reals{}, 0.5);
   unary_with<[]<class T>(const double* c) { return make_celu<T>(c); }>("celu", Reals{}, 0.5);
 }
 
 void register_gates() {
   binary<[]<class T>(T g, T y) { return g * y * (1 - y); }>("sigmoid_backward", Reals{});
-  binary<[]<class T>(T g, T y) {
-    return mul_values(g, std::conj(mul_values(T(1) - y, y)));
-  }>("sigmoid_backward", Complexes{}, 2);
+  binary<[]<class T>(T g, T y) { return mul_values(g, std::conj(mul_values(T(1) - y, y))); }>(
+      "sigmoid_backward", Complexes{}, 2);
   binary<[]<class T>(T g, T y) { return g * (1 - y * y); }>("tanh_backward", Reals{});
-  binary<[]<class T>(T g, T y) {
-    return mul_values(g, std::conj(T(1) - mul_values(y, y)));
-  }>("tanh_backward", Complexes{}, 2);
+  binary<[]<class T>(T g, T y) { return mul_values(g, std::conj(T(1) - mul_values(y, y))); }>(
+      "tanh_backward", Complexes{}, 2);
   unary<[]<class T>(T x) { return x / (1 + vexp(-x)); }>("silu", Reals{}, 0.5);
   unary<[]<class T>(T x) { return div_values(x, T(1) + std::exp(-x)); }>("silu", Complexes{}, 20);
   binary<[]<class T>(T g, T x) {
@@ -119,7 +123,8 @@ void register_gelu() {
     const T density = static_cast<T>(kInvRootTwoPi) * vexp(x * x * T(-0.5));
     return g * (vnormal_cdf(x) + x * density);
   }>("gelu_backward", Reals{}, 1.0);
-  unary<[]<class T>(T x) { return T(0.5) * x * (1 + vtanh(tanh_argument(x))); }>("gelu_tanh", Reals{}, 0.8);
+  unary<[]<class T>(T x) { return T(0.5) * x * (1 + vtanh(tanh_argument(x))); }>("gelu_tanh",
+                                                                                 Reals{}, 0.8);
   binary<[]<class T>(T g, T x) {
     const T t = vtanh(tanh_argument(x));
     const T slope = static_cast<T>(kTanhScale) * (1 + 3 * static_cast<T>(kTanhCube) * x * x);

@@ -13,7 +13,8 @@ namespace {
 
 [[noreturn]] void zero_division() { fail(ErrorType::Runtime, "ZeroDivisionError"); }
 
-template <class T> inline T trunc_quotient(T a, T b) {
+template <class T>
+inline T trunc_quotient(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
     if (b == 0) zero_division();
     if constexpr (std::is_signed_v<T>)
@@ -24,7 +25,8 @@ template <class T> inline T trunc_quotient(T a, T b) {
   }
 }
 
-template <class T> inline T c_remainder(T a, T b) {
+template <class T>
+inline T c_remainder(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
     if (b == 0) zero_division();
     if constexpr (std::is_signed_v<T>)
@@ -35,7 +37,8 @@ template <class T> inline T c_remainder(T a, T b) {
   }
 }
 
-template <class T> inline T floor_quotient(T a, T b) {
+template <class T>
+inline T floor_quotient(T a, T b) {
   if constexpr (std::is_integral_v<T>) {
     const T q = trunc_quotient(a, b);
     if constexpr (std::is_signed_v<T>) {
@@ -53,14 +56,18 @@ template <class T> inline T floor_quotient(T a, T b) {
   }
 }
 
-template <class T> inline T python_remainder(T a, T b) {
+template <class T>
+inline T python_remainder(T a, T b) {
   const T m = c_remainder(a, b);
-  if constexpr (std::is_unsigned_v<T>) return m;
-  else return m != 0 && (b < 0) != (m < 0) ? static_cast<T>(m + b) : m;
+  if constexpr (std::is_unsigned_v<T>)
+    return m;
+  else
+    return m != 0 && (b < 0) != (m < 0) ? static_cast<T>(m + b) : m;
 }
 
 // Powers by squaring. A negative power of an integer is 0 but for the bases 1 and -1.
-template <class T> inline T integer_power(T base, T exponent) {
+template <class T>
+inline T integer_power(T base, T exponent) {
   if constexpr (std::is_signed_v<T>) {
     if (exponent < 0) {
       if (base == 1) return 1;
@@ -77,7 +84,8 @@ template <class T> inline T integer_power(T base, T exponent) {
   }
 }
 
-template <class T> inline T complex_power(T a, T b) {
+template <class T>
+inline T complex_power(T a, T b) {
   if (b == T(0)) return T(1);
   if (a == T(0)) return b.real() > 0 ? T(0) : std::pow(a, b);
   if (b.imag() == 0 && std::fabs(b.real()) <= 8 && b.real() == std::trunc(b.real())) {
@@ -88,14 +96,19 @@ template <class T> inline T complex_power(T a, T b) {
   return std::pow(a, b);
 }
 
-template <class T> inline T power(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>) return a || !b;
-  else if constexpr (std::is_integral_v<T>) return integer_power(a, b);
-  else return vpow(a, b);
+template <class T>
+inline T power(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>)
+    return a || !b;
+  else if constexpr (std::is_integral_v<T>)
+    return integer_power(a, b);
+  else
+    return vpow(a, b);
 }
 
 // A power with one real exponent: the common ones are products and roots.
-template <class T> void power_scalar(char* const* p, int64_t n, const double* c) {
+template <class T>
+void power_scalar(char* const* p, int64_t n, const double* c) {
   T* out = reinterpret_cast<T*>(p[0]);
   const T* a = reinterpret_cast<const T*>(p[1]);
   const double e = c[0];
@@ -118,47 +131,66 @@ template <class T> void power_scalar(char* const* p, int64_t n, const double* c)
     each([t](T x) { return complex_power(x, t); });
   } else {
     if (!(e >= 0) || e != std::trunc(e))
-      fail(ErrorType::Runtime, "Integers to negative integer powers are not allowed: got the exponent %g", e);
+      fail(ErrorType::Runtime,
+           "Integers to negative integer powers are not allowed: got the exponent %g", e);
     const auto t = static_cast<int64_t>(e);
     for (int64_t i = 0; i < n; ++i) {
       uint64_t base = static_cast<uint64_t>(static_cast<int64_t>(a[i])), result = 1;
-      for (int64_t k = t; k > 0; k >>= 1, base *= base) if (k & 1) result *= base;
+      for (int64_t k = t; k > 0; k >>= 1, base *= base)
+        if (k & 1) result *= base;
       out[i] = static_cast<T>(result);
     }
   }
 }
 
-template <class... Ts> void add_power_scalar(Types<Ts...>) {
+template <class... Ts>
+void add_power_scalar(Types<Ts...>) {
   (add_loop<Ts, Ts>("pow_scalar", power_scalar<Ts>, 1.0), ...);
 }
 
-template <class T> inline bool is_nan(T x) {
-  if constexpr (std::is_floating_point_v<T>) return x != x;
-  else return false;
+template <class T>
+inline bool is_nan(T x) {
+  if constexpr (std::is_floating_point_v<T>)
+    return x != x;
+  else
+    return false;
 }
-template <class T> inline T larger(T a, T b) { return is_nan(a) | (a > b) ? a : b; }  // keeps NaN
-template <class T> inline T smaller(T a, T b) { return is_nan(a) | (a < b) ? a : b; }
+template <class T>
+inline T larger(T a, T b) {
+  return is_nan(a) | (a > b) ? a : b;
+}  // keeps NaN
+template <class T>
+inline T smaller(T a, T b) {
+  return is_nan(a) | (a < b) ? a : b;
+}
 
 // Written with single selections, which vectorise; NaN of x or of a bound comes through.
-template <class T> inline T limited(T x, T low, T high) {
+template <class T>
+inline T limited(T x, T low, T high) {
   const T y = (x < low) | is_nan(low) ? low : x;
   return (high < y) | is_nan(high) ? high : y;
 }
 
 // A bound given as a double, brought into the range of an integer type.
-template <class T> inline T bound(double x) {
+template <class T>
+inline T bound(double x) {
   if constexpr (std::is_integral_v<T>) {
-    if (x != std::trunc(x)) fail(ErrorType::Runtime, "clamp: the bounds of integers must be integers, got %g", x);
-    if (x <= static_cast<double>(std::numeric_limits<T>::min())) return std::numeric_limits<T>::min();
-    if (x >= static_cast<double>(std::numeric_limits<T>::max())) return std::numeric_limits<T>::max();
+    if (x != std::trunc(x))
+      fail(ErrorType::Runtime, "clamp: the bounds of integers must be integers, got %g", x);
+    if (x <= static_cast<double>(std::numeric_limits<T>::min()))
+      return std::numeric_limits<T>::min();
+    if (x >= static_cast<double>(std::numeric_limits<T>::max()))
+      return std::numeric_limits<T>::max();
   }
   return static_cast<T>(x);
 }
 
-template <class T> T parameter(double x, const char* name) {
+template <class T>
+T parameter(double x, const char* name) {
   if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
     if (x != std::trunc(x))
-      fail(ErrorType::Runtime, "For integral input tensors, argument %s must not be a floating point number.", name);
+      fail(ErrorType::Runtime,
+           "For integral input tensors, argument %s must not be a floating point number.", name);
     return static_cast<T>(static_cast<int64_t>(x));
   } else if constexpr (is_complex_type<T>) {
     return T(static_cast<typename T::value_type>(x), 0);
@@ -167,10 +199,13 @@ template <class T> T parameter(double x, const char* name) {
   }
 }
 
-template <class T> inline T interpolate(T a, T b, T w) {
+template <class T>
+inline T interpolate(T a, T b, T w) {
   if constexpr (is_complex_type<T>)
-    return std::norm(w) < T(0.25).real() ? a + mul_values(w, b - a) : b - mul_values(b - a, T(1) - w);
-  else return w < T(0.5) ? a + w * (b - a) : b - (b - a) * (1 - w);
+    return std::norm(w) < T(0.25).real() ? a + mul_values(w, b - a)
+                                         : b - mul_values(b - a, T(1) - w);
+  else
+    return w < T(0.5) ? a + w * (b - a) : b - (b - a) * (1 - w);
 }
 
 void register_sums() {
@@ -204,21 +239,26 @@ void register_sums() {
   add_loop<bool, bool>("rsub", no_bools, 0.3);
   unary<[]<class T>(T a) { return sub_values(T(0), a); }>("neg", Integers{});
   unary<[](auto a) { return -a; }>("neg", RealsComplexes{});
-  add_loop<bool, bool>("neg", [](char* const*, int64_t, const double*) {
-    fail(ErrorType::Runtime,
-         "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
-         "invert a mask, use the `~` or `logical_not()` operator instead.");
-  }, 0.3);
+  add_loop<bool, bool>(
+      "neg",
+      [](char* const*, int64_t, const double*) {
+        fail(ErrorType::Runtime,
+             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+             "invert a mask, use the `~` or `logical_not()` operator instead.");
+      },
+      0.3);
 }
 
 void register_products() {
   binary<[]<class T>(T a, T b) { return mul_values(a, b); }>("mul", Everything{});
-  binary<[]<class T>(T a, T b) { return T(static_cast<float>(a) * static_cast<float>(b)); }>("mul", Types<BFloat16>{});
+  binary<[]<class T>(T a, T b) { return T(static_cast<float>(a) * static_cast<float>(b)); }>(
+      "mul", Types<BFloat16>{});
   binary<[](auto a, auto b) { return a / b; }>("div", Reals{});
   binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Complexes{}, 2.0);
   binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>("div_trunc", IntegersReals{}, 1.0);
   binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", IntegersReals{}, 3.0);
-  binary<[]<class T>(T a, T b) { return python_remainder(a, b); }>("remainder", IntegersReals{}, 3.0);
+  binary<[]<class T>(T a, T b) { return python_remainder(a, b); }>("remainder", IntegersReals{},
+                                                                   3.0);
   binary<[]<class T>(T a, T b) { return c_remainder(a, b); }>("fmod", IntegersReals{}, 3.0);
   binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", AllReal{}, 2.0);
   binary<[](auto a, auto b) { return complex_power(a, b); }>("pow", Complexes{}, 80.0);
@@ -234,16 +274,21 @@ void register_products() {
     const T value = parameter<T>(c[0], "value");
     return [=](T x, T a, T b) { return x + div_values(mul_values(value, a), b); };
   }>("addcdiv", RealsComplexes{});
-  add_loop<int64_t, int64_t>("addcdiv", [](char* const*, int64_t, const double*) {
-    fail(ErrorType::Runtime,
-         "Integer division with addcdiv is no longer supported: make the tensors floating first, "
-         "or use addcmul with torch.div(tensor1, tensor2, rounding_mode=...).");
-  }, 0.3);
+  add_loop<int64_t, int64_t>(
+      "addcdiv",
+      [](char* const*, int64_t, const double*) {
+        fail(ErrorType::Runtime,
+             "Integer division with addcdiv is no longer supported: make the tensors floating "
+             "first, "
+             "or use addcmul with torch.div(tensor1, tensor2, rounding_mode=...).");
+      },
+      0.3);
   binary_with<[]<class T>(const double* c) {
     const T w = parameter<T>(c[0], "weight");
     return [=](T a, T b) { return interpolate(a, b, w); };
   }>("lerp", RealsComplexes{});
-  ternary<[]<class T>(T a, T b, T w) { return interpolate(a, b, w); }>("lerp_tensor", RealsComplexes{});
+  ternary<[]<class T>(T a, T b, T w) { return interpolate(a, b, w); }>("lerp_tensor",
+                                                                       RealsComplexes{});
 }
 
 void register_extremes() {
@@ -255,13 +300,14 @@ void register_extremes() {
     const T low = bound<T>(c[0]), high = bound<T>(c[1]);
     return [=](T x) { return limited(x, low, high); };
   }>("clamp", IntegersReals{});
-  ternary<[]<class T>(T x, T low, T high) { return limited(x, low, high); }>(
-      "clamp_tensor", IntegersReals{});
+  ternary<[]<class T>(T x, T low, T high) { return limited(x, low, high); }>("clamp_tensor",
+                                                                             IntegersReals{});
   binary<[]<class T>(T a, T b) { return larger(a, b); }>("clamp_min_tensor", IntegersReals{});
   binary<[]<class T>(T a, T b) { return smaller(a, b); }>("clamp_max_tensor", IntegersReals{});
 }
 
-template <class T> T greatest_divisor(T a, T b) {
+template <class T>
+T greatest_divisor(T a, T b) {
   using U = std::make_unsigned_t<T>;
   U x = a < 0 ? static_cast<U>(-static_cast<U>(a)) : static_cast<U>(a);
   U y = b < 0 ? static_cast<U>(-static_cast<U>(b)) : static_cast<U>(b);

@@ -7,14 +7,17 @@
 namespace rl {
 namespace {
 
-template <class T> inline bool beyond(T count) {
+template <class T>
+inline bool beyond(T count) {
   return static_cast<uint64_t>(count) >= 8 * sizeof(T);
 }
 
-template <class T> inline T shift_left(T a, T b) {
+template <class T>
+inline T shift_left(T a, T b) {
   return beyond(b) ? T(0) : static_cast<T>(static_cast<Wrapping<T>>(a) << b);
 }
-template <class T> inline T shift_right(T a, T b) {
+template <class T>
+inline T shift_right(T a, T b) {
   return beyond(b) ? static_cast<T>(a < 0 ? -1 : 0) : static_cast<T>(a >> b);
 }
 

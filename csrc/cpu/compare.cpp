@@ -6,35 +6,55 @@
 namespace rl {
 namespace {
 
-template <class T> inline bool truth(T x) { return x != T(0); }
+template <class T>
+inline bool truth(T x) {
+  return x != T(0);
+}
 
-template <class T> inline bool nan(T x) {
-  if constexpr (is_complex_type<T>) return x.real() != x.real() || x.imag() != x.imag();
-  else return x != x;
+template <class T>
+inline bool nan(T x) {
+  if constexpr (is_complex_type<T>)
+    return x.real() != x.real() || x.imag() != x.imag();
+  else
+    return x != x;
 }
-template <class T> inline bool infinite(T x) {
-  if constexpr (is_complex_type<T>) return infinite(x.real()) || infinite(x.imag());
-  else if constexpr (std::is_floating_point_v<T>) return std::fabs(x) == std::numeric_limits<T>::infinity();
-  else return false;
+template <class T>
+inline bool infinite(T x) {
+  if constexpr (is_complex_type<T>)
+    return infinite(x.real()) || infinite(x.imag());
+  else if constexpr (std::is_floating_point_v<T>)
+    return std::fabs(x) == std::numeric_limits<T>::infinity();
+  else
+    return false;
 }
-template <class T> inline bool finite(T x) {
-  if constexpr (is_complex_type<T>) return finite(x.real()) && finite(x.imag());
-  else if constexpr (std::is_floating_point_v<T>) return std::fabs(x) <= std::numeric_limits<T>::max();
-  else return true;
+template <class T>
+inline bool finite(T x) {
+  if constexpr (is_complex_type<T>)
+    return finite(x.real()) && finite(x.imag());
+  else if constexpr (std::is_floating_point_v<T>)
+    return std::fabs(x) <= std::numeric_limits<T>::max();
+  else
+    return true;
 }
-template <class T> inline double magnitude(T x) {
-  if constexpr (is_complex_type<T>) return std::abs(c128(x));
-  else return std::fabs(static_cast<double>(x));
+template <class T>
+inline double magnitude(T x) {
+  if constexpr (is_complex_type<T>)
+    return std::abs(c128(x));
+  else
+    return std::fabs(static_cast<double>(x));
 }
 
 // |a - b| <= atol + |rtol b|; infinities only equal themselves.
-template <class T> inline bool close(T a, T b, double rtol, double atol, bool equal_nan) {
+template <class T>
+inline bool close(T a, T b, double rtol, double atol, bool equal_nan) {
   if (a == b) return true;
   if (nan(a) || nan(b)) return equal_nan && nan(a) && nan(b);
   if (!finite(a) || !finite(b)) return false;
   double difference;
-  if constexpr (std::is_integral_v<T>) difference = std::fabs(static_cast<double>(a) - static_cast<double>(b));
-  else difference = magnitude(a - b);
+  if constexpr (std::is_integral_v<T>)
+    difference = std::fabs(static_cast<double>(a) - static_cast<double>(b));
+  else
+    difference = magnitude(a - b);
   return difference <= atol + std::fabs(rtol) * magnitude(b);
 }
 
@@ -56,14 +76,18 @@ void register_tests() {
   unary<[](auto x) { return x.imag() == 0; }, bool>("isreal", Complexes{});
   unary<[](auto) { return true; }, bool>("isreal", AllReal{});
   unary<[]<class T>(T x) {
-    if constexpr (std::is_floating_point_v<T>) return std::signbit(x);
-    else return x < T(0);
-  }, bool>("signbit", AllReal{});
+    if constexpr (std::is_floating_point_v<T>)
+      return std::signbit(x);
+    else
+      return x < T(0);
+  },
+        bool>("signbit", AllReal{});
   binary_with<[]<class T>(const double* c) {
     const double rtol = c[0], atol = c[1];
     const bool equal_nan = c[2] != 0;
     return [=](T a, T b) { return close(a, b, rtol, atol, equal_nan); };
-  }, bool>("isclose", Everything{}, 1.0);
+  },
+              bool>("isclose", Everything{}, 1.0);
 }
 
 void register_logic() {

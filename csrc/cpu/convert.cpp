@@ -19,17 +19,21 @@
 namespace rl {
 namespace {
 
-template <class T> constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
+template <class T>
+constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
 
-template <class To, class From> inline To cast(From x) {
+template <class To, class From>
+inline To cast(From x) {
   if constexpr (std::is_same_v<To, From>) {
     return x;
   } else if constexpr (is_complex_type<From>) {
-    if constexpr (std::is_same_v<To, bool>) return x.real() != 0 || x.imag() != 0;
+    if constexpr (std::is_same_v<To, bool>)
+      return x.real() != 0 || x.imag() != 0;
     else if constexpr (is_complex_type<To>)
       return To(static_cast<typename To::value_type>(x.real()),
                 static_cast<typename To::value_type>(x.imag()));
-    else return cast<To>(x.real());
+    else
+      return cast<To>(x.real());
   } else if constexpr (is_complex_type<To>) {
     return To(static_cast<typename To::value_type>(x), 0);
   } else if constexpr (std::is_same_v<To, bool>) {
@@ -42,7 +46,8 @@ template <class To, class From> inline To cast(From x) {
   }
 }
 
-template <class To, class From> void copy_run(To* dst, const From* src, int64_t n) {
+template <class To, class From>
+void copy_run(To* dst, const From* src, int64_t n) {
   for (int64_t i = 0; i < n; ++i) dst[i] = cast<To>(src[i]);
 }
 
@@ -50,7 +55,8 @@ template <class To, class From> void copy_run(To* dst, const From* src, int64_t 
 inline void copy_run(float* dst, const Half* src, int64_t n) {
   int64_t i = 0;
   for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(dst + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src + i))));
+    _mm256_storeu_ps(dst + i,
+                     _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src + i))));
   for (; i < n; ++i) dst[i] = static_cast<float>(src[i]);
 }
 
@@ -58,7 +64,8 @@ inline void copy_run(Half* dst, const float* src, int64_t n) {
   constexpr int kRound = _MM_FROUND_TO_NEAREST_INT;
   int64_t i = 0;
   for (; i + 8 <= n; i += 8)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i), _mm256_cvtps_ph(_mm256_loadu_ps(src + i), kRound));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(src + i), kRound));
   for (; i < n; ++i) dst[i] = Half(src[i]);
 }
 #endif
@@ -68,8 +75,10 @@ void convert_loop(char* dst, int64_t ds, const char* src, int64_t ss, int64_t n)
   if (ds == sizeof(To) && ss == sizeof(From)) {
     To* __restrict d = reinterpret_cast<To*>(dst);
     const From* __restrict s = reinterpret_cast<const From*>(src);
-    if constexpr (std::is_same_v<To, From>) std::memcpy(d, s, static_cast<size_t>(n) * sizeof(To));
-    else copy_run(d, s, n);
+    if constexpr (std::is_same_v<To, From>)
+      std::memcpy(d, s, static_cast<size_t>(n) * sizeof(To));
+    else
+      copy_run(d, s, n);
   } else if (ss == 0 && n > 0) {
     const To value = cast<To>(*reinterpret_cast<const From*>(src));
     if (ds == sizeof(To)) {
@@ -99,15 +108,22 @@ void convert_by_float(char* dst, int64_t ds, const char* src, int64_t ss, int64_
   }
 }
 
-template <class T> constexpr bool is_half_type = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+template <class T>
+constexpr bool is_half_type = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
-template <class To, class From> constexpr ConvertFn choose() {
+template <class To, class From>
+constexpr ConvertFn choose() {
   if constexpr (std::is_same_v<To, From>) {
-    if constexpr (sizeof(To) == 1) return convert_loop<uint8_t, uint8_t>;
-    else if constexpr (sizeof(To) == 2) return convert_loop<uint16_t, uint16_t>;
-    else if constexpr (sizeof(To) == 4) return convert_loop<uint32_t, uint32_t>;
-    else if constexpr (sizeof(To) == 8) return convert_loop<uint64_t, uint64_t>;
-    else return convert_loop<Bytes16, Bytes16>;
+    if constexpr (sizeof(To) == 1)
+      return convert_loop<uint8_t, uint8_t>;
+    else if constexpr (sizeof(To) == 2)
+      return convert_loop<uint16_t, uint16_t>;
+    else if constexpr (sizeof(To) == 4)
+      return convert_loop<uint32_t, uint32_t>;
+    else if constexpr (sizeof(To) == 8)
+      return convert_loop<uint64_t, uint64_t>;
+    else
+      return convert_loop<Bytes16, Bytes16>;
   } else if constexpr (std::is_same_v<From, bool>) {
     return choose<To, uint8_t>();  // a stored bool is a byte that holds 0 or 1
   } else if constexpr ((is_half_type<To> && !std::is_same_v<From, float>) ||
@@ -119,7 +135,8 @@ template <class To, class From> constexpr ConvertFn choose() {
 }
 
 // -- transposes -------------------------------------------------------------------------------
-template <class T> constexpr bool has_vector_tile = sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8;
+template <class T>
+constexpr bool has_vector_tile = sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8;
 
 // One 8x8 tile: three rounds of interleaving rows i and i + 4.
 template <class T>
@@ -172,7 +189,8 @@ void transpose_loop(char* dst, int64_t dst_row, const char* src, int64_t src_col
     }
 }
 
-template <class To> void register_row(DType to) {
+template <class To>
+void register_row(DType to) {
   const auto add = [&](auto from) {
     using From = decltype(from);
     register_convert(RL_LEVEL, to, dtype_of<From>::value, choose<To, From>());

@@ -36,7 +36,8 @@ inline double normal_log_cdf(double x) {
 // smaller tail, which keeps its relative accuracy.
 inline double normal_quantile(double p) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
-  if (!(p > 0 && p < 1)) return p == 0 ? -kInf : p == 1 ? kInf : std::numeric_limits<double>::quiet_NaN();
+  if (!(p > 0 && p < 1))
+    return p == 0 ? -kInf : p == 1 ? kInf : std::numeric_limits<double>::quiet_NaN();
   const double tail = p < 0.5 ? p : 1 - p;
   const double t = std::sqrt(-2 * std::log(tail));
   double x = t - (2.515517 + t * (0.802853 + t * 0.010328)) /

@@ -12,14 +12,20 @@ namespace rl {
 namespace {
 
 // 1 / (1 - p) as a noise tensor of the type divided by a number.
-template <class T> T quotient_scale(double p) {
-  if constexpr (std::is_same_v<T, double>) return 1.0 / (1.0 - p);
-  else return T(1.0f / static_cast<float>(1.0 - p));
+template <class T>
+T quotient_scale(double p) {
+  if constexpr (std::is_same_v<T, double>)
+    return 1.0 / (1.0 - p);
+  else
+    return T(1.0f / static_cast<float>(1.0 - p));
 }
 
-template <class T> T product(T x, T factor) {
-  if constexpr (sizeof(T) >= 4) return x * factor;
-  else return T(static_cast<float>(x) * static_cast<float>(factor));
+template <class T>
+T product(T x, T factor) {
+  if constexpr (sizeof(T) >= 4)
+    return x * factor;
+  else
+    return T(static_cast<float>(x) * static_cast<float>(factor));
 }
 
 template <class T>
@@ -45,12 +51,12 @@ bool same_memory_order(const Array& a, const Array& b) {
 
 void check_dropout(const char* name, DType t, double p) {
   if (!(p >= 0.0 && p <= 1.0))
-    fail(ErrorType::Runtime, "%s: dropout probability has to be between 0 and 1, but got %g", name, p);
+    fail(ErrorType::Runtime, "%s: dropout probability has to be between 0 and 1, but got %g", name,
+         p);
   if (is_complex(t)) not_implemented("bernoulli_scalar_cpu_", t);
   if (!is_real(t))
-    fail(ErrorType::Runtime,
-         "%s: result type Float can't be cast to the desired output type %s", name,
-         dtype_scalar_name(t));
+    fail(ErrorType::Runtime, "%s: result type Float can't be cast to the desired output type %s",
+         name, dtype_scalar_name(t));
 }
 
 // Draws for every element in the order of memory, then multiplies. Results: out, mask.
@@ -68,9 +74,10 @@ void drop(Call& call, const char* name, double p, const ScaleOf& scale_of) {
       using T = decltype(tag);
       const T scale = p < 1.0 ? scale_of(tag) : T(0.0f);
       bool* keep = mask.data<bool>();
-      draw_mask(drawing.g, keep, x.numel(), threshold53(1.0 - p), [&](int64_t first, int64_t count) {
-        apply_mask(x.data<T>() + first, keep + first, out.data<T>() + first, count, scale);
-      });
+      draw_mask(
+          drawing.g, keep, x.numel(), threshold53(1.0 - p), [&](int64_t first, int64_t count) {
+            apply_mask(x.data<T>() + first, keep + first, out.data<T>() + first, count, scale);
+          });
     });
   }
   call.result(std::move(out));
@@ -78,7 +85,8 @@ void drop(Call& call, const char* name, double p, const ScaleOf& scale_of) {
 }
 
 // input * (mask ? scale : 0), into the destination where its memory order is the mask's.
-template <class ScaleOf> void rescale(Call& call, const char* name, const ScaleOf& scale_of) {
+template <class ScaleOf>
+void rescale(Call& call, const char* name, const ScaleOf& scale_of) {
   const Array& x = call.tensor(0);
   const Array& mask = call.tensor(1);
   check_dropout(name, x.dtype(), 0.0);
@@ -87,8 +95,8 @@ template <class ScaleOf> void rescale(Call& call, const char* name, const ScaleO
          shape_text(x.shape()).c_str(), dtype_name(mask.dtype()), shape_text(mask.shape()).c_str());
   const Array keep = mask.dense() ? mask : mask.contiguous_copy();
   const bool into = call.destination && same_memory_order(*call.destination, keep);
-  Array out = into ? *call.destination
-                   : Array::empty_strided(x.dtype(), x.shape(), keep.stride_span());
+  Array out =
+      into ? *call.destination : Array::empty_strided(x.dtype(), x.shape(), keep.stride_span());
   const bool direct = same_memory_order(x, keep);
   if (!direct) copy_into(out, x);
   const Array& from = direct ? x : out;
@@ -117,7 +125,8 @@ RL_KERNEL(fused_dropout) {
 RL_KERNEL(native_dropout) {
   const double p = call.real(1);
   if (call.none(2) || call.boolean(2)) {
-    drop(call, "native_dropout", p, [p](auto tag) { return rounded<decltype(tag)>(1.0 / (1.0 - p)); });
+    drop(call, "native_dropout", p,
+         [p](auto tag) { return rounded<decltype(tag)>(1.0 / (1.0 - p)); });
     return;
   }
   Array mask = packed_like(call.tensor(0), DType::Bool);
@@ -134,7 +143,8 @@ RL_KERNEL(dropout_mask) {
   Array mask = packed_like(x, DType::Bool);
   {
     Drawing drawing(generator_of(nullptr), x.numel());
-    draw_mask(drawing.g, mask.data<bool>(), x.numel(), threshold53(1.0 - p), [](int64_t, int64_t) {});
+    draw_mask(drawing.g, mask.data<bool>(), x.numel(), threshold53(1.0 - p),
+              [](int64_t, int64_t) {});
   }
   call.result(std::move(mask));
 }
@@ -151,7 +161,8 @@ RL_KERNEL(masked_dropout) {
 // Arguments: grad_output, mask, scale.
 RL_KERNEL(native_dropout_backward) {
   const double scale = call.real(2);
-  rescale(call, "native_dropout_backward", [scale](auto tag) { return rounded<decltype(tag)>(scale); });
+  rescale(call, "native_dropout_backward",
+          [scale](auto tag) { return rounded<decltype(tag)>(scale); });
 }
 
 }  // namespace rl

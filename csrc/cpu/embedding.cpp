@@ -93,6 +93,7 @@ RL_KERNEL(embedding_dense_backward) {  // g, input, rows, padding_idx, scale_gra
          "embedding_dense_backward: gradient of shape %s does not fit %lld indices",
          shape_text(g.shape()).c_str(), static_cast<long long>(n));
   const Array y = Array::empty(g.dtype(), {rows, width});
+  if (y.numel() == 0) return call.result(y);
   Scratch<int64_t> counts(by_frequency ? rows : 0);
   const int64_t* v = ids.data<int64_t>();
   if (by_frequency) {
@@ -122,6 +123,9 @@ RL_KERNEL(
     embedding_renorm) {  // input (weight), indices, max_norm, norm_type: rows used are scaled down
   const Array ids = index_values(call.tensor(1));
   const double most = call.real(2), p = call.real(3);
+  if (call.tensor(0).ndim() != 2)
+    fail(ErrorType::Runtime, "embedding_renorm_: 'weight' must be 2-D, but got %s",
+         shape_text(call.tensor(0).shape()).c_str());
   check_ids(ids, call.tensor(0).size(0));
   const Array y = writable(call, 0);
   std::vector<int64_t> rows(ids.data<int64_t>(), ids.data<int64_t>() + ids.numel());

@@ -13,35 +13,51 @@
 namespace rl {
 namespace {
 
-template <class... Ts> struct Types {};
+template <class... Ts>
+struct Types {};
 using Integers = Types<uint8_t, int8_t, int16_t, int32_t, int64_t>;
 using Reals = Types<float, double>;  // half types run through float
 using Complexes = Types<c64, c128>;
 using IntegersReals = Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double>;
 using Numbers = Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, c64, c128>;
 using RealsComplexes = Types<float, double, c64, c128>;
-using Everything = Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, c64, c128>;
+using Everything =
+    Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, c64, c128>;
 using BoolsIntegers = Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t>;
 using AllReal = Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t, float, double>;
 
 struct Same {};
-template <class R, class T> using Result = std::conditional_t<std::is_same_v<R, Same>, T, R>;
+template <class R, class T>
+using Result = std::conditional_t<std::is_same_v<R, Same>, T, R>;
 
 // How a value lies in memory: a bool is a byte that holds 0 or 1, which also vectorises better.
-template <class T> using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
+template <class T>
+using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
 
-template <class T> constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
+template <class T>
+constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
 
 // Unsigned type in which integer arithmetic wraps around without undefined behaviour.
-template <class T> using Wrapping = std::conditional_t<(sizeof(T) < 4), uint32_t, std::make_unsigned_t<
-    std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, T, int>>>;
+template <class T>
+using Wrapping =
+    std::conditional_t<(sizeof(T) < 4), uint32_t,
+                       std::make_unsigned_t<std::conditional_t<
+                           std::is_integral_v<T> && !std::is_same_v<T, bool>, T, int>>>;
 
-template <auto F> struct Plain {
-  template <class T> auto operator()(const double*) const { return F; }
+template <auto F>
+struct Plain {
+  template <class T>
+  auto operator()(const double*) const {
+    return F;
+  }
 };
-template <auto Make, class T> auto make(const double* c) { return Make.template operator()<T>(c); }
+template <auto Make, class T>
+auto make(const double* c) {
+  return Make.template operator()<T>(c);
+}
 
-template <auto Make, class T, class R> void loop1(char* const* p, int64_t n, const double* c) {
+template <auto Make, class T, class R>
+void loop1(char* const* p, int64_t n, const double* c) {
   const auto f = make<Make, T>(c);
   auto* out = reinterpret_cast<Stored<R>*>(p[0]);
   const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
@@ -49,12 +65,15 @@ template <auto Make, class T, class R> void loop1(char* const* p, int64_t n, con
   for (int64_t i = 0; i < n; ++i) out[i] = static_cast<Stored<R>>(f(static_cast<T>(a[i])));
 }
 
-template <auto Make, class T, class R> void loop2(char* const* p, int64_t n, const double* c) {
+template <auto Make, class T, class R>
+void loop2(char* const* p, int64_t n, const double* c) {
   const auto f = make<Make, T>(c);
   auto* out = reinterpret_cast<Stored<R>*>(p[0]);
   const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
   const auto* b = reinterpret_cast<const Stored<T>*>(p[2]);
-  const auto one = [&](int64_t i) { return static_cast<Stored<R>>(f(static_cast<T>(a[i]), static_cast<T>(b[i]))); };
+  const auto one = [&](int64_t i) {
+    return static_cast<Stored<R>>(f(static_cast<T>(a[i]), static_cast<T>(b[i])));
+  };
   if constexpr (std::is_integral_v<T>) {  // an integer division by zero throws: not out of omp simd
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) out[i] = one(i);
@@ -64,7 +83,8 @@ template <auto Make, class T, class R> void loop2(char* const* p, int64_t n, con
   }
 }
 
-template <auto Make, class T, class R> void loop3(char* const* p, int64_t n, const double* c) {
+template <auto Make, class T, class R>
+void loop3(char* const* p, int64_t n, const double* c) {
   const auto f = make<Make, T>(c);
   auto* out = reinterpret_cast<Stored<R>*>(p[0]);
   const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
@@ -72,11 +92,12 @@ template <auto Make, class T, class R> void loop3(char* const* p, int64_t n, con
   const auto* d = reinterpret_cast<const Stored<T>*>(p[3]);
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i)
-    out[i] = static_cast<Stored<R>>(
-        f(static_cast<T>(a[i]), static_cast<T>(b[i]), static_cast<T>(d[i])));
+    out[i] =
+        static_cast<Stored<R>>(f(static_cast<T>(a[i]), static_cast<T>(b[i]), static_cast<T>(d[i])));
 }
 
-template <class T, class R> void add_loop(const char* name, LoopFn fn, double cost) {
+template <class T, class R>
+void add_loop(const char* name, LoopFn fn, double cost) {
   register_loop(name, RL_LEVEL, dtype_of<T>::value, dtype_of<R>::value, fn, cost);
 }
 
@@ -106,27 +127,36 @@ void ternary(const char* name, List list, double cost = 0.4) {
 }
 
 // -- arithmetic that is defined for every element type --------------------------------------
-template <class T> inline T add_values(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>) return a | b;
+template <class T>
+inline T add_values(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>)
+    return a | b;
   else if constexpr (std::is_integral_v<T>)
     return static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b));
-  else return a + b;
+  else
+    return a + b;
 }
-template <class T> inline T sub_values(T a, T b) {
+template <class T>
+inline T sub_values(T a, T b) {
   if constexpr (std::is_integral_v<T>)
     return static_cast<T>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b));
-  else return a - b;
+  else
+    return a - b;
 }
-template <class T> inline T mul_values(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>) return a & b;
+template <class T>
+inline T mul_values(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>)
+    return a & b;
   else if constexpr (std::is_integral_v<T>)
     return static_cast<T>(static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b));
   else if constexpr (is_complex_type<T>)
     return T(a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real());
-  else return a * b;
+  else
+    return a * b;
 }
 // Complex division scaled by the larger part of the divisor (Smith 1962).
-template <class T> inline T div_values(T a, T b) {
+template <class T>
+inline T div_values(T a, T b) {
   if constexpr (is_complex_type<T>) {
     using F = typename T::value_type;
     const F c = b.real(), d = b.imag();

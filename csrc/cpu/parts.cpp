@@ -11,26 +11,34 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-template <class T> using Part = typename T::value_type;
+template <class T>
+using Part = typename T::value_type;
 
-template <class T> inline T absolute(T x) {
-  if constexpr (std::is_floating_point_v<T>) return std::fabs(x);
-  else if constexpr (std::is_signed_v<T>) return x < 0 ? sub_values(T(0), x) : x;
-  else return x;
+template <class T>
+inline T absolute(T x) {
+  if constexpr (std::is_floating_point_v<T>)
+    return std::fabs(x);
+  else if constexpr (std::is_signed_v<T>)
+    return x < 0 ? sub_values(T(0), x) : x;
+  else
+    return x;
 }
 
-template <class T> void complex_abs(char* const* p, int64_t n, const double*) {
+template <class T>
+void complex_abs(char* const* p, int64_t n, const double*) {
   auto* out = reinterpret_cast<Part<T>*>(p[0]);
   const T* a = reinterpret_cast<const T*>(p[1]);
   for (int64_t i = 0; i < n; ++i) out[i] = std::abs(a[i]);
 }
-template <class T> void complex_angle(char* const* p, int64_t n, const double*) {
+template <class T>
+void complex_angle(char* const* p, int64_t n, const double*) {
   auto* out = reinterpret_cast<Part<T>*>(p[0]);
   const T* a = reinterpret_cast<const T*>(p[1]);
   for (int64_t i = 0; i < n; ++i) out[i] = std::atan2(a[i].imag(), a[i].real());
 }
 
-template <class T> inline T complex_sgn(T z) {
+template <class T>
+inline T complex_sgn(T z) {
   const Part<T> r = std::abs(z);
   return r == 0 ? T(0) : T(z.real() / r, z.imag() / r);
 }
@@ -42,7 +50,10 @@ void register_signs() {
   unary<[]<class T>(T x) { return static_cast<T>((T(0) < x) - (x < T(0))); }>("sign", AllReal{});
   unary<[]<class T>(T x) { return static_cast<T>((T(0) < x) - (x < T(0))); }>("sgn", AllReal{});
   unary<[](auto x) { return complex_sgn(x); }>("sgn", Complexes{}, 5);
-  unary<[]<class T>(T x) { return x != x ? x : x < 0 ? static_cast<T>(kPi) : T(0); }>("angle", Reals{});
+  unary<[]<class T>(T x) { return x != x  ? x
+                                  : x < 0 ? static_cast<T>(kPi)
+                                          : T(0); }>("angle",
+                                                                                      Reals{});
   add_loop<c64, float>("angle", complex_angle<c64>, 20);
   add_loop<c128, double>("angle", complex_angle<c128>, 20);
   binary<[](auto a, auto b) { return std::copysign(a, b); }>("copysign", Reals{});
@@ -71,14 +82,17 @@ void register_roundings() {
   unary<[]<class T>(T x) { return x * static_cast<T>(180 / kPi); }>("rad2deg", Reals{});
 }
 
-template <class T> inline T replace(T x, T nan, T high, T low) {
+template <class T>
+inline T replace(T x, T nan, T high, T low) {
   constexpr T kInf = std::numeric_limits<T>::infinity();
   return x != x ? nan : x == kInf ? high : x == -kInf ? low : x;
 }
 
 // The next float of a type with the bits of an integer, toward b.
 inline uint16_t next_bfloat(uint16_t a, uint16_t b) {
-  const auto value = [](uint16_t v) { return std::bit_cast<float>(static_cast<uint32_t>(v) << 16); };
+  const auto value = [](uint16_t v) {
+    return std::bit_cast<float>(static_cast<uint32_t>(v) << 16);
+  };
   const float x = value(a), y = value(b);
   if (x != x) return a;
   if (y != y || x == y) return b;
@@ -103,8 +117,11 @@ void register_neighbours() {
     return [=](T x) { return replace(x, nan, high, low); };
   }>("nan_to_num", Reals{});
   unary_with<[]<class T>(const double* c) {
-    const auto nan = static_cast<Part<T>>(c[0]), high = static_cast<Part<T>>(c[1]), low = static_cast<Part<T>>(c[2]);
-    return [=](T x) { return T(replace(x.real(), nan, high, low), replace(x.imag(), nan, high, low)); };
+    const auto nan = static_cast<Part<T>>(c[0]), high = static_cast<Part<T>>(c[1]),
+               low = static_cast<Part<T>>(c[2]);
+    return [=](T x) {
+      return T(replace(x.real(), nan, high, low), replace(x.imag(), nan, high, low));
+    };
   }>("nan_to_num", Complexes{});
   unary<[](auto x) { return x; }>("nan_to_num", BoolsIntegers{});
   binary<[](auto a, auto b) { return std::nextafter(a, b); }>("nextafter", Reals{}, 3.0);
@@ -112,7 +129,8 @@ void register_neighbours() {
   add_loop<Half, Half>("nextafter", no_half, 3.0);
 }
 
-template <class T> void make_complex(char* const* p, int64_t n, const double*) {
+template <class T>
+void make_complex(char* const* p, int64_t n, const double*) {
   auto* out = reinterpret_cast<T*>(p[0]);
   const auto *re = reinterpret_cast<const T*>(p[1]), *im = reinterpret_cast<const T*>(p[2]);
 #pragma omp simd
@@ -121,7 +139,8 @@ template <class T> void make_complex(char* const* p, int64_t n, const double*) {
     out[2 * i + 1] = im[i];
   }
 }
-template <class T> void make_polar(char* const* p, int64_t n, const double*) {
+template <class T>
+void make_polar(char* const* p, int64_t n, const double*) {
   auto* out = reinterpret_cast<T*>(p[0]);
   const auto *r = reinterpret_cast<const T*>(p[1]), *angle = reinterpret_cast<const T*>(p[2]);
 #pragma omp simd
@@ -149,7 +168,8 @@ const struct Registrar {
   }
 } registrar;
 
-template <class T> void split_float(const char* src, char* mantissa, int32_t* exponent, int64_t n) {
+template <class T>
+void split_float(const char* src, char* mantissa, int32_t* exponent, int64_t n) {
   const T* x = reinterpret_cast<const T*>(src);
   T* m = reinterpret_cast<T*>(mantissa);
   for (int64_t i = 0; i < n; ++i) {
@@ -164,10 +184,12 @@ template <class T> void split_float(const char* src, char* mantissa, int32_t* ex
 // x = mantissa 2^exponent with 0.5 <= |mantissa| < 1; one pass.
 RL_KERNEL(frexp) {
   const Array& given = call.tensor(0);
-  if (!is_real(given.dtype())) fail(ErrorType::Runtime, "torch.frexp() only supports floating-point dtypes");
+  if (!is_real(given.dtype()))
+    fail(ErrorType::Runtime, "torch.frexp() only supports floating-point dtypes");
   const bool wide = given.dtype() == DType::F64;
   const Array x = given.to(wide ? DType::F64 : DType::F32).contiguous_copy();
-  Array mantissa = Array::empty(x.dtype(), x.shape()), exponent = Array::empty(DType::I32, x.shape());
+  Array mantissa = Array::empty(x.dtype(), x.shape()),
+        exponent = Array::empty(DType::I32, x.shape());
   {
     NoGil nogil(x.numel());
     const auto split = wide ? split_float<double> : split_float<float>;
@@ -180,7 +202,8 @@ RL_KERNEL(frexp) {
 // [..., n] complex as [..., n, 2] real.
 RL_KERNEL(view_as_real) {
   const Array& x = call.tensor(0);
-  if (!is_complex(x.dtype())) fail(ErrorType::Runtime, "view_as_real is only supported for complex tensors");
+  if (!is_complex(x.dtype()))
+    fail(ErrorType::Runtime, "view_as_real is only supported for complex tensors");
   IntList sizes(x.sizes(), x.sizes() + x.ndim()), strides(x.strides(), x.strides() + x.ndim());
   for (int64_t& s : strides) s *= 2;
   sizes.push_back(2);
@@ -193,13 +216,21 @@ RL_KERNEL(view_as_complex) {
   const Array& x = call.tensor(0);
   const char* message = nullptr;
   if (x.dtype() != DType::F32 && x.dtype() != DType::F64)
-    fail(ErrorType::Runtime, "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: %s", dtype_scalar_name(x.dtype()));
-  if (x.ndim() == 0) message = "Input tensor must have one or more dimensions";
-  else if (x.size(-1) != 2) message = "Tensor must have a last dimension of size 2";
-  else if (x.stride(-1) != 1) message = "Tensor must have a last dimension with stride 1";
-  else if (x.offset() % 2 != 0) message = "Tensor must have a storage_offset divisible by 2";
+    fail(ErrorType::Runtime,
+         "view_as_complex is only supported for half, float and double tensors, but got a tensor "
+         "of scalar type: %s",
+         dtype_scalar_name(x.dtype()));
+  if (x.ndim() == 0)
+    message = "Input tensor must have one or more dimensions";
+  else if (x.size(-1) != 2)
+    message = "Tensor must have a last dimension of size 2";
+  else if (x.stride(-1) != 1)
+    message = "Tensor must have a last dimension with stride 1";
+  else if (x.offset() % 2 != 0)
+    message = "Tensor must have a storage_offset divisible by 2";
   for (int d = 0; d + 1 < x.ndim() && !message; ++d)
-    if (x.strides()[d] % 2 != 0) message = "Tensor must have a stride divisible by 2 for all but last dimension";
+    if (x.strides()[d] % 2 != 0)
+      message = "Tensor must have a stride divisible by 2 for all but last dimension";
   if (message) fail(ErrorType::Runtime, "%s", message);
   const int n = x.ndim() - 1;
   IntList sizes(x.sizes(), x.sizes() + n), strides(x.strides(), x.strides() + n);

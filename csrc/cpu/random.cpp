@@ -12,7 +12,7 @@
 namespace rl {
 namespace {
 
-// -- uniform ------------------------------------------------------------------------------------
+// -- uniform ------------------------------------------------
 
 const char* c_name(DType t) {
   switch (t) {
@@ -44,10 +44,12 @@ void check_uniform(DType t, double lo, double hi) {
   if (hi - lo > most)
     fail(ErrorType::Runtime,
          "uniform_ expects to-from <= std::numeric_limits<%s>::max(), but found to=%g and from=%g "
-         "which result in to-from to exceed the limit", dtype_scalar_name(t), hi, lo);
+         "which result in to-from to exceed the limit",
+         dtype_scalar_name(t), hi, lo);
 }
 
-template <class T> void fill_uniform(Generator& g, T* out, int64_t n, double from, double to) {
+template <class T>
+void fill_uniform(Generator& g, T* out, int64_t n, double from, double to) {
   const float lo = static_cast<float>(from), hi = static_cast<float>(to), span = hi - lo;
   const T low(lo);
   const float high = T(hi);
@@ -78,7 +80,7 @@ void fill_uniform(Generator& g, double* out, int64_t n, double lo, double hi) {
   });
 }
 
-// -- normal, one at a time ------------------------------------------------------------------------
+// -- normal, one at a time ------------------------------------------------
 
 void draw_normals(Generator& g, double* z, int64_t n) {
   if (n > 0 && g.has_normal) {
@@ -102,7 +104,8 @@ void draw_normals(Generator& g, double* z, int64_t n) {
 }
 
 // f(z) of standard normals z, by chunks of an even count so that pairs stay whole.
-template <class F> void each_normal(Generator& g, int64_t n, F&& f) {
+template <class F>
+void each_normal(Generator& g, int64_t n, F&& f) {
   constexpr int64_t kChunk = 512;
   double z[kChunk];
   for (int64_t i = 0; i < n; i += kChunk) {
@@ -112,7 +115,7 @@ template <class F> void each_normal(Generator& g, int64_t n, F&& f) {
   }
 }
 
-// -- normal, by blocks of 16 ------------------------------------------------------------------------
+// -- normal, by blocks of 16 ------------------------------------------------
 
 // Natural logarithm of a in (0, 1]: the single precision polynomial of the Cephes library.
 inline float log_poly(float a) {
@@ -204,7 +207,8 @@ void transform_blocks(const uint32_t* words, double* out, int64_t blocks, double
     }
 }
 
-template <class T> void fill_normal_blocks(Generator& g, T* out, int64_t n, double mean, double std) {
+template <class T>
+void fill_normal_blocks(Generator& g, T* out, int64_t n, double mean, double std) {
   constexpr bool wide = std::is_same_v<T, double>;
   constexpr int per_block = wide ? 32 : 16;
   using Compute = std::conditional_t<wide, double, float>;
@@ -277,7 +281,8 @@ void inverse_into(const char* name, const Array& out, Generator& generator, F&& 
 }
 
 // As the processor converts: what does not fit becomes the smallest value before narrowing.
-template <class T> T truncated(double v) {
+template <class T>
+T truncated(double v) {
   if constexpr (sizeof(T) == 8)
     return v < 0x1p63 ? static_cast<int64_t>(v) : std::numeric_limits<int64_t>::min();
   return static_cast<T>(v < 0x1p31 ? static_cast<int32_t>(v) : std::numeric_limits<int32_t>::min());
@@ -287,7 +292,8 @@ void need_floating(const char* name, const Array& out) {
   if (!is_real(out.dtype()))
     fail(ErrorType::Runtime,
          "%s distribution is a continuous probability distribution. dtype must be a floating "
-         "point but you specified %s", name, dtype_scalar_name(out.dtype()));
+         "point but you specified %s",
+         name, dtype_scalar_name(out.dtype()));
 }
 
 }  // namespace
@@ -343,7 +349,8 @@ RL_KERNEL(normal) {
     for (int64_t i = 0; i < scale.numel(); ++i)
       if (!(s[i] >= 0.0)) fail(ErrorType::Runtime, "normal expects all elements of std >= 0.0");
   }
-  if (mean) shift = mean->expand(shape).to(is_complex(t) ? DType::C128 : DType::F64).contiguous_copy();
+  if (mean)
+    shift = mean->expand(shape).to(is_complex(t) ? DType::C128 : DType::F64).contiguous_copy();
   const double fixed_mean = mean ? 0.0 : call.real(0);
   normal_into(out, generator, 0.0, std ? 1.0 : call.real(1));
   const Array flat = is_complex(t) ? real_view(out) : out;
@@ -356,8 +363,10 @@ RL_KERNEL(normal) {
     for (int64_t i = 0; i < flat.numel(); ++i) {
       double v = y[i];
       if (s) v = rounded<T>(v * s[i / parts]);
-      if (m) v = rounded<T>(v + m[i]);
-      else if (i % parts == 0) v = rounded<T>(v + fixed_mean);
+      if (m)
+        v = rounded<T>(v + m[i]);
+      else if (i % parts == 0)
+        v = rounded<T>(v + fixed_mean);
       y[i] = rounded<T>(v);
     }
   });
@@ -385,9 +394,8 @@ RL_KERNEL(cauchy_fill) {
   need_floating("Cauchy", out);
   if (!(sigma > 0.0))
     fail(ErrorType::Runtime, "cauchy_ expects sigma > 0.0, but found sigma=%g", sigma);
-  inverse_into("cauchy_", out, generator, [=](double u) {
-    return std::fma(exact_tan(M_PI * (u - 0.5)), sigma, median);
-  });
+  inverse_into("cauchy_", out, generator,
+               [=](double u) { return std::fma(exact_tan(M_PI * (u - 0.5)), sigma, median); });
   call.result(out);
 }
 
@@ -437,8 +445,9 @@ RL_KERNEL(log_normal_fill) {
       visit_floating(out.dtype(), [&](auto tag) {
         using T = decltype(tag);
         T* y = target.data<T>();
-        each_normal(drawing.g, target.size(),
-                    [&](int64_t i, double z) { y[i] = rounded<T>(exact_exp(std::fma(z, std, mean))); });
+        each_normal(drawing.g, target.size(), [&](int64_t i, double z) {
+          y[i] = rounded<T>(exact_exp(std::fma(z, std, mean)));
+        });
       });
     }
     target.finish();

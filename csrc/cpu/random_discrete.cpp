@@ -15,12 +15,12 @@ namespace {
 
 using Int = long long;  // what %lld prints
 
-// -- integers -------------------------------------------------------------------------------------
+// -- integers ------------------------------------------------
 
 const char* bounds_name(DType t) {
-  constexpr const char* names[kDTypes] = {"bool", "unsigned char", "signed char", "short", "int",
-                                          "long", "c10::Half", "c10::BFloat16", "float", "double",
-                                          "complex", "complex"};
+  constexpr const char* names[kDTypes] = {"bool",  "unsigned char", "signed char", "short",
+                                          "int",   "long",          "c10::Half",   "c10::BFloat16",
+                                          "float", "double",        "complex",     "complex"};
   return names[static_cast<int>(t)];
 }
 
@@ -53,8 +53,10 @@ int64_t through(DType t, int64_t v) {
   double as_float = 0;
   visit_floating(t, [&](auto tag) {
     using T = decltype(tag);
-    if constexpr (std::is_same_v<T, double>) as_float = static_cast<double>(v);
-    else as_float = static_cast<float>(T(static_cast<float>(v)));
+    if constexpr (std::is_same_v<T, double>)
+      as_float = static_cast<double>(v);
+    else
+      as_float = static_cast<float>(T(static_cast<float>(v)));
   });
   return as_float < 0x1p63 ? static_cast<int64_t>(as_float) : std::numeric_limits<int64_t>::max();
 }
@@ -78,12 +80,14 @@ void warn_imprecise(const char* bound, DType t) {
 void check_random(DType t, int64_t& lo, int64_t& hi) {
   if (lo >= hi)
     fail(ErrorType::Runtime,
-         "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld", Int{lo}, Int{hi});
+         "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld", Int{lo},
+         Int{hi});
   if (is_complex(t))
     fail(ErrorType::Runtime,
          "check_random_bounds handles only integral, floating-point and boolean types");
   if (!holds(t, lo))
-    fail(ErrorType::Runtime, "random_: from is out of bounds for %s: got %lld", bounds_name(t), Int{lo});
+    fail(ErrorType::Runtime, "random_: from is out of bounds for %s: got %lld", bounds_name(t),
+         Int{lo});
   if (!holds(t, hi - 1))
     fail(ErrorType::Runtime, "random_: to - 1 is out of bounds for %s: got %lld", bounds_name(t),
          Int{hi - 1});
@@ -97,13 +101,18 @@ void check_random(DType t, int64_t& lo, int64_t& hi) {
   if (lo >= hi)
     fail(ErrorType::Runtime,
          "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got "
-         "from=%lld >= to=%lld", Int{lo}, Int{hi});
+         "from=%lld >= to=%lld",
+         Int{lo}, Int{hi});
 }
 
-template <class T> T integer_as(int64_t v) {
-  if constexpr (std::is_same_v<T, bool>) return v != 0;
-  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return T(static_cast<float>(v));
-  else return static_cast<T>(v);
+template <class T>
+T integer_as(int64_t v) {
+  if constexpr (std::is_same_v<T, bool>)
+    return v != 0;
+  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+    return T(static_cast<float>(v));
+  else
+    return static_cast<T>(v);
 }
 
 // W mod span without a division: the quotient in double precision is off by one at most.
@@ -136,7 +145,8 @@ void fill_wide(Generator& g, T* out, int64_t n, int64_t lo, uint64_t span) {
 }
 
 // One word per element and any 32-bit modulus (0 stands for 2^32): random_() without bounds.
-template <class T> void fill_words_modulo(Generator& g, T* out, int64_t n, uint64_t span) {
+template <class T>
+void fill_words_modulo(Generator& g, T* out, int64_t n, uint64_t span) {
   draw_chunks(g, n, 1, [&](const uint32_t* words, int64_t first, int64_t count) {
     for (int64_t i = 0; i < count; ++i)
       out[first + i] = integer_as<T>(static_cast<int64_t>(words[i] % span));
@@ -152,11 +162,12 @@ void fill_random(Generator& g, T* out, int64_t n, bool bounded, int64_t lo, uint
   fill_wide(g, out, n, lo, span);
 }
 
-// -- permutation ------------------------------------------------------------------------------------
+// -- permutation ------------------------------------------------
 
 constexpr int64_t kWidePermutation = 214748364;  // from here on 64-bit words are taken
 
-template <class T> void permute_narrow(Generator& g, T* r, int64_t n) {
+template <class T>
+void permute_narrow(Generator& g, T* r, int64_t n) {
   for (int64_t i = 0; i < n; ++i) r[i] = integer_as<T>(i);
   draw_chunks(g, n - 1, 1, [&](const uint32_t* words, int64_t first, int64_t count) {
     for (int64_t k = 0; k < count; ++k) {
@@ -166,7 +177,8 @@ template <class T> void permute_narrow(Generator& g, T* r, int64_t n) {
   });
 }
 
-template <class T> void permute_wide(Generator& g, T* r, int64_t n) {
+template <class T>
+void permute_wide(Generator& g, T* r, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     const uint64_t z = draw_word64(g) % static_cast<uint64_t>(i + 1);
     r[i] = r[z];
@@ -176,8 +188,10 @@ template <class T> void permute_wide(Generator& g, T* r, int64_t n) {
 
 void check_permutation(DType t, int64_t n) {
   if (n < 0)
-    fail(ErrorType::Runtime, "randperm: n must not be negative: "
-         "Trying to create tensor with negative dimension %lld", Int{n});
+    fail(ErrorType::Runtime,
+         "randperm: n must not be negative: "
+         "Trying to create tensor with negative dimension %lld",
+         Int{n});
   if (t == DType::Bool || is_complex(t)) not_implemented("randperm", t);
   if (is_real(t)) {
     const int64_t most = largest_integer(t) + 1;
@@ -185,14 +199,16 @@ void check_permutation(DType t, int64_t n) {
       fail(ErrorType::Runtime, "randperm: n cannot be greater than %lld for %s type.", Int{most},
            dtype_scalar_name(t));
   } else if (n > 0 && n - 1 > largest_integer(t)) {
-    fail(ErrorType::Runtime, "randperm: value cannot be converted to type %s without overflow: n=%lld",
-         bounds_name(t), Int{n});
+    fail(ErrorType::Runtime,
+         "randperm: value cannot be converted to type %s without overflow: n=%lld", bounds_name(t),
+         Int{n});
   }
 }
 
-// -- bernoulli ------------------------------------------------------------------------------------
+// -- bernoulli ------------------------------------------------
 
-template <class T> void flip_number(Generator& g, T* out, int64_t n, double p) {
+template <class T>
+void flip_number(Generator& g, T* out, int64_t n, double p) {
   const uint64_t threshold = threshold53(p);
   draw_chunks(g, n, 2, [&](const uint32_t* words, int64_t first, int64_t count) {
     T* y = out + first;
@@ -200,7 +216,8 @@ template <class T> void flip_number(Generator& g, T* out, int64_t n, double p) {
   });
 }
 
-template <class T> void flip_each(Generator& g, T* out, int64_t n, const Array& p) {
+template <class T>
+void flip_each(Generator& g, T* out, int64_t n, const Array& p) {
   if (p.dtype() == DType::F64) {
     const double* each = p.data<double>();
     draw_doubles(g, n, [&](int64_t i, double u) { out[i] = T(u < each[i] ? 1 : 0); });
@@ -265,7 +282,8 @@ RL_KERNEL(random_fill) {
       int64_t hi = most + 1;
       if (lo != std::numeric_limits<int64_t>::min()) check_random(t, lo, hi);
     } else if (!holds(t, lo)) {
-      fail(ErrorType::Runtime, "random_: from is out of bounds for %s: got %lld", bounds_name(t), Int{lo});
+      fail(ErrorType::Runtime, "random_: from is out of bounds for %s: got %lld", bounds_name(t),
+           Int{lo});
     }
     if (lo == std::numeric_limits<int64_t>::min()) {
       lo = 0;  // every 64-bit value as it is: a span of 2^64, written 0
@@ -300,9 +318,12 @@ RL_KERNEL(randperm) {
     Drawing drawing(generator, n);
     visit_all(t, [&](auto tag) {
       using T = decltype(tag);
-      if constexpr (!std::is_same_v<T, bool> && !std::is_same_v<T, c64> && !std::is_same_v<T, c128>) {
-        if (n < kWidePermutation) permute_narrow(drawing.g, out.data<T>(), n);
-        else permute_wide(drawing.g, out.data<T>(), n);
+      if constexpr (!std::is_same_v<T, bool> && !std::is_same_v<T, c64> &&
+                    !std::is_same_v<T, c128>) {
+        if (n < kWidePermutation)
+          permute_narrow(drawing.g, out.data<T>(), n);
+        else
+          permute_wide(drawing.g, out.data<T>(), n);
       }
     });
   }
@@ -343,7 +364,8 @@ RL_KERNEL(bernoulli_tensor_fill) {
 // The next n words as int64: random_words(n, generator). The NumPy forwards of the random
 // operators and the tests draw from it.
 RL_FUNCTION(random_words) {
-  if (nargs != 2) fail(ErrorType::Type, "random_words() takes 2 arguments but %zd were given", nargs);
+  if (nargs != 2)
+    fail(ErrorType::Type, "random_words() takes 2 arguments but %zd were given", nargs);
   Generator& generator = generator_of(args[1]);
   const int64_t n = integer(args[0]);
   if (n < 0) fail(ErrorType::Value, "random_words: n must not be negative: got %lld", Int{n});

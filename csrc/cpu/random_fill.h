@@ -70,7 +70,10 @@ class Target {
   }
   int64_t size() const { return packed_.numel(); }
   const Array& packed() const { return packed_; }
-  template <class T> T* data() const { return packed_.data<T>(); }
+  template <class T>
+  T* data() const {
+    return packed_.data<T>();
+  }
   void finish() const {
     if (packed_.storage() != ordered_.storage()) copy_into(ordered_, packed_);
   }
@@ -111,7 +114,8 @@ inline double unit53(const uint32_t* pair) {
 inline uint64_t threshold53(double p) { return static_cast<uint64_t>(std::ceil(p * 0x1p53)); }
 
 // Calls f(words, first element, count) over n elements that take `per` words each.
-template <class F> void draw_chunks(Generator& g, int64_t n, int per, F&& f) {
+template <class F>
+void draw_chunks(Generator& g, int64_t n, int per, F&& f) {
   alignas(64) uint32_t words[kDrawChunk];
   const int64_t most = kDrawChunk / per;
   for (int64_t i = 0; i < n; i += most) {
@@ -122,18 +126,23 @@ template <class F> void draw_chunks(Generator& g, int64_t n, int per, F&& f) {
 }
 
 // Calls f(i, U53) for each of n elements in order.
-template <class F> void draw_doubles(Generator& g, int64_t n, F&& f) {
+template <class F>
+void draw_doubles(Generator& g, int64_t n, F&& f) {
   draw_chunks(g, n, 2, [&](const uint32_t* words, int64_t first, int64_t count) {
     for (int64_t i = 0; i < count; ++i) f(first + i, unit53(words + 2 * i));
   });
 }
 
-template <class T> T rounded(double v) {
-  if constexpr (std::is_same_v<T, double>) return v;
-  else return T(static_cast<float>(v));
+template <class T>
+T rounded(double v) {
+  if constexpr (std::is_same_v<T, double>)
+    return v;
+  else
+    return T(static_cast<float>(v));
 }
 
-template <class F> bool visit_floating(DType t, F&& f) {
+template <class F>
+bool visit_floating(DType t, F&& f) {
   switch (t) {
     case DType::F16: f(Half{}); return true;
     case DType::BF16: f(BFloat16{}); return true;

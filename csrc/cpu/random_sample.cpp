@@ -12,7 +12,8 @@
 namespace rl {
 namespace {
 
-template <class T> void check_weights(const T* p, int64_t rows, int64_t n, bool race) {
+template <class T>
+void check_weights(const T* p, int64_t rows, int64_t n, bool race) {
   for (int64_t r = 0; r < rows; ++r) {
     double sum = 0;
     for (int64_t i = 0; i < n; ++i) {
@@ -34,16 +35,20 @@ template <class T> void check_weights(const T* p, int64_t rows, int64_t n, bool 
 }
 
 // Quotients p / E in the order of memory.
-template <class T> void race(Generator& g, const T* p, T* q, int64_t n) {
+template <class T>
+void race(Generator& g, const T* p, T* q, int64_t n) {
   draw_doubles(g, n, [&](int64_t i, double u) {
     const T e = rounded<T>(-exact_log1p(-u));
-    if constexpr (std::is_same_v<T, double>) q[i] = p[i] / e;
-    else q[i] = T(static_cast<float>(p[i]) / static_cast<float>(e));
+    if constexpr (std::is_same_v<T, double>)
+      q[i] = p[i] / e;
+    else
+      q[i] = T(static_cast<float>(p[i]) / static_cast<float>(e));
   });
 }
 
 // The k largest quotients of each row, in descending order; an undefined one counts as largest.
-template <class T> void select_largest(const T* q, int64_t* out, int64_t rows, int64_t n, int64_t k) {
+template <class T>
+void select_largest(const T* q, int64_t* out, int64_t rows, int64_t n, int64_t k) {
   std::vector<int64_t> order(n);
   for (int64_t r = 0; r < rows; ++r) {
     const T* row = q + r * n;
@@ -53,14 +58,17 @@ template <class T> void select_largest(const T* q, int64_t* out, int64_t rows, i
       return x > y || (x == y && a < b);
     };
     std::iota(order.begin(), order.end(), 0);
-    if (k == 1) order[0] = *std::min_element(order.begin(), order.end(), before);
-    else std::partial_sort(order.begin(), order.begin() + k, order.end(), before);
+    if (k == 1)
+      order[0] = *std::min_element(order.begin(), order.end(), before);
+    else
+      std::partial_sort(order.begin(), order.begin() + k, order.end(), before);
     std::copy_n(order.begin(), k, out + r * k);
   }
 }
 
 template <class T>
-void search_sums(Generator& g, const T* p, int64_t* out, int64_t rows, int64_t n, int64_t k, T* sums) {
+void search_sums(Generator& g, const T* p, int64_t* out, int64_t rows, int64_t n, int64_t k,
+                 T* sums) {
   for (int64_t r = 0; r < rows; ++r, p += n) {
     T total = 0;
     for (int64_t i = 0; i < n; ++i) sums[i] = total += p[i];
@@ -126,14 +134,17 @@ RL_KERNEL(multinomial) {
     fail(ErrorType::Runtime, "multinomial: cannot sample n_sample <= 0 samples: got %lld",
          static_cast<long long>(k));
   if (!replacement && k > n)
-    fail(ErrorType::Runtime,
-         "multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement: got "
-         "%lld > %lld", static_cast<long long>(k), static_cast<long long>(n));
+    fail(
+        ErrorType::Runtime,
+        "multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement: got "
+        "%lld > %lld",
+        static_cast<long long>(k), static_cast<long long>(n));
   const int64_t rows = weights.ndim() == 2 ? weights.size(0) : 1;
   if (n == 0 && rows > 0)
     fail(ErrorType::Runtime, "multinomial: cannot sample from a distribution of no categories");
   const bool racing = !replacement || k == 1;
-  Array out = weights.ndim() == 2 ? Array::empty(DType::I64, {rows, k}) : Array::empty(DType::I64, {k});
+  Array out =
+      weights.ndim() == 2 ? Array::empty(DType::I64, {rows, k}) : Array::empty(DType::I64, {k});
   if (racing) {
     // The exponentials are drawn in the order of the weights' memory.
     const Array p = weights.permute(memory_order(weights)).contiguous_copy();
@@ -174,19 +185,21 @@ RL_KERNEL(poisson) {
   const int64_t n = rates.numel();
   for (int64_t i = 0; i < n; ++i)
     if (!(rate[i] >= 0))
-      fail(ErrorType::Runtime,
-           "invalid Poisson rate, expected rate to be non-negative: got %g", rate[i]);
+      fail(ErrorType::Runtime, "invalid Poisson rate, expected rate to be non-negative: got %g",
+           rate[i]);
   Array out = Array::empty(t, input.shape());
   {
     Drawing drawing(generator, n * 8);
     visit_floating(t, [&](auto tag) {
       using T = decltype(tag);
       for (int64_t i = 0; i < n; ++i) {
-        const int64_t k = rate[i] == 0 ? 0
+        const int64_t k = rate[i] == 0   ? 0
                           : rate[i] < 10 ? poisson_by_products(drawing.g, rate[i])
                                          : poisson_by_rejection(drawing.g, rate[i]);
-        if constexpr (std::is_same_v<T, double>) out.data<T>()[i] = static_cast<double>(k);
-        else out.data<T>()[i] = T(static_cast<float>(k));
+        if constexpr (std::is_same_v<T, double>)
+          out.data<T>()[i] = static_cast<double>(k);
+        else
+          out.data<T>()[i] = T(static_cast<float>(k));
       }
     });
   }

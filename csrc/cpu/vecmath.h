@@ -215,7 +215,8 @@ inline float verf(float x) {
   // exp(-q) for 0.9 < q < 18: no special cases.
   int32_t n;
   const float k = round_to_int(q * -1.44269504f, &n);
-  const float e = (1.0f + expm1_reduced(-q - k * 0.693145752f - k * 1.42860677e-6f)) * power_of_two(n);
+  const float e =
+      (1.0f + expm1_reduced(-q - k * 0.693145752f - k * 1.42860677e-6f)) * power_of_two(n);
   const float big = std::copysign(1.0f - e, x);
   return a < 1.0f ? x * p : x != x ? x : big;
 }

@@ -27,9 +27,7 @@ def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_
     if mask is None:
         return None
     if mask.dtype != torch.bool and not mask.is_floating_point():
-        raise AssertionError(
-            f"only bool and floating types of {mask_name} are supported"
-        )
+        raise AssertionError(f"only bool and floating types of {mask_name} are supported")
     if check_other and other_type is not None and mask.dtype != other_type:
         warnings.warn(
             f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type "
@@ -225,9 +223,7 @@ def multi_head_attention_forward(
 
 def _head_size(embed, expected, num_heads):
     """The size of one head, checked."""
-    _check(
-        embed == expected, f"was expecting embedding dimension of {expected}, but got {embed}"
-    )
+    _check(embed == expected, f"was expecting embedding dimension of {expected}, but got {embed}")
     _check(embed % num_heads == 0, f"embed_dim {embed} not divisible by num_heads {num_heads}")
     return embed // num_heads
 
@@ -257,8 +253,7 @@ def _merged_mask(attn_mask, key_padding_mask, batch, heads, source):
         return attn_mask
     _check(
         tuple(key_padding_mask.shape) == (batch, source),
-        f"expecting key_padding_mask shape of {(batch, source)}, but got "
-        f"{key_padding_mask.shape}",
+        f"expecting key_padding_mask shape of {(batch, source)}, but got {key_padding_mask.shape}",
     )
     padding = key_padding_mask.reshape(batch, 1, 1, source)
     padding = padding.expand(-1, heads, -1, -1).reshape(batch * heads, 1, source)

@@ -236,6 +236,4 @@ def _check_linear(input, weight, bias, target, ignore_index):
             f"{tuple(input.shape)}"
         )
     if bias is not None and bias.shape not in (weight.shape[:-1], weight.shape[:1]):
-        refuse(
-            f"expected linear_bias shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}"
-        )
+        refuse(f"expected linear_bias shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}")

@@ -13,9 +13,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def softmin(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None
-) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=None) -> Tensor:
     """softmax(-input)."""
     return F.softmax(-input, dim, _stacklevel=_stacklevel + 1, dtype=dtype)
 
@@ -64,9 +62,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     return torch.linalg.vector_norm(difference, p, -1)
 
 
-def bilinear(
-    input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input1 @ weight[k] @ input2 + bias[k] for every k; weight is (out, in1, in2)."""
     if weight.dim() != 3 or input1.dim() != input2.dim():
         raise RuntimeError(

@@ -78,9 +78,7 @@ def _sizes(input, size, scale_factor, recompute):
     """(output size, scale factors or None for each) of the spatial dimensions."""
     dims = input.dim() - 2
     spatial = list(input.shape[2:])
-    layout = (
-        "Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
-    )
+    layout = "Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
     if size is not None:
@@ -271,8 +269,7 @@ def upsample_nearest(input: Tensor, size=None, scale_factor=None) -> Tensor:
 def upsample_bilinear(input: Tensor, size=None, scale_factor=None) -> Tensor:
     """`interpolate` in bilinear mode with aligned corners."""
     warnings.warn(
-        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` "
-        "instead.",
+        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
         stacklevel=2,
     )
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

@@ -19,8 +19,7 @@ def pad(
     """
     if isinstance(pad, int) or not hasattr(pad, "__len__"):
         raise TypeError(
-            "pad(): argument 'pad' (position 2) must be tuple of ints, not "
-            f"{type(pad).__name__}"
+            f"pad(): argument 'pad' (position 2) must be tuple of ints, not {type(pad).__name__}"
         )
     amounts = [int(p) for p in pad]
     _check(input, amounts, mode, value)

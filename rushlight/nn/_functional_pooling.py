@@ -176,9 +176,7 @@ def _fractional(n, input, kernel_size, output_size, output_ratio, samples):
     out = _tuple(output_size, n)
     for axis, k, s, o in zip(("time", "height", "width")[-n:], kernel, size, out, strict=True):
         if o + k - 1 > s:
-            raise RuntimeError(
-                f"{name}(): pool {axis} {k} too large relative to input {axis} {s}"
-            )
+            raise RuntimeError(f"{name}(): pool {axis} {k} too large relative to input {axis} {s}")
     if samples is None:
         samples = torch.rand(*x.shape[:2], n, dtype=x.dtype, device=x.device)
     samples = samples[: x.shape[0]]

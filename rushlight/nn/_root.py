@@ -69,9 +69,7 @@ def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int
 ) -> Tensor:
     """Minus the log-likelihood of counts under a Poisson rate."""
-    return F.poisson_nll_loss(
-        input, target, log_input, full, eps=eps, reduction=_word(reduction)
-    )
+    return F.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=_word(reduction))
 
 
 def hinge_embedding_loss(
@@ -219,9 +217,12 @@ def _layers(params, has_biases, mode, hidden_size):
 def _recurrent(mode, args, kwargs):
     """The two forms of the recurrent functions: padded input, or data with batch sizes."""
     names = ("has_biases", "num_layers", "dropout", "train", "bidirectional")
-    packed = len(args) > 1 and isinstance(args[1], Tensor) and (
-        len(args) > 3 and not isinstance(args[3], bool)
-    ) or "batch_sizes" in kwargs
+    packed = (
+        len(args) > 1
+        and isinstance(args[1], Tensor)
+        and (len(args) > 3 and not isinstance(args[3], bool))
+        or "batch_sizes" in kwargs
+    )
     head = ("data", "batch_sizes", "hx", "params") if packed else ("input", "hx", "params")
     tail = () if packed else ("batch_first",)
     given = dict(zip((*head, *names, *tail), args, strict=False)) | kwargs

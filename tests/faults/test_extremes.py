@@ -118,3 +118,11 @@ def test_gradients_of_another_rank_are_refused():
     for name in ("adaptive_avg_pool2d_backward", "adaptive_avg_pool3d_backward"):
         with pytest.raises(RuntimeError):
             operators[name](torch.ones(()), (1, 4, 4, 4))
+
+
+def test_embeddings_need_a_matrix():
+    ids = torch.tensor([0, 1])
+    with pytest.raises(RuntimeError):
+        operators["embedding_renorm"](torch.ones(6), ids, 0.5, 2.0)
+    empty = operators["embedding_dense_backward"](torch.ones(2, 0), ids, 2**40, None, True)
+    assert empty.shape == (2**40, 0)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import seed
+from seeds import seed
 
 CALLS = Path(__file__).with_name("hostile_calls.py")
 RUNS = os.environ.get("RUSHLIGHT_HOSTILE_RUNS", "25")

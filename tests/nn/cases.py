@@ -73,10 +73,12 @@ CASES = {
         lambda f: (f.real(2, 3, 7, 7),),
     ),
     "AvgPool3d": (
-        lambda nn: nn.AvgPool3d(2, divisor_override=3), lambda f: (f.real(1, 2, 4, 4, 4),),
+        lambda nn: nn.AvgPool3d(2, divisor_override=3),
+        lambda f: (f.real(1, 2, 4, 4, 4),),
     ),
     "AdaptiveAvgPool2d": (
-        lambda nn: nn.AdaptiveAvgPool2d((None, 3)), lambda f: (f.real(2, 3, 5, 7),),
+        lambda nn: nn.AdaptiveAvgPool2d((None, 3)),
+        lambda f: (f.real(2, 3, 5, 7),),
     ),
     "AdaptiveMaxPool2d": (lambda nn: nn.AdaptiveMaxPool2d(2), lambda f: (f.real(2, 3, 5, 7),)),
     "LPPool1d": (lambda nn: nn.LPPool1d(3, 2), lambda f: (f.real(2, 3, 8, low=0.5),)),
@@ -90,7 +92,8 @@ CASES = {
         lambda f: (f.real(2, 2, 6, 5, 4),),
     ),
     "ConstantPad2d": (
-        lambda nn: nn.ConstantPad2d((1, -1, 2, 0), 3.5), lambda f: (f.real(2, 4, 4),),
+        lambda nn: nn.ConstantPad2d((1, -1, 2, 0), 3.5),
+        lambda f: (f.real(2, 4, 4),),
     ),
     "ZeroPad3d": (lambda nn: nn.ZeroPad3d(1), lambda f: (f.real(2, 2, 2, 2),)),
     "ReflectionPad2d": (lambda nn: nn.ReflectionPad2d((1, 2, 0, 3)), lambda f: (f.real(2, 4, 5),)),
@@ -98,16 +101,19 @@ CASES = {
     "CircularPad3d": (lambda nn: nn.CircularPad3d(1), lambda f: (f.real(1, 2, 3, 3, 3),)),
     "BatchNorm1d": (lambda nn: nn.BatchNorm1d(3), lambda f: (f.real(4, 3, 5),)),
     "BatchNorm2d average": (
-        lambda nn: nn.BatchNorm2d(3, momentum=None), lambda f: (f.real(4, 3, 5, 5),),
+        lambda nn: nn.BatchNorm2d(3, momentum=None),
+        lambda f: (f.real(4, 3, 5, 5),),
     ),
     "BatchNorm3d": (lambda nn: nn.BatchNorm3d(3, bias=False), lambda f: (f.real(2, 3, 2, 2, 2),)),
     "BatchNorm1d stateless": (
-        lambda nn: nn.BatchNorm1d(3, track_running_stats=False), lambda f: (f.real(4, 3),),
+        lambda nn: nn.BatchNorm1d(3, track_running_stats=False),
+        lambda f: (f.real(4, 3),),
     ),
     "SyncBatchNorm": (lambda nn: nn.SyncBatchNorm(3), lambda f: (f.real(4, 3),)),
     "InstanceNorm1d": (lambda nn: nn.InstanceNorm1d(3, affine=True), lambda f: (f.real(2, 3, 5),)),
     "InstanceNorm2d": (
-        lambda nn: nn.InstanceNorm2d(3, track_running_stats=True), lambda f: (f.real(3, 5, 5),),
+        lambda nn: nn.InstanceNorm2d(3, track_running_stats=True),
+        lambda f: (f.real(3, 5, 5),),
     ),
     "LayerNorm": (lambda nn: nn.LayerNorm((3, 4)), lambda f: (f.real(2, 3, 4),)),
     "LayerNorm no bias": (lambda nn: nn.LayerNorm(4, bias=False), lambda f: (f.real(2, 3, 4),)),
@@ -132,10 +138,12 @@ CASES = {
         lambda f: (f.ints(9, high=7), f.torch.tensor([0, 4, 9]), f.real(9)),
     ),
     "PairwiseDistance": (
-        lambda nn: nn.PairwiseDistance(3, keepdim=True), lambda f: (f.real(4, 3), f.real(4, 3)),
+        lambda nn: nn.PairwiseDistance(3, keepdim=True),
+        lambda f: (f.real(4, 3), f.real(4, 3)),
     ),
     "CosineSimilarity": (
-        lambda nn: nn.CosineSimilarity(), lambda f: (f.real(4, 3, 2), f.real(4, 3, 2)),
+        lambda nn: nn.CosineSimilarity(),
+        lambda f: (f.real(4, 3, 2), f.real(4, 3, 2)),
     ),
     "Flatten": (lambda nn: nn.Flatten(), lambda f: (f.real(2, 3, 4),)),
     "Unflatten": (lambda nn: nn.Unflatten(1, (2, 3)), lambda f: (f.real(2, 6),)),
@@ -154,7 +162,8 @@ CASES = {
     "ChannelShuffle": (lambda nn: nn.ChannelShuffle(2), lambda f: (f.real(2, 6, 3),)),
     "Fold": (lambda nn: nn.Fold((4, 5), 2, padding=1), lambda f: (f.real(2, 8, 30),)),
     "Unfold": (
-        lambda nn: nn.Unfold((2, 3), dilation=2, stride=(1, 2)), lambda f: (f.real(2, 3, 6, 8),),
+        lambda nn: nn.Unfold((2, 3), dilation=2, stride=(1, 2)),
+        lambda f: (f.real(2, 3, 6, 8),),
     ),
     "RNN": (lambda nn: nn.RNN(3, 4, nonlinearity="relu"), lambda f: (f.real(5, 2, 3),)),
     "LSTM": (
@@ -168,7 +177,8 @@ CASES = {
     "GRU": (lambda nn: nn.GRU(3, 4, bias=False), lambda f: (f.real(5, 2, 3), f.real(1, 2, 4))),
     "RNNCell": (lambda nn: nn.RNNCell(3, 4), lambda f: (f.real(2, 3),)),
     "LSTMCell": (
-        lambda nn: nn.LSTMCell(3, 4), lambda f: (f.real(2, 3), (f.real(2, 4), f.real(2, 4))),
+        lambda nn: nn.LSTMCell(3, 4),
+        lambda f: (f.real(2, 3), (f.real(2, 4), f.real(2, 4))),
     ),
     "GRUCell": (lambda nn: nn.GRUCell(3, 4), lambda f: (f.real(3),)),
     "MultiheadAttention": (
@@ -225,7 +235,8 @@ _LOSSES = {
     "TripletMarginWithDistanceLoss": lambda f: (f.real(4, 3), f.real(4, 3), f.real(4, 3)),
     "MultiLabelSoftMarginLoss": lambda f: (f.real(3, 4), f.fixed(3, 4)),
     "MultiLabelMarginLoss": lambda f: (
-        f.real(2, 4), f.torch.tensor([[3, 0, -1, 1], [2, -1, -1, -1]]),
+        f.real(2, 4),
+        f.torch.tensor([[3, 0, -1, 1], [2, -1, -1, -1]]),
     ),
     "MultiMarginLoss": lambda f: (f.real(3, 4), f.ints(3, high=4)),
     "NLLLoss": lambda f: (f.real(3, 4), f.ints(3, high=4)),
@@ -235,7 +246,9 @@ _LOSSES = {
     "GaussianNLLLoss": lambda f: (f.real(3, 4), f.fixed(3, 4), f.real(3, 4, low=0.2)),
     "KLDivLoss": lambda f: (f.real(3, 4), f.fixed(3, 4)),
     "CTCLoss": lambda f: (
-        f.real(7, 2, 5).log_softmax(-1), f.ints(2, 3, high=4) + 1, f.torch.tensor([7, 6]),
+        f.real(7, 2, 5).log_softmax(-1),
+        f.ints(2, 3, high=4) + 1,
+        f.torch.tensor([7, 6]),
         f.torch.tensor([3, 2]),
     ),
 }

@@ -28,9 +28,7 @@ def test_hooks_with_kwargs_see_and_change_them():
     pre = m.register_forward_pre_hook(
         lambda mod, args, kwargs: (args, {"b": kwargs["b"] + 1}), with_kwargs=True
     )
-    post = m.register_forward_hook(
-        lambda mod, args, kwargs, out: (out, kwargs), with_kwargs=True
-    )
+    post = m.register_forward_hook(lambda mod, args, kwargs, out: (out, kwargs), with_kwargs=True)
     assert m(1, b=2) == (4, {"b": 3})
     pre.remove()
     post.remove()

@@ -211,7 +211,7 @@ def test_apply_visits_children_first():
 
 
 def test_missing_forward_names_the_class():
-    with pytest.raises(NotImplementedError, match=r'Module \[Module\] is missing the required'):
+    with pytest.raises(NotImplementedError, match=r"Module \[Module\] is missing the required"):
         nn.Module()(1)
 
 

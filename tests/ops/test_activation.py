@@ -79,8 +79,13 @@ def test_in_place(name):
 )
 def test_prelu(shape, weights):
     rng = np.random.default_rng(9)
-    check(lambda m, x, w: call(m, "prelu", x, w), rng.normal(size=shape), rng.uniform(size=weights),
-          grad=True, rtol=1e-9)
+    check(
+        lambda m, x, w: call(m, "prelu", x, w),
+        rng.normal(size=shape),
+        rng.uniform(size=weights),
+        grad=True,
+        rtol=1e-9,
+    )
     with pytest.raises(RuntimeError, match="channel"):
         torch.nn.functional.prelu(torch.ones(2, 3), torch.ones(2))
 

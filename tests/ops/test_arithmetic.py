@@ -129,7 +129,7 @@ def test_power_of_a_number(dtype, exponent):
 
 def test_integer_powers_are_exact():
     x = torch.tensor([3, -3, 7, 2])
-    assert (x**torch.tensor([39, 39, 22, 62])).tolist() == [3**39, (-3) ** 39, 7**22, 2**62]
+    assert (x ** torch.tensor([39, 39, 22, 62])).tolist() == [3**39, (-3) ** 39, 7**22, 2**62]
     assert (x**39).tolist()[:2] == [3**39, (-3) ** 39]
     small = torch.tensor([1, -1, 2, -1]).pow(torch.tensor([-1, -1, -1, -2]))
     assert small.tolist() == [1, -1, 0, 1]
@@ -228,8 +228,10 @@ def test_conversions(source, target):
         x, u = x.real, u.real
     x, u = x.to(getattr(oracle, target)), u.to(getattr(torch, target))
     same(x, u)
-    same(x[::3].to(oracle.float64 if not x.is_complex() else x.dtype),
-         u[::3].to(torch.float64 if not u.is_complex() else u.dtype))
+    same(
+        x[::3].to(oracle.float64 if not x.is_complex() else x.dtype),
+        u[::3].to(torch.float64 if not u.is_complex() else u.dtype),
+    )
 
 
 @pytest.mark.parametrize("dtype", ("float16", "bfloat16"))

@@ -85,8 +85,13 @@ def test_complex_functions_and_gradients(name):
 def test_complex_arithmetic_and_gradients():
     rng = np.random.default_rng(4)
     a, b = (rng.normal(size=5) + 1j * rng.normal(size=5) for _ in range(2))
-    for f in (lambda m, x, y: x * y, lambda m, x, y: x / y, lambda m, x, y: x - y * 2,
-              lambda m, x, y: m.addcdiv(x, x, y, value=2), lambda m, x, y: m.lerp(x, y, 0.3)):
+    for f in (
+        lambda m, x, y: x * y,
+        lambda m, x, y: x / y,
+        lambda m, x, y: x - y * 2,
+        lambda m, x, y: m.addcdiv(x, x, y, value=2),
+        lambda m, x, y: m.lerp(x, y, 0.3),
+    ):
         x, u = pair(a, grad=True)
         y, v = pair(b, grad=True)
         f(oracle, x, y).abs().sum().backward()
@@ -181,8 +186,10 @@ def test_airy_and_incomplete_gamma_against_scipy():
     np.testing.assert_allclose(got, special.airy(x)[0], rtol=1e-10, atol=1e-12)
     a, x = rng.uniform(0, 300, 4000), rng.uniform(0, 300, 4000)
     first, second = torch.from_numpy(a), torch.from_numpy(x)
-    for got, want in ((torch.igamma(first, second), special.gammainc(a, x)),
-                      (torch.igammac(first, second), special.gammaincc(a, x))):
+    for got, want in (
+        (torch.igamma(first, second), special.gammainc(a, x)),
+        (torch.igammac(first, second), special.gammaincc(a, x)),
+    ):
         np.testing.assert_allclose(got.numpy(), want, rtol=1e-10, atol=1e-14)
     s, q = rng.uniform(1.1, 20, 500), rng.uniform(0.1, 30, 500)
     got = torch.special.zeta(torch.from_numpy(s), torch.from_numpy(q)).numpy()

@@ -114,8 +114,10 @@ def test_linear_takes_transposed_and_half_inputs():
     x, w, b = normal(6, 40).astype("float32"), normal(33, 40, seed=1), normal(33, seed=2)
     for dtype in ("float32", "bfloat16", "float16"):
         pairs = [pair(v, dtype) for v in (x.T.copy(), w, b)]
-        theirs, ours = (m.nn.functional.linear(p[0].t(), *p[1:])
-                        for m, p in zip((oracle, torch), zip(*pairs, strict=True), strict=True))
+        theirs, ours = (
+            m.nn.functional.linear(p[0].t(), *p[1:])
+            for m, p in zip((oracle, torch), zip(*pairs, strict=True), strict=True)
+        )
         same(theirs, ours, rtol=4 * TOLERANCE[dtype], atol=4 * TOLERANCE[dtype])
 
 

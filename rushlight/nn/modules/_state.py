@@ -264,9 +264,7 @@ class State:
             state_dict._metadata = metadata
         missing, unexpected, errors = [], [], _Messages()
         hooked = []
-        _load_tree(
-            self, state_dict, metadata, "", assign, missing, unexpected, errors, hooked
-        )
+        _load_tree(self, state_dict, metadata, "", assign, missing, unexpected, errors, hooked)
         doubtful = bool(strict and (missing or unexpected))
         if not errors and (hooked or not doubtful):
             if _commit(errors.changes, errors, doubtful or bool(hooked)):
@@ -298,9 +296,7 @@ def _has_extra_state(module):
     return type(module).get_extra_state is not State.get_extra_state
 
 
-def _load_tree(
-    module, state_dict, metadata, prefix, assign, missing, unexpected, errors, hooked
-):
+def _load_tree(module, state_dict, metadata, prefix, assign, missing, unexpected, errors, hooked):
     """Let every module check its own part, parents first; note the post-hooks to run."""
     local_metadata = {} if metadata is None else dict(metadata.get(prefix[:-1], {}))
     if assign:

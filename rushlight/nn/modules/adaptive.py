@@ -123,9 +123,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                     f"{input.size()}"
                 )
         else:
-            raise RuntimeError(
-                "0D or 1D target tensor expected, multi-target not supported"
-            )
+            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
 
     def _get_full_log_prob(self, input, head_output):
         """Log-probabilities of every class from those of the head."""

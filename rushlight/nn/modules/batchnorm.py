@@ -164,9 +164,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
         *,
         bias=True,
     ) -> None:
-        super().__init__(
-            0, eps, momentum, False, False, device=device, dtype=dtype, bias=bias
-        )
+        super().__init__(0, eps, momentum, False, False, device=device, dtype=dtype, bias=bias)
         kind = {"device": device, "dtype": dtype}
         self.affine = affine
         self.track_running_stats = track_running_stats

@@ -40,9 +40,7 @@ class _InstanceNorm(_NormBase):
     def _check_input_dim(self, input):
         low = self._spatial + 1
         if input.dim() not in (low, low + 1):
-            raise ValueError(
-                f"expected {low}D or {low + 1}D input (got {input.dim()}D input)"
-            )
+            raise ValueError(f"expected {low}D or {low + 1}D input (got {input.dim()}D input)")
 
     def _load_from_state_dict(
         self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs

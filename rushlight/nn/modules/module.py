@@ -61,6 +61,7 @@ _CALL_REGISTRIES = frozenset(
     ("_backward_pre_hooks", "_backward_hooks", "_forward_hooks", "_forward_pre_hooks")
 )
 
+
 class Module(Calls, Walk, State, Conversion):
     """Base class of neural network modules: assign parameters and modules, define `forward`."""
 
@@ -354,9 +355,7 @@ def _refuse_arguments(module, args, kwargs):
         raise TypeError(
             f"{name}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
         )
-    raise TypeError(
-        f"{name}.__init__() takes 1 positional argument but {len(args) + 1} were given"
-    )
+    raise TypeError(f"{name}.__init__() takes 1 positional argument but {len(args) + 1} were given")
 
 
 def _indented(text, spaces):

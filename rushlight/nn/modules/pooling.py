@@ -248,9 +248,7 @@ class _LPPoolNd(Module):
     __constants__ = ["norm_type", "kernel_size", "stride", "ceil_mode"]
     _function = staticmethod(F.lp_pool1d)
 
-    def __init__(
-        self, norm_type: float, kernel_size, stride=None, ceil_mode: bool = False
-    ) -> None:
+    def __init__(self, norm_type: float, kernel_size, stride=None, ceil_mode: bool = False) -> None:
         super().__init__()
         self.norm_type = norm_type
         self.kernel_size = kernel_size

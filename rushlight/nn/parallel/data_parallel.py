@@ -39,8 +39,8 @@ def gather(outputs, target_device, dim: int = 0):
     first = outputs[0]
     if isinstance(first, Tensor):
         parts = [out.to(target_device) for out in outputs]
-        return torch.cat([p.reshape(1) for p in parts]) if first.dim() == 0 else torch.cat(
-            parts, dim
+        return (
+            torch.cat([p.reshape(1) for p in parts]) if first.dim() == 0 else torch.cat(parts, dim)
         )
     if first is None:
         return None

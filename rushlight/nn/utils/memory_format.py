@@ -9,9 +9,7 @@ def _convert(module, memory_format, names):
     from .. import modules
 
     if isinstance(module, tuple(getattr(modules, name) for name in names)):
-        module.weight.data = module.weight.detach().clone().contiguous(
-            memory_format=memory_format
-        )
+        module.weight.data = module.weight.detach().clone().contiguous(memory_format=memory_format)
     for child in module.children():
         _convert(child, memory_format, names)
     return module

@@ -115,9 +115,7 @@ class ParametrizationList(ModuleList):
         """The first value must look like the tensor it replaces."""
         value = self()
         if not isinstance(value, Tensor):
-            raise ValueError(
-                f"A parametrization must return a tensor. Got {type(value).__name__}."
-            )
+            raise ValueError(f"A parametrization must return a tensor. Got {type(value).__name__}.")
         if value.dtype != dtype:
             raise ValueError(
                 "Registering a parametrization may not change the dtype of the tensor, unless the "
@@ -137,8 +135,7 @@ class ParametrizationList(ModuleList):
             for module in reversed(self):
                 if not hasattr(module, "right_inverse"):
                     raise RuntimeError(
-                        f"parametrization {type(module).__name__} does not implement "
-                        "right_inverse."
+                        f"parametrization {type(module).__name__} does not implement right_inverse."
                     )
                 value = module.right_inverse(value)
             if self.is_tensor:
@@ -237,9 +234,7 @@ def _append(module, name, parametrization, unsafe):
     if not unsafe:
         after = parametrization(before)
         if not isinstance(after, Tensor):
-            raise ValueError(
-                f"A parametrization must return a tensor. Got {type(after).__name__}."
-            )
+            raise ValueError(f"A parametrization must return a tensor. Got {type(after).__name__}.")
         if after.dtype != before.dtype or after.shape != before.shape:
             raise ValueError(
                 "Registering a parametrization may not change the dtype or the shape of the "
@@ -279,9 +274,7 @@ def remove_parametrizations(
     elif leave_parametrized:
         value = getattr(module, tensor_name).detach()
         first = parametrizations.original0
-        original = (
-            Parameter(value, first.requires_grad) if isinstance(first, Parameter) else value
-        )
+        original = Parameter(value, first.requires_grad) if isinstance(first, Parameter) else value
     else:
         raise ValueError(
             "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is "

@@ -13,8 +13,8 @@ def functional_call(
     The module is as before afterwards. With tie_weights, a tensor shared under several names is
     replaced under all of them.
     """
-    wanted = _with_ties(module, parameters_and_buffers) if tie_weights else dict(
-        parameters_and_buffers
+    wanted = (
+        _with_ties(module, parameters_and_buffers) if tie_weights else dict(parameters_and_buffers)
     )
     if strict:
         _check_names(module, wanted)

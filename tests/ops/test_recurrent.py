@@ -29,8 +29,10 @@ def results(m, layer, x, weights):
     """Output, states, and the gradients of a weighted sum of them all."""
     out, state = layer(x)
     states = state if isinstance(state, tuple) else (state,)
-    total = sum((t * m.from_numpy(w).to(t.dtype)).sum()
-                for t, w in zip((out, *states), weights, strict=False))
+    total = sum(
+        (t * m.from_numpy(w).to(t.dtype)).sum()
+        for t, w in zip((out, *states), weights, strict=False)
+    )
     total.backward()
     return out, *states, x.grad, *[p.grad for p in layer.parameters()]
 
@@ -48,8 +50,10 @@ def test_layers_and_all_gradients(name, kwargs, size, bidirectional, batch_first
     d = 2 if bidirectional else 1
     weights = [normal(*shape[:2], d * hidden, seed=1)]
     weights += [normal(2 * d, batch, hidden, seed=i) for i in (2, 3)]
-    theirs, ours = (results(m, layer, x, weights)
-                    for m, layer, x in zip((oracle, torch), layers, xs, strict=True))
+    theirs, ours = (
+        results(m, layer, x, weights)
+        for m, layer, x in zip((oracle, torch), layers, xs, strict=True)
+    )
     same(theirs, ours, rtol=1e-9, atol=1e-11)
 
 
@@ -77,8 +81,10 @@ def test_other_dtypes(name, kwargs, dtype, bound):
         layers[i].to(getattr(m, dtype))
     xs = pair(normal(5, 3, 6), dtype, grad=True)
     weights = [normal(5, 3, 8), normal(1, 3, 8), normal(1, 3, 8)]
-    theirs, ours = (results(m, layer, x, weights)
-                    for m, layer, x in zip((oracle, torch), layers, xs, strict=True))
+    theirs, ours = (
+        results(m, layer, x, weights)
+        for m, layer, x in zip((oracle, torch), layers, xs, strict=True)
+    )
     same(theirs[0], ours[0], rtol=bound, atol=bound)
     size = max(float(t.detach().float().abs().max()) for t in theirs)
     same(theirs, ours, rtol=bound, atol=2 * bound * size)
