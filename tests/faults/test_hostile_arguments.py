@@ -14,7 +14,7 @@ import pytest
 from seeds import seed
 
 CALLS = Path(__file__).with_name("hostile_calls.py")
-RUNS = os.environ.get("RUSHLIGHT_HOSTILE_RUNS", "50")
+RUNS = os.environ.get("RUSHLIGHT_HOSTILE_RUNS", "25")
 PARTS = 8
 
 
