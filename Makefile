@@ -23,8 +23,10 @@ $(VENV)/builders: pyproject.toml $(BIN)/python
 	$(BIN)/python -m pip install --quiet cmake ninja -r $(VENV)/build.txt
 	touch $@
 
+# The links let Python started in this folder, which finds rushlight/ first, find the extension too.
 $(VENV)/installed: $(SOURCES) $(VENV)/builders
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install --quiet --no-build-isolation '.[plot,progress,test]'
+	cd rushlight && ln -sf $(abspath $(VENV))/lib/python3*/site-packages/rushlight/*.so* .
 	touch $@
 
 demo: $(VENV)/installed

@@ -138,7 +138,7 @@ def test_workers_draw_what_torchs_workers_draw():
         assert seed == initial == 900450186894289455 + number
 
 
-def test_numpy_is_seeded_also_when_a_worker_is_the_first_to_import_it():
+def test_numpy_is_seeded_also_when_a_worker_is_the_first_to_import_it(tmp_path):
     code = """
 import sys
 import rushlight as torch
@@ -152,7 +152,9 @@ class Draws(Dataset):
 torch.manual_seed(0)
 print(*DataLoader(Draws(), None, num_workers=2))
 """
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert shown.stdout.split() == ["0.8371640508861415", "0.6702704958690073"]
 
 
@@ -387,9 +389,9 @@ for batch in iterator:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_no_worker_outlives_its_program(number):
+def test_no_worker_outlives_its_program(number, tmp_path):
     program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     pids = [int(pid) for pid in program.stdout.readline().split()]
