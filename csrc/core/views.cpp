@@ -23,13 +23,18 @@ Array Array::as_strided(Shape new_sizes, Shape new_strides, int64_t new_offset) 
   int64_t last;
   if (__builtin_add_overflow(new_offset, span, &last) ||
       (span > 0 && static_cast<uint64_t>(last) > storage_->nbytes / item())) {
+    int64_t needed;  // saturates: the sizes may be a hostile file's
+    if (__builtin_add_overflow(new_offset, span, &needed) ||
+        __builtin_mul_overflow(needed, item(), &needed)) {
+      needed = INT64_MAX;
+    }
     fail(ErrorType::Runtime,
          "setStorage: sizes %s, strides %s, storage offset %lld, and itemsize %d requiring a "
          "storage size of %lld are out of "
          "bounds for storage of size %zu",
          shape_text(new_sizes).c_str(), shape_text(new_strides).c_str(),
-         static_cast<long long>(new_offset), item(),
-         static_cast<long long>((new_offset + span) * item()), storage_->nbytes);
+         static_cast<long long>(new_offset), item(), static_cast<long long>(needed),
+         storage_->nbytes);
   }
   return over(storage_, dtype_, new_offset, new_sizes, new_strides);
 }
