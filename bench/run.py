@@ -136,6 +136,71 @@ def random():
     yield "dropout, 2 million", dropout
 
 
+def operators():
+    """Sorting, indexing, resampling, factorising: operators with an algorithm of their own."""
+    def from_shape(act, *shape):
+        return lambda t: bind(act, t, t.rand(*shape))
+
+    def bind(act, t, x):
+        return lambda: act(t, x)
+
+    def index(t):
+        x, at = t.rand(100_000, 64), t.randint(0, 100_000, (50_000,))
+        return lambda: x[at]
+
+    def index_put(t):
+        x, at = t.zeros(100_000, 64), t.randint(0, 100_000, (50_000,))
+        rows = t.rand(50_000, 64)
+        return lambda: x.index_put_((at,), rows, accumulate=True)
+
+    def scatter_add(t):
+        x, at = t.zeros(1000, 512), t.randint(0, 1000, (4000, 512))
+        values = t.rand(4000, 512)
+        return lambda: x.scatter_add_(0, at, values)
+
+    def embedding_bag(t):
+        table = t.rand(50_000, 64, requires_grad=True)
+        at, starts = t.randint(0, 50_000, (20_000,)), t.arange(0, 20_000, 20)
+        return lambda: t.nn.functional.embedding_bag(at, table, starts).sum().backward()
+
+    def ctc(t):
+        scores = t.rand(100, 16, 30, requires_grad=True)
+        labels = t.randint(1, 30, (16, 25))
+        lengths = t.full((16,), 100), t.full((16,), 25)
+        loss = t.nn.functional.ctc_loss
+        return lambda: loss(scores.log_softmax(2), labels, *lengths).backward()
+
+    def grid_sample(t):
+        x, grid = t.rand(8, 16, 128, 128), t.rand(8, 128, 128, 2) * 2 - 1
+        return lambda: t.nn.functional.grid_sample(x, grid, align_corners=False)
+
+    def resample(mode, **more):
+        return lambda t, x: t.nn.functional.interpolate(x, size=(160, 200), mode=mode, **more)
+
+    images = 8, 16, 128, 128
+    yield "sort, 1 million", from_shape(lambda t, x: x.sort(), 1_000_000)
+    yield "topk(10) of rows, (2048, 1024)", from_shape(lambda t, x: x.topk(10), 2048, 1024)
+    yield "unique, 1 million of 1000", from_shape(lambda t, x: (x * 1000).int().unique(), 1_000_000)
+    yield "cumsum of rows, (2048, 1024)", from_shape(lambda t, x: x.cumsum(1), 2048, 1024)
+    yield "x[index], 50000 rows of 64", index
+    yield "index_put_(accumulate), 50000 rows", index_put
+    yield "scatter_add_, (4000, 512)", scatter_add
+    yield "interpolate nearest, (8, 16, 128, 128)", from_shape(resample("nearest"), *images)
+    yield "interpolate bilinear", from_shape(resample("bilinear"), *images)
+    yield "interpolate bicubic", from_shape(resample("bicubic"), *images)
+    small = resample("bilinear", antialias=True)
+    yield "interpolate bilinear antialias", from_shape(small, 8, 3, 256, 256)
+    yield "grid_sample, (8, 16, 128, 128)", grid_sample
+    yield "embedding_bag, 1000 bags, and back", embedding_bag
+    yield "ctc_loss, (100, 16, 30), and back", ctc
+    yield "svd, 128", from_shape(lambda t, x: t.linalg.svd(x), 128, 128)
+    yield "solve, 256", from_shape(lambda t, x: t.linalg.solve(x, x), 256, 256)
+    yield "eigh, 128", from_shape(lambda t, x: t.linalg.eigh(x + x.mT), 128, 128)
+    yield "fft, 64 of 16384", from_shape(lambda t, x: t.fft.fft(x), 64, 16384)
+    yield "rfft2, 1024 x 1024", from_shape(lambda t, x: t.fft.rfft2(x), 1024, 1024)
+    yield "cdist, 1000 x 1000 of 64", from_shape(lambda t, x: t.cdist(x, x), 1000, 64)
+
+
 def trainer(t, model, x, y):
     """One training step of a classifier, as a function."""
     optimizer = t.optim.Adam(model.parameters(), lr=1e-3)
@@ -166,7 +231,7 @@ def training():
     yield "MNIST network, batch 64, Adam", convolutional
 
 
-GROUPS = {f.__name__: f for f in (calls, memory, kernels, random, training)}
+GROUPS = {f.__name__: f for f in (calls, memory, kernels, operators, random, training)}
 
 
 # -- importing ------------------------------------------------
