@@ -102,7 +102,14 @@ void run_output_hooks(Node* n, std::vector<PyObject*>& gradients) {
 void accumulate_into(Tensor* t, Ref g, bool create) {
   if (t->extra && t->extra->hooks && PyDict_GET_SIZE(t->extra->hooks))
     g = run_tensor_hooks(t->extra->hooks, std::move(g));
-  if (!t->grad) {
+  const bool sparse = ((t->flags | as_tensor(g)->flags) & kSparse) ||
+                      (t->grad && (as_tensor(t->grad)->flags & kSparse));
+  if (sparse) {
+    Ref held(t->grad ? Py_NewRef(t->grad) : Py_NewRef(Py_None));
+    Ref sum(call_helper("accumulate_sparse", {held, g, create ? Py_True : Py_False}));
+    tensor_track(t);
+    Py_XSETREF(t->grad, sum.release());
+  } else if (!t->grad) {
     const Array& a = as_tensor(g)->array;
     // A gradient nobody else holds becomes the leaf's own; otherwise a copy, laid out like the
     // leaf.

@@ -138,7 +138,7 @@ const Array& Call::tensor(int i) const {
     fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s", name(),
          param_name(*this, i), i + 1, Py_TYPE(args[i])->tp_name);
   }
-  return as_tensor(args[i])->array;
+  return elements(as_tensor(args[i]));
 }
 const Array* Call::tensor_or_null(int i) const { return none(i) ? nullptr : &tensor(i); }
 bool Call::is_tensor(int i) const { return tensor_check(args[i]); }
@@ -158,7 +158,7 @@ std::vector<Array> Call::tensors(int i) const {
       fail(ErrorType::Type, "%s(): expected Tensor as element %zd in argument %d, but got %s",
            name(), k, i, Py_TYPE(item)->tp_name);
     }
-    out.push_back(as_tensor(item)->array);
+    out.push_back(elements(as_tensor(item)));
   }
   return out;
 }
@@ -220,7 +220,7 @@ double Call::real(int i) const {
 c128 Call::complex(int i) const {
   ScalarValue s;
   if (tensor_check(args[i])) {
-    Ref item(checked(item_object(as_tensor(args[i])->array)));
+    Ref item(checked(item_object(elements(as_tensor(args[i])))));
     if (scalar_value(item, &s)) return {s.re, s.im};
   }
   if (!scalar_value(args[i], &s)) {

@@ -138,6 +138,22 @@ bool any_subclass(PyObject* const* values, int n) {
   return false;
 }
 
+// Their elements are not in the array: rules in Python carry the operator out.
+bool sparse_tensor(PyObject* o) { return tensor_check(o) && (as_tensor(o)->flags & kSparse); }
+
+bool any_sparse(PyObject* const* values, int n) {
+  for (int i = 0; i < n; ++i) {
+    PyObject* o = values[i];
+    if (sparse_tensor(o)) return true;
+    if (PyList_Check(o) || PyTuple_Check(o)) {
+      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k) {
+        if (sparse_tensor(PySequence_Fast_GET_ITEM(o, k))) return true;
+      }
+    }
+  }
+  return false;
+}
+
 // -- running ------------------------------------------------------------------------------------
 
 // A forward over NumPy arrays: the helper converts both ways and returns tensors.
@@ -354,6 +370,7 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
       Bound b;
       bind(s, args, n, kwnames, b);
       if (any_subclass(b.values, s.nparams)) goto subclass;
+      if (b.out && any_sparse(&b.out, 1)) goto subclass;
       return run_op(op, b.values, b.out);
     }
   subclass:
@@ -385,6 +402,8 @@ PyObject* call_plain(PyObject*, PyObject* const* args, Py_ssize_t n) {
     }
     Bound b;
     bind(*op->spec, values.data(), count, k ? names.p : nullptr, b);
+    if (any_sparse(b.values, op->spec->nparams) || (b.out && any_sparse(&b.out, 1)))
+      return call_helper("call_sparse", {as_object(op), args[1], args[2]});
     return run_op(op, b.values, b.out);
   } catch (...) {
     translate_exception();

@@ -92,7 +92,7 @@ struct Builder {
   static ScalarValue value_of(PyObject* o) {
     ScalarValue s;
     if (tensor_check(o)) {
-      Ref item(checked(item_object(as_tensor(o)->array)));
+      Ref item(checked(item_object(elements(as_tensor(o)))));
       scalar_value(item, &s);
       return s;
     }

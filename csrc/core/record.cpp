@@ -47,7 +47,8 @@ thread_local PyObject* t_saved_hooks =
 void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
   const bool grad = modes.grad;
   modes.grad = false;  // what the hook computes is no part of the graph
-  Ref plain(as_object(tensor_new(t->array)));
+  Ref plain(t->flags & kSparse ? call_helper("detach", {as_object(t)})
+                               : as_object(tensor_new(t->array)));
   PyObject* packed = PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), plain);
   modes.grad = grad;
   Ref owned(checked(packed));
@@ -207,7 +208,8 @@ PyObject* unpack_saved(Node* n, Saved& s) {
       PyObject* got = checked(
           PyObject_CallOneArg(PyTuple_GET_ITEM(s.object, 1), PyTuple_GET_ITEM(s.object, 0)));
       PyObject* history = PyTuple_GET_ITEM(s.object, 2);
-      if (history != Py_None && modes.grad && tensor_check(got)) {
+      if (history != Py_None && modes.grad && tensor_check(got) &&
+          !(as_tensor(got)->flags & kSparse)) {
         Tensor* t = tensor_new(as_tensor(got)->array);
         Py_DECREF(got);
         attach(history == Py_True ? n : reinterpret_cast<Node*>(history), t,

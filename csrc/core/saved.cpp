@@ -57,7 +57,7 @@ static PyObject* connect_inplace(PyObject*, PyObject* args) {
 
 static PyObject* py_check_inplace(PyObject*, PyObject* t) {
   try {
-    array_of(t);
+    if (!tensor_check(t)) array_of(t);  // says what it is
     check_inplace(as_tensor(t));
     Py_RETURN_NONE;
   } catch (...) {
@@ -118,6 +118,8 @@ static PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject* kwargs)
   new (&s->saved) Saved();
   s->released = false;
   try {
+    const bool sparse = tensor_check(tensor) && (as_tensor(tensor)->flags & kSparse);
+    if (sparse) is_output = 0;  // kept as a whole: its elements are not in the array
     if (is_output && tensor_check(tensor) && !t_saved_hooks) {
       s->saved.kind = Saved::Output;
       s->saved.array = as_tensor(tensor)->array;

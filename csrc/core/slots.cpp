@@ -97,7 +97,7 @@ const Array& single(Tensor* t, const char* what) {
   if (t->array.numel() != 1)
     fail(ErrorType::Runtime, "a Tensor with %lld elements cannot be converted to %s",
          static_cast<long long>(t->array.numel()), what);
-  return t->array;
+  return elements(t);
 }
 
 int truth(Tensor* t) {
@@ -106,7 +106,7 @@ int truth(Tensor* t) {
       fail(ErrorType::Runtime, "Boolean value of Tensor with %s is ambiguous",
            t->array.numel() ? "more than one value" : "no values");
     }
-    Ref v(checked(item_object(t->array)));
+    Ref v(checked(item_object(elements(t))));
     return PyObject_IsTrue(v);
   } catch (...) {
     translate_exception();
@@ -130,7 +130,7 @@ PyObject* to_index(Tensor* t) {
     if (t->array.numel() != 1 || !is_integral(t->array.dtype()))
       fail(ErrorType::Type,
            "only integer tensors of a single element can be converted to an index");
-    Ref v(checked(item_object(t->array)));
+    Ref v(checked(item_object(elements(t))));
     return PyNumber_Long(v);
   });
 }

@@ -85,7 +85,7 @@ PyObject* tensor_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     }
     if (!exact_tensor(as_object(type)) && type != TensorType && PyTuple_GET_SIZE(args) >= 1 &&
         tensor_check(PyTuple_GET_ITEM(args, 0)) && !kwargs) {
-      return as_object(tensor_new(as_tensor(PyTuple_GET_ITEM(args, 0))->array, type));
+      return as_object(tensor_new(elements(as_tensor(PyTuple_GET_ITEM(args, 0))), type));
     }
     Ref made(PyObject_Call(helper("legacy_tensor"), args, kwargs));
     checked(made);
@@ -143,7 +143,7 @@ PyObject* get_data(Tensor* t, void*) {
   return guarded([&] {
     Tensor* d = Py_TYPE(t) == TensorType || Py_TYPE(t) == ParameterType
                     ? tensor_new(t->array)
-                    : tensor_new(t->array, Py_TYPE(t));
+                    : tensor_new(elements(t), Py_TYPE(t));
     d->flags |= kNoVersion;
     return as_object(d);
   });
@@ -216,7 +216,8 @@ int set_data(Tensor* t, PyObject* value, void*) {
       fail(ErrorType::Runtime,
            "data set to a tensor that requires gradients must be floating point or complex dtype");
     }
-    t->array = as_tensor(value)->array;
+    elements(t);
+    t->array = elements(as_tensor(value));
     return 0;
   } catch (...) {
     translate_exception();
@@ -291,16 +292,18 @@ PyObject* m_stride(Tensor* t, PyObject* const* args, Py_ssize_t n, PyObject* kwn
 PyObject* m_dim(Tensor* t, PyObject*) { return PyLong_FromLong(t->array.ndim()); }
 PyObject* m_numel(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.numel()); }
 PyObject* m_data_ptr(Tensor* t, PyObject*) {
-  return PyLong_FromUnsignedLongLong(
-      t->array.numel() ? reinterpret_cast<uintptr_t>(t->array.bytes()) : 0);
+  return guarded([&] {
+    const Array& a = elements(t);
+    return PyLong_FromUnsignedLongLong(a.numel() ? reinterpret_cast<uintptr_t>(a.bytes()) : 0);
+  });
 }
 PyObject* m_storage_offset(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.offset()); }
 PyObject* m_element_size(Tensor* t, PyObject*) { return PyLong_FromLong(t->array.item()); }
 PyObject* m_item(Tensor* t, PyObject*) {
-  return guarded([&] { return item_object(t->array); });
+  return guarded([&] { return item_object(elements(t)); });
 }
 PyObject* m_tolist(Tensor* t, PyObject*) {
-  return guarded([&] { return tolist_object(t->array); });
+  return guarded([&] { return tolist_object(elements(t)); });
 }
 PyObject* m_is_floating_point(Tensor* t, PyObject*) {
   return PyBool_FromLong(is_real(t->array.dtype()));
@@ -328,7 +331,7 @@ PyObject* m_detach(Tensor* t, PyObject*) {
 }
 PyObject* m_raw_detach(Tensor* t, PyObject*) {
   return guarded([&] {
-    Tensor* d = tensor_new(t->array);
+    Tensor* d = tensor_new(elements(t));
     d->flags |= t->flags & (kInference | kNoVersion);
     return as_object(d);
   });
@@ -375,7 +378,7 @@ PyObject* m_make_subclass(PyObject*, PyObject* args) {
       fail(ErrorType::Runtime,
            "Only Tensors of floating point and complex dtype can require gradients");
     }
-    Tensor* t = tensor_new(as_tensor(data)->array, reinterpret_cast<PyTypeObject*>(cls));
+    Tensor* t = tensor_new(elements(as_tensor(data)), reinterpret_cast<PyTypeObject*>(cls));
     t->requires_grad = requires_grad;
     return as_object(t);
   });
@@ -474,7 +477,7 @@ PyObject* wrap(Array a) { return as_object(tensor_new(std::move(a))); }
 bool is_tensor(PyObject* o) { return tensor_check(o); }
 const Array& array_of(PyObject* o) {
   if (!tensor_check(o)) fail(ErrorType::Type, "expected a Tensor, got %s", Py_TYPE(o)->tp_name);
-  return as_tensor(o)->array;
+  return elements(as_tensor(o));
 }
 void bump_version(const Array& a) { ++a.storage()->version; }
 

@@ -25,6 +25,7 @@ enum TensorFlag : uint8_t {
   kQuietView = 8,   // a view made without recording: no history of its own
   kTracked = 16,    // known to the garbage collector
   kMultiView = 32,  // one of several views returned together (split, unbind, ...)
+  kSparse = 64,     // holds indices and values; the array is only a shape and a dtype
 };
 
 struct Tensor {
@@ -54,6 +55,12 @@ inline bool tensor_check(PyObject* o) {
   return exact_tensor(o) || PyType_IsSubtype(Py_TYPE(o), TensorType);
 }
 inline Tensor* as_tensor(PyObject* o) { return reinterpret_cast<Tensor*>(o); }
+[[noreturn]] void no_storage();  // NotImplementedError: a sparse tensor has no elements of its own
+inline const Array& elements(const Tensor* t) {
+  if (t->flags & kSparse) [[unlikely]]
+    no_storage();
+  return t->array;
+}
 inline PyObject* as_object(void* o) { return reinterpret_cast<PyObject*>(o); }
 
 Tensor* tensor_new(Array a);                      // plain, untracked
