@@ -14,13 +14,18 @@ from ..op import public
 Tensor = _C.Tensor
 
 
-def _window(name, window_length, periodic, dtype, device, requires_grad, weights):
+def _window(name, window_length, periodic, dtype, layout, device, requires_grad, weights):
     """weights(positions, last) over the samples; `last` is the position of the last one."""
+    if layout is not None and str(layout) != "torch.strided":
+        raise RuntimeError(f"{name} is not implemented for sparse types, got: {layout}")
     if device is not None:
         check_device(device)
     dtype = dtype or _C.get_default_dtype()
-    if not (dtype.is_floating_point or dtype.is_complex) or dtype.is_complex:
+    if not dtype.is_floating_point:
         raise RuntimeError(f"{name} expects floating point dtypes, got: {dtype}")
+    if not isinstance(window_length, int):
+        kind = type(window_length).__name__
+        raise TypeError(f"{name}(): argument 'window_length' must be int, not {kind}")
     if window_length < 0:
         raise RuntimeError(
             f"{name} requires non-negative window_length, got window_length={window_length}"
@@ -51,7 +56,14 @@ def hann_window(
 ) -> Tensor:
     """A raised cosine that falls to zero at the ends."""
     return _window(
-        "hann_window", window_length, periodic, dtype, device, requires_grad, _cosine(0.5, 0.5)
+        "hann_window",
+        window_length,
+        periodic,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        _cosine(0.5, 0.5),
     )
 
 
@@ -74,6 +86,7 @@ def hamming_window(
         window_length,
         periodic,
         dtype,
+        layout,
         device,
         requires_grad,
         _cosine(alpha, beta),
@@ -98,7 +111,7 @@ def blackman_window(
         return (2 * x).cos() * 0.08 - x.cos() * 0.5 + 0.42
 
     return _window(
-        "blackman_window", window_length, periodic, dtype, device, requires_grad, weights
+        "blackman_window", window_length, periodic, dtype, layout, device, requires_grad, weights
     )
 
 
@@ -119,6 +132,7 @@ def bartlett_window(
         window_length,
         periodic,
         dtype,
+        layout,
         device,
         requires_grad,
         lambda at, last: 1 - (at * (2 / last) - 1).abs(),
@@ -144,4 +158,6 @@ def kaiser_window(
         inside = (1 - x * x).clamp(min=0).sqrt() * beta
         return inside.i0() / _C.full((), float(beta), at.dtype, False).i0()
 
-    return _window("kaiser_window", window_length, periodic, dtype, device, requires_grad, weights)
+    return _window(
+        "kaiser_window", window_length, periodic, dtype, layout, device, requires_grad, weights
+    )

@@ -1,7 +1,7 @@
 """Window functions: weights over `M` samples that taper a signal.
 
 `sym` False gives the periodic window, a symmetric one of M + 1 samples without its last. The
-result has the default dtype unless given, which must be a real floating type.
+result has the default dtype unless given, which must be float32 or float64.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def _window(name, M, sym, dtype, layout, device, requires_grad, weights) -> Tens
     if device is not None:
         check_device(device)
     dtype = dtype or _C.get_default_dtype()
-    if not dtype.is_floating_point:
-        raise ValueError(f"{name}: window expects floating point dtypes, got: {dtype}")
     if M < 0:
-        raise ValueError(f"{name}: requires non-negative window length, got M={M}")
-    if layout is not None and "strided" not in str(layout):
-        raise ValueError(f"{name}: is implemented for strided tensors only, got: {layout}")
+        raise ValueError(f"{name} requires non-negative window length, got M={M}")
+    if layout is not None and str(layout) != "torch.strided":
+        raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
+    if dtype not in (_C.float32, _C.float64):
+        raise ValueError(f"{name} expects float32 or float64 dtypes, got: {dtype}")
     if M <= 1:
         made = _C.full((M,), 1.0, dtype, False)
     else:
