@@ -138,6 +138,7 @@ def random():
 
 def operators():
     """Sorting, indexing, resampling, factorising: operators with an algorithm of their own."""
+
     def from_shape(act, *shape):
         return lambda t: bind(act, t, t.rand(*shape))
 

@@ -8,6 +8,7 @@ import warnings
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops.resample import resample
 from . import functional as F
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -122,63 +123,83 @@ def _work_dtype(input):
     return torch.float64 if input.dtype == torch.float64 else torch.float32
 
 
+def _channels_last(input, resize):
+    """resize(input, dim of the first size), in the memory order that the image has."""
+    if input.dim() < 4 or input.is_contiguous():
+        return resize(input, 2)
+    order = torch.channels_last if input.dim() == 4 else torch.channels_last_3d
+    if not input.is_contiguous(memory_format=order):
+        return resize(input, 2)
+    return resize(input.movedim(1, -1), 1).movedim(-1, 1)
+
+
 def _nearest(input, sizes, scales, exact):
-    for i, (n_out, scale) in enumerate(zip(sizes, scales, strict=True)):
-        dim = i + 2
-        n_in = input.shape[dim]
-        if n_in == n_out and scale is None:
-            continue
-        # The position is rounded in the working precision, as PyTorch's is.
-        places = torch.arange(n_out, dtype=_work_dtype(input), device=input.device)
-        if exact:
-            places = places + 0.5
-        index = (places * _ratio(n_in, n_out, scale)).floor().to(torch.int64)
-        input = input.index_select(dim, index.clamp(0, n_in - 1))
+    def resize(x, first):
+        for i, (n_out, scale) in enumerate(zip(sizes, scales, strict=True)):
+            dim = first + i
+            n_in = x.shape[dim]
+            if n_in == n_out and scale is None:
+                continue
+            # The position is rounded in the working precision, as PyTorch's is.
+            places = torch.arange(n_out, dtype=_work_dtype(x), device=x.device)
+            if exact:
+                places = places + 0.5
+            index = (places * _ratio(n_in, n_out, scale)).floor().to(torch.int64)
+            index = index.clamp(0, n_in - 1)
+            if x.dtype in (torch.float32, torch.float64):
+                x = _combined(x, dim, index.unsqueeze(1), torch.ones_like(places).unsqueeze(1))
+            else:
+                x = x.index_select(dim, index)
+        return x
+
+    result = _channels_last(input, resize)
     # A result that moved nothing is still memory of its own.
-    same = all(s is None and n == m for n, m, s in zip(sizes, input.shape[2:], scales, strict=True))
-    return input.clone() if same else input
+    return input.clone() if result.data_ptr() == input.data_ptr() else result
 
 
 def _weighted(input, sizes, scales, mode, corners, antialias):
-    if antialias or mode == "lanczos":
-        for dim in range(input.dim() - 1, 1, -1):
-            i = dim - 2
-            input = _filtered(input, dim, sizes[i], scales[i], mode, corners)
-        return input
+    if not input.is_floating_point():
+        raise NotImplementedError(f'"upsample_{mode}" not implemented for {input.dtype}')
     taps = _linear_taps if mode in _LINEAR else _cubic_taps
-    for dim in range(input.dim() - 1, 1, -1):
-        i = dim - 2
-        n_in, n_out = input.shape[dim], sizes[i]
-        if mode in _LINEAR and n_in == n_out and scales[i] in (None, 1.0):
-            continue
-        input = _combined(input, dim, taps(input, n_in, n_out, scales[i], corners))
-    return input
+    if antialias or mode == "lanczos":
+        taps = _FILTERS[mode]
+
+    def resize(x, first):
+        for i in reversed(range(len(sizes))):
+            n_in, n_out = x.shape[first + i], sizes[i]
+            if mode != "bicubic" and n_in == n_out and scales[i] in (None, 1.0):
+                continue
+            ratio = _ratio(n_in, n_out, scales[i], corners)
+            x = _combined(x, first + i, *taps(x, n_in, n_out, ratio, corners))
+        return x
+
+    result = _channels_last(input.to(_work_dtype(input)), resize).to(input.dtype)
+    return input.clone() if result.data_ptr() == input.data_ptr() else result
 
 
-def _combined(input, dim, taps):
-    """Sum of weight * input[index] along one dimension."""
-    shape = [1] * input.dim()
-    shape[dim] = -1
-    total = None
-    for index, weight in taps:
-        part = input.index_select(dim, index) * weight.to(input.dtype).reshape(shape)
-        total = part if total is None else total + part
-    return total
+def _combined(input, dim, index, weight, inside=None):
+    """Weighted sums along one dim: a row of places and weights, those `inside`, an output."""
+    if inside is None:
+        starts = torch.arange(len(index) + 1, device=index.device) * index.shape[1]
+        return resample(input, dim, starts, index.reshape(-1), weight.reshape(-1))
+    starts = torch.zeros(len(index) + 1, dtype=torch.int64, device=index.device)
+    starts[1:] = inside.sum(1).cumsum(0)
+    return resample(input, dim, starts, index[inside], weight[inside])
 
 
-def _source(input, n_in, n_out, scale, corners):
+def _source(input, n_out, ratio, corners):
     """The place in the input of every output element."""
-    ratio = _ratio(n_in, n_out, scale, corners)
-    places = torch.arange(n_out, dtype=_work_dtype(input), device=input.device)
+    places = torch.arange(n_out, dtype=input.dtype, device=input.device)
     return places * ratio if corners else (places + 0.5) * ratio - 0.5
 
 
-def _linear_taps(input, n_in, n_out, scale, corners):
-    source = _source(input, n_in, n_out, scale, corners).clamp_min(0)
+def _linear_taps(input, n_in, n_out, ratio, corners):
+    source = _source(input, n_out, ratio, corners).clamp_min(0)
     left = source.floor().clamp(max=n_in - 1)
     index = left.to(torch.int64)
     fraction = (source - left).clamp(0, 1)
-    return [(index, 1 - fraction), ((index + 1).clamp(max=n_in - 1), fraction)]
+    index = torch.stack((index, (index + 1).clamp(max=n_in - 1)), 1)
+    return index, torch.stack((1 - fraction, fraction), 1)
 
 
 def _cubic_weights(t, a=-0.75):
@@ -193,15 +214,11 @@ def _cubic_weights(t, a=-0.75):
     return far(t + 1), near(t), near(1 - t), far(2 - t)
 
 
-def _cubic_taps(input, n_in, n_out, scale, corners):
-    source = _source(input, n_in, n_out, scale, corners)
+def _cubic_taps(input, n_in, n_out, ratio, corners):
+    source = _source(input, n_out, ratio, corners)
     left = source.floor()
-    weights = _cubic_weights(source - left)
-    index = left.to(torch.int64)
-    return [
-        ((index + offset).clamp(0, n_in - 1), weight)
-        for offset, weight in zip((-1, 0, 1, 2), weights, strict=True)
-    ]
+    index = left.to(torch.int64).unsqueeze(1) + torch.arange(-1, 3, device=input.device)
+    return index.clamp(0, n_in - 1), torch.stack(_cubic_weights(source - left), 1)
 
 
 def _triangle(x):
@@ -220,30 +237,31 @@ def _lanczos(x):
     return torch.sinc(x) * torch.sinc(x / 3) * inside
 
 
-_FILTERS = {"bilinear": (_triangle, 2), "bicubic": (_cubic, 4), "lanczos": (_lanczos, 6)}
+def _filter(kernel, width):
+    """Taps of a filter that widens when the image shrinks."""
+
+    def taps(input, n_in, n_out, ratio, corners):
+        reach = width * 0.5 * max(ratio, 1.0)
+        step = 1.0 / max(ratio, 1.0)
+        center = ratio * (torch.arange(n_out, dtype=input.dtype, device=input.device) + 0.5)
+        first = (center - reach + 0.5).to(torch.int64).clamp_min(0)
+        last = (center + reach + 0.5).to(torch.int64).clamp(max=n_in)
+        most = int((last - first).max())
+        index = first.unsqueeze(1) + torch.arange(most, device=input.device)
+        inside = index < last.unsqueeze(1)
+        weights = kernel((index + 0.5 - center.unsqueeze(1)) * step) * inside.to(input.dtype)
+        total = weights.sum(1, keepdim=True)
+        weights = weights / torch.where(total == 0, torch.ones_like(total), total)
+        return index, weights, inside
+
+    return taps
 
 
-def _filtered(input, dim, n_out, scale, mode, corners):
-    """Resize with a filter that widens when the image shrinks, as a small dense matrix."""
-    kernel, width = _FILTERS[mode]
-    n_in = input.shape[dim]
-    if n_in == n_out and scale in (None, 1.0):
-        return input
-    ratio = _ratio(n_in, n_out, scale, corners)
-    reach = width * 0.5 * max(ratio, 1.0)
-    step = 1.0 / max(ratio, 1.0)
-    kind = {"dtype": _work_dtype(input), "device": input.device}
-    center = ratio * (torch.arange(n_out, **kind) + 0.5)
-    first = (center - reach + 0.5).to(torch.int64).clamp_min(0)
-    last = (center + reach + 0.5).to(torch.int64).clamp(max=n_in)
-    places = torch.arange(n_in, device=input.device)
-    weights = kernel((places + 0.5 - center.unsqueeze(1)) * step)
-    inside = (places >= first.unsqueeze(1)) & (places < last.unsqueeze(1))
-    weights = weights * inside.to(weights.dtype)
-    total = weights.sum(1, keepdim=True)
-    weights = weights / torch.where(total == 0, torch.ones_like(total), total)
-    matrix = weights.to(input.dtype)
-    return torch.matmul(input.transpose(dim, -1), matrix.t()).transpose(dim, -1)
+_FILTERS = {
+    "bilinear": _filter(_triangle, 2),
+    "bicubic": _filter(_cubic, 4),
+    "lanczos": _filter(_lanczos, 6),
+}
 
 
 def upsample(
