@@ -13,9 +13,9 @@ from ..op import op
 
 def transformed(x, dim, scale, forward):
     """NumPy's transform over `dim`, in the input's precision."""
-    if not dim:
-        return np.array(x)
-    got = np.fft.fftn(x, axes=dim) if forward else np.fft.ifftn(x, axes=dim, norm="forward")
+    got = x
+    if dim:
+        got = np.fft.fftn(x, axes=dim) if forward else np.fft.ifftn(x, axes=dim, norm="forward")
     return got * np.array(scale, got.real.dtype)
 
 
@@ -51,7 +51,7 @@ class fft_c2c:
 
 @op("", node="FftR2C")
 class fft_r2c:
-    """A real tensor's transform; `onesided` gives the last of the dims without its mirrored part."""
+    """A real tensor's transform; `onesided` gives the last dim without its mirror."""
 
     def forward(input, dim, scale=1.0, forward=True, onesided=True):
         if not onesided:
@@ -79,7 +79,7 @@ class fft_c2r:
     def forward(input, dim, scale=1.0, forward=False, last=1):
         full = transformed(complex_of(input), dim[:-1], scale, forward)
         got = np.fft.irfft(full.conj() if forward else full, last, dim[-1], norm="forward")
-        return got if dim[:-1] else got * np.array(scale, got.dtype)
+        return got
 
     def grad_input(g, dim, scale, forward, last):
         return weighted(fft_r2c(g, dim, scale, not forward), dim[-1], last, 2.0)

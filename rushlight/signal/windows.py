@@ -34,6 +34,8 @@ def _window(name, M, sym, dtype, layout, device, requires_grad, weights) -> Tens
     if device is not None:
         check_device(device)
     dtype = dtype or _C.get_default_dtype()
+    if not isinstance(M, int):
+        raise TypeError(f"{name}: argument 'M' must be int, not {type(M).__name__}")
     if M < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={M}")
     if layout is not None and str(layout) != "torch.strided":
