@@ -1,6 +1,7 @@
-"""Threads of NumPy's LAPACK: small matrices are quicker, and steadier, on one.
+"""The BLAS and LAPACK library at hand: where it is, how its names are spelt, its threads.
 
-OpenBLAS wakes its own pool for them, which then competes with ours for the same cores.
+NumPy's wheel bundles OpenBLAS, which holds all of LAPACK; other builds of NumPy link one that the
+system has. It is opened on first use.
 """
 
 from __future__ import annotations
@@ -8,31 +9,87 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 _LARGE = 512  # rows or columns from which its threads pay
+# (prefix, suffix, bits of an integer) of the names that a build may give its functions.
+_SPELLINGS = (("scipy_", "_64_", 64), ("scipy_", "_", 32), ("", "_64_", 64), ("", "_", 32))
+_THREADS = (("scipy_openblas", "64_"), ("scipy_openblas", ""), ("openblas", "64_"), ("openblas", ""))
+_opened: list = []
 _controls: list = []
 
 
-def _find_controls():
-    """(get, set) of the number of threads, from the OpenBLAS in NumPy's wheel; () if none."""
-    import ctypes
+def _candidates():
+    """Paths of libraries that may hold LAPACK, the likeliest first."""
+    import ctypes.util
     import glob
     import os
+    import sys
 
     import numpy
 
-    folder = os.path.join(os.path.dirname(os.path.dirname(numpy.__file__)), "numpy.libs")
-    for path in glob.glob(os.path.join(folder, "*openblas*")):
-        library = ctypes.CDLL(path)
-        for prefix, suffix in (("scipy_openblas", "64_"), ("scipy_openblas", ""), ("openblas", "")):
-            getter = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
-            setter = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
-            if getter and setter:
-                return getter, setter
+    package = os.path.dirname(numpy.__file__)
+    folders = [os.path.join(os.path.dirname(package), "numpy.libs"), package + "/.dylibs"]
+    try:
+        import scipy_openblas64
+    except ImportError:
+        pass
+    else:
+        folders.append(scipy_openblas64.get_lib_dir())
+    for folder in folders:
+        yield from sorted(glob.glob(os.path.join(folder, "*openblas*")))
+    for name in ("openblas", "mkl_rt", "lapack"):
+        yield from sorted(glob.glob(os.path.join(sys.prefix, "lib", f"lib{name}.*")))
+    for name in ("openblas", "lapack", "Accelerate"):
+        found = ctypes.util.find_library(name)
+        if found:
+            yield found
+
+
+def _open():
+    import ctypes
+
+    for path in _candidates():
+        try:
+            library = ctypes.CDLL(path)
+        except OSError:
+            continue
+        for prefix, suffix, bits in _SPELLINGS:
+            if all(hasattr(library, prefix + n + suffix) for n in ("dgetrf", "zunmqr", "dgelsd")):
+                return library, prefix, suffix, bits
+    return ()
+
+
+def lapack_library():
+    """(library, prefix, suffix, bits of an integer); RuntimeError when there is none."""
+    if not _opened:
+        _opened.append(_open())
+    if not _opened[0]:
+        raise RuntimeError(
+            "linear algebra: no LAPACK library was found beside NumPy or on this system: "
+            "install NumPy from its wheel (pip install --force-reinstall numpy), or "
+            "scipy-openblas64 (pip install scipy-openblas64)"
+        )
+    return _opened[0]
+
+
+def _find_controls():
+    """(get, set) of the library's number of threads; () if it is not OpenBLAS."""
+    try:
+        library = lapack_library()[0]
+    except RuntimeError:
+        return ()
+    for prefix, suffix in _THREADS:
+        getter = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
+        setter = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
+        if getter and setter:
+            return getter, setter
     return ()
 
 
 @contextmanager
 def threads_for(arrays):
-    """Run the block on one LAPACK thread when the matrices among `arrays` are small."""
+    """Run the block on one LAPACK thread when the matrices among `arrays` are small.
+
+    OpenBLAS wakes its own pool for them, which then competes with ours for the same cores.
+    """
     if not _controls:
         _controls.append(_find_controls())
     sizes = [s for a in arrays for s in getattr(a, "shape", ())[-2:]]
