@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import operator
+
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops.ctc import _ctc_loss
 from . import functional as F
 from ._functional_reduction import chosen
 
 __all__ = ["LinearCrossEntropyOptions", "ctc_loss", "linear_cross_entropy"]
-
-# Stands for log 0: finite, so that sums of it have gradients, and far below any log-probability.
-_NEVER = -1e30
 
 
 def ctc_loss(
@@ -26,128 +26,36 @@ def ctc_loss(
     """Minus the log-probability of all alignments of the targets (Graves et al. 2006).
 
     log_probs is (T, N, C) or (T, C); targets (N, S), or all in one row. As in PyTorch the gradient
-    is that of log-probabilities that come out of log_softmax.
+    is that of log-probabilities that come out of log_softmax, and it has no derivative.
     """
     reduction = chosen(reduction)
     single = log_probs.dim() == 2
     if single:
         log_probs = log_probs.unsqueeze(1)
-    times, batch, classes = log_probs.shape
-    in_lengths = _lengths(input_lengths)
-    out_lengths = _lengths(target_lengths)
-    _check(log_probs, targets, in_lengths, out_lengths, blank)
-    labels = _padded(targets, out_lengths, batch).to(log_probs.device)
-    per_sample = _forward(log_probs, labels, in_lengths, out_lengths, blank)
-    loss = _finish(per_sample, log_probs, in_lengths, zero_infinity)
+    in_lengths = _lengths("input_lengths", input_lengths)
+    out_lengths = _lengths("target_lengths", target_lengths)
+    losses, _ = _ctc_loss(
+        log_probs, targets, in_lengths, out_lengths, operator.index(blank), zero_infinity
+    )
+    if zero_infinity:
+        losses = torch.where(losses == float("inf"), 0.0, losses)
     if reduction == "mean":
-        counts = torch.tensor(out_lengths, dtype=loss.dtype, device=loss.device).clamp_min(1)
-        return (loss / counts).mean()
+        counts = torch.tensor([max(n, 1) for n in out_lengths], dtype=losses.dtype)
+        return (losses / counts).mean()
     if reduction == "sum":
-        return loss.sum()
-    return loss.squeeze(0) if single else loss
+        return losses.sum()
+    return losses.squeeze(0) if single else losses
 
 
-def _lengths(lengths):
+def _lengths(name, lengths):
     if isinstance(lengths, Tensor):
-        if lengths.is_floating_point():
-            raise RuntimeError("input_lengths and target_lengths must be integral")
+        if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype is torch.bool:
+            raise RuntimeError(f"{name} must be integral")
         return lengths.reshape(-1).tolist()
     result = list(lengths)
     if any(isinstance(n, float) for n in result):
         raise TypeError(f"ctc_loss(): lengths must be integers: got {result}")
     return [int(n) for n in result]
-
-
-def _check(log_probs, targets, in_lengths, out_lengths, blank):
-    times, batch, classes = log_probs.shape
-    if not 0 <= blank < classes:
-        raise RuntimeError("blank must be in label range")
-    for name, lengths in (("input_lengths", in_lengths), ("target_lengths", out_lengths)):
-        if len(lengths) != batch:
-            raise RuntimeError(f"{name} must be of size batch_size")
-    if any(n < 0 for n in in_lengths + out_lengths):
-        raise RuntimeError("ctc_loss: lengths must not be negative")
-    longest = max(in_lengths, default=0)
-    if longest > times:
-        raise RuntimeError(
-            f"Expected input_lengths to have value at most {times}, but got value {longest} "
-            "(while checking arguments for ctc_loss_allocate_outputs)"
-        )
-    if targets.dim() == 1:
-        if targets.shape[0] != sum(out_lengths):
-            raise RuntimeError(
-                f"Expected tensor to have size {sum(out_lengths)} at dimension 0, but got size "
-                f"{targets.shape[0]} for argument #2 'targets' (while checking arguments for "
-                "ctc_loss_allocate_outputs)"
-            )
-        return
-    needed = max(out_lengths, default=0)
-    if targets.dim() != 2 or targets.shape[0] != batch or targets.shape[1] < needed:
-        raise RuntimeError(
-            f"Expected tensor to have size at least {needed} at dimension 1, but got size "
-            f"{targets.shape[-1]} for argument #2 'targets' (while checking arguments for "
-            "ctc_loss_allocate_outputs)"
-        )
-
-
-def _padded(targets, lengths, batch):
-    """(batch, longest) labels, short rows filled up with 0."""
-    width = max(lengths, default=0)
-    rows = torch.zeros((batch, width), dtype=torch.int64)
-    start = 0
-    for i, n in enumerate(lengths):
-        if targets.dim() == 1:
-            rows[i, :n] = targets[start : start + n].to(torch.int64)
-            start += n
-        else:
-            rows[i, :n] = targets[i, :n].to(torch.int64)
-    return rows
-
-
-def _forward(log_probs, labels, in_lengths, out_lengths, blank):
-    """The log-probability of the labels of every sample, by the forward recursion."""
-    times, batch, _ = log_probs.shape
-    states = 2 * labels.shape[1] + 1
-    extended = torch.full((batch, states), blank, dtype=torch.int64, device=log_probs.device)
-    extended[:, 1::2] = labels
-    # A step may skip a blank between two labels that differ.
-    skip = torch.zeros((batch, states), dtype=torch.bool, device=log_probs.device)
-    if states > 2:
-        skip[:, 2:] = (extended[:, 2:] != blank) & (extended[:, 2:] != extended[:, :-2])
-    never = log_probs.new_full((batch, states + 2), _NEVER)
-    places = torch.arange(states, device=log_probs.device)
-    alpha = never[:, 2:]
-    ends = torch.tensor(in_lengths, device=log_probs.device).unsqueeze(1)
-    for t in range(times):
-        emitted = log_probs[t].gather(1, extended).clamp_min(_NEVER)
-        if t == 0:
-            new = torch.where(places < 2, emitted, never[:, 2:])
-        else:
-            shifted = torch.cat((never[:, :2], alpha), 1)
-            two_back = torch.where(skip, shifted[:, :-2], never[:, 2:])
-            paths = torch.stack((alpha, shifted[:, 1:-1], two_back))
-            new = (torch.logsumexp(paths, 0) + emitted).clamp_min(_NEVER)
-        alpha = torch.where(ends > t, new, alpha)
-    last = torch.tensor([2 * n for n in out_lengths], device=log_probs.device).unsqueeze(1)
-    final = alpha.gather(1, torch.cat((last, (last - 1).clamp_min(0)), 1))
-    # Without labels the only end is the blank; without time steps the only word is the empty one.
-    no_label = torch.tensor([[False, n == 0] for n in out_lengths], device=log_probs.device)
-    final = final.masked_fill(no_label, _NEVER)
-    total = torch.logsumexp(final, 1)
-    empty = torch.tensor([t == 0 and n == 0 for t, n in zip(in_lengths, out_lengths, strict=True)])
-    return total.masked_fill(empty.to(log_probs.device), 0.0)
-
-
-def _finish(total, log_probs, in_lengths, zero_infinity):
-    """Minus the log-probability, with the gradient of a softmax that sums to one."""
-    impossible = total < _NEVER / 2
-    loss = -total
-    if log_probs.requires_grad and torch.is_grad_enabled():
-        steps = torch.arange(log_probs.shape[0], device=log_probs.device).unsqueeze(1)
-        used = steps < torch.tensor(in_lengths, device=log_probs.device)
-        mass = (log_probs.exp() * used.unsqueeze(2).to(log_probs.dtype)).sum((0, 2))
-        loss = loss + (mass - mass.detach())
-    return loss.masked_fill(impossible, 0.0 if zero_infinity else float("inf"))
 
 
 class LinearCrossEntropyOptions:
