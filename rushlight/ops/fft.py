@@ -46,7 +46,7 @@ class fft_c2c:
     def samples(make):
         yield make(3, 5, dtype=_C.complex128, grad=False), [1]
         yield make(3, 4, 2, dtype=_C.complex128, grad=False), [0, 2], 0.5, False
-        yield make(2, 67, dtype=_C.complex64, grad=False), [1], 2.0
+        yield make(2, 67, dtype=_C.complex128, grad=False), [1], 2.0
 
 
 @op("", node="FftR2C")
