@@ -85,6 +85,31 @@ _FROM = {
 }
 _FROM |= dict.fromkeys(
     (
+        "ccol_indices_copy",
+        "col_indices_copy",
+        "crow_indices_copy",
+        "dsmm",
+        "hsmm",
+        "hspmm",
+        "indices_copy",
+        "resize_as_sparse_",
+        "row_indices_copy",
+        "saddmm",
+        "smm",
+        "sparse_bsc_tensor",
+        "sparse_bsr_tensor",
+        "sparse_compressed_tensor",
+        "sparse_coo_tensor",
+        "sparse_csc_tensor",
+        "sparse_csr_tensor",
+        "spmm",
+        "sspaddmm",
+        "values_copy",
+    ),
+    "sparse",
+)
+_FROM |= dict.fromkeys(
+    (
         "affine_grid_generator", "bilinear", "binary_cross_entropy_with_logits",
         "channel_shuffle", "constant_pad_nd", "cosine_embedding_loss", "cosine_similarity",
         "ctc_loss", "embedding_bag", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "gru",

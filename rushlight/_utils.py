@@ -46,6 +46,12 @@ def _finish(tensor, requires_grad):
     return tensor
 
 
+def _rebuild_sparse_tensor(layout, data):
+    from .sparse.pickling import rebuild
+
+    return rebuild(layout, data)
+
+
 def _rebuild_parameter(data, requires_grad, backward_hooks):
     return torch.nn.Parameter(data, requires_grad)
 

@@ -51,6 +51,8 @@ Ref fit(Ref g, Node* target, uint32_t nr, const Node* from, uint32_t edge) {
 
 PyObject* add_gradients(PyObject* a, PyObject* b, bool create) {  // takes over a
   Ref first(a);
+  if ((as_tensor(a)->flags | as_tensor(b)->flags) & kSparse)
+    return call_helper("accumulate_sparse", {a, b, Py_True});
   static Op *add = nullptr, *add_ = nullptr;
   if (!add) {
     add = find_op("add");

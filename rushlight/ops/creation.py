@@ -1,7 +1,8 @@
 """Making tensors from sizes.
 
 The work is in csrc/cpu/creation.cpp; these functions give it PyTorch's signatures. `device` can
-only be the CPU, `layout` only strided; `pin_memory` has nothing to do there.
+only be the CPU; `pin_memory` has nothing to do there. Of the sparse layouts (rushlight/sparse) only
+zeros and empty make tensors.
 """
 
 from __future__ import annotations
@@ -50,8 +51,10 @@ def zeros(
     requires_grad=False,
 ) -> Tensor:
     """A tensor of zeros: zeros(2, 3), zeros((2, 3)) or zeros(size=(2, 3))."""
-    if device is None and out is None and args:
+    if device is None and out is None and layout is None and args:
         return _full(args, 0.0, dtype, requires_grad)
+    if _is_sparse_layout(layout):
+        return _empty_sparse(args if size is None else size, dtype, layout, requires_grad)
     return _sized("zeros", args, size, 0.0, out, dtype, device, requires_grad)
 
 
@@ -85,12 +88,28 @@ def empty(
     memory_format=None,
 ) -> Tensor:
     """A tensor whose elements are whatever the memory held."""
-    if device is None and out is None and args and memory_format is None:
+    if device is None and out is None and layout is None and args and memory_format is None:
         return _full(args, None, dtype, requires_grad)
+    if _is_sparse_layout(layout):
+        return _empty_sparse(args if size is None else size, dtype, layout, requires_grad)
     made = _sized("empty", args, size, None, out, dtype, device, False)
     if memory_format is not None:
         made = _in_format(made, memory_format)
     return made.requires_grad_() if requires_grad else made
+
+
+def _is_sparse_layout(layout):
+    return layout is not None and layout.name != "strided"
+
+
+def _empty_sparse(size, dtype, layout, requires_grad):
+    """zeros and empty of a sparse layout: nothing is stored."""
+    from ..sparse.making import empty_sparse
+
+    if isinstance(size, (tuple, list)) and len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = size[0]
+    size = (size,) if isinstance(size, int) else tuple(size)
+    return empty_sparse(size, dtype, layout, requires_grad)
 
 
 def _in_format(tensor, memory_format):
@@ -145,6 +164,10 @@ def zeros_like(
     out=None,
 ) -> Tensor:
     """Zeros in the shape, dtype and memory order of `input`."""
+    if _is_sparse_layout(layout) or _C.is_sparse(input):
+        from ..sparse.making import empty_sparse_like
+
+        return empty_sparse_like(input, dtype, layout, requires_grad)
     made = _like(input, 0.0, dtype, device, requires_grad, memory_format)
     return made if out is None else _into(out, made)
 
@@ -178,6 +201,10 @@ def empty_like(
     memory_format=None,
 ) -> Tensor:
     """Uninitialised memory in the shape, dtype and memory order of `input`."""
+    if _is_sparse_layout(layout) or _C.is_sparse(input):
+        from ..sparse.making import empty_sparse_like
+
+        return empty_sparse_like(input, dtype, layout, requires_grad)
     return _like(input, None, dtype, device, requires_grad, memory_format)
 
 

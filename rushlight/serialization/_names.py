@@ -135,7 +135,11 @@ def _complex(real, imag):
 
 
 def _layout(name):
-    return getattr(torch, {"torch.strided": "strided", "torch.sparse_coo": "sparse_coo"}[name])
+    """The layout that a file calls `name`, such as "torch.sparse_coo"."""
+    found = torch.LAYOUTS.get(name.removeprefix("torch.")) if type(name) is str else None
+    if found is None:
+        raise UnpicklingError(f"load: unknown layout {name!r}")
+    return found
 
 
 def _builtin_globals() -> dict[str, object]:
@@ -172,6 +176,7 @@ _REBUILDERS = (
     "_rebuild_tensor",
     "_rebuild_tensor_v2",
     "_rebuild_tensor_v3",
+    "_rebuild_sparse_tensor",
     "_rebuild_parameter",
     "_rebuild_parameter_with_state",
     "_rebuild_meta_tensor_no_storage",

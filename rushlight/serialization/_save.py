@@ -14,7 +14,7 @@ import rushlight as torch
 
 from .. import _C, _utils
 from .._storage import LEGACY_NAMES, TypedStorage, UntypedStorage, legacy_storage_class
-from ._names import file_name
+from ._names import _layout, file_name
 from ._zip import ALIGNMENT, ArchiveWriter
 
 DEFAULT_PROTOCOL = 2
@@ -98,6 +98,17 @@ class _Naming:
 
     def save_size(self, size) -> None:
         self.save_reduce(torch.Size, (tuple(size),), obj=size)
+
+    def save_layout(self, layout) -> None:
+        """A layout is rebuilt from its name by a function that PyTorch calls so."""
+        rebuild = "torch.serialization", "_get_layout"
+        if id(_layout) in self.memo:
+            self.write(self.get(self.memo[id(_layout)][0]))
+        else:
+            self._write_global(_layout, *rebuild)
+        self.save((f"torch.{layout.name}",))
+        self.write(pickle.REDUCE)
+        self.memoize(layout)
 
     def save_device(self, device) -> None:
         args = (device.type,) if device.index is None else (device.type, device.index)
@@ -209,6 +220,7 @@ def _pickler_class(pickle_module):
         type(torch.float32): _Naming.save_dtype,
         torch.Size: _Naming.save_size,
         torch.device: _Naming.save_device,
+        torch.layout: _Naming.save_layout,
         torch.Tensor: _Naming.save_tensor,
         TypedStorage: _Naming.save_typed_storage,
         UntypedStorage: _Naming.save_untyped_storage,
