@@ -11,7 +11,12 @@ from contextlib import contextmanager
 _LARGE = 512  # rows or columns from which its threads pay
 # (prefix, suffix, bits of an integer) of the names that a build may give its functions.
 _SPELLINGS = (("scipy_", "_64_", 64), ("scipy_", "_", 32), ("", "_64_", 64), ("", "_", 32))
-_THREADS = (("scipy_openblas", "64_"), ("scipy_openblas", ""), ("openblas", "64_"), ("openblas", ""))
+_THREADS = (
+    ("scipy_openblas", "64_"),
+    ("scipy_openblas", ""),
+    ("openblas", "64_"),
+    ("openblas", ""),
+)
 _opened: list = []
 _controls: list = []
 

@@ -27,7 +27,9 @@ class _Workspace:
 def _letter(dtype):
     letter = _LETTERS.get(dtype.name)
     if letter is None:
-        raise RuntimeError(f"linear algebra: got matrices of {dtype.name}, expected float or double")
+        raise RuntimeError(
+            f"linear algebra: got matrices of {dtype.name}, expected float or double"
+        )
     return letter
 
 
@@ -47,8 +49,6 @@ def _function(routine):
     """The C function of a routine such as "dgetrf"; every argument is an address."""
     found = _functions.get(routine)
     if found is None:
-        import ctypes
-
         library, prefix, suffix, _ = lapack_library()
         found = getattr(library, prefix + routine + suffix)
         found.restype = None
@@ -157,7 +157,7 @@ def _triangle(upper):
     return "U" if upper else "L"
 
 
-# -- LU, LDL, Cholesky ------------------------------------------------------------------------------
+# -- LU, LDL, Cholesky ----------------------------------------------------------------------------
 
 
 def getrf(a):
@@ -255,7 +255,7 @@ def sytrs(ld, pivots, b, hermitian=False):
     return _matrices(x, batch)
 
 
-# -- triangular systems, orthogonal factors ---------------------------------------------------------
+# -- triangular systems, orthogonal factors -------------------------------------------------------
 
 
 def trsm(a, b, upper, unit=False):
@@ -323,7 +323,7 @@ def ormqr(a, tau, c, left=True, adjoint=False):
     return _matrices(made, batch)
 
 
-# -- least squares ------------------------------------------------------------------------------------
+# -- least squares --------------------------------------------------------------------------------
 
 
 def gels(a, b):

@@ -1,8 +1,11 @@
-"""What the families of linear algebra share: checks and samples."""
+"""What the families of linear algebra share: checks, results, samples."""
 
 from __future__ import annotations
 
-from .._lazy import np
+from .._errors import LinAlgError
+from .._lazy import LazyModule, np
+
+lapack = LazyModule("rushlight._lapack")
 
 
 def square(make, n=3):
@@ -10,6 +13,13 @@ def square(make, n=3):
     a = make(n, n, grad=False)
     for i in range(n):
         a[i, i] += n
+    return a.requires_grad_() if make.grad else a
+
+
+def positive(make, n=3):
+    """A positive definite (Hermitian) matrix."""
+    a = make(n, n, grad=False)
+    a = a @ a.mH + n * identity(a)
     return a.requires_grad_() if make.grad else a
 
 
@@ -24,19 +34,29 @@ def off_diagonal(values):
     return e
 
 
-def check_matrix(name, *tensors):
+def identity(a):
+    """The identity matrix of the last dim, in the dtype of `a`."""
+    from .. import eye
+
+    return eye(a.shape[-1], dtype=a.dtype, device=a.device)
+
+
+# -- checks ---------------------------------------------------------------------------------------
+
+
+def check_matrix(name, *tensors, letter="A"):
     for t in tensors:
         if t.ndim < 2:
             raise RuntimeError(
-                f"{name}: The input tensor A must have at least 2 dimensions, got {t.ndim}"
+                f"{name}: The input tensor {letter} must have at least 2 dimensions, got {t.ndim}"
             )
 
 
-def check_square(name, a):
-    check_matrix(name, a)
+def check_square(name, a, letter="A"):
+    check_matrix(name, a, letter=letter)
     if a.shape[-1] != a.shape[-2]:
         raise RuntimeError(
-            f"{name}: A must be batches of square matrices, but they are {a.shape[-2]} by "
+            f"{name}: {letter} must be batches of square matrices, but they are {a.shape[-2]} by "
             f"{a.shape[-1]} matrices"
         )
 
@@ -52,7 +72,64 @@ def check_float(name, a):
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {a.dtype}")
 
 
-def identity(a):
-    from .. import eye
+def check_same_dtype(name, a, b, letters="A and B"):
+    if a.dtype != b.dtype:
+        first, _, second = letters.split()
+        raise RuntimeError(
+            f"{name}: Expected {letters} to have the same dtype, but found {first} of type "
+            f"{a.dtype} and {second} of type {b.dtype} instead"
+        )
 
-    return eye(a.shape[-1], dtype=a.dtype)
+
+def check_system(name, a, b, left=True):
+    """A X = B, or X A = B: B is a matrix of the right number of rows or columns."""
+    check_matrix(name, b, letter="B")
+    if a.shape[-2] != b.shape[-2 if left else -1]:
+        equation = "AX = B" if left else "XA = B"
+        raise RuntimeError(
+            f"{name}: Incompatible shapes of A and B for the equation {equation} "
+            f"({a.shape[-2]}x{a.shape[-1]} and {b.shape[-2]}x{b.shape[-1]})"
+        )
+
+
+def check_info(name, info, meaning, error=LinAlgError):
+    """Raise for the first matrix whose `info` is above zero; meaning(info) says what it means."""
+    if not info.any():
+        return
+    flat = info.reshape(-1).tolist()
+    index = next(i for i, value in enumerate(flat) if value)
+    batch = f" (Batch element {index}):" if info.ndim else ""
+    raise error(f"{name}:{batch} {meaning(flat[index])}")
+
+
+def expand_batches(a, b):
+    """Two batches of matrices with the same batch shape."""
+    from .. import broadcast_shapes
+
+    batch = tuple(broadcast_shapes(a.shape[:-2], b.shape[:-2]))
+    return a.expand(*batch, *a.shape[-2:]), b.expand(*batch, *b.shape[-2:])
+
+
+# -- results --------------------------------------------------------------------------------------
+
+
+def deliver(result, out):
+    """The result, written to `out` if given: tensors or tuples of them."""
+    if out is None:
+        return result
+    if isinstance(result, tuple):
+        return type(result)([deliver(r, o) for r, o in zip(result, out, strict=True)])
+    from .. import can_cast
+
+    if not can_cast(result.dtype, out.dtype):
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead"
+        )
+    if out.requires_grad or result.requires_grad:
+        raise RuntimeError(
+            "linear algebra: functions with out=... arguments don't support automatic "
+            "differentiation, but one of the arguments requires grad."
+        )
+    if out.shape != result.shape:
+        out.resize_(result.shape)
+    return out.copy_(result)

@@ -1,4 +1,4 @@
-"""Linear algebra through LAPACK (NumPy's): factorisations, solving, determinants, norms.
+"""Singular values, eigenvalues and orthogonal factors, through LAPACK (NumPy's).
 
 Gradients follow PyTorch's convention for complex matrices. Derivations: M. Giles, "Collected
 matrix derivative results for forward and reverse mode algorithmic differentiation" (2008).
@@ -6,26 +6,38 @@ matrix derivative results for forward and reverse mode algorithmic differentiati
 
 from __future__ import annotations
 
+from .._errors import LinAlgError
 from .._lazy import np
 from ..op import op, public, return_type
-from ._linalg import check_float, check_matrix, check_square, identity, mT, off_diagonal, square
+from ._linalg import (
+    check_float,
+    check_matrix,
+    check_square,
+    deliver,
+    off_diagonal,
+)
+
+_SVD = return_type("svd", ("U", "S", "V"))
+_QR = return_type("qr", ("Q", "R"))
 
 
-def _hermitian(x):
-    return x.mH
+# -- singular values ------------------------------------------------------------------------------
 
 
-# -- singular values --------------------------------------------------------------------------
-
-
-@op("", node="LinalgSvd", outputs=("U", "S", "Vh"))
+@op("", name="linalg_svd", node="LinalgSvd", outputs=("U", "S", "Vh"))
 class svd:
     """A = U diag(S) Vh of matrices (..., m, n), singular values in descending order."""
 
-    lapack = True  # the forward runs in NumPy\'s LAPACK
+    lapack = True
 
     def forward(A, full_matrices=True):
-        return tuple(np.linalg.svd(A, full_matrices))
+        try:
+            return tuple(np.linalg.svd(A, full_matrices))
+        except np.linalg.LinAlgError:
+            raise LinAlgError(
+                "linalg.svd: The algorithm failed to converge because the input matrix contained "
+                "non-finite values."
+            ) from None
 
     def grad_A(g, A, U, S, Vh):
         gu, gs, gvh = g
@@ -67,33 +79,36 @@ def linalg_svd(A, full_matrices=True, *, driver=None, out=None):
     """Singular value decomposition (U, S, Vh) of matrices (..., m, n)."""
     check_matrix("linalg.svd", A)
     check_float("linalg.svd", A)
-    return svd(A, full_matrices) if out is None else svd(A, full_matrices, out=out)
+    if driver is not None:
+        raise RuntimeError(
+            "linalg.svd: keyword argument `driver=` is only supported on CUDA inputs"
+        )
+    return deliver(svd(A, full_matrices), out)
 
 
 @public("linalg.svdvals")
 def svdvals(A, *, driver=None, out=None):
     """Singular values of matrices (..., m, n), descending."""
-    result = linalg_svd(A, False)[1]
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    return deliver(linalg_svd(A, False, driver=driver)[1], out)
 
 
 @public("torch.svd Tensor.svd")
-def svd_old(input, some=True, compute_uv=True):
+def svd_old(input, some=True, compute_uv=True, *, out=None):
     """Singular value decomposition (U, S, V): `linalg.svd` with V instead of its transpose."""
     u, s, vh = linalg_svd(input, not some)
     if not compute_uv:
         u, vh = u.new_zeros(u.shape), vh.new_zeros(vh.shape)
-    return _SVD((u, s, vh.mH))
+    return deliver(_SVD((u, s, vh.mH)), out)
 
 
-# -- eigenvalues ------------------------------------------------------------------------------
+# -- eigenvalues ----------------------------------------------------------------------------------
 
 
-@op("", node="LinalgEigh", outputs=("eigenvalues", "eigenvectors"))
+@op("", name="linalg_eigh", node="LinalgEigh", outputs=("eigenvalues", "eigenvectors"))
 class eigh:
     """Eigenvalues (ascending) and eigenvectors of Hermitian matrices."""
 
-    lapack = True  # the forward runs in NumPy\'s LAPACK
+    lapack = True
     symmetric = True  # for tests: only Hermitian perturbations make sense
 
     def forward(A, UPLO="L"):  # noqa: N803 (PyTorch's spelling)
@@ -115,27 +130,26 @@ class eigh:
 
 
 @public("linalg.eigh")
-def linalg_eigh(A, UPLO="L", *, out=None):  # noqa: N803
+def linalg_eigh(input, UPLO="L", *, out=None):  # noqa: N803
     """(eigenvalues, eigenvectors) of Hermitian matrices; only the triangle UPLO is read."""
-    check_square("linalg.eigh", A)
-    check_float("linalg.eigh", A)
+    check_square("linalg.eigh", input)
+    check_float("linalg.eigh", input)
     if UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
-    return eigh(A, UPLO) if out is None else eigh(A, UPLO, out=out)
+    return deliver(eigh(input, UPLO), out)
 
 
 @public("linalg.eigvalsh")
-def eigvalsh(A, UPLO="L", *, out=None):  # noqa: N803
+def eigvalsh(input, UPLO="L", *, out=None):  # noqa: N803
     """Eigenvalues of Hermitian matrices, ascending."""
-    result = linalg_eigh(A, UPLO)[0]
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    return deliver(linalg_eigh(input, UPLO)[0], out)
 
 
-@op("", node="LinalgEig", outputs=("eigenvalues", "eigenvectors"))
+@op("", name="linalg_eig", node="LinalgEig", outputs=("eigenvalues", "eigenvectors"))
 class eig:
     """Complex eigenvalues and eigenvectors of square matrices."""
 
-    lapack = True  # the forward runs in NumPy\'s LAPACK
+    lapack = True
 
     def forward(A):
         values, vectors = np.linalg.eig(A)
@@ -156,32 +170,34 @@ class eig:
         return linalg.solve(v.mH, inner @ v.mH)
 
     def samples(make):
-        yield (square(make),)
+        a = make(3, 3, grad=False)
+        for i in range(3):  # real eigenvalues, whose vectors have a sign but no phase to choose
+            a[i, i] += 5 * i
+        yield (a.requires_grad_() if make.grad else a,)
 
 
 @public("linalg.eig")
-def linalg_eig(A, *, out=None):  # noqa: N803
+def linalg_eig(input, *, out=None):
     """(eigenvalues, eigenvectors), complex, of square matrices."""
-    check_square("linalg.eig", A)
-    check_float("linalg.eig", A)
-    return eig(A) if out is None else eig(A, out=out)
+    check_square("linalg.eig", input)
+    check_float("linalg.eig", input)
+    return deliver(eig(input), out)
 
 
 @public("linalg.eigvals")
-def eigvals(A, *, out=None):  # noqa: N803
+def eigvals(input, *, out=None):
     """Complex eigenvalues of square matrices."""
-    result = linalg_eig(A)[0]
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    return deliver(linalg_eig(input)[0], out)
 
 
-# -- orthogonal and triangular factors --------------------------------------------------------
+# -- orthogonal and triangular factors ------------------------------------------------------------
 
 
-@op("", node="LinalgQr", outputs=("Q", "R"))
+@op("", name="linalg_qr", node="LinalgQr", outputs=("Q", "R"))
 class qr:
     """A = Q R with orthonormal columns in Q; mode "reduced", "complete" or "r"."""
 
-    lapack = True  # the forward runs in NumPy\'s LAPACK
+    lapack = True
 
     def forward(A, mode="reduced"):
         if mode == "r":
@@ -191,28 +207,48 @@ class qr:
         return q, r
 
     def grad_A(g, A, Q, R, mode):
-        from .. import linalg
-
         if mode == "r":
             raise RuntimeError(
                 "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. "
-                "Please use linalg.qr(A, mode='reduced')"
+                "Please use linalg.qr(A, mode='reduced') if you are going to differentiate through "
+                "linalg.qr."
             )
+        m, n = A.shape[-2:]
+        if mode == "complete" and m > n:
+            raise RuntimeError(
+                "The QR decomposition is not differentiable when mode='complete' and nrows > ncols."
+            )
+        from .. import cat
+
         gq, gr = g
-        if A.shape[-2] < A.shape[-1]:
-            raise RuntimeError("The QR decomposition is not differentiable when nrows < ncols")
-        m = 0
-        if gr is not None:
-            m = R @ gr.mH
-        if gq is not None:
-            m = m - gq.mH @ Q
-        low = m.tril()
-        sym = low + m.tril(-1).mH
-        right = Q @ sym if gq is None else gq + Q @ sym
-        return linalg.solve(R, right.mH, left=True).mH
+        if m >= n:
+            return _qr_gradient(gq, gr, Q, R)
+        # A = Q [R1, R2]: the last columns are A2 = Q R2, the first ones a square matrix.
+        if gr is None:
+            first = _qr_gradient(gq, None, Q, R[..., :m])
+            return cat([first, first.new_zeros(A[..., m:].shape)], -1)
+        turned = A[..., m:] @ gr[..., m:].mH
+        gq = turned if gq is None else gq + turned
+        return cat([_qr_gradient(gq, gr[..., :m], Q, R[..., :m]), Q @ gr[..., m:]], -1)
 
     def samples(make):
         yield (make(4, 3),)
+        yield (make(3, 5),)
+
+
+def _qr_gradient(gq, gr, q, r):
+    """The gradient of A = Q R with as many rows as columns or more."""
+    from .linalg_triangular import solve_triangular
+
+    inner = 0
+    if gr is not None:
+        inner = r @ gr.mH
+    if gq is not None:
+        inner = inner - gq.mH @ q
+    right = q @ (inner.tril() + inner.tril(-1).mH)
+    if gq is not None:
+        right = gq + right
+    return solve_triangular(r, right.mH, True, False).mH
 
 
 @public("linalg.qr")
@@ -225,55 +261,10 @@ def linalg_qr(A, mode="reduced", *, out=None):  # noqa: N803
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), "
             "'r', or 'complete'"
         )
-    return qr(A, mode) if out is None else qr(A, mode, out=out)
+    return deliver(qr(A, mode), out)
 
 
 @public("torch.qr Tensor.qr")
-def qr_old(input, some=True):
+def qr_old(input, some=True, *, out=None):
     """(Q, R); complete Q when `some` is False."""
-    return linalg_qr(input, "reduced" if some else "complete")
-
-
-@op("", name="cholesky", node="LinalgCholeskyEx")
-class cholesky:
-    """Lower triangular L with L L^H = A, of positive definite matrices."""
-
-    lapack = True  # the forward runs in NumPy\'s LAPACK
-    symmetric = True  # for tests: only Hermitian perturbations make sense
-
-    def forward(A):
-        lower = np.tril(A, -1)
-        full = lower + mT(lower) + np.real(np.eye(A.shape[-1]) * A)
-        return np.linalg.cholesky(full.astype(A.dtype))
-
-    def grad_A(g, out):
-        from .. import linalg
-
-        phi = (out.mH @ g).tril()
-        phi = phi - 0.5 * phi.diagonal(0, -2, -1).diag_embed()
-        left = linalg.solve(out.mH, 0.5 * (phi + phi.mH))
-        return linalg.solve(out.mH, left.mH).mH
-
-    def samples(make):
-        a = make(3, 3, grad=False)
-        a = a @ a.mH + 3 * identity(a)
-        yield (a.requires_grad_() if make.grad else a,)
-
-
-@public("linalg.cholesky")
-def linalg_cholesky(A, *, upper=False, out=None):  # noqa: N803
-    """The Cholesky factor of positive definite matrices: L, or its conjugate transpose."""
-    check_square("linalg.cholesky", A)
-    check_float("linalg.cholesky", A)
-    result = cholesky(A.mH if upper else A)
-    result = result.mH if upper else result
-    return result if out is None else out.resize_(result.shape).copy_(result)
-
-
-@public("torch.cholesky Tensor.cholesky")
-def cholesky_old(input, upper=False, *, out=None):
-    """The Cholesky factor of positive definite matrices."""
-    return linalg_cholesky(input, upper=upper, out=out)
-
-
-_SVD = return_type("svd", ("U", "S", "V"))
+    return deliver(_QR(tuple(linalg_qr(input, "reduced" if some else "complete"))), out)

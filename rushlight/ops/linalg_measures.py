@@ -1,19 +1,19 @@
-"""Determinants, powers, norms and products of matrices."""
+"""Determinants, traces and products of vectors."""
 
 from __future__ import annotations
 
 from .._lazy import np
-from ..op import op, public
-from ._linalg import check_float, check_matrix, check_square, identity, square
-from .linalg import svd, svdvals
+from ..op import op, public, return_type
+from ._linalg import check_float, check_square, deliver, square
+from .linalg import svd
 from .linalg_solve import inv
 
 
-@op("", name="det", node="LinalgDet")
+@op("", name="linalg_det", node="LinalgDet")
 class det:
     """Determinants of square matrices."""
 
-    lapack = True  # the forward runs in NumPy\'s LAPACK
+    lapack = True
 
     def forward(A):
         return np.linalg.det(A)
@@ -41,14 +41,14 @@ def linalg_det(A, *, out=None):  # noqa: N803
     """Determinants of square matrices."""
     check_square("linalg.det", A)
     check_float("linalg.det", A)
-    return det(A) if out is None else det(A, out=out)
+    return deliver(det(A), out)
 
 
-@op("", name="slogdet", node="LinalgSlogdet", outputs=("sign", "logabsdet"))
+@op("", name="linalg_slogdet", node="LinalgSlogdet", outputs=("sign", "logabsdet"))
 class slogdet:
     """(sign, log of the absolute value) of determinants."""
 
-    lapack = True  # the forward runs in NumPy\'s LAPACK
+    lapack = True
 
     def forward(A):
         return tuple(np.linalg.slogdet(A))
@@ -65,96 +65,54 @@ class slogdet:
         yield (square(make),)
 
 
-@public("linalg.slogdet torch.slogdet Tensor.slogdet")
+@public("linalg.slogdet")
 def linalg_slogdet(A, *, out=None):  # noqa: N803
     """(sign, logabsdet) of square matrices."""
     check_square("linalg.slogdet", A)
     check_float("linalg.slogdet", A)
-    return slogdet(A) if out is None else slogdet(A, out=out)
+    return deliver(slogdet(A), out)
+
+
+_Slogdet = return_type("slogdet", ("sign", "logabsdet"))
+
+
+@public("torch.slogdet Tensor.slogdet")
+def slogdet_old(input, *, out=None):
+    """(sign, logabsdet) of square matrices."""
+    return deliver(_Slogdet(tuple(linalg_slogdet(input))), out)
 
 
 @public("torch.logdet Tensor.logdet")
 def logdet(input):
-    """The logarithm of determinants: NaN for a negative one."""
+    """The logarithm of determinants: NaN for a negative one, -inf for zero."""
     sign, value = linalg_slogdet(input)
-    return value + sign.log()
+    if input.is_complex():
+        return sign.log() + value
+    return value.where(sign != -1, value.new_full((), float("nan")))
 
 
-# -- powers, norms ------------------------------------------------------------------------------
+@op("torch.trace Tensor.trace")
+class trace:
+    """The sum of a matrix's diagonal; integers sum to int64."""
 
+    def forward(input):
+        if input.ndim != 2:
+            raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+        if input.dtype == np.bool_:
+            raise NotImplementedError("\"trace\" not implemented for 'Bool'")
+        wide = np.int64 if input.dtype.kind in "iu" else None
+        if input.dtype == np.float16:
+            return np.diagonal(input).sum(dtype=np.float32).astype(np.float16)
+        return np.asarray(np.diagonal(input).sum(dtype=wide))
 
-@public("linalg.matrix_power torch.matrix_power Tensor.matrix_power")
-def matrix_power(A, n, *, out=None):  # noqa: N803
-    """A multiplied by itself n times; a negative n inverts first."""
-    check_square("linalg.matrix_power", A)
-    base, n = (inv(A), -n) if n < 0 else (A, n)
-    result = None
-    while n:
-        if n & 1:
-            result = base if result is None else result @ base
-        n >>= 1
-        base = base @ base if n else base
-    if result is None:
-        result = identity(A).expand(A.shape).clone()
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    def grad_input(g, input_shape):
+        from .. import zeros
 
+        made = zeros(input_shape, dtype=g.dtype, device=g.device)
+        return made.diagonal_scatter(g.expand(min(input_shape)))
 
-@public("linalg.matrix_norm")
-def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=None):  # noqa: N803
-    """Norms of matrices in the two dims: "fro", "nuc", inf, -inf, 1, -1, 2 or -2."""
-    from .. import linalg
-
-    check_matrix("linalg.matrix_norm", A)
-    a = A if dtype is None else A.to(dtype)
-    n = a.ndim
-    rows, cols = dim[0] % n, dim[1] % n
-    if ord in ("fro", "f"):
-        result = linalg.vector_norm(a, 2, (rows, cols), keepdim)
-    elif ord in ("nuc", 2, -2):
-        s = svdvals(a.movedim((rows, cols), (-2, -1)))
-        result = s.sum(-1) if ord == "nuc" else s.amax(-1) if ord == 2 else s.amin(-1)
-        if keepdim:
-            for d in sorted((rows, cols)):
-                result = result.unsqueeze(d)
-    elif abs(ord) in (1, float("inf")):
-        first, second = (rows, cols) if abs(ord) == 1 else (cols, rows)
-        if second > first and not keepdim:
-            second -= 1
-        sums = a.abs().sum(first, keepdim=keepdim)
-        result = sums.amax(second, keepdim) if ord > 0 else sums.amin(second, keepdim)
-    else:
-        raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
-    return result if out is None else out.resize_(result.shape).copy_(result)
-
-
-@public("linalg.norm")
-def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):  # noqa: N803
-    """A vector norm, or a matrix norm when two dims (or a matrix with an order) are given."""
-    from .. import linalg
-
-    dims = (dim,) if isinstance(dim, int) else dim
-    if ord is not None and dims is None and A.ndim > 2:
-        raise RuntimeError(
-            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
-            f"Got {A.ndim}D."
-        )
-    matrix = ord is not None and (len(dims) == 2 if dims is not None else A.ndim == 2)
-    if matrix or isinstance(ord, str):
-        return matrix_norm(A, ord, dims or (-2, -1), keepdim, dtype=dtype, out=out)
-    order = 2 if ord is None else ord
-    result = linalg.vector_norm(A, order, dims, keepdim, dtype=dtype)
-    return result if out is None else out.resize_(result.shape).copy_(result)
-
-
-@public("linalg.cond")
-def cond(A, p=None, *, out=None):  # noqa: N803
-    """Condition numbers: the norm times the norm of the inverse."""
-    if p is None or p in (2, -2):
-        s = svdvals(A)
-        result = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-    else:
-        result = matrix_norm(A, p) * matrix_norm(inv(A), p)
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    def samples(make):
+        yield (make(3, 4),)
 
 
 @public("linalg.cross")
@@ -173,7 +131,7 @@ def linalg_cross(input, other, *, dim=-1, out=None):
     a, b = input.expand(shape).unbind(dim), other.expand(shape).unbind(dim)
     parts = [a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))]
     result = stack(parts, dim)
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    return deliver(result, out)
 
 
 @public("torch.cross Tensor.cross")

@@ -1,194 +1,280 @@
-"""Inverses, linear systems, pseudo-inverses and ranks, through LAPACK (NumPy's)."""
+"""Inverses, linear systems, pseudo-inverses and ranks, through LAPACK."""
 
 from __future__ import annotations
 
-import math
-
 from .._lazy import np
-from ..op import op, public, return_type
-from ._linalg import check_float, check_matrix, check_square, identity, square
-from .linalg import eigvalsh, linalg_svd, svdvals
+from ..op import op, public
+from ._linalg import (
+    check_float,
+    check_info,
+    check_matrix,
+    check_same_dtype,
+    check_square,
+    check_system,
+    deliver,
+    lapack,
+    square,
+)
+from .linalg import eigvalsh, svdvals
+from .linalg_triangular import zero_diagonal
 
 
-@op("linalg.inv torch.inverse Tensor.inverse", node="LinalgInvEx", name="inv")
-class inv:
-    """Inverses of square matrices; LinAlgError for a singular one."""
+def _infos(a):
+    """For each matrix, the first zero on the diagonal of its LU factors (0: none)."""
+    return lapack.getrf(a)[2]
 
-    lapack = True  # the forward runs in NumPy\'s LAPACK
+
+@op(
+    "",
+    name="linalg_inv_ex",
+    node="LinalgInvEx",
+    outputs=("inverse", "info"),
+    grad_outputs=1,
+)
+class inv_ex:
+    """Inverses of square matrices, NaN for a singular one, which `info` tells (0: it is not)."""
+
+    lapack = True
 
     def forward(A):
-        return np.linalg.inv(A)
+        try:
+            return np.linalg.inv(A), np.zeros(A.shape[:-2], np.int32)
+        except np.linalg.LinAlgError:
+            info = _infos(A)
+        safe = np.where((info == 0)[..., None, None], A, np.eye(A.shape[-1], dtype=A.dtype))
+        inverse = np.linalg.inv(safe)
+        inverse[info != 0] = np.nan
+        return inverse, info
 
-    def grad_A(g, out):
-        return -(out.mH @ g @ out.mH)
+    def grad_A(g, inverse):
+        return -(inverse.mH @ g[0] @ inverse.mH)
 
     def samples(make):
         yield (square(make),)
 
 
-@op("", name="solve", node="LinalgSolveEx")
-class solve:
-    """X with A X = B, for matrices B (..., n, k)."""
+def _inverse(name, a, check=True):
+    check_square("linalg.inv", a)
+    check_float("linalg.inv", a)
+    result = inv_ex(a)
+    if check:
+        check_info(name, result[1], zero_diagonal)
+    return result
 
-    lapack = True  # the forward runs in NumPy\'s LAPACK
+
+@public("linalg.inv torch.inverse Tensor.inverse")
+def inv(A, *, out=None):  # noqa: N803
+    """Inverses of square matrices; LinAlgError for a singular one."""
+    return deliver(_inverse("linalg.inv", A)[0], out)
+
+
+@public("linalg.inv_ex")
+def linalg_inv_ex(A, *, check_errors=False, out=None):  # noqa: N803
+    """(inverse, info) of square matrices; info above 0 where a matrix is singular."""
+    return deliver(_inverse("linalg.inv_ex", A, check_errors), out)
+
+
+@op(
+    "",
+    name="linalg_solve_ex",
+    node="LinalgSolveEx",
+    outputs=("result", "info"),
+    grad_outputs=1,
+)
+class solve_ex:
+    """X with A X = B for matrices B (..., n, k), NaN where A is singular, which `info` tells."""
+
+    lapack = True
 
     def forward(A, B):
-        return np.linalg.solve(A, B)
+        try:
+            return np.linalg.solve(A, B), np.zeros(A.shape[:-2], np.int32)
+        except np.linalg.LinAlgError:
+            info = _infos(A)
+        good = (info == 0)[..., None, None]
+        safe = np.where(good, A, np.eye(A.shape[-1], dtype=A.dtype))
+        return np.where(good, np.linalg.solve(safe, B), np.array(np.nan, A.dtype)), info
 
-    def grad_A(g, A, out):
-        return -(solve(A.mH, g) @ out.mH)
+    def grad_A(g, A, result):
+        return -(solve_ex(A.mH, g[0])[0] @ result.mH)
 
     def grad_B(g, A):  # noqa: N802
-        return solve(A.mH, g)
+        return solve_ex(A.mH, g[0])[0]
 
     def samples(make):
         yield square(make), make(3, 2)
+        yield square(make), make(2, 3, 2)
+
+
+def _solve(name, a, b, left, check):
+    check_square("linalg.solve", a)
+    check_float("linalg.solve", a)
+    check_same_dtype("linalg.solve", a, b)
+    vector = b.ndim == 1 or (b.ndim == a.ndim - 1 and b.shape == a.shape[:-1])
+    rhs = b.unsqueeze(-1) if vector else b
+    check_system("linalg.solve", a, rhs, left)
+    result = solve_ex(a, rhs) if left else solve_ex(a.mT, rhs.mT)
+    x, info = result
+    if check:
+        check_info(name, info, _unsolvable)
+    x = x if left else x.mT
+    return type(result)((x.squeeze(-1) if vector else x, info))
+
+
+def _unsolvable(info):
+    return "The solver failed because the input matrix is singular."
 
 
 @public("linalg.solve")
 def linalg_solve(A, B, *, left=True, out=None):  # noqa: N803
     """X with A X = B (or X A = B with left=False); B may be a batch of vectors."""
-    check_square("linalg.solve", A)
-    check_float("linalg.solve", A)
-    if A.dtype != B.dtype:
-        raise RuntimeError(
-            f"linalg.solve: Expected A and B to have the same dtype, but found A of type {A.dtype} "
-            f"and B of type {B.dtype} instead"
+    return deliver(_solve("torch.linalg.solve", A, B, left, True)[0], out)
+
+
+@public("linalg.solve_ex")
+def linalg_solve_ex(A, B, *, left=True, check_errors=False, out=None):  # noqa: N803
+    """(X, info) with A X = B; info above 0 where A is singular."""
+    return deliver(_solve("torch.linalg.solve_ex", A, B, left, check_errors), out)
+
+
+# -- pseudo-inverse, rank -------------------------------------------------------------------------
+
+
+def _keep(values, atol, rtol):
+    """Which singular values (..., k) exceed max(atol, rtol * largest): a bool array."""
+    largest = values.max(-1, keepdims=True, initial=0)
+    return values > np.maximum(np.asarray(atol)[..., None], np.asarray(rtol)[..., None] * largest)
+
+
+@op("", name="linalg_pinv", node="LinalgPinv")
+class pinv_op:
+    """Moore-Penrose inverses; singular values up to max(atol, rtol * largest) count as zero."""
+
+    lapack = True
+
+    def forward(A, atol, rtol, hermitian=False):
+        if hermitian:
+            values, u = np.linalg.eigh(A)
+            vh = np.conj(np.swapaxes(u, -1, -2))
+            size = np.abs(values)
+        else:
+            u, size, vh = np.linalg.svd(A, False)
+            values = size
+        keep = _keep(size, atol, rtol)
+        inverse = np.where(keep, 1 / np.where(keep, values, 1), 0).astype(values.dtype)
+        return (np.conj(np.swapaxes(vh, -1, -2)) * inverse[..., None, :]) @ np.conj(
+            np.swapaxes(u, -1, -2)
         )
-    vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
-    b = B.unsqueeze(-1) if vector else B
-    x = solve(A, b) if left or vector else solve(A.mT, b.mT).mT
-    x = x.squeeze(-1) if vector else x
-    return x if out is None else out.resize_(x.shape).copy_(x)
 
-
-@op("", name="solve_triangular", node="LinalgSolveTriangular")
-class solve_triangular:
-    """X with A X = B for triangular A; the other triangle is not read."""
-
-    lapack = True  # the forward runs in NumPy\'s LAPACK
-
-    def forward(A, B, upper, unitriangular):
-        t = np.triu(A) if upper else np.tril(A)
-        if unitriangular:
-            eye = np.eye(A.shape[-1], dtype=bool)
-            t = np.where(eye, np.ones((), A.dtype), t)
-        return np.linalg.solve(t, B)
-
-    def grad_A(g, A, out, upper, unitriangular):
-        ga = -(solve_triangular(A.mH, g, not upper, unitriangular) @ out.mH)
-        k = int(unitriangular)
-        return ga.triu(k) if upper else ga.tril(-k)
-
-    def grad_B(g, A, upper, unitriangular):  # noqa: N802
-        return solve_triangular(A.mH, g, not upper, unitriangular)
+    def grad_A(g, A, out):
+        # Golub and Pereyra (1973): dP = -P dA P + P P^H dA^H (1 - A P) + (1 - P A) dA^H P^H P.
+        ph = out.mH
+        left, right = g.mH @ out @ ph, ph @ out @ g.mH
+        return (left - A @ (out @ left)) + (right - (right @ out) @ A) - ph @ g @ ph
 
     def samples(make):
-        yield square(make), make(3, 2), True, False
-        yield square(make), make(3, 2), False, True
+        yield make(4, 3), 0.0, 1e-12
+        yield make(2, 3, 4), 0.0, 1e-12
 
 
-@public("linalg.solve_triangular")
-def linalg_solve_triangular(A, B, *, upper, left=True, unitriangular=False, out=None):  # noqa: N803
-    """X with A X = B (or X A = B) for triangular A."""
-    check_square("linalg.solve_triangular", A)
-    check_matrix("linalg.solve_triangular", B)
-    if left:
-        x = solve_triangular(A, B, upper, unitriangular)
-    else:
-        x = solve_triangular(A.mT, B.mT, not upper, unitriangular).mT
-    return x if out is None else out.resize_(x.shape).copy_(x)
+def _tolerances(a, atol, rtol):
+    """(atol, rtol) with the defaults: the longer side times eps, or 0 beside an atol."""
+    from .. import Tensor, finfo
 
-
-@public("torch.triangular_solve Tensor.triangular_solve")
-def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False):  # noqa: N803
-    """(X with A X = input, A) for triangular A."""
-    a = A.mT if transpose else A
-    return _TriangularSolve((solve_triangular(a, input, upper != transpose, unitriangular), A))
-
-
-@public("linalg.pinv torch.pinverse Tensor.pinverse")
-def pinv(A, rtol=None, hermitian=False, *, atol=None, rcond=None, out=None):  # noqa: N803
-    """Moore-Penrose inverses; singular values below max(atol, rtol * largest) count as zero."""
-    from .. import finfo, where
-
-    check_matrix("linalg.pinv", A)
-    u, s, vh = linalg_svd(A, False)
-    rtol = rcond if rtol is None else rtol
     if rtol is None:
-        rtol = 0.0 if atol is not None else max(A.shape[-2:]) * finfo(A.dtype).eps
-    bound = s[..., :1] * (rtol.unsqueeze(-1) if hasattr(rtol, "unsqueeze") and rtol.ndim else rtol)
-    if atol is not None:
-        atol = atol.unsqueeze(-1) if hasattr(atol, "unsqueeze") and atol.ndim else atol
-        bound = bound.clamp(min=atol) if not hasattr(atol, "shape") else bound.maximum(atol)
-    inverse = where(s > bound, 1 / s, s.new_zeros(()))
-    result = (vh.mH * inverse.unsqueeze(-2).to(A.dtype)) @ u.mH
-    return result if out is None else out.resize_(result.shape).copy_(result)
+        given = atol is not None and (not isinstance(atol, Tensor) or bool((atol > 0).any()))
+        rtol = 0.0 if given else max(a.shape[-2:]) * finfo(a.dtype).eps
+    parts = [0.0 if atol is None else atol, rtol]
+    for part in parts:
+        if isinstance(part, Tensor) and part.is_complex():
+            raise RuntimeError("linalg: atol and rtol tensors must be real: got a complex tensor")
+    return [p.detach() if isinstance(p, Tensor) else float(p) for p in parts]
+
+
+@public("linalg.pinv")
+def pinv(input, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
+    """Moore-Penrose inverses; singular values up to max(atol, rtol * largest) count as zero."""
+    from .. import bfloat16, float16
+
+    wrong = not (input.is_floating_point() or input.is_complex())
+    if input.ndim < 2 or wrong or input.dtype in (float16, bfloat16):
+        raise RuntimeError(
+            f"linalg.pinv({input.dtype}{{{list(input.shape)}}}): expected a tensor with 2 or more "
+            "dimensions of float, double, cfloat or cdouble types"
+        )
+    if hermitian:
+        check_square("linalg.eigh", input)
+    if input.numel() == 0:
+        return deliver(input.mH.clone(), out)
+    atol, rtol = _tolerances(input, atol, rcond if rtol is None else rtol)
+    return deliver(pinv_op(input, atol, rtol, hermitian), out)
+
+
+@public("torch.pinverse Tensor.pinverse")
+def pinverse(input, rcond=1e-15):
+    """Moore-Penrose inverses; singular values up to rcond times the largest count as zero."""
+    return pinv(input, rcond)
 
 
 @public("linalg.matrix_rank")
-def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None, out=None):  # noqa: N803
+def matrix_rank(input, tol=None, hermitian=False, *, atol=None, rtol=None, out=None):
     """How many singular values exceed max(atol, rtol * largest)."""
-    from .. import finfo
+    from .. import Tensor
 
-    check_matrix("linalg.matrix_rank", A)
-    s = eigvalsh(A).abs() if hermitian else svdvals(A)
-    atol = tol if atol is None else atol
-    if rtol is None:
-        rtol = 0.0 if atol is not None else max(A.shape[-2:]) * finfo(A.dtype).eps
-    largest = s.amax(-1, keepdim=True) if s.shape[-1] else s.sum(-1, keepdim=True)
-    bound = largest * (rtol.unsqueeze(-1) if hasattr(rtol, "ndim") and rtol.ndim else rtol)
-    if atol is not None:
-        atol = atol.unsqueeze(-1) if hasattr(atol, "ndim") and atol.ndim else atol
-        bound = bound.maximum(atol) if hasattr(atol, "ndim") else bound.clamp(min=atol)
-    result = (s > bound).sum(-1)
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    check_matrix("linalg.matrix_rank", input)
+    s = eigvalsh(input).abs() if hermitian else svdvals(input)
+    if s.shape[-1] == 0:
+        return deliver(s.sum(-1).long(), out)
+    atol, rtol = _tolerances(input, tol if atol is None else atol, rtol)
+    atol, rtol = (t.unsqueeze(-1) if isinstance(t, Tensor) else t for t in (atol, rtol))
+    bound = s.amax(-1, keepdim=True) * rtol
+    bound = bound.maximum(atol) if isinstance(atol, Tensor) else bound.clamp(min=atol)
+    return deliver((s > bound).sum(-1), out)
 
 
-_TriangularSolve = return_type("triangular_solve", ("solution", "cloned_coefficient"))
+# -- tensors as matrices --------------------------------------------------------------------------
 
 
-@public("linalg.householder_product torch.orgqr Tensor.orgqr")
-def householder_product(A, tau, *, out=None):  # noqa: N803
-    """The first columns of the product of reflections I - tau_i v_i v_i^H, as geqrf gives them.
-
-    v_i is column i of A below the diagonal, with a one on it and zeros above.
-    """
-    from .. import eye
-
-    check_matrix("linalg.householder_product", A)
-    m, n = A.shape[-2:]
-    k = tau.shape[-1]
-    if n > m or k > n:
+@public("linalg.tensorinv")
+def tensorinv(input, ind=2, *, out=None):
+    """The inverse of a tensor as a map: the first `ind` dims against the others."""
+    if ind <= 0:
+        raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
+    rows, columns = input.shape[:ind], input.shape[ind:]
+    m, n = rows.numel(), columns.numel()
+    if m != n:
         raise RuntimeError(
-            "torch.linalg.householder_product: input.shape[-2] must be greater than or equal to "
-            f"input.shape[-1], and input.shape[-1] to tau.shape[-1]: got {m}, {n} and {k}"
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == "
+            f"prod(self.shape[:ind]), but got {n} != {m}"
         )
-    q = eye(m, n, dtype=A.dtype).expand(*A.shape[:-2], m, n)
-    unit = eye(m, n, dtype=A.dtype)
-    v = A.tril(-1) + unit
-    for i in range(k - 1, -1, -1):
-        column = v[..., i : i + 1]
-        q = q - tau[..., i, None, None] * (column @ (column.mH @ q))
-    return q if out is None else out.resize_(q.shape).copy_(q)
+    return deliver(inv(input.reshape(m, n)).reshape(*columns, *rows), out)
 
 
-@public("linalg.matrix_exp torch.matrix_exp Tensor.matrix_exp")
-def matrix_exp(A):  # noqa: N803
-    """Matrix exponentials: a Taylor polynomial of the scaled matrix, squared back.
+@public("linalg.tensorsolve")
+def tensorsolve(input, other, dims=None, *, out=None):
+    """X with tensordot(input, X, X.ndim) = other; `dims` of input are moved to its end first."""
+    if dims is not None:
+        last = tuple(range(input.ndim - len(dims), input.ndim))
+        input = input.movedim(tuple(dims), last)
+    rows, columns = input.shape[: other.ndim], input.shape[other.ndim :]
+    m, n = rows.numel(), columns.numel()
+    if m != n:
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            f"prod(self.shape[:other.ndim]), but got {n} != {m}"
+        )
+    x = linalg_solve(input.reshape(m, n), other.reshape(-1))
+    return deliver(x.reshape(columns), out)
 
-    Scaled to a 1-norm below 1/2, eighteen terms leave less than double precision's rounding.
-    """
-    check_square("linalg.matrix_exp", A)
-    check_float("linalg.matrix_exp", A)
-    if A.numel() == 0:
-        return A.clone()
-    largest = float(A.detach().abs().sum(-2).max())
-    squarings = max(0, math.frexp(largest)[1] + 1) if math.isfinite(largest) else 0
-    x = A * 2.0**-squarings
-    total = identity(A).expand(A.shape)
-    for k in range(18, 0, -1):  # Horner: 1 + x (1 + x/2 (1 + x/3 ...))
-        total = identity(A) + (x / k) @ total
-    for _ in range(squarings):
-        total = total @ total
-    return total
+
+@public("linalg.vander")
+def vander(x, N=None):  # noqa: N803
+    """Vandermonde matrices: the powers 0 to N - 1 of the elements along the last dim."""
+    from .. import cat
+
+    if N is not None and N <= 1 or (N is None and x.ndim and x.shape[-1] <= 1) or not x.ndim:
+        raise RuntimeError("N must be greater than 1.")
+    n = x.shape[-1] if N is None else N
+    x = x.long() if not (x.is_floating_point() or x.is_complex()) else x
+    powers = x.unsqueeze(-1).expand(*x.shape, n - 1).cumprod(-1)
+    return cat([x.new_ones(*x.shape, 1), powers], -1)
