@@ -57,3 +57,8 @@ def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) 
         raise RuntimeError("`fused` does not support `differentiable`")
     if foreach:
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+def like(g: Tensor, values: Tensor) -> Tensor:
+    """A sparse tensor with other values at the places of the coalesced tensor `g`."""
+    return torch.sparse_coo_tensor(g._indices(), values, g.shape, is_coalesced=True)

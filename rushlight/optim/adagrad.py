@@ -5,7 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import _C, Tensor
-from ._options import check_at_least_zero, check_fused, check_lr, to_number, zero_step
+from ._options import check_at_least_zero, check_fused, check_lr, like, to_number, zero_step
 from .optimizer import Optimizer, ParamsT
 
 
@@ -13,6 +13,7 @@ class Adagrad(Optimizer):
     """Divide the gradient by the root of the sum of all its squares so far."""
 
     _kernel = staticmethod(_C.fused_adagrad)
+    _sparse_gradients = True
 
     def __init__(
         self,
@@ -67,8 +68,20 @@ class Adagrad(Optimizer):
     def _update(self, p, g, state, group):
         state["step"] += 1
         step = state["step"].item()
+        lr = to_number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
+        if g.is_sparse:
+            if group["weight_decay"]:
+                raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+            self._update_sparse(p, g.coalesce(), state["sum"], lr, group["eps"])
+            return
         if group["weight_decay"]:
             g = g.add(p, alpha=group["weight_decay"])
-        lr = to_number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
         total = state["sum"].addcmul_(g, g, value=1)
         p.addcdiv_(g, total.sqrt().add_(group["eps"]), value=-lr)
+
+    def _update_sparse(self, p, g, total, lr, eps):
+        """Only rows with a gradient change, in the sum of squares too."""
+        values = g._values()
+        total.add_(like(g, values.square()))
+        root = total.sparse_mask(g)._values().sqrt().add_(eps)
+        p.add_(like(g, values / root), alpha=-lr)

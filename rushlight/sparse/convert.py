@@ -20,7 +20,7 @@ STRIDED = LAYOUTS["strided"]
 Tensor = _C.Tensor
 
 
-class _Quiet:
+class Quiet:
     """No recording inside."""
 
     def __enter__(self):
@@ -34,7 +34,7 @@ def coalesce(x) -> Tensor:
     """The same COO tensor with sorted places, each stored once."""
     if x._sorted:
         return x
-    with _Quiet():
+    with Quiet():
         made = _coalesced(x)
     record("CoalesceBackward0", (x,), (made,), lambda g: g)
     return made
@@ -64,7 +64,7 @@ def to_dense(x, dtype=None, masked_grad=None) -> Tensor:
     """The tensor with all its elements; the gradient is kept at stored places unless unmasked."""
     if not isinstance(x, SparseTensor):
         return x if dtype is None else x.to(dtype)
-    with _Quiet():
+    with Quiet():
         made = x._pattern.scatter(x._held)
     masked = masked_grad is None or masked_grad
 
@@ -105,7 +105,7 @@ def to_coo(x, sparse_dim=None, name="ToSparseBackward1") -> Tensor:
         )
     if x.ndim and sparse_dim == 0:
         raise RuntimeError("dense_to_sparse: sparse_dim argument must be in >0 when self.dim()>0")
-    with _Quiet():
+    with Quiet():
         seen = x.detach()
         stored = seen != 0
         if sparse_dim < x.ndim:
@@ -131,7 +131,7 @@ def _sparse_to_coo(x, sparse_dim):
         raise RuntimeError(
             f"sparse dim {sparse_dim} is not supported by sparse_csr_to_sparse: expected 2"
         )
-    with _Quiet():
+    with Quiet():
         places = pattern.linear().reshape(-1)
         order = None
         if bool((places[1:] <= places[:-1]).any()):
@@ -160,7 +160,7 @@ def to_compressed(x, layout, block=None, dense_dim=None) -> Tensor:
             f"got {x.ndim} dims and dense_dim {dense_dim}"
         )
     check_block(layout, block, x.shape[n : n + 2])
-    with _Quiet():
+    with Quiet():
         pattern = dense_pattern(x.detach(), layout, block, n, dense_dim)
         made = build(pattern, pattern.gather(x.detach()), True)
     record(name, (x,), (made,), dense_of)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .. import _C
-from ..op import operators
+from ..op import conj, operators
 from ..tensor.common import LAYOUTS
-from .convert import coalesce, to_compressed, to_coo
+from .convert import Quiet, coalesce, to_compressed, to_coo
 from .dispatch import rule, store
 from .pattern import CompressedPattern, CooPattern, arange, compress, expand_compressed
+from .record import record
 from .tensor import COO, SparseTensor, construct, values_of
 
 Tensor = _C.Tensor
@@ -52,6 +53,26 @@ def _plain(x):
 
 @rule("mm")
 def mm(input, mat2):
+    """`@` and torch.mm: as in PyTorch their gradients are those of full matrices.
+
+    torch.sparse.mm keeps the gradient of a sparse operand to the places it stores.
+    """
+    with Quiet():
+        made = masked_mm(input, mat2)
+    needs = input.requires_grad, mat2.requires_grad
+
+    def gradient(g):
+        return (
+            g.mm(conj(mat2).t()) if needs[0] else None,
+            conj(input).t().mm(g) if needs[1] else None,
+        )
+
+    record("MmBackward0", (input, mat2), (made,), gradient)
+    return made
+
+
+def masked_mm(input, mat2):
+    """The product, differentiable with respect to stored values only."""
     _check("addmm", input, mat2)
     if not isinstance(mat2, SparseTensor):
         return csr_matmul(*rows_of(input), mat2)
@@ -104,7 +125,18 @@ def mv(input, vec):
         raise RuntimeError("mv: expected a sparse matrix and a dense vector")
     if input.ndim != 2 or vec.ndim != 1 or input.shape[1] != vec.shape[0]:
         raise RuntimeError("mv: expected self.size(-1) == vec.size(-1)")
-    return mm(input, vec.unsqueeze(1)).squeeze(1)
+    with Quiet():
+        made = masked_mm(input, vec.unsqueeze(1)).squeeze(1)
+    needs = input.requires_grad, vec.requires_grad
+
+    def gradient(g):
+        return (
+            g.unsqueeze(1) * conj(vec) if needs[0] else None,
+            conj(input).t().mv(g) if needs[1] else None,
+        )
+
+    record("MvBackward0", (input, vec), (made,), gradient)
+    return made
 
 
 @rule("addmv")
@@ -153,9 +185,9 @@ def _linear(input, weight, bias=None):
     if isinstance(input, SparseTensor):
         product = mm(input, weight.t())
     else:
-        flat = input.reshape(-1, input.shape[-1])
-        product = csr_matmul(*rows_of(weight), flat.t()).t()
-        product = product.reshape(*input.shape[:-1], weight.shape[0])
+        product = mm(input if input.ndim == 2 else input.reshape(-1, input.shape[-1]), weight.t())
+        if input.ndim != 2:
+            product = product.reshape(*input.shape[:-1], weight.shape[0])
     return product if bias is None else product + bias
 
 
@@ -175,7 +207,7 @@ def sparse_mm(mat1, mat2, reduce=None, *, out=None) -> Tensor:
     "sum", "mean", "amax" or "amin"; a row that stores nothing gives 0.
     """
     if reduce is None:
-        result = mm(mat1, mat2) if _any_sparse(mat1, mat2) else mat1.mm(mat2)
+        result = masked_mm(mat1, mat2) if _any_sparse(mat1, mat2) else mat1.mm(mat2)
     else:
         result = _reduced(mat1, mat2, reduce)
     return result if out is None else store(out, result)
@@ -210,7 +242,7 @@ def sparse_addmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2) with a sparse `mat1`; gradients reach its values."""
     if not _any_sparse(mat1, mat2, input):
         return input.addmm(mat1, mat2, beta=beta, alpha=alpha)
-    return addmm(input, mat1, mat2, beta=beta, alpha=alpha)
+    return _plus(input, masked_mm(mat1, mat2), beta, alpha)
 
 
 def sampled_addmm(input, mat1, mat2, *, beta=1.0, alpha=1.0, out=None) -> Tensor:

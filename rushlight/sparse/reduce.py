@@ -6,6 +6,7 @@ from ..op import operators
 from .convert import coalesce, prepared, to_compressed, to_coo
 from .dispatch import rule, unsupported
 from .pattern import CooPattern, ravel, unravel
+from .record import record
 from .shape import _dim
 from .tensor import SparseTensor, construct, values_of
 
@@ -56,7 +57,11 @@ def _sum_over(x, dims, keepdim, name="SparseSumBackward0"):
 @rule("sum")
 def sum_rule(input, dim=None, keepdim=False, *, dtype=None):
     if dim is None or (isinstance(dim, (tuple, list)) and not dim and not input.is_sparse):
-        return values_of(prepared(input)).sum(dtype=dtype)
+        values = prepared(input)._held.detach()
+        made = values.sum(dtype=dtype)
+        shape = tuple(input.shape)
+        record("SumBackward0", (input,), (made,), lambda g: g.expand(shape))
+        return made
     dims = _dims(dim, input.ndim) or list(range(input.ndim))
     if input.is_sparse:
         return _sum_over(input if dtype is None else input.to(dtype), dims, keepdim)

@@ -7,7 +7,8 @@ from ..tensor.common import LAYOUTS
 from .convert import prepared, to_coo
 from .dispatch import compressed_rules, coo_rules, rule
 from .pattern import CompressedPattern, CooPattern
-from .tensor import COO, SparseTensor, construct, values_of
+from .record import record
+from .tensor import COO, SparseTensor, build, construct, values_of
 
 _OTHER_WAY = {
     LAYOUTS[a]: LAYOUTS[b]
@@ -48,8 +49,7 @@ def transpose(input, dim0, dim1, name="TransposeBackward0"):
 @rule("permute", coo_rules)
 def permute(input, *dims, name="PermuteBackward0"):
     dims = dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    x = prepared(input)
-    pattern = x._pattern
+    x, pattern = input, input._pattern
     dims = [_dim(d, x.ndim) for d in dims]
     if sorted(dims) != list(range(x.ndim)):
         raise RuntimeError(
@@ -62,13 +62,16 @@ def permute(input, *dims, name="PermuteBackward0"):
             "transpose: cannot exchange a sparse and a dense dimension: got the ordering "
             f"{dims} with {n} sparse dims"
         )
-    values = values_of(x)
+    values = x._held.detach()
     if dims[n:] != list(range(n, x.ndim)):
         values = values.permute([0, *(d - n + 1 for d in dims[n:])])
     kept = dims[:n] == list(range(n))
     indices = pattern.indices if kept else pattern.indices[dims[:n]]
     shape = [pattern.shape[d] for d in dims]
-    return _made(indices, values, shape, kept and x._sorted, name)
+    made = build(CooPattern(COO, indices, shape, n), values, kept and x._sorted)
+    back = sorted(range(len(dims)), key=dims.__getitem__)
+    record(name, (x,), (made,), lambda g: g.permute(back))
+    return made
 
 
 @rule("t")
@@ -97,37 +100,36 @@ def transpose_compressed(input, dim0, dim1, name="TransposeBackward0"):
             "transpose(): can only transpose the two matrix dimensions of a sparse compressed "
             f"tensor: got dims {dim0} and {dim1}"
         )
-    values = values_of(input)
+    values = input._held.detach()
     block = pattern.block and pattern.block[::-1]
     if block:
         values = values.transpose(n + 1, n + 2).contiguous()
     shape = list(pattern.shape)
     shape[n], shape[n + 1] = shape[n + 1], shape[n]
+    dense_dim = len(pattern.dense_shape)
     made = CompressedPattern(
-        _OTHER_WAY[input.layout],
-        pattern.compressed,
-        pattern.plain,
-        shape,
-        block,
-        len(pattern.dense_shape),
+        _OTHER_WAY[input.layout], pattern.compressed, pattern.plain, shape, block, dense_dim
     )
-    return construct(made, values, True, name)
+    made = build(made, values, True)
+    record(name, (input,), (made,), lambda g: g.transpose(dim0, dim1))
+    return made
 
 
 @rule("unsqueeze", coo_rules)
 def unsqueeze(input, dim):
     from .. import cat
 
-    x = prepared(input)
-    pattern, dim = x._pattern, _dim(dim, x.ndim + 1)
+    x, pattern, dim = input, input._pattern, _dim(dim, input.ndim + 1)
     shape = (*pattern.shape[:dim], 1, *pattern.shape[dim:])
-    indices, values, n = pattern.indices, values_of(x), pattern.sparse_dim
+    indices, values, n = pattern.indices, x._held.detach(), pattern.sparse_dim
     if dim <= n:
         row = indices.new_zeros((1, pattern.nnz))
         indices = cat((indices[:dim], row, indices[dim:]))
     else:
         values = values.unsqueeze(dim - n + 1)
-    return _made(indices, values, shape, x._sorted, "UnsqueezeBackward0")
+    made = build(CooPattern(COO, indices, shape, indices.shape[0]), values, x._sorted)
+    record("UnsqueezeBackward0", (x,), (made,), lambda g: g.select(dim, 0))
+    return made
 
 
 @rule("select")
@@ -202,15 +204,14 @@ def _matches(stored, wanted, size):
     return order[starts[wanted][targets] + within], targets
 
 
-@rule("narrow_copy", coo_rules)
-def narrow_copy(input, dim, start, length):
-    """The part of a COO tensor from `start` on; `narrow` itself, a view, does not exist."""
+@rule("narrow", coo_rules)
+def narrow(input, dim, start, length):
+    """The part of a COO tensor from `start` on: a copy, as there are no views of sparse tensors."""
     dim = _dim(dim, input.ndim)
     start = start + input.shape[dim] if start < 0 else start
     if length < 0 or start < 0 or start + length > input.shape[dim]:
         raise RuntimeError(
-            f"Invalid range for narrow_copy: start {start}, length {length}, size "
-            f"{input.shape[dim]}"
+            f"narrow(): invalid range: start {start}, length {length}, size {input.shape[dim]}"
         )
     x = prepared(input)
     pattern = x._pattern
@@ -255,11 +256,11 @@ def cat(tensors, dim=0):
                 f"{first.ndim - n}, but tensor at position {position} has "
                 f"{item._pattern.sparse_dim}, {item.ndim - item._pattern.sparse_dim}."
             )
-    items = [prepared(item) for item in tensors]
-    shape[dim] = sum(item.shape[dim] for item in items)
+    sizes = [item.shape[dim] for item in tensors]
+    shape[dim] = sum(sizes)
     indices, values, start = [], [], 0
-    for item in items:
-        index, v = item._pattern.indices, values_of(item)
+    for item in tensors:
+        index, v = item._pattern.indices, item._held.detach()
         if dim < n:
             index = index.clone()
             index[dim] += start
@@ -268,7 +269,14 @@ def cat(tensors, dim=0):
         indices.append(index)
         values.append(v)
         start += item.shape[dim]
-    return _made(join(indices, 1), join(values), shape, False, "CatBackward0")
+    made = build(CooPattern(COO, join(indices, 1), shape, n), join(values), False)
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+
+    def gradient(g):
+        return tuple(g.narrow(dim, a, b) for a, b in zip(starts, sizes, strict=True))
+
+    record("CatBackward0", tuple(tensors), (made,), gradient)
+    return made
 
 
 def _padded(values, dim, start, size):

@@ -163,7 +163,7 @@ class SparseTensor(Tensor):
         from ..op import operators
         from .dispatch import call
 
-        if memory_format is not preserve_format:
+        if memory_format not in (preserve_format, contiguous_format):
             raise RuntimeError(f"unsupported memory format option {memory_format}")
         return call(operators["clone"], (self,), {})
 

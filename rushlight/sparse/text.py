@@ -16,6 +16,11 @@ def _part(name, tensor, indent):
 
 def sparse_repr(tensor) -> str:
     """The text of `repr(tensor)`."""
+    lead = "Parameter containing:\n" if getattr(tensor, "_is_param", False) else ""
+    return lead + _text(tensor)
+
+
+def _text(tensor):
     head = "tensor("
     indent = len(head)
     pattern, values = tensor._pattern, tensor._held
