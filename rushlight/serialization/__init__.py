@@ -12,7 +12,13 @@ from ._load import (
     load,
     validate_cuda_device,
 )
-from ._names import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
+from ._names import (
+    _get_layout,  # noqa: F401 (files name it here)
+    add_safe_globals,
+    clear_safe_globals,
+    get_safe_globals,
+    safe_globals,
+)
 from ._save import (
     DEFAULT_PROTOCOL,
     get_crc32_options,

@@ -134,7 +134,7 @@ def _complex(real, imag):
     return complex(real, imag)
 
 
-def _layout(name):
+def _get_layout(name):
     """The layout that a file calls `name`, such as "torch.sparse_coo"."""
     found = torch.LAYOUTS.get(name.removeprefix("torch.")) if type(name) is str else None
     if found is None:
@@ -154,7 +154,7 @@ def _builtin_globals() -> dict[str, object]:
         "__builtin__.complex": complex,
         "__builtin__.bytearray": bytearray,
         "_codecs.encode": _encode,
-        "torch.serialization._get_layout": _layout,
+        "torch.serialization._get_layout": _get_layout,
         "torch.Size": torch.Size,
         "torch.device": torch.device,
         "torch.Tensor": torch.Tensor,
@@ -206,7 +206,7 @@ def _makers(classes: set) -> dict:
     makers[torch.Size] = torch.Size
     makers[torch.device] = torch.device
     makers[_encode] = _encode
-    makers[_layout] = _layout
+    makers[_get_layout] = _get_layout
     return makers
 
 

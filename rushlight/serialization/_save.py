@@ -14,7 +14,7 @@ import rushlight as torch
 
 from .. import _C, _utils
 from .._storage import LEGACY_NAMES, TypedStorage, UntypedStorage, legacy_storage_class
-from ._names import _layout, file_name
+from ._names import _get_layout, file_name
 from ._zip import ALIGNMENT, ArchiveWriter
 
 DEFAULT_PROTOCOL = 2
@@ -102,10 +102,10 @@ class _Naming:
     def save_layout(self, layout) -> None:
         """A layout is rebuilt from its name by a function that PyTorch calls so."""
         rebuild = "torch.serialization", "_get_layout"
-        if id(_layout) in self.memo:
-            self.write(self.get(self.memo[id(_layout)][0]))
+        if id(_get_layout) in self.memo:
+            self.write(self.get(self.memo[id(_get_layout)][0]))
         else:
-            self._write_global(_layout, *rebuild)
+            self._write_global(_get_layout, *rebuild)
         self.save((f"torch.{layout.name}",))
         self.write(pickle.REDUCE)
         self.memoize(layout)

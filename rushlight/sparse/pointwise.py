@@ -57,11 +57,6 @@ def clone(input, packed=False):
     return linear(input, "CloneBackward0", lambda v: v.clone(), lambda g: g)
 
 
-@rule("alias")
-def alias(input):
-    return linear(input, "AliasBackward0", lambda v: v, lambda g: g)
-
-
 # -- products ------------------------------------------------------------------------------------
 
 

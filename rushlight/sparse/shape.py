@@ -230,10 +230,19 @@ def narrow(input, dim, start, length):
 # -- joining ------------------------------------------------------------------------------------
 
 
+def _check_list(name, tensors):
+    if not isinstance(tensors, (tuple, list)):
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
+        )
+
+
 @rule("cat", coo_rules)
 def cat(tensors, dim=0):
     from .. import cat as join
 
+    _check_list("cat", tensors)
     for position, item in enumerate(tensors):
         if not isinstance(item, SparseTensor):
             raise RuntimeError(
@@ -291,6 +300,7 @@ def _padded(values, dim, start, size):
 
 @rule("stack", coo_rules)
 def stack(tensors, dim=0):
+    _check_list("stack", tensors)
     for item in tensors:
         if tuple(item.shape) != tuple(tensors[0].shape):
             raise RuntimeError(
