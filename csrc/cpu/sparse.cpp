@@ -32,6 +32,19 @@ void multiply(const Csr& a, const T* v, const T* x, T* y, int64_t n) {
   });
 }
 
+// Without -ffast-math a sum is vectorised only where this says that its order is free.
+template <class T>
+T dot(const T* p, const T* q, int64_t n) {
+  T sum(0);
+  if constexpr (std::is_arithmetic_v<T>) {
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < n; ++j) sum += p[j] * q[j];
+  } else {
+    for (int64_t j = 0; j < n; ++j) sum += p[j] * q[j];
+  }
+  return sum;
+}
+
 template <class T>
 void multiply_vector(const Csr& a, const T* v, const T* x, T* y) {
   parallel_for(a.rows, row_grain(a.rows, a.nnz, 1), [&](int64_t r0, int64_t r1) {
@@ -48,12 +61,7 @@ void sample(const Csr& a, const T* left, const T* right, T* v, int64_t n) {
   parallel_for(a.rows, row_grain(a.rows, a.nnz, n), [&](int64_t r0, int64_t r1) {
     for (int64_t r = r0; r < r1; ++r) {
       const T* p = left + r * n;
-      for (int64_t k = a.crow[r]; k < a.crow[r + 1]; ++k) {
-        const T* q = right + a.col[k] * n;
-        T sum(0);
-        for (int64_t j = 0; j < n; ++j) sum += p[j] * q[j];
-        v[k] = sum;
-      }
+      for (int64_t k = a.crow[r]; k < a.crow[r + 1]; ++k) v[k] = dot(p, right + a.col[k] * n, n);
     }
   });
 }

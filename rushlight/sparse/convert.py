@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _C
 from ..tensor.common import LAYOUTS
-from .pattern import CompressedPattern, CooPattern, compress, ravel, unravel
+from .pattern import CompressedPattern, CooPattern, compress, number_groups, ravel, unravel
 from .record import record
 from .tensor import (
     COO,
@@ -45,9 +45,7 @@ def _coalesced(x):
     places = pattern.linear()
     if pattern.sorted_unique():
         return build(pattern, values.clone(), True)
-    from .. import unique
-
-    distinct, inverse = unique(places, sorted=True, return_inverse=True)
+    distinct, inverse = number_groups(places)
     wide = values.to(_C.int64) if values.dtype is _C.bool else values
     total = wide.new_zeros((distinct.shape[0], *values.shape[1:]))
     total = total.index_add_(0, inverse, wide).to(values.dtype)
@@ -238,15 +236,13 @@ def _sparse_to_compressed(x, layout, block, name):
 
 def _blocks(x, layout, block, name):
     """A coalesced COO matrix in blocks: the values' places in the blocks, then one write."""
-    from .. import unique
-
     pattern, (b0, b1) = x._pattern, block
     rows, cols = pattern.indices[0], pattern.indices[1]
     grid = (pattern.sizes[0] // b0, pattern.sizes[1] // b1)
     at = (rows // b0, cols // b1)
     if layout.name == "sparse_bsc":
         at, grid = at[::-1], grid[::-1]
-    distinct, which = unique(at[0] * grid[1] + at[1], sorted=True, return_inverse=True)
+    distinct, which = number_groups(at[0] * grid[1] + at[1])
     places = (which * b0 + rows % b0) * b1 + cols % b1
     values = values_of(x)
     count = distinct.shape[0]

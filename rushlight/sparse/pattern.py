@@ -219,6 +219,17 @@ def compress(rows: Tensor, count: int) -> Tensor:
     return searchsorted(rows.contiguous(), arange(count + 1))
 
 
+def number_groups(places: Tensor):
+    """The different numbers among `places` (n), rising, and where each one is: ((m), (n))."""
+    from .. import cat, unique
+
+    steps = places[1:] - places[:-1]
+    if steps.numel() and steps.amin().item() < 0:
+        return unique(places, sorted=True, return_inverse=True)
+    fresh = cat((places.new_ones(min(places.shape[0], 1)), (steps != 0).to(_C.int64)))
+    return places[fresh.nonzero().reshape(-1)], fresh.cumsum(0) - 1
+
+
 def ravel(indices: Tensor, sizes) -> Tensor:
     """Columns of indices (dims, nnz) to flat row-major places (nnz)."""
     if not sizes:

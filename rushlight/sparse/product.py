@@ -7,7 +7,14 @@ from ..op import conj, operators
 from ..tensor.common import LAYOUTS
 from .convert import Quiet, coalesce, to_compressed, to_coo
 from .dispatch import rule, store
-from .pattern import CompressedPattern, CooPattern, arange, compress, expand_compressed
+from .pattern import (
+    CompressedPattern,
+    CooPattern,
+    arange,
+    compress,
+    expand_compressed,
+    number_groups,
+)
 from .record import record
 from .tensor import COO, SparseTensor, construct, values_of
 
@@ -102,7 +109,7 @@ def _sparse_product(x, y):
 
 def _pairs(crow, col, values, other_crow, other_col, other_values, cols):
     """The product as a sum over pairs of values, differentiable: (rows, columns, values)."""
-    from .. import repeat_interleave, unique
+    from .. import repeat_interleave
 
     col, other_col = col.to(_C.int64), other_col.to(_C.int64)
     starts = other_crow.to(_C.int64)
@@ -113,7 +120,7 @@ def _pairs(crow, col, values, other_crow, other_col, other_values, cols):
     second = starts[col][first] + within
     products = values.index_select(0, first) * other_values.index_select(0, second)
     places = rows[first] * cols + other_col[second]
-    distinct, inverse = unique(places, sorted=True, return_inverse=True)
+    distinct, inverse = number_groups(places)
     total = products.new_zeros(distinct.shape[0]).index_add(0, inverse, products)
     width = max(cols, 1)
     return distinct // width, distinct % width, total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..op import operators
 from .convert import coalesce, prepared, to_compressed, to_coo
 from .dispatch import rule, unsupported
-from .pattern import CooPattern, ravel, unravel
+from .pattern import CooPattern, number_groups, ravel, unravel
 from .record import record
 from .shape import _dim
 from .tensor import SparseTensor, construct, values_of
@@ -44,11 +44,9 @@ def _sum_over(x, dims, keepdim, name="SparseSumBackward0"):
     if len(outer) == n:  # only dense dims went: the places are as they were
         made = CooPattern(pattern.layout, indices, shape, n)
         return coalesce(construct(made, values, x._sorted, name))
-    from .. import unique
-
     pattern.check_range()
     sizes = shape[: indices.shape[0]]
-    places, inverse = unique(ravel(indices, sizes), sorted=True, return_inverse=True)
+    places, inverse = number_groups(ravel(indices, sizes))
     total = values.new_zeros((places.shape[0], *values.shape[1:])).index_add(0, inverse, values)
     made = CooPattern(pattern.layout, unravel(places, sizes), shape, len(sizes))
     return construct(made, total, True, name)
@@ -119,13 +117,11 @@ def _softmax(input, dim, dtype, logarithm, name):
 
 def _over_groups(pattern, values, dim, logarithm):
     """Softmax over the values that differ in one sparse dim only; what is not stored is -inf."""
-    from .. import unique
-
     if not pattern.nnz:
         return values
     others = [d for d in range(pattern.sparse_dim) if d != dim]
     places = ravel(pattern.indices[others], [pattern.shape[d] for d in others])
-    groups, index = unique(places, sorted=True, return_inverse=True)
+    groups, index = number_groups(places)
     size = (groups.shape[0], *values.shape[1:])
     spread = index.reshape(-1, *(1,) * (values.ndim - 1)).expand(values.shape)
     fixed = values.detach()
