@@ -157,10 +157,22 @@ def public(names: str):
     """Publish a Python function written from other operators under `names`."""
 
     def declare(function):
-        publish(function, names)
+        publish(_front(function, names.split()[0]), names)
         return function
 
     return declare
+
+
+def _front(function, name):
+    """What users get of a function: it takes NumPy's spellings and asks subclasses of Tensor."""
+    code = function.__code__
+    front = _C.front(function, code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    space, _, leaf = name.rpartition(".")
+    home = {"torch": "", "Tensor": "", "F": ".nn.functional"}.get(space, f".{space}")
+    front.__module__, front.__name__ = "rushlight" + home, leaf
+    front.__qualname__ = name if space == "Tensor" else leaf  # where pickled references look
+    front.__doc__ = function.__doc__
+    return front
 
 
 def publish(function, names: str) -> None:

@@ -9,8 +9,7 @@ thread_local Modes modes __attribute__((tls_model("initial-exec")));
 
 namespace {
 
-PyObject *g_out_name, *g_input_name, *g_self_name, *g_dim_name, *g_axis_name, *g_keepdim_name,
-    *g_keepdims_name, *g_other_name, *g_x2_name, *g_x_name;
+PyObject *g_out_name, *g_torch_function_name;
 
 // -- binding ----------------------------------------------------------------------------------
 
@@ -19,31 +18,6 @@ struct Bound {
   PyObject* out = nullptr;  // borrowed
   Ref packed;               // the tuple made of spread-out ints
 };
-
-int param_index(const OpSpec& s, PyObject* name) {
-  for (int i = 0; i < s.nparams; ++i) {
-    if (s.params[i] == name) return i;
-  }
-  for (int i = 0; i < s.nparams; ++i) {
-    if (PyUnicode_Compare(s.params[i], name) == 0) return i;
-  }
-  // NumPy's spellings, which PyTorch accepts.
-  PyObject* own = nullptr;
-  if (!PyUnicode_Compare(name, g_axis_name))
-    own = g_dim_name;
-  else if (!PyUnicode_Compare(name, g_keepdims_name))
-    own = g_keepdim_name;
-  else if (!PyUnicode_Compare(name, g_self_name) || !PyUnicode_Compare(name, g_x_name))
-    own = g_input_name;
-  else if (!PyUnicode_Compare(name, g_x2_name))
-    own = g_other_name;
-  if (own) {
-    for (int i = 0; i < s.nparams; ++i) {
-      if (s.params[i] == own) return i;
-    }
-  }
-  return -1;
-}
 
 void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Bound& b) {
   std::fill(b.values, b.values + s.nparams, nullptr);
@@ -67,7 +41,7 @@ void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwname
   if (kwnames) {
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); ++k) {
       PyObject* name = PyTuple_GET_ITEM(kwnames, k);
-      const int i = param_index(s, name);
+      const int i = find_param(s.params, s.nparams, name);
       if (i < 0) {
         if (!PyUnicode_Compare(name, g_out_name)) {
           if (args[n + k] != Py_None) b.out = args[n + k];
@@ -93,17 +67,6 @@ void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwname
 
 // -- interpreters and subclasses ----------------------------------------------------------------
 
-PyObject* kwargs_dict(PyObject* const* values, PyObject* kwnames) {
-  PyObject* d = checked(PyDict_New());
-  for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); ++k) {
-    if (PyDict_SetItem(d, PyTuple_GET_ITEM(kwnames, k), values[k]) < 0) {
-      Py_DECREF(d);
-      throw PythonError();
-    }
-  }
-  return d;
-}
-
 // The innermost interpreter handles the call, popped while it does so.
 PyObject* interpret(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   PyObject* stack = modes.interpreters;
@@ -115,27 +78,15 @@ PyObject* interpret(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObjec
     PyObject* stack;
     ~Restore() { modes.interpreters = stack; }
   } restore{stack};
-  Ref tuple(checked(PyTuple_New(n)));
-  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.p, i, Py_NewRef(args[i]));
-  Ref kwargs(kwargs_dict(args + n, kwnames));
+  Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
   return PyObject_CallMethod(interpreter, "process", "OOO", self, tuple.p, kwargs.p);
 }
 
-bool foreign_subclass(PyObject* o) {
-  return !exact_tensor(o) && PyType_IsSubtype(Py_TYPE(o), TensorType);
-}
-
-bool any_subclass(PyObject* const* values, int n) {
-  for (int i = 0; i < n; ++i) {
-    PyObject* o = values[i];
-    if (foreign_subclass(o)) return true;
-    if (PyList_Check(o) || PyTuple_CheckExact(o)) {
-      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k) {
-        if (foreign_subclass(PySequence_Fast_GET_ITEM(o, k))) return true;
-      }
-    }
-  }
-  return false;
+// A subclass of Tensor, or any object whose class has a __torch_function__ of its own.
+bool foreign(PyObject* o) {
+  PyTypeObject* type = Py_TYPE(o);
+  if (exact_tensor(o) || !(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) return false;
+  return PyType_IsSubtype(type, TensorType) || _PyType_Lookup(type, g_torch_function_name);
 }
 
 // Their elements are not in the array: rules in Python carry the operator out.
@@ -356,6 +307,36 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
 
 }  // namespace
 
+PyObject* arguments(PyObject* const* args, Py_ssize_t n) {
+  PyObject* tuple = checked(PyTuple_New(n));
+  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
+  return tuple;
+}
+
+PyObject* kwargs_dict(PyObject* const* values, PyObject* kwnames) {
+  PyObject* d = checked(PyDict_New());
+  for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); ++k) {
+    if (PyDict_SetItem(d, PyTuple_GET_ITEM(kwnames, k), values[k]) < 0) {
+      Py_DECREF(d);
+      throw PythonError();
+    }
+  }
+  return d;
+}
+
+bool any_subclass(PyObject* const* values, int n) {
+  for (int i = 0; i < n; ++i) {
+    PyObject* o = values[i];
+    if (foreign(o)) return true;
+    if (PyList_Check(o) || PyTuple_CheckExact(o)) {
+      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k) {
+        if (foreign(PySequence_Fast_GET_ITEM(o, k))) return true;
+      }
+    }
+  }
+  return false;
+}
+
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   Op* op = reinterpret_cast<Op*>(self);
   const OpSpec& s = *op->spec;
@@ -366,6 +347,11 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
       if (any_subclass(args, s.nparams)) goto subclass;
       return run_op(op, args, nullptr);
     }
+    if (n > s.npositional && s.varargs < 0) {  // perhaps as older programs call it
+      Ref given(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
+      Ref got(call_helper("call_as_before", {self, given, kwargs}));
+      if (got.p != Py_NotImplemented) return got.release();
+    }
     {
       Bound b;
       bind(s, args, n, kwnames, b);
@@ -374,11 +360,12 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
       return run_op(op, b.values, b.out);
     }
   subclass:
-    // User subclasses go through __torch_function__, which Python finds and calls.
-    Ref tuple(checked(PyTuple_New(n)));
-    for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple.p, i, Py_NewRef(args[i]));
-    Ref kwargs(kwargs_dict(args + n, kwnames));
-    return call_helper("torch_function", {self, tuple, kwargs});
+    // User subclasses go through __torch_function__, which Python finds and calls, or would have
+    // been here already. Sparse tensors always go by their rules.
+    Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
+    if (modes.torch_function) return call_helper("torch_function", {self, tuple, kwargs});
+    PyObject* plain[3] = {self, tuple, kwargs};
+    return call_plain(nullptr, plain, 3);
   } catch (...) {
     translate_exception();
     return nullptr;
@@ -413,16 +400,8 @@ PyObject* call_plain(PyObject*, PyObject* const* args, Py_ssize_t n) {
 
 void init_binding() {
   auto intern = [](const char* t) { return PyUnicode_InternFromString(t); };
+  g_torch_function_name = intern("__torch_function__");
   g_out_name = intern("out");
-  g_input_name = intern("input");
-  g_self_name = intern("self");
-  g_dim_name = intern("dim");
-  g_axis_name = intern("axis");
-  g_keepdim_name = intern("keepdim");
-  g_keepdims_name = intern("keepdims");
-  g_other_name = intern("other");
-  g_x2_name = intern("x2");
-  g_x_name = intern("x");
 }
 
 }  // namespace rl

@@ -79,6 +79,11 @@ inline PyObject* call_op(Op* op, std::initializer_list<PyObject*> args) {
   return op_vectorcall(as_object(op), args.begin(), args.size(), nullptr);
 }
 PyObject* call_plain(PyObject* self, PyObject* const* args, Py_ssize_t n);  // (op, args, kwargs)
+bool any_subclass(PyObject* const* values, int n);  // something with a __torch_function__ to ask
+// The parameter that a keyword means, in any spelling that PyTorch takes; -1 when none.
+int find_param(PyObject* const* params, Py_ssize_t n, PyObject* name);
+PyObject* arguments(PyObject* const* args, Py_ssize_t n);  // a call's, as Python objects
+PyObject* kwargs_dict(PyObject* const* values, PyObject* kwnames);
 void init_binding();
 Op* find_op(const char* name);  // an operator declared under that name; throws when absent
 
@@ -99,6 +104,7 @@ struct Modes {
   PyObject* interpreters = nullptr;  // list when something is pushed, else null
   bool grad = true;
   bool inference = false;
+  bool torch_function = true;  // off: subclasses are not asked
 };
 extern thread_local Modes modes __attribute__((tls_model("initial-exec")));
 extern bool g_anomaly, g_anomaly_check_nan;
@@ -109,5 +115,6 @@ int slot_index(std::string_view dunder);
 extern PyObject* slot_names[64];
 
 bool init_op(PyObject* module);
+bool init_front(PyObject* module);
 
 }  // namespace rl

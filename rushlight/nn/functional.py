@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from types import FunctionType
-
 import rushlight as torch
 from rushlight import Tensor
 
-from ..op import functional_table, torch_table
+from ..op import functional_table
 from ._functional_attention import *  # noqa: F403
 from ._functional_attention import _canonical_mask, _none_or_dtype  # noqa: F401
 from ._functional_blocks import *  # noqa: F403
@@ -27,12 +25,6 @@ sigmoid = torch.sigmoid
 
 # A primitive operator, where there is one, is what users get.
 globals().update(functional_table)
-_elsewhere = set(map(id, torch_table.values()))
-for _name, _function in functional_table.items():
-    if isinstance(_function, FunctionType) and id(_function) not in _elsewhere:
-        # What a pickled layer names as its activation is found here, under this name.
-        _function.__module__, _function.__name__ = __name__, _name
-        _function.__qualname__ = _name
 
 
 def _in_place(name):
@@ -94,4 +86,4 @@ for _n in (1, 2, 3):
         if _name in globals() and _name + "_with_indices" not in globals():
             globals()[_name + "_with_indices"] = _make(_name)
 
-del _elsewhere, _name, _function, _make, _n
+del _name, _make, _n

@@ -148,8 +148,9 @@ class repeat:
 
 
 @public("torch.tile Tensor.tile")
-def tile(input, *dims):
+def tile(input, *sizes, dims=None):
     """Repeat a tensor; missing leading repeats count as one."""
+    dims = sizes if dims is None else tuple(dims)
     if len(dims) == 1 and not isinstance(dims[0], int):
         dims = tuple(dims[0])
     missing = input.dim() - len(dims)

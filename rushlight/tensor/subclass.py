@@ -47,41 +47,57 @@ _Identity.__name__ = "AliasBackward0"
 _C.set_helper("detach", _detach)
 
 
-def _torch_function(operator, args, kwargs):
-    """Find the most derived `__torch_function__` among the arguments and call it."""
+def _overloaded(args, kwargs):
+    """The classes among the arguments that have a say, subclasses before their bases."""
     found = []
-    stack = [*args, *kwargs.values()]
-    for a in stack:
-        if isinstance(a, (list, tuple)):
-            stack_items = a
-        else:
-            stack_items = (a,)
-        for item in stack_items:
+    for a in (*args, *kwargs.values()):
+        for item in a if isinstance(a, (list, tuple)) else (a,):
             kind = type(item)
-            if isinstance(item, Tensor) and kind not in found and kind is not Tensor:
+            handler = getattr(kind, "__torch_function__", None)
+            if kind is Tensor or handler is None or kind in found:
+                continue
+            if getattr(handler, "__func__", handler) is not disabled_torch_function:
                 found.append(kind)
     found.sort(key=lambda k: -len(k.__mro__))
+    return found
+
+
+def _torch_function(function, args, kwargs):
+    """Ask the `__torch_function__` of each class among the arguments in turn."""
+    found = _overloaded(args, kwargs)
+    if not isinstance(function, _C.Op):  # written from operators: their rules are for those
+        found = [k for k in found if not getattr(k, "_sees_operators_only", False)]
     for kind in found:
-        handler = kind.__torch_function__
-        if getattr(handler, "__func__", handler) is disabled_torch_function:
-            continue
-        result = handler(operator, tuple(found), args, kwargs)
+        result = kind.__torch_function__(function, tuple(found), args, kwargs)
         if result is not NotImplemented:
             return result
-    return _C.call_plain(operator, args, kwargs)
+    if not found:
+        return _plain(function, args, kwargs)
+    raise TypeError(
+        f"no implementation found for 'torch.{function.__name__}' on types that implement "
+        f"__torch_function__: {[f'{k.__module__}.{k.__qualname__}' for k in found]}"
+    )
+
+
+def _plain(function, args, kwargs):
+    if isinstance(function, _C.Op):
+        return _C.call_plain(function, tuple(args), kwargs)
+    return getattr(function, "__wrapped__", function)(*args, **kwargs)
 
 
 def _default_torch_function(cls, func, types, args=(), kwargs=None):
-    kwargs = kwargs or {}
-    if isinstance(func, _C.Op):
-        result = _C.call_plain(func, tuple(args), kwargs)
-    else:
-        result = func(*args, **kwargs)
+    if not all(issubclass(cls, t) for t in types):
+        return NotImplemented
+    before = _C.set_torch_function(False)
+    try:
+        result = _plain(func, args, kwargs or {})
+    finally:
+        _C.set_torch_function(before)
     return result if cls is Tensor else wrap_subclass(result, cls)
 
 
 def disabled_torch_function(func, types, args=(), kwargs=None):
-    return _C.call_plain(func, tuple(args), kwargs or {})
+    return _plain(func, args, kwargs or {})
 
 
 Tensor.__torch_function__ = classmethod(_default_torch_function)

@@ -207,7 +207,7 @@ def hostile(name, k, seed):
     space, _, leaf = name.rpartition(".")
     if space:  # a public function has no samples
         function = (torch_table if space == "torch" else functional_table)[leaf]
-        code = getattr(function, "__code__", None)
+        code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
         count = rng.randrange((code.co_argcount if code else 3) + 1)
         args = [any_tensor(rng) if i == 0 and rng.random() < 0.7 else any_value(rng)
                 for i in range(count)]  # fmt: skip

@@ -1,0 +1,180 @@
+// Public functions written in Python from other operators, as users see them.
+//
+// A Python function cannot take NumPy's spellings of its arguments, nor ask subclasses of Tensor
+// first, without a second frame. This object does both in front of it for a few nanoseconds, and
+// looks like an operator: the same binding as a method, the same repr.
+#include "op.h"
+
+#include <structmember.h>
+
+namespace rl {
+
+namespace {
+
+// Other spellings that PyTorch takes: NumPy's, those of its several overloads, and words that are
+// not names in Python. The first that leads to a parameter wins.
+constexpr const char* kSpellings[][2] = {
+    {"axis", "dim"},         {"keepdims", "keepdim"},
+    {"x", "input"},          {"a", "input"},
+    {"x1", "input"},         {"self", "input"},
+    {"x2", "other"},         {"input", "A"},
+    {"input", "x"},          {"input", "self"},
+    {"axis0", "dim0"},       {"axis1", "dim1"},
+    {"from", "from_"},       {"sections", "indices_or_sections"},
+    {"element", "elements"}, {"indices", "indices_or_sections"},
+    {"dtype", "size"},       {"test_element", "test_elements"}};
+
+struct Front {
+  PyObject_HEAD vectorcallfunc vectorcall;
+  PyObject* function;
+  PyObject* params;  // its parameters' names
+  PyObject* dict;
+};
+
+PyTypeObject* FrontType;
+PyObject* const* params_of(const Front* f) { return &PyTuple_GET_ITEM(f->params, 0); }
+
+// The keyword names as the function spells them, or null where they are so already.
+PyObject* respelled(const Front* f, PyObject* kwnames) {
+  const Py_ssize_t n = PyTuple_GET_SIZE(kwnames);
+  Ref names;
+  for (Py_ssize_t k = 0; k < n; ++k) {
+    PyObject* name = PyTuple_GET_ITEM(kwnames, k);
+    const int i = find_param(params_of(f), PyTuple_GET_SIZE(f->params), name);
+    if (i < 0 || !PyUnicode_Compare(params_of(f)[i], name)) continue;
+    if (!names) names = Ref(arguments(&PyTuple_GET_ITEM(kwnames, 0), n));  // a copy
+    Py_SETREF(PyTuple_GET_ITEM(names.p, k), Py_NewRef(params_of(f)[i]));
+  }
+  return names.release();
+}
+
+PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
+                           PyObject* kwnames) {
+  const Front* f = reinterpret_cast<Front*>(self);
+  const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+  const Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+  try {
+    if (modes.torch_function && any_subclass(args, static_cast<int>(all))) {
+      Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
+      return call_helper("torch_function", {self, tuple, kwargs});
+    }
+    Ref names(kwnames ? respelled(f, kwnames) : nullptr);
+    return PyObject_Vectorcall(f->function, args, n, names ? names.p : kwnames);
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyObject* front_get(PyObject* self, PyObject* instance, PyObject*) {
+  return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
+}
+PyObject* front_repr(PyObject* self) {
+  PyObject* name = PyObject_GetAttrString(reinterpret_cast<Front*>(self)->function, "__name__");
+  PyObject* text = name ? PyUnicode_FromFormat("<built-in method %U of rushlight>", name) : nullptr;
+  Py_XDECREF(name);
+  return text;
+}
+int front_traverse(PyObject* self, visitproc visit, void* arg) {
+  Front* f = reinterpret_cast<Front*>(self);
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(f->function);
+  Py_VISIT(f->dict);
+  return 0;
+}
+int front_clear(PyObject* self) {
+  Front* f = reinterpret_cast<Front*>(self);
+  Py_CLEAR(f->function);
+  Py_CLEAR(f->params);
+  Py_CLEAR(f->dict);
+  return 0;
+}
+void front_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  front_clear(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+// By name, so that a pickled layer finds its activation again.
+PyObject* front_reduce(PyObject* self, PyObject*) {
+  return PyObject_GetAttrString(self, "__qualname__");
+}
+
+// front(function, params): params is the tuple of its parameters' names.
+PyObject* make_front(PyObject*, PyObject* args) {
+  PyObject *function, *params;
+  if (!PyArg_ParseTuple(args, "OO!", &function, &PyTuple_Type, &params)) return nullptr;
+  Front* f = PyObject_GC_New(Front, FrontType);
+  if (!f) return nullptr;
+  f->vectorcall = front_vectorcall;
+  f->function = Py_NewRef(function);
+  f->params = Py_NewRef(params);
+  f->dict = nullptr;
+  PyObject_GC_Track(f);
+  return as_object(f);
+}
+
+// set_torch_function(enabled) -> what it was, of this thread.
+PyObject* set_torch_function(PyObject*, PyObject* enabled) {
+  const int now = PyObject_IsTrue(enabled);
+  if (now < 0) return nullptr;
+  const bool before = modes.torch_function;
+  modes.torch_function = now;
+  return PyBool_FromLong(before);
+}
+
+PyMethodDef module_functions[] = {{"front", make_front, METH_VARARGS, nullptr},
+                                  {"set_torch_function", set_torch_function, METH_O, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+int find_param(PyObject* const* params, Py_ssize_t n, PyObject* name) {
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    if (params[i] == name) return static_cast<int>(i);
+  }
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    if (PyUnicode_Compare(params[i], name) == 0) return static_cast<int>(i);
+  }
+  for (const auto& pair : kSpellings) {
+    if (PyUnicode_CompareWithASCIIString(name, pair[0]) != 0) continue;
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      if (!PyUnicode_CompareWithASCIIString(params[i], pair[1])) return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
+bool init_front(PyObject* module) {
+  static PyGetSetDef getset[] = {
+      {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+      {nullptr, nullptr, nullptr, nullptr, nullptr}};
+  static PyMemberDef members[] = {
+      {"__vectorcalloffset__", T_PYSSIZET, offsetof(Front, vectorcall), READONLY, nullptr},
+      {"__dictoffset__", T_PYSSIZET, offsetof(Front, dict), READONLY, nullptr},
+      {"__wrapped__", T_OBJECT, offsetof(Front, function), READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr}};
+  static PyMethodDef methods[] = {{"__reduce__", front_reduce, METH_NOARGS, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
+  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(front_dealloc)},
+                         {Py_tp_traverse, reinterpret_cast<void*>(front_traverse)},
+                         {Py_tp_clear, reinterpret_cast<void*>(front_clear)},
+                         {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+                         {Py_tp_descr_get, reinterpret_cast<void*>(front_get)},
+                         {Py_tp_repr, reinterpret_cast<void*>(front_repr)},
+                         {Py_tp_getset, getset},
+                         {Py_tp_members, members},
+                         {Py_tp_methods, methods},
+                         {0, nullptr}};
+  PyType_Spec spec = {"rushlight.function", sizeof(Front), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+                          Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                      slots};
+  FrontType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  return FrontType && PyModule_AddObjectRef(module, "Front", as_object(FrontType)) == 0 &&
+         PyModule_AddFunctions(module, module_functions) == 0;
+}
+
+}  // namespace rl

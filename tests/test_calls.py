@@ -1,0 +1,124 @@
+"""How functions may be called: other spellings, old orders, and classes that answer themselves."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import pytest
+
+import rushlight as torch
+from rushlight import Tensor
+from rushlight.nn import functional as F
+
+
+def grid():
+    return torch.arange(12.0).reshape(3, 4)
+
+
+@pytest.mark.parametrize(
+    "call, usual",
+    [
+        (lambda: torch.sum(grid(), axis=1, keepdims=True), lambda: grid().sum(1, True)),
+        (lambda: torch.sort(grid(), axis=0).values, lambda: grid().sort(0).values),
+        (lambda: torch.topk(grid(), 2, axis=0).indices, lambda: grid().topk(2, 0).indices),
+        (lambda: torch.linalg.norm(grid(), axis=1), lambda: torch.linalg.norm(grid(), dim=1)),
+        (lambda: torch.linalg.norm(input=grid()), lambda: torch.linalg.norm(grid())),
+        (lambda: torch.quantile(grid(), 0.5, axis=0), lambda: grid().quantile(0.5, 0)),
+        (lambda: torch.add(x1=grid(), x2=grid()), lambda: grid() + grid()),
+        (lambda: torch.sum(a=grid()), lambda: grid().sum()),
+        (lambda: torch.det(input=torch.eye(2)), lambda: torch.tensor(1.0)),
+        (lambda: grid().swapaxes(axis0=0, axis1=1), lambda: grid().t()),
+        (lambda: torch.tensor_split(grid(), sections=2)[1], lambda: grid()[2:]),
+        (lambda: torch.hsplit(grid(), indices=(1,))[0], lambda: grid()[:, :1]),
+        (lambda: grid().view(dtype=torch.int32), lambda: grid().view(torch.int32)),
+        (lambda: grid().tile(dims=(2,)), lambda: grid().repeat(1, 2)),
+        (lambda: grid().uniform_(**{"from": 3, "to": 3.0}), lambda: torch.full((3, 4), 3.0)),
+    ],
+)
+def test_arguments_go_by_other_names_too(call, usual):
+    assert torch.equal(call(), usual())
+
+
+def test_an_unknown_name_is_refused():
+    for call in (lambda: torch.sort(grid(), way=1), lambda: torch.mul(grid(), 2, way=1)):
+        with pytest.raises(TypeError, match="way"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "call, usual",
+    [
+        (lambda x: x.clone().add_(2, x), lambda x: x + 2 * x),
+        (lambda x: torch.sub(x, 3, x), lambda x: x - 3 * x),
+        (lambda x: x.clone().addcmul_(0.5, x, x), lambda x: x + 0.5 * x * x),
+        (lambda x: torch.addcdiv(x, 0.5, x, x), lambda x: x + 0.5),
+        (lambda x: torch.addmm(2, x, 3, x, x), lambda x: 2 * x + 3 * (x @ x)),
+        (lambda x: torch.addmm(2, x, x, x), lambda x: 2 * x + x @ x),
+        (lambda x: x.addmm(2, 3, x, x), lambda x: 2 * x + 3 * (x @ x)),
+        (lambda x: x[0].clone().addmv_(2, x, x[1]), lambda x: 2 * x[0] + x @ x[1]),
+    ],
+)
+def test_the_number_may_come_first_as_in_old_programs(call, usual):
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    with pytest.warns(UserWarning, match="deprecated"):
+        assert torch.equal(call(x), usual(x))
+
+
+def test_too_many_arguments_are_still_refused():
+    with pytest.raises(TypeError, match="positional"):
+        torch.mul(grid(), 1, 2)
+    with pytest.raises(TypeError, match="positional"):
+        torch.add(grid(), 1, 2, 3)
+
+
+class Noting(Tensor):
+    """Notes what was called and lets it happen."""
+
+    seen: list = []
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        cls.seen.append(func)
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+def test_a_subclass_sees_the_function_that_was_called_and_not_its_parts():
+    x = grid().as_subclass(Noting)
+    for function, args in ((torch.sort, (x,)), (torch.std_mean, (x,)), (torch.mul, (x, 2))):
+        Noting.seen.clear()
+        result = function(*args)
+        assert Noting.seen == [function]
+        first = result[0] if isinstance(result, tuple) else result
+        assert type(first) is Noting
+
+
+class Answer:
+    """No tensor, but it answers for the functions that it knows."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func in (torch.add, torch.sort, torch.stack):
+            return func.__name__, types
+        return NotImplemented
+
+
+def test_any_class_may_answer():
+    assert torch.add(torch.ones(2), Answer()) == ("add", (Answer,))
+    assert torch.sort(Answer(), dim=0) == ("sort", (Answer,))
+    assert torch.stack([torch.ones(2), Answer()]) == ("stack", (Answer,))
+    with pytest.raises(TypeError, match="no implementation found for 'torch.mul'.*Answer"):
+        torch.mul(torch.ones(2), Answer())
+
+
+def test_functions_are_pickled_by_name_and_copied_as_themselves():
+    for function in (torch.sort, torch.linalg.norm, Tensor.sort, torch.mul, F.pad):
+        assert pickle.loads(pickle.dumps(function)) is function
+        assert copy.deepcopy(function) is function
+
+
+def test_functions_show_their_names_and_parameters():
+    assert torch.sort.__name__ == "sort" and torch.sort.__doc__
+    assert list(inspect.signature(torch.sort).parameters)[:2] == ["input", "dim"]
+    assert repr(torch.sort) == "<built-in method sort of rushlight>"
