@@ -311,6 +311,67 @@ bool conflicts(const Array& out, const Array& in) {
   return true;
 }
 
+// The order of dims of an output without strides of its own, outermost first, as PyTorch has it:
+// from the operands' strides, of which the first that tells two dims apart decides. A broadcast
+// dim (stride 0) tells nothing; equal strides put the longer dim outside.
+void output_order(const Operand* ops, int count, Shape shape, int* order) {
+  const int n = static_cast<int>(shape.size());
+  const auto stride_of = [&](const Array& a, int d) -> int64_t {
+    const int own = d - (n - a.ndim());
+    return own < 0 || (a.sizes()[own] == 1 && shape[d] != 1) ? 0 : a.strides()[own] * a.item();
+  };
+  const auto outside = [&](int x, int y) {  // 1: x lies outside y, -1: inside, 0: not known
+    for (int k = 0; k < count; ++k) {
+      if (!ops[k].array) continue;
+      const int64_t a = stride_of(*ops[k].array, x), b = stride_of(*ops[k].array, y);
+      if (a == 0 || b == 0) continue;
+      if (a != b) return a > b ? 1 : -1;
+      if (shape[x] > shape[y]) return 1;
+    }
+    return 0;
+  };
+  int inner[kMaxDims];  // innermost first
+  for (int i = 0; i < n; ++i) inner[i] = n - 1 - i;
+  for (int i = 1; i < n; ++i) {
+    int at = i;
+    for (int j = i - 1; j >= 0; --j) {
+      const int found = outside(inner[j], inner[at]);
+      if (found > 0) {
+        std::swap(inner[j], inner[at]);
+        at = j;
+      } else if (found < 0) {
+        break;
+      }
+    }
+  }
+  for (int i = 0; i < n; ++i) order[i] = inner[n - 1 - i];
+}
+
+// A fresh output laid out as the operands are.
+Array output_like(const Operand* ops, int count, Shape shape, DType t) {
+  const Array* model = nullptr;
+  bool same = true, contiguous = true;
+  for (int k = 0; k < count; ++k) {
+    const Array* a = ops[k].array;
+    if (!a) continue;
+    if (!model) model = a;
+    same = same && a->ndim() == static_cast<int>(shape.size()) &&
+           std::equal(shape.begin(), shape.end(), a->sizes()) &&
+           std::equal(a->strides(), a->strides() + a->ndim(), model->strides());
+    contiguous = contiguous && a->contiguous();
+  }
+  if (contiguous) return Array::empty(t, shape);
+  if (same && model->dense()) return Array::empty_strided(t, shape, model->stride_span());
+  int order[kMaxDims];
+  output_order(ops, count, shape, order);
+  int64_t strides[kMaxDims], step = 1;
+  for (int i = static_cast<int>(shape.size()) - 1; i >= 0; --i) {
+    strides[order[i]] = step;
+    step *= std::max<int64_t>(shape[order[i]], 1);
+  }
+  return Array::empty_strided(t, shape, Shape(strides, shape.size()));
+}
+
 [[noreturn]] void not_implemented(const OpSpec& spec, DType t) {
   fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", spec.name.c_str(),
        dtype_scalar_name(t));
@@ -330,6 +391,54 @@ static double param_value(const OpSpec& spec, PyObject* o, int i) {
   }
   fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Number, not %s",
        spec.name.c_str(), PyUnicode_AsUTF8(spec.params[i]), i + 1, Py_TYPE(o)->tp_name);
+}
+
+// A parameter is a number of the computation's dtype: one that does not fit is refused. Below zero
+// it wraps in an unsigned type; infinity stands for no bound.
+static void check_param(const OpSpec& spec, DType t, double v) {
+  if (!(std::fabs(v) > 127) || std::isinf(v)) return;
+  double most = 0, least = 0;
+  switch (t) {
+    case DType::U8:
+      most = 255;
+      least = -255;
+      break;
+    case DType::I8:
+      most = 127;
+      least = -128;
+      break;
+    case DType::I16:
+      most = 32767;
+      least = -32768;
+      break;
+    case DType::I32:
+      most = 2147483647;
+      least = -2147483648.0;
+      break;
+    case DType::F16: most = 65504; break;
+    case DType::BF16: most = 3.3895313892515355e38; break;
+    case DType::F32: most = 3.4028234663852886e38; break;
+    default: return;
+  }
+  if (least == 0) least = -most;
+  if ((v > most || v < least) && spec.name != "nan_to_num" &&
+      !(t == DType::F32 && spec.name == "pow_scalar"))
+    fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow",
+         dtype_name(t));
+}
+
+// What PyTorch refuses about bools in sums and differences.
+static void check_bools(const OpSpec& spec, PyObject* const* args, DType result) {
+  if (PyBool_Check(args[2]) && result != DType::Bool)
+    fail(ErrorType::Runtime, "Boolean alpha only supported for Boolean results.");
+  if (spec.name == "add" || result == DType::Bool) return;  // two bools: the loop refuses
+  for (int k = 0; k < 2; ++k) {
+    if (PyBool_Check(args[k]) ||
+        (tensor_check(args[k]) && as_tensor(args[k])->array.dtype() == DType::Bool))
+      fail(ErrorType::Runtime,
+           "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
+           "to invert a mask, use the `~` or `logical_not()` operator instead.");
+  }
 }
 
 Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination) {
@@ -365,7 +474,19 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
   }
   DType compute = kind.result();
   if (spec.promote == Promote::Float && is_integral(compute)) compute = default_dtype();
+  const DType promoted = compute;
+  const bool exact_scalars =
+      spec.name == "mul" || spec.name == "floor_divide" || spec.name.starts_with("div");
   const Loop* loop = &spec.loops->by_dtype[static_cast<int>(compute)];
+  if (is_half(compute) && exact_scalars && loop->fn) {  // this loop would round the numbers
+    for (int k = 0; k < nin; ++k) {
+      const Array* a = ops[k].array;
+      if (!a || (a->numel() == 1 && a->dtype() != compute)) {
+        static const Loop none{};
+        loop = &none;
+      }
+    }
+  }
   DType result = loop->out;
   if (!loop->fn) {
     if (!is_half(compute)) not_implemented(spec, compute);
@@ -375,7 +496,17 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     compute = DType::F32;
   }
   double params[kMaxParams];
-  for (int i = nin; i < spec.nparams; ++i) params[i - nin] = param_value(spec, args[i], i);
+  for (int i = nin; i < spec.nparams; ++i) {
+    params[i - nin] = param_value(spec, args[i], i);
+    check_param(spec, promoted, params[i - nin]);
+  }
+  if (nin == 2 && spec.nparams == 3 &&
+      (spec.name == "add" || spec.name == "sub" || spec.name == "rsub"))
+    check_bools(spec, args, promoted);
+  if (is_half(promoted) && spec.name == "pow_scalar")
+    params[0] = promoted == DType::BF16
+                    ? static_cast<float>(BFloat16(static_cast<float>(params[0])))
+                    : static_cast<float>(Half(static_cast<float>(params[0])));
 
   Plan p;
   p.n = nin + 1;
@@ -385,7 +516,16 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     const Operand& o = ops[k - 1];
     p.item[k] = itemsize(compute);
     p.splat[k] = !o.array;
-    if (!o.array) store_scalar(o.scalar, compute, p.scalars[k]);
+    if (o.array) continue;
+    if (is_half(promoted) && compute != promoted && !exact_scalars) {  // rounded, as in PyTorch
+      char rounded[kMaxItem];
+      store_wrapped(o.scalar, promoted, rounded);
+      convert(compute, p.scalars[k], promoted, rounded, 1);
+    } else if (spec.name == "where" || spec.name == "masked_fill") {
+      store_scalar(o.scalar, compute, p.scalars[k]);
+    } else {
+      store_wrapped(o.scalar, compute, p.scalars[k]);
+    }
   }
   p.splat[0] = false;
   p.item[0] = itemsize(loop->out);
@@ -459,16 +599,7 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     }
     result = destination->dtype();
   } else {
-    // The output follows the memory order of the first operand that has the full shape.
-    const Array* model = nullptr;
-    for (int k = 0; k < nin && !model; ++k) {
-      const Array* a = ops[k].array;
-      if (a && a->ndim() == static_cast<int>(shape.size()) &&
-          std::equal(shape.begin(), shape.end(), a->sizes()))
-        model = a;
-    }
-    fresh = model && !model->contiguous() ? Array::empty_like(*model, result)
-                                          : Array::empty(result, shape);
+    fresh = output_like(ops, nin, shape, result);
   }
   const Array& out = destination ? *destination : fresh;
   p.numel = out.numel();
@@ -490,13 +621,22 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     }
     if (a->numel() == 1) {  // a 0-d tensor is a number whose value is in memory
       p.splat[k] = true;
-      if (a->dtype() == compute)
+      if (a->dtype() == compute) {
         std::memcpy(p.scalars[k], a->bytes(), static_cast<size_t>(p.item[k]));
-      else
+      } else if (is_half(promoted) && compute != promoted && !exact_scalars) {
+        char rounded[kMaxItem];
+        convert(promoted, rounded, a->dtype(), a->bytes(), 1);
+        convert(compute, p.scalars[k], promoted, rounded, 1);
+      } else {
         convert(compute, p.scalars[k], a->dtype(), a->bytes(), 1);
+      }
       std::fill(p.strides[k], p.strides[k] + shape.size(), 0);
       p.base[k] = p.scalars[k];
       continue;
+    }
+    if (is_half(promoted) && itemsize(a->dtype()) > 1 && is_integral(a->dtype())) {
+      copies[k] = a->to(promoted);  // big integers are rounded before they are used
+      a = &copies[k];
     }
     broadcast_strides(*a, shape, p.strides[k]);
     p.base[k] = a->bytes();

@@ -53,7 +53,7 @@ bool scalar_value(PyObject* o, ScalarValue* out) {
   return scalar_value(item, out);
 }
 
-void store_scalar(const ScalarValue& s, DType t, char* out) {
+static void store(const ScalarValue& s, DType t, char* out, bool wraps) {
   visit_all(t, [&](auto tag) {
     using T = decltype(tag);
     T v;
@@ -64,9 +64,9 @@ void store_scalar(const ScalarValue& s, DType t, char* out) {
     } else if constexpr (std::is_integral_v<T>) {
       if (s.category == Category::Integer) {
         // As in PyTorch, a negative number wraps in an unsigned type but nothing else overflows.
-        const bool fits = std::is_same_v<T, uint8_t>
-                              ? s.i >= -255 && s.i <= 255
-                              : static_cast<int64_t>(static_cast<T>(s.i)) == s.i;
+        const bool fits = wraps || (std::is_same_v<T, uint8_t>
+                                        ? s.i >= -255 && s.i <= 255
+                                        : static_cast<int64_t>(static_cast<T>(s.i)) == s.i);
         if (!fits)
           fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow",
                dtype_name(t));
@@ -83,6 +83,9 @@ void store_scalar(const ScalarValue& s, DType t, char* out) {
     std::memcpy(out, &v, sizeof v);
   });
 }
+
+void store_scalar(const ScalarValue& s, DType t, char* out) { store(s, t, out, false); }
+void store_wrapped(const ScalarValue& s, DType t, char* out) { store(s, t, out, true); }
 
 DType result_type(PyObject* const* args, int n) {
   ResultType r;

@@ -4,6 +4,9 @@
 
 namespace rl {
 
+// A Python number as an element of an operand: integers out of range wrap.
+void store_wrapped(const ScalarValue& s, DType t, char* out);
+
 // PyTorch's three ranks: tensors with dims, 0-d tensors, Python numbers. A lower rank only matters
 // when its category is higher.
 struct ResultType {

@@ -1,5 +1,8 @@
 // Kernels of the view operators and of plain copies: arithmetic on Arrays, no loops of their own.
+#include <cmath>
+
 #include "kernel.h"
+#include "op.h"
 #include "tensor.h"
 
 namespace rl {
@@ -317,14 +320,25 @@ RL_KERNEL(fill) {
            value.ndim());
     copy_into(out, value);
   } else if (PyLong_Check(call.args[1]) && is_integral(x.dtype())) {
-    fill(out, call.integer(1));
+    ScalarValue value{Category::Integer, call.integer(1), 0, 0};
+    char element[16];
+    if (x.dtype() != DType::Bool) store_scalar(value, x.dtype(), element);  // throws out of range
+    fill(out, value.i);
   } else if (PyComplex_Check(call.args[1])) {
     if (!is_complex(x.dtype()))
       fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow",
            dtype_name(x.dtype()));
     fill(out, call.complex(1));
   } else {
-    fill(out, call.real(1));
+    const double value = call.real(1);
+    const double most = x.dtype() == DType::F16    ? 65504
+                        : x.dtype() == DType::BF16 ? 3.3895313892515355e38
+                        : x.dtype() == DType::F32  ? 3.4028234663852886e38
+                                                   : INFINITY;
+    if (std::fabs(value) > most && !std::isinf(value))
+      fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow",
+           dtype_name(x.dtype()));
+    fill(out, value);
   }
   if (!call.destination) call.result(std::move(out));
 }

@@ -171,16 +171,15 @@ inline T limited(T x, T low, T high) {
   return (high < y) | is_nan(high) ? high : y;
 }
 
-// A bound given as a double, brought into the range of an integer type.
+// A bound given as a double; infinity stands for none. Below zero it wraps in an unsigned type.
 template <class T>
 inline T bound(double x) {
   if constexpr (std::is_integral_v<T>) {
     if (x != std::trunc(x))
       fail(ErrorType::Runtime, "clamp: the bounds of integers must be integers, got %g", x);
-    if (x <= static_cast<double>(std::numeric_limits<T>::min()))
-      return std::numeric_limits<T>::min();
-    if (x >= static_cast<double>(std::numeric_limits<T>::max()))
-      return std::numeric_limits<T>::max();
+    if (std::isinf(x)) return x < 0 ? std::numeric_limits<T>::min() : std::numeric_limits<T>::max();
+    if (x >= 0x1p63) return std::numeric_limits<T>::max();
+    return static_cast<T>(static_cast<int64_t>(x));
   }
   return static_cast<T>(x);
 }
@@ -205,7 +204,7 @@ inline T interpolate(T a, T b, T w) {
     return std::norm(w) < T(0.25).real() ? a + mul_values(w, b - a)
                                          : b - mul_values(b - a, T(1) - w);
   else
-    return w < T(0.5) ? a + w * (b - a) : b - (b - a) * (1 - w);
+    return std::fabs(w) < T(0.5) ? a + w * (b - a) : b - (b - a) * (1 - w);
 }
 
 void register_sums() {
@@ -221,14 +220,20 @@ void register_sums() {
     const T alpha = parameter<T>(c[0], "alpha");
     return [=](T a, T b) { return sub_values(b, mul_values(alpha, a)); };
   }>("rsub", Numbers{});
-  // bfloat16 without a detour through buffers of floats.
+  // bfloat16 without a detour through buffers of floats. As in PyTorch the product is rounded.
   binary_with<[]<class T>(const double* c) {
-    const float alpha = static_cast<float>(c[0]);
-    return [=](T a, T b) { return T(static_cast<float>(a) + alpha * static_cast<float>(b)); };
+    const float alpha = static_cast<float>(T(static_cast<float>(c[0])));
+    return [=](T a, T b) {
+      const T scaled(alpha * static_cast<float>(b));
+      return T(static_cast<float>(a) + static_cast<float>(scaled));
+    };
   }>("add", Types<BFloat16>{});
   binary_with<[]<class T>(const double* c) {
-    const float alpha = static_cast<float>(c[0]);
-    return [=](T a, T b) { return T(static_cast<float>(a) - alpha * static_cast<float>(b)); };
+    const float alpha = static_cast<float>(T(static_cast<float>(c[0])));
+    return [=](T a, T b) {
+      const T scaled(alpha * static_cast<float>(b));
+      return T(static_cast<float>(a) - static_cast<float>(scaled));
+    };
   }>("sub", Types<BFloat16>{});
   const auto no_bools = [](char* const*, int64_t, const double*) {
     fail(ErrorType::Runtime,

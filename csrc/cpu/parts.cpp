@@ -88,27 +88,23 @@ inline T replace(T x, T nan, T high, T low) {
   return x != x ? nan : x == kInf ? high : x == -kInf ? low : x;
 }
 
-// The next float of a type with the bits of an integer, toward b.
-inline uint16_t next_bfloat(uint16_t a, uint16_t b) {
-  const auto value = [](uint16_t v) {
-    return std::bit_cast<float>(static_cast<uint32_t>(v) << 16);
-  };
-  const float x = value(a), y = value(b);
+// The next number of a half type toward b, by its bits.
+template <class T>
+inline uint16_t next_half(uint16_t a, uint16_t b) {
+  const float x = static_cast<float>(std::bit_cast<T>(a)),
+              y = static_cast<float>(std::bit_cast<T>(b));
   if (x != x) return a;
   if (y != y || x == y) return b;
   if (x == 0) return static_cast<uint16_t>((b & 0x8000) | 1);
   return static_cast<uint16_t>((x < y) == (x > 0) ? a + 1 : a - 1);
 }
 
-void next_bfloats(char* const* p, int64_t n, const double*) {
+template <class T>
+void next_halves(char* const* p, int64_t n, const double*) {
   auto* out = reinterpret_cast<uint16_t*>(p[0]);
   const auto* a = reinterpret_cast<const uint16_t*>(p[1]);
   const auto* b = reinterpret_cast<const uint16_t*>(p[2]);
-  for (int64_t i = 0; i < n; ++i) out[i] = next_bfloat(a[i], b[i]);
-}
-
-[[noreturn]] void no_half(char* const*, int64_t, const double*) {
-  fail(ErrorType::NotImplemented, "\"nextafter_cpu\" not implemented for 'Half'");
+  for (int64_t i = 0; i < n; ++i) out[i] = next_half<T>(a[i], b[i]);
 }
 
 void register_neighbours() {
@@ -125,8 +121,8 @@ void register_neighbours() {
   }>("nan_to_num", Complexes{});
   unary<[](auto x) { return x; }>("nan_to_num", BoolsIntegers{});
   binary<[](auto a, auto b) { return std::nextafter(a, b); }>("nextafter", Reals{}, 3.0);
-  add_loop<BFloat16, BFloat16>("nextafter", next_bfloats, 3.0);
-  add_loop<Half, Half>("nextafter", no_half, 3.0);
+  add_loop<BFloat16, BFloat16>("nextafter", next_halves<BFloat16>, 3.0);
+  add_loop<Half, Half>("nextafter", next_halves<Half>, 3.0);
 }
 
 template <class T>

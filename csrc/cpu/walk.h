@@ -184,8 +184,10 @@ inline void check_fits(PyObject* o, DType t) {
     const double top = std::ldexp(1.0, bits);
     const double v = number(o);
     fits = t == DType::U8 ? v > -top && v < top : v >= -top && v < top;
-  } else if (t == DType::F16 || t == DType::F32) {
-    const double v = number(o), top = t == DType::F16 ? 65504.0 : 3.4028234663852886e38;
+  } else if (t == DType::F16 || t == DType::BF16 || t == DType::F32) {
+    const double v = number(o), top = t == DType::F16    ? 65504.0
+                                      : t == DType::BF16 ? 3.3895313892515355e38
+                                                         : 3.4028234663852886e38;
     fits = !(std::abs(v) > top) || std::isinf(v);
   }
   if (!fits)

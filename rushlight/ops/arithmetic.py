@@ -413,6 +413,8 @@ def check_lerp(input, end, weight):
     if type(weight) is float and isinstance(end, _C.Tensor) and end.dtype is input.dtype:
         return True
     for name, t in (("end", end), ("weight", weight)):
+        if name == "weight" and isinstance(t, _C.Tensor) and t.ndim == 0:
+            continue  # it is a number, of any dtype
         if hasattr(t, "dtype") and t.dtype is not input.dtype:
             raise RuntimeError(
                 f"lerp: expected dtype {input.dtype} for `{name}` but got dtype {t.dtype}"

@@ -249,14 +249,15 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False, out=None
         elements = test_elements.new_tensor(elements)
     elif not isinstance(test_elements, Tensor):
         test_elements = (
-            elements.new_tensor(test_elements)
+            _C.full((), test_elements, _C.int64, False)
             if isinstance(test_elements, int)
-            else _C.full((), test_elements, None, False)
+            else _C.full((), test_elements, _C.float64, False)
         )
-    x, tests = elements.detach(), test_elements.detach().reshape(-1)
-    if x.dtype != tests.dtype:
-        both = _C.result_type(x, tests)
-        x, tests = x.to(both), tests.to(both)
+    for t in (elements, test_elements):
+        if t.dtype is _C.bool:
+            raise RuntimeError("Unsupported input type encountered for isin(): Bool")
+    both = _C.result_type(elements, test_elements)  # before the 0-d ones get a dim
+    x, tests = elements.detach().to(both), test_elements.detach().to(both).reshape(-1)
     if tests.numel() == 0:
         found = _C.full(x.shape, False, _C.bool, False)
     elif tests.numel() <= 16:
