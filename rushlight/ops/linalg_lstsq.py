@@ -111,7 +111,8 @@ def lstsq(input, b, rcond=None, *, driver=None, out=None):
     a, rhs = expand_batches(input, rhs)
     x, info, rank, values = lstsq_op(a, rhs, rcond, driver)
     check_info("torch.linalg.lstsq", info, _rank_deficient)
-    residuals = values.new_empty(0)
+    residuals = x.reshape(-1)[:0]
+    residuals = residuals.real if a.is_complex() else residuals
     known = driver != "gelsy" and m > n and (driver == "gels" or bool((rank == n).all()))
     if known:  # by tensor operators, so that they have gradients
         error = a @ x - rhs

@@ -272,9 +272,10 @@ def vander(x, N=None):  # noqa: N803
     """Vandermonde matrices: the powers 0 to N - 1 of the elements along the last dim."""
     from .. import cat
 
-    if N is not None and N <= 1 or (N is None and x.ndim and x.shape[-1] <= 1) or not x.ndim:
-        raise RuntimeError("N must be greater than 1.")
+    x = x.reshape(1) if x.ndim == 0 else x
     n = x.shape[-1] if N is None else N
+    if n <= 1:
+        raise RuntimeError(f"N must be greater than 1: got {n}.")
     x = x.long() if not (x.is_floating_point() or x.is_complex()) else x
     powers = x.unsqueeze(-1).expand(*x.shape, n - 1).cumprod(-1)
     return cat([x.new_ones(*x.shape, 1), powers], -1)

@@ -1,0 +1,246 @@
+// cdist: x1 (B, P, M), x2 (B, R, M) -> d (B, P, R), the p-norm of every x1[i] - x2[j].
+//
+//   p = 0: how many differ    1: sum |z|    2: sqrt(sum z^2)    inf: max |z|
+//   otherwise: (sum |z|^p)^(1/p)                                 z = x1[i, m] - x2[j, m]
+//
+// cdist_backward gives the gradient of x1 alone; x2's is that of the transposed problem:
+//   p = 1: sum_j g sign(z)      inf: sum_j g sign(z) [|z| = d]
+//   otherwise: sum_j g sign(z) |z|^(p-1) / d^(p-1), 0 where d = 0 or z = 0
+//
+// Both take kLanes rows of x2 at a time, transposed (M, kLanes), so that lanes are rows j whatever
+// M is; the forward then holds a tile of 4 by kLanes sums in registers while it walks along M.
+#include "../core/kernel.h"
+#include "vecmath.h"
+
+namespace rl {
+namespace {
+
+constexpr int kRows = 4;
+template <class T>
+constexpr int kLanes = 128 / sizeof(T);
+
+struct Sizes {
+  int64_t batch, rows, others, width;
+};
+
+template <class T>
+struct Zero {
+  static T add(T s, T z, T) { return s + (z != T(0) ? T(1) : T(0)); }
+  static T end(T s, T) { return s; }
+};
+template <class T>
+struct One {
+  static T add(T s, T z, T) { return s + std::fabs(z); }
+  static T end(T s, T) { return s; }
+};
+template <class T>
+struct Two {
+  static T add(T s, T z, T) { return s + z * z; }
+  static T end(T s, T) { return std::sqrt(s); }
+};
+template <class T>
+struct Largest {
+  static T add(T s, T z, T) {
+    const T a = std::fabs(z);
+    return (a > s) | (a != a) ? a : s;  // a NaN stays: nothing is greater
+  }
+  static T end(T s, T) { return s; }
+};
+template <class T>
+struct Power {
+  static T add(T s, T z, T p) { return s + vpow(std::fabs(z), p); }
+  static T end(T s, T p) { return vpow(s, T(1) / p); }
+};
+
+// kLanes rows of x from `first`, transposed; lanes past the last row are zero.
+template <class T>
+void transpose(const T* x, int64_t first, int64_t count, int64_t width, T* out) {
+  constexpr int L = kLanes<T>;
+  const int n = static_cast<int>(std::min<int64_t>(L, count - first));
+  for (int j = 0; j < L; ++j)
+    for (int64_t m = 0; m < width; ++m) out[m * L + j] = j < n ? x[(first + j) * width + m] : T(0);
+}
+
+template <class T, class Norm, int R>
+void tile(const T* x, int64_t width, const T* other, T p, T* out, int64_t stride, int lanes) {
+  constexpr int L = kLanes<T>;
+  T sums[R][L] = {};
+  for (int64_t m = 0; m < width; ++m) {
+    const T* y = other + m * L;
+    for (int r = 0; r < R; ++r) {
+      const T v = x[r * width + m];
+#pragma omp simd
+      for (int j = 0; j < L; ++j) sums[r][j] = Norm::add(sums[r][j], v - y[j], p);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+#pragma omp simd
+    for (int j = 0; j < L; ++j) sums[r][j] = Norm::end(sums[r][j], p);
+    std::copy_n(sums[r], lanes, out + r * stride);
+  }
+}
+
+// Rows [i0, i1) of the B * P rows of x1.
+template <class T, class Norm>
+void forward_rows(const Sizes& s, const T* x1, const T* x2, T p, T* d, T* buffer, int64_t i0,
+                  int64_t i1) {
+  constexpr int L = kLanes<T>;
+  while (i0 < i1) {
+    const int64_t b = i0 / s.rows, end = std::min(i1, (b + 1) * s.rows);
+    for (int64_t j = 0; j < s.others; j += L) {
+      transpose(x2 + b * s.others * s.width, j, s.others, s.width, buffer);
+      const int lanes = static_cast<int>(std::min<int64_t>(L, s.others - j));
+      int64_t i = i0;
+      for (; i + kRows <= end; i += kRows)
+        tile<T, Norm, kRows>(x1 + i * s.width, s.width, buffer, p, d + i * s.others + j, s.others,
+                             lanes);
+      for (; i < end; ++i)
+        tile<T, Norm, 1>(x1 + i * s.width, s.width, buffer, p, d + i * s.others + j, s.others,
+                         lanes);
+    }
+    i0 = end;
+  }
+}
+
+template <class T>
+T slope(T z, T g, T d, T p) {
+  const T one = z > T(0) ? T(1) : z < T(0) ? T(-1) : T(0);
+  if (p == T(1)) return g * one;
+  const T a = std::fabs(z);
+  if (std::isinf(p)) return a == d ? g * one : T(0);
+  const bool none = (d == T(0)) | (a == T(0));
+  if (p == T(2)) return none ? T(0) : g * z / d;
+  return none ? T(0) : g * one * std::pow(a / d, p - T(1));
+}
+
+template <class T>
+void backward_rows(const Sizes& s, const T* g, const T* x1, const T* x2, const T* d, T p, T* out,
+                   T* buffer, int64_t i0, int64_t i1) {
+  constexpr int L = kLanes<T>;
+  std::fill(out + i0 * s.width, out + i1 * s.width, T(0));
+  while (i0 < i1) {
+    const int64_t b = i0 / s.rows, end = std::min(i1, (b + 1) * s.rows);
+    for (int64_t j = 0; j < s.others; j += L) {
+      transpose(x2 + b * s.others * s.width, j, s.others, s.width, buffer);
+      const int lanes = static_cast<int>(std::min<int64_t>(L, s.others - j));
+      for (int64_t i = i0; i < end; ++i) {
+        T gs[L] = {}, ds[L] = {};
+        std::copy_n(g + i * s.others + j, lanes, gs);
+        std::copy_n(d + i * s.others + j, lanes, ds);
+        for (int64_t m = 0; m < s.width; ++m) {
+          const T v = x1[i * s.width + m];
+          const T* y = buffer + m * L;
+          T sum = 0;
+          if (p == T(1)) {
+#pragma omp simd reduction(+ : sum)
+            for (int k = 0; k < L; ++k) sum += gs[k] * (v > y[k] ? T(1) : v < y[k] ? T(-1) : T(0));
+          } else if (p == T(2)) {
+#pragma omp simd reduction(+ : sum)
+            for (int k = 0; k < L; ++k) sum += ds[k] == T(0) ? T(0) : gs[k] * (v - y[k]) / ds[k];
+          } else {
+            for (int k = 0; k < lanes; ++k) sum += slope(v - y[k], gs[k], ds[k], p);
+          }
+          out[i * s.width + m] += sum;
+        }
+      }
+    }
+    i0 = end;
+  }
+}
+
+Sizes check(const char* name, const Array& a, const Array& b) {
+  if (a.dtype() != b.dtype() || (a.dtype() != DType::F32 && a.dtype() != DType::F64))
+    fail(ErrorType::NotImplemented, "\"cdist\" not implemented for '%s' and '%s'",
+         dtype_name(a.dtype()), dtype_name(b.dtype()));
+  bool fits = a.ndim() >= 2 && a.ndim() == b.ndim() && a.size(-1) == b.size(-1);
+  int64_t batch = 1;
+  for (int i = 0; fits && i < a.ndim() - 2; ++i) {
+    fits = a.size(i) == b.size(i);
+    batch *= a.size(i);
+  }
+  if (!fits)
+    fail(ErrorType::Runtime, "%s: got shapes %s and %s, expected (*, P, M) and (*, R, M)", name,
+         shape_text(a.shape()).c_str(), shape_text(b.shape()).c_str());
+  return {batch, a.size(-2), b.size(-2), a.size(-1)};
+}
+
+// f(begin, end, buffer) over the rows of x1, each thread with room for kLanes rows transposed.
+template <class T, class F>
+void over_rows(const Sizes& s, double cost, F f) {
+  const int64_t room = std::max<int64_t>(1, s.width * kLanes<T>), rows = s.batch * s.rows;
+  const double each = cost * static_cast<double>(s.others) * static_cast<double>(s.width);
+  const int64_t grain = std::max<int64_t>(kRows, static_cast<int64_t>(2e4 / (each + 1)));
+  Scratch<T> buffers(static_cast<size_t>(room) * static_cast<size_t>(num_threads()));
+  NoGil nogil(rows * static_cast<int64_t>(std::min(each, 1e9)));
+  parallel_for(rows, grain, [&](int64_t i0, int64_t i1) {
+    f(i0, i1, buffers.get() + room * omp_get_thread_num());
+  });
+}
+
+template <class T>
+void forward(const Sizes& s, const Array& a, const Array& b, double p, const Array& out) {
+  using Rows = void (*)(const Sizes&, const T*, const T*, T, T*, T*, int64_t, int64_t);
+  const Rows rows = p == 0          ? forward_rows<T, Zero<T>>
+                    : p == 1        ? forward_rows<T, One<T>>
+                    : p == 2        ? forward_rows<T, Two<T>>
+                    : std::isinf(p) ? forward_rows<T, Largest<T>>
+                                    : forward_rows<T, Power<T>>;
+  const double cost = p == 0 || p == 1 || p == 2 || std::isinf(p) ? 0.1 : 3;
+  over_rows<T>(s, cost, [&](int64_t i0, int64_t i1, T* buffer) {
+    rows(s, a.data<T>(), b.data<T>(), static_cast<T>(p), out.data<T>(), buffer, i0, i1);
+  });
+}
+
+template <class T>
+void backward(const Sizes& s, const Array& g, const Array& a, const Array& b, const Array& d,
+              double p, const Array& out) {
+  const double cost = p == 1 || p == 2 ? 0.3 : 10;
+  over_rows<T>(s, cost, [&](int64_t i0, int64_t i1, T* buffer) {
+    backward_rows(s, g.data<T>(), a.data<T>(), b.data<T>(), d.data<T>(), static_cast<T>(p),
+                  out.data<T>(), buffer, i0, i1);
+  });
+}
+
+}  // namespace
+
+RL_KERNEL(cdist) {
+  const Array a = call.tensor(0).contiguous_copy(), b = call.tensor(1).contiguous_copy();
+  const double p = call.real(2);
+  if (!(p >= 0)) fail(ErrorType::Runtime, "cdist only supports non-negative p values");
+  const Sizes s = check("cdist", a, b);
+  std::vector<int64_t> shape(a.shape().begin(), a.shape().end());
+  shape.back() = s.others;
+  Array out = Array::empty(a.dtype(), shape);
+  if (out.numel()) {
+    if (a.dtype() == DType::F32)
+      forward<float>(s, a, b, p, out);
+    else
+      forward<double>(s, a, b, p, out);
+  }
+  call.result(out);
+}
+
+RL_KERNEL(cdist_backward) {
+  const Array g = call.tensor(0).contiguous_copy();
+  const Array a = call.tensor(1).contiguous_copy(), b = call.tensor(2).contiguous_copy();
+  const Array d = call.tensor(4).contiguous_copy();
+  const Sizes s = check("cdist_backward", a, b);
+  std::vector<int64_t> shape(a.shape().begin(), a.shape().end());
+  shape.back() = s.others;
+  const Shape wanted(shape.data(), shape.size());
+  for (const Array* x : {&g, &d})
+    if (x->dtype() != a.dtype() ||
+        !std::equal(wanted.begin(), wanted.end(), x->shape().begin(), x->shape().end()))
+      fail(ErrorType::Runtime, "cdist_backward: got shape %s, expected %s",
+           shape_text(x->shape()).c_str(), shape_text(wanted).c_str());
+  Array out = Array::empty(a.dtype(), a.shape());
+  if (out.numel()) {
+    if (a.dtype() == DType::F32)
+      backward<float>(s, g, a, b, d, call.real(3), out);
+    else
+      backward<double>(s, g, a, b, d, call.real(3), out);
+  }
+  call.result(out);
+}
+
+}  // namespace rl
