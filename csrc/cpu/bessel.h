@@ -19,22 +19,24 @@ inline double hankel_series(double order, double x) {
   return sum;
 }
 
-// e^-|x| I_order(|x|) for order 0 or 1. Up to 30 the power series, whose terms are all positive;
-// then Hankel's series (DLMF 10.25.2).
+// I_order(x) for order 0 or 1 and 0 <= x <= 30: the power series, whose terms are all positive.
+inline double bessel_i_series(int order, double x) {
+  const double z = x * x / 4;
+  double term = order == 0 ? 1 : x / 2, sum = term;
+  for (int k = 1; term > sum * 1e-17; ++k) {
+    term *= z / (static_cast<double>(k) * (k + order));
+    sum += term;
+  }
+  return sum;
+}
+
+// e^-|x| I_order(|x|); above 30 by Hankel's series (DLMF 10.25.2).
 inline double scaled_bessel_i(int order, double x) {
   x = std::fabs(x);
   if (x != x) return x;
-  if (x <= 30) {
-    const double z = x * x / 4;
-    double term = order == 0 ? 1 : x / 2, sum = term;
-    for (int k = 1; term > sum * 1e-17; ++k) {
-      term *= z / (static_cast<double>(k) * (k + order));
-      sum += term;
-    }
-    return sum * std::exp(-x);
-  }
+  if (x <= 30) return bessel_i_series(order, x) * std::exp(-x);
   if (x == std::numeric_limits<double>::infinity()) return 0;
-  return hankel_series(order, -x) / std::sqrt(6.28318530717958647693 * x);
+  return hankel_series(order, -x) * 0.39894228040143267794 / std::sqrt(x);
 }
 
 inline double bessel_i0e(double x) { return scaled_bessel_i(0, x); }
@@ -45,10 +47,13 @@ inline double unscaled(double scaled, double x) {
   const double half = std::exp(std::fabs(x) / 2);
   return scaled * half * half;
 }
-inline double bessel_i0(double x) {
-  return std::isinf(x) ? std::fabs(x) : unscaled(bessel_i0e(x), x);
+inline double bessel_i(int order, double x) {
+  const double a = std::fabs(x);
+  if (std::isinf(a)) return std::numeric_limits<double>::quiet_NaN();  // as PyTorch
+  return a <= 30 ? bessel_i_series(order, a) : unscaled(scaled_bessel_i(order, a), a);
 }
-inline double bessel_i1(double x) { return std::isinf(x) ? x : unscaled(bessel_i1e(x), x); }
+inline double bessel_i0(double x) { return bessel_i(0, x); }
+inline double bessel_i1(double x) { return std::copysign(bessel_i(1, x), x); }
 
 // e^x K_order(x), from the integral of exp(x - x cosh t) cosh(order t) over t >= 0 by the trapezoid
 // rule, which converges faster than any power for such integrands (DLMF 10.32.9, 3.5(i)).
@@ -65,10 +70,11 @@ inline double scaled_bessel_k_integral(double order, double x) {
   return sum * kStep;
 }
 
-// The series about zero; cancellation stays harmless up to 1 (DLMF 10.31.1, 10.31.2).
+// The series about zero, in log(x / 2) + Euler's constant; cancellation stays harmless up to 1
+// (DLMF 10.31.1, 10.31.2).
 inline double bessel_k0_series(double x) {
-  constexpr double kEuler = 0.57721566490153286061;
-  const double z = x * x / 4, l = std::log(x / 2) + kEuler;
+  constexpr double kEuler = 0.57721566490153286061 - 0.69314718055994530942;
+  const double z = x * x / 4, l = std::log(x) + kEuler;
   double term = 1, harmonic = 0, sum = -l;
   for (int k = 1; k < 30; ++k) {
     term *= z / (static_cast<double>(k) * k);
@@ -78,8 +84,8 @@ inline double bessel_k0_series(double x) {
   return sum;
 }
 inline double bessel_k1_series(double x) {
-  constexpr double kEuler = 0.57721566490153286061;
-  const double z = x * x / 4, l = std::log(x / 2) + kEuler;
+  constexpr double kEuler = 0.57721566490153286061 - 0.69314718055994530942;
+  const double z = x * x / 4, l = std::log(x) + kEuler;
   double term = x / 2, harmonic = 0, sum = 1 / x;
   for (int k = 0; k < 30; ++k) {
     sum += term * (l - harmonic - 0.5 / (k + 1));
@@ -99,36 +105,77 @@ inline double scaled_bessel_k(int order, double x) {
 inline double bessel_k0(double x) { return scaled_bessel_k(0, x) * std::exp(-x); }
 inline double bessel_k1(double x) { return scaled_bessel_k(1, x) * std::exp(-x); }
 
-// The Airy function: its power series in [-8, 2], in extended precision against cancellation;
-// K_1/3 above (DLMF 9.6.2); the oscillating asymptotic series below (DLMF 9.7.9).
+// The Airy function for |x - k| <= 1/2, k = -12 .. 2: Taylor's series about k, whose coefficients
+// follow from y'' = x y.
+inline double airy_near(double x) {
+  static constexpr double kStarts[][2] = {// value and slope at k
+                                          {-0.06655517505437312947, 1.02311045336797073},
+                                          {-0.00875958925570238129, -1.027327873664579421},
+                                          {0.04024123848644319069, 0.9962650441327900559},
+                                          {-0.02213372154734140367, -0.9756639809263315947},
+                                          {-0.05270505035638620262, 0.935560938198306551},
+                                          {0.1842808352505056373, -0.7710081684101265477},
+                                          {-0.3291451736298231052, 0.3459354872813428949},
+                                          {0.3507610090241143198, 0.3271928185544431368},
+                                          {-0.0702655329492895151, -0.7906285753685813803},
+                                          {-0.3788142936776580743, 0.3145837692165988137},
+                                          {0.227407428201685576, 0.6182590207416910414},
+                                          {0.5355608832923521188, -0.0101605671166452094},
+                                          {0.3550280538878172393, -0.2588194037928067984},
+                                          {0.1352924163128814155, -0.1591474412967932128},
+                                          {0.03492413042327437914, -0.0530903844336536317}};
+  const double center = std::nearbyint(x), h = x - center;
+  const double* start = kStarts[static_cast<int>(center) + 12];
+  // Terms a h^n, so that the recurrence a_(n+2) (n+1) (n+2) = center a_n + a_(n-1) needs no powers.
+  double older = 0, old = start[0], now = start[1] * h, sum = old + now;
+  for (int n = 0; n < 32; ++n) {
+    const double next = (center * old + older * h) * h * h / ((n + 1.0) * (n + 2.0));
+    older = old;
+    old = now;
+    now = next;
+    sum += next;
+  }
+  return sum;
+}
+
+// (2/3) x^(3/2) as a sum of two doubles: a rounding of it would be the result's relative error.
+struct Twofold {
+  double value, rest;
+};
+inline Twofold airy_exponent(double x) {
+  const double root = std::sqrt(x), root_rest = std::fma(-root, root, x) / (2 * root);
+  const double power = x * root, power_rest = std::fma(x, root, -power) + x * root_rest;
+  const double value = 2 * power / 3;
+  return {value, (std::fma(-3.0, value, 2 * power) + 2 * power_rest) / 3};
+}
+
+// The Airy function: K_1/3 above (DLMF 9.6.2), the oscillating asymptotic series below (9.7.9).
 inline double airy_ai(double x) {
   if (x != x) return x;
-  constexpr double kPi = 3.14159265358979323846;
-  const double root = std::sqrt(std::fabs(x)), zeta = 2.0 / 3 * std::fabs(x) * root;
-  if (x > 2) {
-    return std::sqrt(x / 3) / kPi * scaled_bessel_k_integral(1.0 / 3, zeta) * std::exp(-zeta);
+  if (std::isinf(x)) return std::numeric_limits<double>::quiet_NaN();  // as PyTorch
+  if (x > 120) return 0;
+  if (x >= -12.5 && x <= 2.5) return airy_near(x);
+  constexpr double kPi = 3.14159265358979323846, kHalf = 0.70710678118654752440;
+  const Twofold zeta = airy_exponent(std::fabs(x));
+  if (x > 0) {
+    const double decay = std::exp(-zeta.value) * (1 - zeta.rest);
+    return std::sqrt(x / 3) / kPi * scaled_bessel_k_integral(1.0 / 3, zeta.value) * decay;
   }
-  if (x >= -8) {
-    const long double c = x, cube = c * c * c;
-    long double f = 1, g = c, sum_f = 1, sum_g = c;
-    for (int k = 1; k < 80; ++k) {
-      f *= cube / ((3.0L * k - 1) * (3.0L * k));
-      g *= cube / ((3.0L * k) * (3.0L * k + 1));
-      sum_f += f;
-      sum_g += g;
-    }
-    return static_cast<double>(0.355028053887817239260L * sum_f - 0.258819403792806798405L * sum_g);
-  }
-  if (std::isinf(x)) return 0;
   double term = 1, even = 0, odd = 0;
-  for (int k = 0; k < 28; ++k) {
+  for (int k = 0; k < 40; ++k) {
     const double sign = (k / 2) % 2 == 0 ? 1 : -1;
     (k % 2 == 0 ? even : odd) += sign * term;
-    term *= (6 * k + 1.0) * (6 * k + 3.0) * (6 * k + 5.0) / (216.0 * (k + 1) * (2 * k + 1) * zeta);
+    term *= (6 * k + 1.0) * (6 * k + 3.0) * (6 * k + 5.0) /
+            (216.0 * (k + 1) * (2 * k + 1) * zeta.value);
     if (term < 1e-17) break;
   }
-  const double phase = zeta - kPi / 4;
-  return (std::cos(phase) * even + std::sin(phase) * odd) / (std::sqrt(kPi * root));
+  // The phase is zeta - pi / 4.
+  const double c = std::cos(zeta.value), s = std::sin(zeta.value);
+  const double cosine = (c + s) * kHalf, sine = (s - c) * kHalf;
+  const double c_rest = std::cos(zeta.rest), s_rest = std::sin(zeta.rest);
+  const double turned = cosine * c_rest - sine * s_rest;
+  const double turned_sine = sine * c_rest + cosine * s_rest;
+  return (turned * even + turned_sine * odd) / std::sqrt(kPi * std::sqrt(-x));
 }
 
 }  // namespace

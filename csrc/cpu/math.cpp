@@ -71,8 +71,9 @@ void register_circular() {
   unary<[](auto x) { return std::atan(x); }>("atan", Complexes{}, 50);
   binary<[](auto y, auto x) { return vatan2(y, x); }>("atan2", Reals{}, 2.0);
   unary<[]<class T>(T x) {
-    const T t = static_cast<T>(kPi) * x;
-    return x == 0 ? T(1) : vsin(t) / t;
+    const T whole = std::nearbyint(x), sine = vsin(static_cast<T>(kPi) * (x - whole));
+    const bool odd = whole - 2 * std::nearbyint(whole / 2) != 0;
+    return x == 0 ? T(1) : (odd ? -sine : sine) / (static_cast<T>(kPi) * x);
   }>("sinc", Reals{}, 1.5);
   unary<[](auto x) { return complex_sinc(x); }>("sinc", Complexes{}, 40);
 }
@@ -115,7 +116,8 @@ auto make_logit(const double* c) {
   const T high = clamped ? 1 - static_cast<T>(c[0]) : std::numeric_limits<T>::infinity();
   return [=](T x) {
     const T z = x < low ? low : x > high ? high : x;
-    return vlog(z / (1 - z));
+    const T near = vlog1p((2 * z - 1) / (1 - z));  // about 1/2, where the quotient is about 1
+    return z > T(0.3) && z < T(0.65) ? near : vlog(z / (1 - z));
   };
 }
 

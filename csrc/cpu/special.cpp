@@ -25,13 +25,17 @@ double entropy(double x) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   return x != x ? x : x > 0 ? -x * std::log(x) : x == 0 ? 0 : -kInf;
 }
-double normal_cdf(double x) { return std::erfc(-x * kSqrtHalf) / 2; }
 double scaled_k0(double x) { return scaled_bessel_k(0, x); }
 double scaled_k1(double x) { return scaled_bessel_k(1, x); }
-double j0_of(double x) { return ::j0(x); }
-double j1_of(double x) { return ::j1(x); }
-double y0_of(double x) { return x == 0 ? -std::numeric_limits<double>::infinity() : ::y0(x); }
-double y1_of(double x) { return x == 0 ? -std::numeric_limits<double>::infinity() : ::y1(x); }
+// Infinite arguments give NaN, as in PyTorch.
+template <Function F>
+double finite(double x) {
+  return std::isinf(x) ? std::numeric_limits<double>::quiet_NaN() : F(x);
+}
+template <Function F>
+double above_zero(double x) {
+  return x == 0 ? -std::numeric_limits<double>::infinity() : finite<F>(x);
+}
 
 void register_bessel() {
   one_real<bessel_i0>("i0", 60);
@@ -42,10 +46,10 @@ void register_bessel() {
   one_real<bessel_k1>("modified_bessel_k1", 400);
   one_real<scaled_k0>("scaled_modified_bessel_k0", 400);
   one_real<scaled_k1>("scaled_modified_bessel_k1", 400);
-  one_real<j0_of>("bessel_j0", 60);
-  one_real<j1_of>("bessel_j1", 60);
-  one_real<y0_of>("bessel_y0", 60);
-  one_real<y1_of>("bessel_y1", 60);
+  one_real<finite<::j0>>("bessel_j0", 60);
+  one_real<finite<::j1>>("bessel_j1", 60);
+  one_real<above_zero<::y0>>("bessel_y0", 60);
+  one_real<above_zero<::y1>>("bessel_y1", 60);
   one_real<spherical_j0>("spherical_bessel_j0", 20);
   one_real<airy_ai>("airy_ai", 400);
 }

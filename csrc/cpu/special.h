@@ -35,9 +35,29 @@ inline double log_gamma(double x) {
 #endif
 }
 
+// The derivative of log gamma about its positive zero, by Taylor's series for |d| <= 1/4, where
+// `d` is the distance from the zero (1.46..., to twice double precision).
+inline double digamma_near_zero(double x) {
+  static constexpr double kZero = 1.4616321449683622, kRest = 9.5499954299656977152e-17;
+  static constexpr double kTerms[] = {
+      0.96767224544762117,     -0.442763168983592106,   0.258499760955651011,
+      -0.163942705442406528,   0.107824050691262366,    -0.0721995612564547109,
+      0.0488042881641431072,   -0.0331611264748473593,  0.0225976482322181047,
+      -0.0154247659049489591,  0.0105387916166121754,   -0.00720453438635686824,
+      0.00492678139572985345,  -0.00336980165543932808, 0.00230512632673492784,
+      -0.00157693677143019726, 0.00107882520191629658,  -0.00073807093899600513,
+      0.000504953265834602035, -0.0003454680251063077,  0.000236356015640270528,
+      -0.000161706220919748034};
+  const double d = (x - kZero) - kRest;
+  double sum = 0;
+  for (int k = 21; k >= 0; --k) sum = sum * d + kTerms[k];
+  return sum * d;
+}
+
 // The derivative of log gamma: reflection below zero, recurrence up to 10, then the asymptotic
 // series with Bernoulli numbers (Abramowitz and Stegun 6.3.18).
 inline double digamma(double x) {
+  if (std::fabs(x - 1.46) < 0.25) return digamma_near_zero(x);
   if (x == 0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
   double result = 0;
   if (x < 0) {
@@ -59,25 +79,17 @@ inline double digamma(double x) {
   return result + std::log(x) - 0.5 / x - z * series;
 }
 
-// Hurwitz's zeta function, the sum over k >= 0 of (q + k)^-s: terms up to q + k >= 10 + s, then the
-// Euler-Maclaurin formula with Bernoulli numbers (B_2j / (2j)! below).
-inline double hurwitz_zeta(double s, double q) {
-  constexpr double kInf = std::numeric_limits<double>::infinity();
-  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-  if (s == 1) return kInf;
-  if (!(s > 1)) return kNan;
-  if (q <= 0) {
-    if (q == std::floor(q)) return kInf;
-    if (s != std::floor(s)) return kNan;  // a negative number to a fractional power
-  }
+// Hurwitz's zeta function for s > 1, the sum over k >= 0 of (q + k)^-s: terms up to q + k >= 10 +
+// s, then the Euler-Maclaurin formula with Bernoulli numbers (B_2j / (2j)! below).
+inline double hurwitz_sum(double s, double q) {
   double sum = 0;
-  if (q < -1e4) return kNan;
   for (const double enough = 10 + s; q < enough; q += 1) {
     const double term = std::pow(q, -s);
     sum += term;
     if (q > 0 && !(term >= std::fabs(sum) * 1e-17 / (1 + q) && term > 0)) return sum;
   }
   const double power = std::pow(q, -s);
+  if (power == 0) return sum + std::pow(q, 1 - s) / (s - 1);
   sum += power * q / (s - 1) + power / 2;
   static constexpr double kBernoulli[] = {1.0 / 12,           -1.0 / 720,
                                           1.0 / 30240,        -1.0 / 1209600,
@@ -92,9 +104,28 @@ inline double hurwitz_zeta(double s, double q) {
   return sum;
 }
 
+// The same with PyTorch's answers at the edges. Far below zero, where s is whole, the terms before
+// the pole and those behind it are sums of their own: q = r - m with 0 < r < 1.
+inline double hurwitz_zeta(double s, double q) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  if (s == 1) return kInf;
+  if (s < 1) return kNan;
+  if (q <= 0) {
+    if (q == std::floor(q)) return kInf;
+    if (s != std::floor(s)) return kNan;  // a negative number to a fractional power
+  }
+  if (s != s || std::isinf(s) || std::isinf(q)) return kNan;
+  if (q > -20) return hurwitz_sum(s, q);
+  const double m = std::ceil(-q), r = q + m, before = hurwitz_sum(s, 1 - r);
+  const double sign = std::fmod(s, 2) == 0 ? 1 : -1;
+  return sign * (before - hurwitz_sum(s, 1 - r + m)) + hurwitz_sum(s, r);
+}
+
 // (-1)^(n+1) n! zeta(n + 1, x): the derivatives of digamma.
 inline double polygamma(double n, double x) {
   if (n == 0) return digamma(x);
+  if (n == 1 && std::isinf(x)) return x > 0 ? 0 : std::numeric_limits<double>::quiet_NaN();
   const double size = std::tgamma(n + 1) * hurwitz_zeta(n + 1, x);
   return std::fmod(n, 2) == 0 ? -size : size;
 }
