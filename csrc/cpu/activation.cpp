@@ -73,7 +73,7 @@ auto make_elu_backward(const double* c) {
   const T inner = static_cast<T>(c[2]);
   return [=](T g, T x) {
     const T low = vexp(x * inner) * negative;
-    return g * (x < 0 ? low : positive);
+    return g * (x <= 0 ? low : positive);
   };
 }
 template <class T>

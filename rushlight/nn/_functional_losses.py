@@ -46,8 +46,10 @@ def smooth_l1_loss(
     distance = (input - target).abs()
     if beta == 0:
         return reduced(distance, reduction)
-    near = 0.5 * distance * distance / beta
-    return reduced(torch.where(distance < beta, near, distance - 0.5 * beta), reduction)
+    close = distance < beta
+    within = distance.masked_fill(~close, 0)  # so that no infinity meets a zero in the gradient
+    near = 0.5 * within * within / beta
+    return reduced(torch.where(close, near, distance - 0.5 * beta), reduction)
 
 
 def huber_loss(
@@ -66,7 +68,9 @@ def huber_loss(
         raise ValueError("Weights and input must have the same size.")
     distance = (input - target).abs()
     far = delta * (distance - 0.5 * delta)
-    loss = torch.where(distance < delta, 0.5 * distance * distance, far)
+    close = distance < delta
+    within = distance.masked_fill(~close, 0)  # so that no infinity meets a zero in the gradient
+    loss = torch.where(close, 0.5 * within * within, far)
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
@@ -284,7 +288,8 @@ def multi_margin_loss(
     if labels.numel() and not ((labels >= 0) & (labels < classes)).all():
         raise RuntimeError("target out of range")
     column = labels.unsqueeze(1)
-    excess = (margin - rows.gather(1, column) + rows).clamp_min(0)
+    excess = margin - rows.gather(1, column) + rows
+    excess = excess.masked_fill(~(excess > 0), 0)
     if p == 2:
         excess = excess * excess
     if weight is not None:
@@ -323,9 +328,9 @@ def multilabel_margin_loss(
     places = torch.where(given, labels, torch.zeros_like(labels))
     is_label = torch.zeros_like(rows).scatter_add(1, places, given.to(rows.dtype)) > 0
     # (row, label, class): how far each other class comes too near to each label
-    excess = (1 - rows.gather(1, places).unsqueeze(2) + rows.unsqueeze(1)).clamp_min(0)
-    counted = given.unsqueeze(2) & ~is_label.unsqueeze(1)
-    loss = (excess * counted.to(rows.dtype)).sum((1, 2)) / classes
+    excess = 1 - rows.gather(1, places).unsqueeze(2) + rows.unsqueeze(1)
+    counted = given.unsqueeze(2) & ~is_label.unsqueeze(1) & (excess > 0)
+    loss = excess.masked_fill(~counted, 0).sum((1, 2)) / classes
     return reduced(loss.squeeze(0) if single else loss, reduction)
 
 

@@ -82,14 +82,14 @@ class elu_backward:
 
     def forward(grad_output, input, alpha, scale, input_scale):
         low = np.exp(np.minimum(input, 0) * input_scale) * (alpha * scale * input_scale)
-        return grad_output * np.where(input < 0, low, scale)
+        return grad_output * np.where(input <= 0, low, scale)
 
     def grad_grad_output(g, input, alpha, scale, input_scale):
         return elu_backward(g, input, alpha, scale, input_scale)
 
     def grad_input(g, grad_output, input, alpha, scale, input_scale):
         curve = (input * input_scale).exp() * (alpha * scale * input_scale * input_scale)
-        return (g * grad_output * curve).masked_fill(input >= 0, 0)
+        return (g * grad_output * curve).masked_fill(input > 0, 0)
 
     def samples(make):
         yield from gradient_samples(make, 1.3, 1.0, 1.0)

@@ -371,7 +371,9 @@ class acosh:
         return np.arccosh(input)
 
     def grad_input(g, input):
-        return g * conj((input + 1).rsqrt() * (input - 1).rsqrt())
+        if input.is_complex():
+            return g * conj((input + 1).rsqrt() * (input - 1).rsqrt())
+        return g * (input * input - 1).rsqrt()
 
     def samples(make):
         yield (make(3, 5, low=1.1, high=3),)

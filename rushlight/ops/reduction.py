@@ -173,7 +173,8 @@ class any:
     """Whether some element over `dim` (default: all) is not zero."""
 
     def forward(input, dim=None, keepdim=False):
-        return _truth(input, np.any(input != 0, _axes(dim), keepdims=keepdim))
+        axes = dim if dim == () else _axes(dim)  # here () means no dim
+        return _truth(input, np.any(input != 0, axes, keepdims=keepdim))
 
     def samples(make):
         yield (make(3, 5, high=1.9, grad=False),)
@@ -185,7 +186,8 @@ class all:
     """Whether no element over `dim` (default: all) is zero."""
 
     def forward(input, dim=None, keepdim=False):
-        return _truth(input, np.all(input != 0, _axes(dim), keepdims=keepdim))
+        axes = dim if dim == () else _axes(dim)  # here () means no dim
+        return _truth(input, np.all(input != 0, axes, keepdims=keepdim))
 
     def samples(make):
         yield (make(3, 5, high=1.9, grad=False),)
@@ -195,11 +197,14 @@ class all:
 # -- extremes --------------------------------------------------------------------------------
 
 
-def _share(g, input, out, dim, keepdim):
-    """The gradient of an extreme, shared equally between the elements that reach it."""
+def share_evenly(g, input, out, dim, keepdim, nans=False):
+    """The gradient of an extreme, shared equally between the elements that reach it.
+
+    With `nans` those that are NaN take part; else a result of NaN makes every gradient NaN.
+    """
     shape = input.shape
     top = restore(out, shape, dim, keepdim)
-    mask = (input == top) | (input.isnan() & top.isnan())
+    mask = (input == top) | (input.isnan() & top.isnan()) if nans else input == top
     count = mask.sum(None if _axes(dim) is None else dim, True)
     return restore(g, shape, dim, keepdim) / count * mask
 
@@ -218,7 +223,7 @@ class amax:
         return input.max(_axes(dim), keepdims=keepdim)
 
     def grad_input(g, input, out, dim, keepdim):
-        return _share(g, input, out, dim or None if type(dim) is not int else dim, keepdim)
+        return share_evenly(g, input, out, dim or None if type(dim) is not int else dim, keepdim)
 
     samples = _extreme_samples
 
@@ -231,7 +236,7 @@ class amin:
         return input.min(_axes(dim), keepdims=keepdim)
 
     def grad_input(g, input, out, dim, keepdim):
-        return _share(g, input, out, dim or None if type(dim) is not int else dim, keepdim)
+        return share_evenly(g, input, out, dim or None if type(dim) is not int else dim, keepdim)
 
     samples = _extreme_samples
 
@@ -245,7 +250,7 @@ class aminmax:
 
     def grad_input(g, input, min, max, dim, keepdim):
         parts = [
-            _share(gradient, input, value, dim, keepdim)
+            share_evenly(gradient, input, value, dim, keepdim)
             for gradient, value in zip(g, (min, max), strict=True)
             if gradient is not None
         ]
@@ -264,7 +269,7 @@ class _max_all:
         return input.max()
 
     def grad_input(g, input, out):
-        return _share(g, input, out, None, False)
+        return share_evenly(g, input, out, None, False, True)
 
     def samples(make):
         yield (make(3, 5),)
@@ -278,7 +283,7 @@ class _min_all:
         return input.min()
 
     def grad_input(g, input, out):
-        return _share(g, input, out, None, False)
+        return share_evenly(g, input, out, None, False, True)
 
     def samples(make):
         yield (make(3, 5),)

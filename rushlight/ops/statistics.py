@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import op, public
-from .reduction import _axes, numel_of, numpy_names, put_selected, restore
+from .reduction import _axes, numel_of, numpy_names, put_selected, restore, share_evenly
 
 # -- variance --------------------------------------------------------------------------------
 
@@ -168,10 +168,7 @@ def _selected_gradient(g, indices, input_shape, dim, keepdim):
 
 
 def _all_gradient(g, input, out):
-    """The whole gradient goes to one element: the first equal to the result."""
-    flat = input.reshape(-1)
-    at = ((flat == out) | (flat.isnan() & out.isnan())).to(input.dtype).argmax()
-    return put_selected(g, at, flat.shape, 0, False).reshape(input.shape)
+    return share_evenly(g, input, out, None, False, True)
 
 
 @op("", name="median_all", node="MedianBackward0")
