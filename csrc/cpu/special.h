@@ -61,7 +61,7 @@ inline double digamma(double x) {
   if (x == 0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
   double result = 0;
   if (x < 0) {
-    const double whole = std::trunc(x);
+    const double whole = std::nearbyint(x);
     if (x == whole) return std::numeric_limits<double>::quiet_NaN();
     constexpr double kPi = 3.14159265358979323846;
     result = -kPi / std::tan(kPi * (x - whole));
@@ -115,7 +115,7 @@ inline double hurwitz_zeta(double s, double q) {
     if (q == std::floor(q)) return kInf;
     if (s != std::floor(s)) return kNan;  // a negative number to a fractional power
   }
-  if (s != s || std::isinf(s) || std::isinf(q)) return kNan;
+  if (s != s || std::isinf(q) || (std::isinf(s) && q > 1)) return kNan;
   if (q > -20) return hurwitz_sum(s, q);
   const double m = std::ceil(-q), r = q + m, before = hurwitz_sum(s, 1 - r);
   const double sign = std::fmod(s, 2) == 0 ? 1 : -1;
