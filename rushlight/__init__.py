@@ -44,7 +44,9 @@ from .tensor import make_tensor as tensor
 from .version import __version__
 from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
+globals().update({d._name: d for d in _C.dtypes})  # the rarer ones: uint16, float8_e4m3fn, ...
 float, double, half, cfloat, cdouble = float32, float64, float16, complex64, complex128
+chalf = _C.complex32
 long, int, short = int64, int32, int16
 is_inference_mode_enabled = _C.is_inference_mode
 inf, nan, pi, e = (

@@ -184,6 +184,21 @@ class _Info:
         return hash((self._name, self.dtype))
 
 
+# What finfo says: eps, the largest and the smallest normal number, a decimal step. PyTorch's eps
+# of float8_e5m2fnuz is 1/8, as if it had 3 bits.
+_FLOATS = {
+    "float8_e4m3fn": (2.0**-3, 448.0, 2.0**-6, 1.0),
+    "float8_e5m2": (2.0**-2, 57344.0, 2.0**-14, 1.0),
+    "float8_e4m3fnuz": (2.0**-3, 240.0, 2.0**-7, 1.0),
+    "float8_e5m2fnuz": (2.0**-3, 57344.0, 2.0**-15, 1.0),
+    "float8_e8m0fnu": (1.0, 2.0**127, 2.0**-127, 1.0),
+    "float16": (2.0**-10, 65504.0, 2.0**-14, 1e-3),
+    "bfloat16": (2.0**-7, (2.0 - 2.0**-7) * 2.0**127, 2.0**-126, 1e-2),
+    "float32": (2.0**-23, (2.0 - 2.0**-23) * 2.0**127, 2.0**-126, 1e-6),
+    "float64": (2.0**-52, (2.0 - 2.0**-52) * 2.0**1023, 2.0**-1022, 1e-15),
+}
+
+
 class finfo(_Info):  # noqa: N801
     """Limits of a floating point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
 
@@ -195,20 +210,14 @@ class finfo(_Info):  # noqa: N801
                 f"Use torch.iinfo to handle '{dtype}'"
             )
         real = dtype.to_real()
-        bits, exponent = {
-            "float16": (10, 15),
-            "bfloat16": (7, 127),
-            "float32": (23, 127),
-            "float64": (52, 1023),
-        }[real._name]
-        digits = {"float16": 1e-3, "bfloat16": 1e-2, "float32": 1e-6, "float64": 1e-15}[real._name]
-        top = (2.0 - 2.0**-bits) * 2.0**exponent
-        tiny = 2.0 ** (1 - exponent)
+        if real._name not in _FLOATS:
+            raise TypeError(f"torch.finfo(): {dtype} has no numbers")
+        eps, top, tiny, digits = _FLOATS[real._name]
         super().__init__(
             "finfo",
             {
-                "bits": real.itemsize * 8, "eps": 2.0**-bits, "max": top, "min": -top,
-                "resolution": digits,
+                "bits": real.itemsize * 8, "eps": eps, "max": top,
+                "min": -top if real.is_signed else tiny, "resolution": digits,
                 "smallest_normal": tiny, "tiny": tiny, "dtype": real._name,
             },
         )  # fmt: skip
@@ -225,7 +234,7 @@ class iinfo(_Info):  # noqa: N801
     """Limits of an integer dtype: bits, min, max."""
 
     def __init__(self, type):  # noqa: A002
-        if type.is_floating_point or type.is_complex or type is _C.bool:
+        if type.is_floating_point or type.is_complex or type is _C.bool or not type._is_number:
             raise TypeError(
                 f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'"
             )

@@ -212,8 +212,19 @@ def _nested_text(nested, shape, form, indent: int) -> str:
     return "[" + blank_lines.join(_elided(blocks, shape[0], "...")) + "]"
 
 
+def _with_numbers(tensor):
+    """The tensor itself; bytes for pairs of 4-bit floats, as PyTorch shows them."""
+    if tensor.dtype._is_number:
+        return tensor
+    if tensor.dtype.is_floating_point and tensor.dim():
+        from rushlight import float32, uint8
+
+        return tensor.view(uint8).to(float32)
+    return tensor.as_strided((), ()).item()  # raises: no operator reads such elements
+
+
 def _contents(tensor, indent: int) -> str:
-    tensor = tensor.detach()
+    tensor = _with_numbers(tensor.detach())
     summarise = tensor.numel() > PRINT_OPTS.threshold
     nested = _corners(tensor) if summarise else tensor.tolist()
     form = _column_format(_flatten(nested, tensor.dim()), tensor.dtype)

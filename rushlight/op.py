@@ -282,17 +282,30 @@ def _reduce_named(self):
 # -- the NumPy forward -----------------------------------------------------------------------
 
 
+# What stands in NumPy for the dtypes that it does not have.
+_STAND_INS = {
+    d: _C.complex64 if d is _C.complex32 else _C.float32
+    for d in _C.dtypes
+    if d is _C.bfloat16 or d is _C.complex32 or d._name.startswith("float8")
+}
+
+
 def numpy_dtype(dtype):
-    """The NumPy dtype of a rushlight dtype (bfloat16 has none: float32 stands for it)."""
-    return np.dtype("float32" if dtype is _C.bfloat16 else dtype._name)
+    """The NumPy dtype of a rushlight dtype (float32 for bfloat16 and float8, which it lacks)."""
+    return np.dtype(_STAND_INS.get(dtype, dtype)._name)
+
+
+def has_numpy_dtype(dtype) -> bool:
+    """Whether NumPy has the dtype itself."""
+    return dtype not in _STAND_INS and dtype._is_number
 
 
 def to_array(x):
-    """A tensor as an ndarray over the same memory; bfloat16 as a float32 copy."""
+    """A tensor as an ndarray over the same memory; a converted copy of what NumPy lacks."""
     if isinstance(x, _C.Tensor):
         x = x._raw_detach()
-        if x.dtype is _C.bfloat16:
-            x = x.to(_C.float32)
+        if x.dtype in _STAND_INS:
+            x = x.to(_STAND_INS[x.dtype])
         if x.numel() == 0:
             return np.empty(tuple(x.shape), numpy_dtype(x.dtype))
         return np.asarray(_C.buffer(x))
@@ -317,7 +330,7 @@ def from_array(array, half=None):
             array = array.copy()
             strides = tuple(s // array.itemsize for s in array.strides)
         out = _C.from_buffer(array, dtype, array.shape, strides, 0)
-    return out.to(half) if half is not None and dtype is _C.float32 else out
+    return out.to(half) if half is not None and dtype is _STAND_INS[half] else out
 
 
 def run_reference(operator, forward, args):
@@ -325,8 +338,8 @@ def run_reference(operator, forward, args):
     half = None
     for a in args:
         for t in a if type(a) in (list, tuple) else (a,):
-            if isinstance(t, _C.Tensor) and t.dtype is _C.bfloat16:
-                half = _C.bfloat16
+            if isinstance(t, _C.Tensor) and t.dtype in _STAND_INS:
+                half = t.dtype
     positional = forward.__code__.co_argcount
     arrays = [to_array(a) for a in args]
     keywords = dict(zip(operator_keywords(forward), arrays[positional:], strict=True))

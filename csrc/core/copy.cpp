@@ -178,8 +178,12 @@ template <class V>
 void fill_value(const Array& dst, V value, DType type) {
   const Array one = Array::over(StorageRef(), type, 0, {}, {});
   if (dst.numel() == 0) return;
-  alignas(16) char v[16];
-  convert(dst.dtype(), v, type, &value, 1);
+  alignas(16) char v[16] = {};
+  if (is_number(dst.dtype()))
+    convert(dst.dtype(), v, type, &value, 1);
+  else if (value != V(0))
+    fail(ErrorType::NotImplemented, "\"fill_cpu\" not implemented for '%s'",
+         dtype_scalar_name(dst.dtype()));
   const Walk w = plan(dst, one);
   const auto same = find_convert(dst.dtype(), dst.dtype());
   bool zero = true;

@@ -140,6 +140,7 @@ PyObject* make_op(PyObject*, PyObject* d) {
     s.forward = attr(d, "forward");
     if (s.pointwise) s.loops = find_loops(PyUnicode_AsUTF8(kernel));
     if (!s.loops) s.kernel = find_kernel(PyUnicode_AsUTF8(kernel));
+    s.stored = s.view ? 255 : moved_families(PyUnicode_AsUTF8(kernel));
     read_gradients(s, d);
     OpSpec* kept = spec.release();
     PyObject* op = op_object(kept, false);

@@ -7,8 +7,18 @@
 
 namespace rl {
 
-enum class DType : uint8_t { Bool, U8, I8, I16, I32, I64, F16, BF16, F32, F64, C64, C128 };
-constexpr int kDTypes = 12;
+// The first twelve are computed with: loops and kernels are written for them. The next nine are
+// stored and converted; an operator takes them through a wider type of the first twelve, or only
+// moves their bytes. The rest are names for bytes that PyTorch has no numbers for.
+// clang-format off
+enum class DType : uint8_t {
+  Bool, U8, I8, I16, I32, I64, F16, BF16, F32, F64, C64, C128,
+  U16, U32, U64, C32, F8E4M3FN, F8E5M2, F8E4M3FNUZ, F8E5M2FNUZ, F8E8M0FNU,
+  F4E2M1FNX2, Bits1x8, Bits2x4, Bits4x2, Bits8, Bits16,
+  Int1, Int2, Int3, Int4, Int5, Int6, Int7, UInt1, UInt2, UInt3, UInt4, UInt5, UInt6, UInt7
+};
+// clang-format on
+constexpr int kComputeTypes = 12, kNumberTypes = 21, kDTypes = 41;
 
 using c64 = std::complex<float>;
 using c128 = std::complex<double>;
@@ -42,36 +52,56 @@ struct BFloat16 {
 // 0 bool, 1 integer, 2 real, 3 complex: PyTorch's categories.
 enum class Category : uint8_t { Bool, Integer, Real, Complex };
 
-constexpr uint8_t kItemSize[kDTypes] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
+constexpr uint8_t kItemSize[kDTypes] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16, 2, 4,
+                                        8, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  2, 1,
+                                        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  1};
 constexpr int itemsize(DType t) { return kItemSize[static_cast<int>(t)]; }
+
+constexpr bool is_extended(DType t) { return t > DType::C128; }  // has no loops of its own
+constexpr bool is_number(DType t) { return t < DType::F4E2M1FNX2; }
+constexpr bool is_wide_unsigned(DType t) { return t >= DType::U16 && t <= DType::U64; }
+constexpr bool is_float8(DType t) { return t >= DType::F8E4M3FN && t <= DType::F8E8M0FNU; }
+constexpr bool is_bits(DType t) { return t >= DType::Bits1x8 && t <= DType::Bits16; }
 
 constexpr Category category(DType t) {
   if (t == DType::Bool) return Category::Bool;
-  if (t < DType::F16) return Category::Integer;
-  return t < DType::C64 ? Category::Real : Category::Complex;
+  if (t < DType::F16 || is_wide_unsigned(t) || t > DType::F4E2M1FNX2) return Category::Integer;
+  return t == DType::C64 || t == DType::C128 || t == DType::C32 ? Category::Complex
+                                                                : Category::Real;
 }
-constexpr bool is_integral(DType t) { return t < DType::F16; }  // bool included
+constexpr bool is_integral(DType t) { return category(t) < Category::Real; }  // bool included
 constexpr bool is_real(DType t) { return category(t) == Category::Real; }
-constexpr bool is_complex(DType t) { return t >= DType::C64; }
+constexpr bool is_complex(DType t) { return category(t) == Category::Complex; }
 constexpr bool is_half(DType t) { return t == DType::F16 || t == DType::BF16; }
-constexpr bool is_differentiable(DType t) { return t >= DType::F16; }
+constexpr bool is_differentiable(DType t) { return category(t) >= Category::Real; }
 
 constexpr DType to_real(DType t) {
-  return t == DType::C64 ? DType::F32 : t == DType::C128 ? DType::F64 : t;
+  return t == DType::C64    ? DType::F32
+         : t == DType::C128 ? DType::F64
+         : t == DType::C32  ? DType::F16
+                            : t;
 }
 constexpr DType to_complex(DType t) {
-  return is_complex(t) ? t : t == DType::F64 ? DType::C128 : DType::C64;
+  return is_complex(t)     ? t
+         : t == DType::F64 ? DType::C128
+         : t == DType::F16 ? DType::C32
+                           : DType::C64;
 }
 
 // The type that holds both, ignoring what is a scalar: u8 with a signed type goes one
-// size up, f16 with bf16 is f32, an integer takes the other's floating type.
+// size up, f16 with bf16 is f32, an integer takes the other's floating type. RuntimeError for the
+// pairs that PyTorch refuses (float8 with anything else, uint16 and wider with an integer, ...).
 DType promote(DType a, DType b);
+DType checked_complex(DType t);          // to_complex; RuntimeError when the type has none
 bool can_cast(DType from, DType to);     // by category, as PyTorch's result check
 const char* dtype_name(DType t);         // "float32"
 const char* dtype_scalar_name(DType t);  // "Float": the word in PyTorch's messages
 
 DType default_dtype();
 void set_default_dtype(DType t);
+
+// "name" not implemented for 'UInt16'. Operators that can compute in a wider type catch it.
+[[noreturn]] void unsupported_dtype(DType t);
 
 template <class T>
 struct dtype_of;
@@ -140,7 +170,8 @@ decltype(auto) visit_all(DType t, F&& f) {
     case DType::F32: return f(float{});
     case DType::F64: return f(double{});
     case DType::C64: return f(c64{});
-    default: return f(c128{});
+    case DType::C128: return f(c128{});
+    default: unsupported_dtype(t);
   }
 }
 

@@ -27,7 +27,12 @@ static PyObject* dtype_to_real(PyObject* self, PyObject*) {
   return Py_NewRef(dtype_object(to_real(value_of(self))));
 }
 static PyObject* dtype_to_complex(PyObject* self, PyObject*) {
-  return Py_NewRef(dtype_object(to_complex(value_of(self))));
+  try {
+    return Py_NewRef(dtype_object(checked_complex(value_of(self))));
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
 }
 static PyObject* dtype_itemsize(PyObject* self, void*) {
   return PyLong_FromLong(itemsize(value_of(self)));
@@ -40,13 +45,24 @@ static PyObject* dtype_is_complex(PyObject* self, void*) {
 }
 static PyObject* dtype_is_signed(PyObject* self, void*) {
   const DType t = value_of(self);
-  return PyBool_FromLong(t != DType::Bool && t != DType::U8);
+  if (is_bits(t)) {
+    PyErr_SetString(PyExc_RuntimeError, "Bits types are undefined");
+    return nullptr;
+  }
+  return PyBool_FromLong(t != DType::Bool && t != DType::U8 && !is_wide_unsigned(t) &&
+                         t != DType::F8E8M0FNU && t < DType::UInt1);
 }
 static PyObject* dtype_name_get(PyObject* self, void*) {
   return PyUnicode_FromString(dtype_name(value_of(self)));
 }
 static PyObject* dtype_index_get(PyObject* self, void*) {
   return PyLong_FromLong(static_cast<int>(value_of(self)));
+}
+static PyObject* dtype_scalar_name_get(PyObject* self, void*) {
+  return PyUnicode_FromString(dtype_scalar_name(value_of(self)));
+}
+static PyObject* dtype_is_number_get(PyObject* self, void*) {
+  return PyBool_FromLong(is_number(value_of(self)));
 }
 static PyObject* dtype_copy(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
@@ -64,6 +80,8 @@ static PyGetSetDef dtype_getset[] = {
     {"is_signed", dtype_is_signed, nullptr, nullptr, nullptr},
     {"_name", dtype_name_get, nullptr, nullptr, nullptr},
     {"_index", dtype_index_get, nullptr, nullptr, nullptr},
+    {"_scalar_name", dtype_scalar_name_get, nullptr, nullptr, nullptr},
+    {"_is_number", dtype_is_number_get, nullptr, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 bool dtype_check(PyObject* o) { return Py_TYPE(o) == DTypeType; }
@@ -195,6 +213,9 @@ bool init_dtypes(PyObject* module) {
     g_dtypes[i] = as_object(d);
     if (PyModule_AddObjectRef(module, dtype_name(d->value), g_dtypes[i]) < 0) return false;
   }
+  PyObject* all = PyTuple_New(kDTypes);
+  for (int i = 0; all && i < kDTypes; ++i) PyTuple_SET_ITEM(all, i, Py_NewRef(g_dtypes[i]));
+  if (!all || PyModule_AddObject(module, "dtypes", all) < 0) return false;
   PyType_Slot size_slots[] = {{Py_tp_repr, reinterpret_cast<void*>(size_repr)},
                               {Py_tp_new, reinterpret_cast<void*>(size_new)},
                               {Py_tp_methods, size_methods},

@@ -133,12 +133,19 @@ static const char* param_name(const Call& c, int i) {
   return PyUnicode_AsUTF8(c.op->spec->params[i]);
 }
 
+// A kernel sees the types it has code for; the gate finds another way for the rest.
+static const Array& known(const Call& c, const Array& a) {
+  if (is_extended(a.dtype()) && !(c.op->spec->stored & family_of(a.dtype())))
+    unsupported_dtype(a.dtype());
+  return a;
+}
+
 const Array& Call::tensor(int i) const {
   if (!tensor_check(args[i])) {
     fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s", name(),
          param_name(*this, i), i + 1, Py_TYPE(args[i])->tp_name);
   }
-  return elements(as_tensor(args[i]));
+  return known(*this, elements(as_tensor(args[i])));
 }
 const Array* Call::tensor_or_null(int i) const { return none(i) ? nullptr : &tensor(i); }
 bool Call::is_tensor(int i) const { return tensor_check(args[i]); }
@@ -158,7 +165,7 @@ std::vector<Array> Call::tensors(int i) const {
       fail(ErrorType::Type, "%s(): expected Tensor as element %zd in argument %d, but got %s",
            name(), k, i, Py_TYPE(item)->tp_name);
     }
-    out.push_back(elements(as_tensor(item)));
+    out.push_back(known(*this, elements(as_tensor(item))));
   }
   return out;
 }

@@ -23,6 +23,16 @@ namespace rl {
 
 struct Op;
 
+// A kernel met a dtype that it has no code for. The gate runs it in a wider type where
+// extended.cpp says that this is right, else the message names the operator.
+struct UnsupportedDType : Error {
+  DType dtype;
+  explicit UnsupportedDType(DType t)
+      : Error(ErrorType::NotImplemented,
+              std::string("not implemented for '") + dtype_scalar_name(t) + "'"),
+        dtype(t) {}
+};
+
 using IntList = std::vector<int64_t>;
 
 class Call {
@@ -125,5 +135,7 @@ PyObject* wrap(Array a);  // new reference: a plain Tensor without history
 void bump_version(const Array& a);
 double number(PyObject* o);  // float from a Python number or 0-d tensor
 int64_t integer(PyObject* o);
+// A Python number as an element of a type without loops; RuntimeError when it does not fit.
+void store_extended(PyObject* o, DType t, char* out);
 
 }  // namespace rl

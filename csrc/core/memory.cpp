@@ -16,9 +16,10 @@ struct BufferObject {
 PyTypeObject* BufferType;
 
 const char* format_of(DType t) {
-  static const char* formats[kDTypes] = {"?", "B", "b", "h", "i",  "q",
-                                         "e", "H", "f", "d", "Zf", "Zd"};
-  return formats[static_cast<int>(t)];
+  static const char* formats[] = {"?", "B", "b",  "h",  "i", "q", "e", "H",
+                                  "f", "d", "Zf", "Zd", "H", "I", "Q"};
+  if (t <= DType::U64) return formats[static_cast<int>(t)];
+  return itemsize(t) == 1 ? "B" : itemsize(t) == 2 ? "H" : "I";  // the code, as a whole number
 }
 
 int buffer_get(PyObject* self, Py_buffer* view, int flags) {

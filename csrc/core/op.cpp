@@ -234,7 +234,7 @@ PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
   } else {
     check_no_overlap(target->array);
     if (s.kernel)
-      s.kernel(call);
+      run_kernel(s, call);
     else
       run_reference(op, values, call);
     if (call.result_count()) {
@@ -275,7 +275,7 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
   if (s.pointwise && s.loops) {
     call.result(run_pointwise(s, values, nullptr));
   } else if (s.kernel) {
-    s.kernel(call);
+    run_kernel(s, call);
     if (call.is_same()) return Py_NewRef(values[0]);
   } else {
     run_reference(op, values, call);

@@ -13,8 +13,8 @@ struct Loop {
   double cost = 0.3;
 };
 struct LoopTable {
-  Loop by_dtype[kDTypes];
-  int level[kDTypes] = {};
+  Loop by_dtype[kComputeTypes];
+  int level[kComputeTypes] = {};
 };
 LoopTable* find_loops(std::string_view name);
 
@@ -50,6 +50,7 @@ struct OpSpec {
   PyObject* forward = nullptr;  // Python over NumPy arrays, when there is no kernel
   int pointwise = 0;
   uint32_t numbers = ~0u;  // bit per operand that may be a Python number
+  uint8_t stored = 0;      // families of types (Family) whose elements the kernel only moves
   Promote promote = Promote::Same;
   bool view = false;
   Outputs outputs = Outputs::One;
@@ -87,6 +88,14 @@ PyObject* kwargs_dict(PyObject* const* values, PyObject* kwnames);
 void init_binding();
 Op* find_op(const char* name);  // an operator declared under that name; throws when absent
 
+// extended.cpp: operators on types that have no loops of their own.
+enum Family : uint8_t { kUnsigned = 1, kComplexHalf = 2, kFloat8 = 4, kOpaque = 8 };
+Family family_of(DType t);  // of an extended type
+uint8_t moved_families(std::string_view kernel);
+void run_kernel(const OpSpec& s, Call& call);  // in a wider type where the kernel knows no other
+DType loop_type(const OpSpec& s, DType t);     // whose loops stand in for the type's own
+DType stored_result(DType wide, DType t);      // what a loop's result in `wide` is for type t
+
 // pointwise.cpp
 Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination);
 // What a Python number is as an operand.
@@ -96,7 +105,8 @@ struct ScalarValue {
   double re, im;
 };
 bool scalar_value(PyObject* o, ScalarValue* out);  // false: not a number
-DType result_type(PyObject* const* args, int n);   // torch.result_type over tensors and numbers
+bool fits_unsigned(const ScalarValue& s, DType t);
+DType result_type(PyObject* const* args, int n);  // torch.result_type over tensors and numbers
 void store_scalar(const ScalarValue& s, DType t, char* out);
 
 // The per-thread state of the gate.

@@ -475,6 +475,8 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
   DType compute = kind.result();
   if (spec.promote == Promote::Float && is_integral(compute)) compute = default_dtype();
   const DType promoted = compute;
+  if (is_extended(compute)) [[unlikely]]
+    compute = loop_type(spec, compute);
   const bool exact_scalars =
       spec.name == "mul" || spec.name == "floor_divide" || spec.name.starts_with("div");
   const Loop* loop = &spec.loops->by_dtype[static_cast<int>(compute)];
@@ -488,7 +490,10 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     }
   }
   DType result = loop->out;
-  if (!loop->fn) {
+  if (is_extended(promoted)) {
+    if (!loop->fn) not_implemented(spec, promoted);
+    result = stored_result(loop->out, promoted);
+  } else if (!loop->fn) {
     if (!is_half(compute)) not_implemented(spec, compute);
     loop = &spec.loops->by_dtype[static_cast<int>(DType::F32)];
     if (!loop->fn) not_implemented(spec, compute);
@@ -517,7 +522,8 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     p.item[k] = itemsize(compute);
     p.splat[k] = !o.array;
     if (o.array) continue;
-    if (is_half(promoted) && compute != promoted && !exact_scalars) {  // rounded, as in PyTorch
+    if (compute != promoted && (is_wide_unsigned(promoted) || !exact_scalars) &&
+        (is_half(promoted) || is_extended(promoted))) {  // rounded, as in PyTorch
       char rounded[kMaxItem];
       store_wrapped(o.scalar, promoted, rounded);
       convert(compute, p.scalars[k], promoted, rounded, 1);

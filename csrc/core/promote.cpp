@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "convert.h"
+
 namespace rl {
 
 bool scalar_value(PyObject* o, ScalarValue* out) {
@@ -53,7 +55,21 @@ bool scalar_value(PyObject* o, ScalarValue* out) {
   return scalar_value(item, out);
 }
 
+// A number in one of the types that are only stored.
+static void store_stored(const ScalarValue& s, DType t, char* out, bool wraps) {
+  const c128 v(s.re, s.im);
+  if (!is_number(t)) fail(ErrorType::Runtime, "store_scalar: invalid type");
+  if (is_wide_unsigned(t) && !wraps && !fits_unsigned(s, t))
+    fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow",
+         dtype_name(t));
+  if (is_wide_unsigned(t) && s.category < Category::Real)
+    convert(t, out, DType::I64, &s.i, 1);
+  else
+    convert(t, out, DType::C128, &v, 1);
+}
+
 static void store(const ScalarValue& s, DType t, char* out, bool wraps) {
+  if (is_extended(t)) return store_stored(s, t, out, wraps);
   visit_all(t, [&](auto tag) {
     using T = decltype(tag);
     T v;

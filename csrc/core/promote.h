@@ -20,7 +20,9 @@ struct ResultType {
   static DType combine(DType higher, bool has_higher, DType lower, bool has_lower) {
     if (!has_lower) return higher;
     if (!has_higher) return lower;
-    if (is_real(higher) && is_complex(lower)) return to_complex(higher);  // keeps its precision
+    // A complex number keeps a real tensor's precision, and does not promote integers.
+    if (is_complex(lower) && !is_complex(higher))
+      return is_real(higher) ? checked_complex(higher) : lower;
     if (category(lower) > category(higher)) return promote(higher, lower);
     return higher;
   }

@@ -7,7 +7,22 @@
 namespace rl {
 namespace {
 
+PyObject* stored_element(const char* p, DType t) {
+  if (is_wide_unsigned(t)) {
+    uint64_t v = 0;
+    std::memcpy(&v, p, static_cast<size_t>(itemsize(t)));  // little end first
+    return PyLong_FromUnsignedLongLong(v);
+  }
+  if (!is_number(t))
+    fail(ErrorType::NotImplemented, "\"_local_scalar_dense_cpu\" not implemented for '%s'",
+         dtype_scalar_name(t));
+  c128 v;
+  convert(DType::C128, &v, t, p, 1);
+  return is_complex(t) ? PyComplex_FromDoubles(v.real(), v.imag()) : PyFloat_FromDouble(v.real());
+}
+
 PyObject* element(const char* p, DType t) {
+  if (is_extended(t)) return stored_element(p, t);
   return visit_all(t, [&](auto tag) -> PyObject* {
     using T = decltype(tag);
     T v;
@@ -49,7 +64,10 @@ PyObject* item_object(const Array& a) {
   return element(a.bytes(), a.dtype());
 }
 
-PyObject* tolist_object(const Array& a) { return checked(nested(a, 0, a.bytes())); }
+PyObject* tolist_object(const Array& a) {
+  if (!is_number(a.dtype())) fail(ErrorType::Runtime, "load_scalar: invalid type");
+  return checked(nested(a, 0, a.bytes()));
+}
 
 namespace {
 
@@ -150,6 +168,17 @@ struct Builder {
   }
 };
 
+// Python ints that the type cannot hold but that would wrap in an int64.
+void check_integer(const ScalarValue& s, DType t) {
+  const bool above = s.category == Category::Integer && s.i < 0 && s.re > 0;
+  if (t == DType::U64) {
+    if (s.category >= Category::Real) fail(ErrorType::Type, "an integer is required");
+    if (s.i < 0 && !above) fail(ErrorType::Overflow, "can't convert negative int to unsigned");
+  } else if (above && is_integral(t)) {
+    fail(ErrorType::Value, "Overflow when unpacking long long");
+  }
+}
+
 // from_data(object, dtype or None): a new tensor from numbers and nested sequences.
 PyObject* from_data(PyObject*, PyObject* const* args, Py_ssize_t n) {
   try {
@@ -171,7 +200,9 @@ PyObject* from_data(PyObject*, PyObject* const* args, Py_ssize_t n) {
         const float v = static_cast<float>(PyFloat_AS_DOUBLE(o));
         std::memcpy(out, &v, 4);
       } else {
-        store_scalar(Builder::value_of(o), b.dtype, out);
+        const ScalarValue s = Builder::value_of(o);
+        check_integer(s, b.dtype);
+        store_scalar(s, b.dtype, out);
       }
       out += item;
     };

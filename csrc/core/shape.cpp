@@ -319,6 +319,10 @@ RL_KERNEL(fill) {
            "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.",
            value.ndim());
     copy_into(out, value);
+  } else if (is_extended(x.dtype())) {
+    const Array one = Array::empty(x.dtype(), Shape());
+    store_extended(call.args[1], x.dtype(), one.bytes());
+    copy_into(out, one);
   } else if (PyLong_Check(call.args[1]) && is_integral(x.dtype())) {
     ScalarValue value{Category::Integer, call.integer(1), 0, 0};
     char element[16];

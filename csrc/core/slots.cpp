@@ -113,21 +113,29 @@ int truth(Tensor* t) {
     return -1;
   }
 }
+// The real part of a complex number whose imaginary part is 0; RuntimeError for others.
+Ref real_item(Tensor* t, const char* type) {
+  Ref v(checked(item_object(single(t, "Scalar"))));
+  if (!PyComplex_Check(v.p)) return v;
+  if (PyComplex_ImagAsDouble(v) != 0)
+    fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", type);
+  return Ref(PyFloat_FromDouble(PyComplex_RealAsDouble(v)));
+}
 PyObject* to_float(Tensor* t) {
   return guarded([&] {
-    Ref v(checked(item_object(single(t, "Scalar"))));
+    Ref v(real_item(t, "double"));
     return PyNumber_Float(v);
   });
 }
 PyObject* to_int(Tensor* t) {
   return guarded([&] {
-    Ref v(checked(item_object(single(t, "Scalar"))));
+    Ref v(real_item(t, "int64_t"));
     return PyNumber_Long(v);
   });
 }
 PyObject* to_index(Tensor* t) {
   return guarded([&]() -> PyObject* {
-    if (t->array.numel() != 1 || !is_integral(t->array.dtype()))
+    if (t->array.numel() != 1 || !is_integral(t->array.dtype()) || !is_number(t->array.dtype()))
       fail(ErrorType::Type,
            "only integer tensors of a single element can be converted to an index");
     Ref v(checked(item_object(elements(t))));

@@ -195,12 +195,12 @@ void register_row(DType to) {
     using From = decltype(from);
     register_convert(RL_LEVEL, to, dtype_of<From>::value, choose<To, From>());
   };
-  for (int from = 0; from < kDTypes; ++from) visit_all(static_cast<DType>(from), add);
+  for (int from = 0; from < kComputeTypes; ++from) visit_all(static_cast<DType>(from), add);
 }
 
 const struct Registrar {
   Registrar() {
-    for (int to = 0; to < kDTypes; ++to)
+    for (int to = 0; to < kComputeTypes; ++to)
       visit_all(static_cast<DType>(to),
                 [&](auto tag) { register_row<decltype(tag)>(static_cast<DType>(to)); });
     register_transpose(RL_LEVEL, 1, transpose_loop<uint8_t>);

@@ -81,7 +81,7 @@ void set_all(const Array& a, PyObject* value) {
     char* p = a.bytes();
     NoGil nogil(a.nbytes() / 4);
     parallel_for(a.nbytes(), 262144, [&](int64_t b, int64_t e) { std::memset(p + b, 0, e - b); });
-  } else if (PyFloat_CheckExact(value) && a.dtype() >= DType::F32) {
+  } else if (PyFloat_CheckExact(value) && a.dtype() >= DType::F32 && !is_extended(a.dtype())) {
     check_fits(value, a.dtype());
     fill(a, PyFloat_AS_DOUBLE(value));
   } else {
@@ -308,10 +308,7 @@ RL_FUNCTION(eye) {  // n, m, dtype, requires_grad
          static_cast<long long>(m));
   Array y = Array::empty(args[2] == Py_None ? default_dtype() : dtype_of_object(args[2]), {n, m});
   std::memset(y.bytes(), 0, y.nbytes());
-  visit_all(y.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    for (int64_t i = 0; i < std::min(n, m); ++i) y.data<T>()[i * m + i] = static_cast<T>(1);
-  });
+  if (n && m) fill(y.diagonal(0, 0, 1), int64_t{1});
   return finish(std::move(y), args[3]);
 }
 

@@ -211,7 +211,7 @@ RL_KERNEL(view_as_real) {
 RL_KERNEL(view_as_complex) {
   const Array& x = call.tensor(0);
   const char* message = nullptr;
-  if (x.dtype() != DType::F32 && x.dtype() != DType::F64)
+  if (x.dtype() != DType::F16 && x.dtype() != DType::F32 && x.dtype() != DType::F64)
     fail(ErrorType::Runtime,
          "view_as_complex is only supported for half, float and double tensors, but got a tensor "
          "of scalar type: %s",

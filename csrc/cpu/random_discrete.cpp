@@ -18,9 +18,10 @@ using Int = long long;  // what %lld prints
 // -- integers ------------------------------------------------
 
 const char* bounds_name(DType t) {
-  constexpr const char* names[kDTypes] = {"bool",  "unsigned char", "signed char", "short",
-                                          "int",   "long",          "c10::Half",   "c10::BFloat16",
-                                          "float", "double",        "complex",     "complex"};
+  constexpr const char* names[] = {
+      "bool",    "unsigned char", "signed char",        "short",        "int",
+      "long",    "c10::Half",     "c10::BFloat16",      "float",        "double",
+      "complex", "complex",       "short unsigned int", "unsigned int", "long unsigned int"};
   return names[static_cast<int>(t)];
 }
 
@@ -36,16 +37,28 @@ int64_t largest_integer(DType t) {
     case DType::I8: return 127;
     case DType::I16: return 32767;
     case DType::I32: return 2147483647;
-    case DType::I64: return std::numeric_limits<int64_t>::max();
+    case DType::U16: return 65535;
+    case DType::U32: return 4294967295;
+    case DType::I64:
+    case DType::U64: return std::numeric_limits<int64_t>::max();
     default: return int64_t{1} << significand_bits(t);
   }
+}
+
+// Whose bits are the same: what lies above the signed type's range wraps.
+DType signed_twin(DType t) {
+  return t == DType::U16   ? DType::I16
+         : t == DType::U32 ? DType::I32
+         : t == DType::U64 ? DType::I64
+                           : t;
 }
 
 bool holds(DType t, int64_t v) {
   if (t == DType::F16) return v >= -65504 && v <= 65504;
   if (is_real(t)) return true;
   const int64_t most = largest_integer(t);
-  const int64_t least = t == DType::Bool || t == DType::U8 ? 0 : -most - 1;
+  const bool from_zero = t == DType::Bool || t == DType::U8 || is_wide_unsigned(t);
+  const int64_t least = from_zero ? 0 : -most - 1;
   return v >= least && v <= most;
 }
 
@@ -192,7 +205,7 @@ void check_permutation(DType t, int64_t n) {
          "randperm: n must not be negative: "
          "Trying to create tensor with negative dimension %lld",
          Int{n});
-  if (t == DType::Bool || is_complex(t)) not_implemented("randperm", t);
+  if (t == DType::Bool || is_complex(t) || is_extended(t)) not_implemented("randperm", t);
   if (is_real(t)) {
     const int64_t most = largest_integer(t) + 1;
     if (n > most)
@@ -276,7 +289,7 @@ RL_KERNEL(random_fill) {
     check_random(t, lo, hi);
     span = static_cast<uint64_t>(hi) - static_cast<uint64_t>(lo);
   } else {
-    if (is_complex(t)) not_implemented("random_kernel_cpu", t);
+    if (is_complex(t) || (!bounded && is_extended(t))) not_implemented("random_kernel_cpu", t);
     const int64_t most = largest_integer(t);
     if (bounded && is_real(t)) {
       int64_t hi = most + 1;
@@ -296,7 +309,7 @@ RL_KERNEL(random_fill) {
     const Target target("random_", out);
     {
       Drawing drawing(generator, target.size());
-      visit_all(t, [&](auto tag) {
+      visit_all(signed_twin(t), [&](auto tag) {
         using T = decltype(tag);
         if constexpr (!std::is_same_v<T, c64> && !std::is_same_v<T, c128>)
           fill_random(drawing.g, target.data<T>(), target.size(), bounded, lo, span);

@@ -81,8 +81,9 @@ class Target {
 
 // What an in-place operator writes to, or a new tensor like the first argument.
 inline Array output_of(Call& call) {
+  const Array& input = call.tensor(0);
   if (call.destination) return *call.destination;
-  return packed_like(call.tensor(0), call.tensor(0).dtype());
+  return packed_like(input, input.dtype());
 }
 
 inline bool on_meta(const Array& a) { return a.device() == DeviceType::Meta; }

@@ -198,6 +198,10 @@ inline void check_fits(PyObject* o, DType t) {
 inline Array scalar_of(PyObject* o, DType t) {
   if (is_tensor(o)) return array_of(o).to(t);
   const Array a = Array::empty(t, Shape());
+  if (is_extended(t)) {
+    store_extended(o, t, a.bytes());
+    return a;
+  }
   check_fits(o, t);
   if (PyComplex_Check(o)) {
     fill(a, c128(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)));

@@ -16,7 +16,8 @@ from ._unpickle import DataUnpickler, check_key
 _PACKAGE = torch.__name__
 _DTYPE_NAMES = (
     "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz "
-    "complex32 complex64 complex128 int64 int32 int16 int8 uint8 uint16 uint32 uint64 bool"
+    "float8_e8m0fnu float4_e2m1fn_x2 bits1x8 bits2x4 bits4x2 bits8 bits16 complex32 complex64 "
+    "complex128 int64 int32 int16 int8 uint8 uint16 uint32 uint64 bool"
 ).split()
 # Where PyTorch keeps what lives elsewhere here.
 _MOVED = {

@@ -114,6 +114,7 @@ for _name, _dtype in {
     "char": _C.int8,
     "byte": _C.uint8,
     "bool": _C.bool,
+    "chalf": _C.complex32,
     "cfloat": _C.complex64,
     "cdouble": _C.complex128,
 }.items():
@@ -148,6 +149,7 @@ TYPE_NAMES = {
     _C.bfloat16: "BFloat16Tensor", _C.float32: "FloatTensor", _C.float64: "DoubleTensor",
     _C.complex64: "ComplexFloatTensor", _C.complex128: "ComplexDoubleTensor",
 }  # fmt: skip
+TYPE_NAMES.update({d: f"{d._scalar_name}Tensor" for d in _C.dtypes if d not in TYPE_NAMES})
 
 
 @method

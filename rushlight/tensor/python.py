@@ -18,10 +18,10 @@ def numpy(self, *, force=False):
                 "Use tensor.detach().numpy() instead."
             )
         self = self.detach()
-    if self.dtype is _C.bfloat16:
-        raise TypeError("Got unsupported ScalarType BFloat16")
-    from ..op import numpy_dtype
+    from ..op import has_numpy_dtype, numpy_dtype
 
+    if not has_numpy_dtype(self.dtype):
+        raise TypeError(f"Got unsupported ScalarType {self.dtype._scalar_name}")
     if self.numel() == 0:
         return np.empty(tuple(self.shape), numpy_dtype(self.dtype))
     return np.asarray(_C.buffer(self))

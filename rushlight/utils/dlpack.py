@@ -72,6 +72,16 @@ class _DLManagedTensorVersioned(ctypes.Structure):
 # Type codes of DLPack.
 _CODES = {0: "int", 1: "uint", 2: "float", 4: "bfloat", 5: "complex", 6: "bool"}
 _CODE_OF_KIND = {kind: code for code, kind in _CODES.items()}
+# Small floats have a code each; float4 comes as two lanes of 4 bits.
+_SMALL_FLOATS = {
+    "float8_e4m3fn": (10, 8, 1),
+    "float8_e4m3fnuz": (11, 8, 1),
+    "float8_e5m2": (12, 8, 1),
+    "float8_e5m2fnuz": (13, 8, 1),
+    "float8_e8m0fnu": (14, 8, 1),
+    "float4_e2m1fn_x2": (17, 4, 2),
+}
+_SMALL_FLOAT_OF_TYPE = {facts: name for name, facts in _SMALL_FLOATS.items()}
 
 _api = ctypes.pythonapi
 _new_capsule = _api.PyCapsule_New
@@ -114,10 +124,13 @@ def _capsule_dies(capsule):
             _exported.pop(_dying_pointer(capsule, name), None)
 
 
-def _type_code(dtype) -> tuple[int, int]:
+def _type_code(dtype) -> tuple[int, int, int]:
     name = str(dtype).partition(".")[2]
-    kind = name.rstrip("0123456789")
-    return _CODE_OF_KIND[kind], dtype.itemsize * 8
+    if name.startswith("bits"):
+        raise BufferError("Bit types are not supported by dlpack")
+    if name in _SMALL_FLOATS:
+        return _SMALL_FLOATS[name]
+    return _CODE_OF_KIND[name.rstrip("0123456789")], dtype.itemsize * 8, 1
 
 
 def to_dlpack(tensor: Tensor):
@@ -141,8 +154,7 @@ def _export(tensor, capsule_name):
     inner.device_type = DLDeviceType.kDLCPU
     inner.device_id = 0
     inner.ndim = ndim
-    inner.code, inner.bits = _type_code(tensor.dtype)
-    inner.lanes = 1
+    inner.code, inner.bits, inner.lanes = _type_code(tensor.dtype)
     inner.shape = sizes
     inner.strides = strides
     inner.byte_offset = 0
@@ -164,10 +176,13 @@ class _Imported:
 
 
 def _dtype_of(code: int, bits: int, lanes: int):
+    if (code, bits, lanes) in _SMALL_FLOAT_OF_TYPE:
+        return getattr(torch, _SMALL_FLOAT_OF_TYPE[code, bits, lanes])
     kind = _CODES.get(code)
     name = "bool" if kind == "bool" and bits == 8 else f"{kind}{bits}"
     found = getattr(torch, name, None)
-    if lanes != 1 or kind is None or not isinstance(found, torch.dtype):
+    whole = isinstance(found, torch.dtype) and found.itemsize * 8 == bits
+    if lanes != 1 or kind is None or not whole:
         raise BufferError(f"from_dlpack: unsupported type: code {code}, {bits} bits, {lanes} lanes")
     return found
 

@@ -1,0 +1,489 @@
+"""The rarer dtypes: wide unsigned integers, complex32, 8-bit floats, and those that are only bytes.
+
+What a code means and how numbers round is computed here from the formats' definitions.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+
+UNSIGNED = ("uint16", "uint32", "uint64")
+# bits of significand, bias, largest finite code, code of overflow, NaN
+FLOAT8 = {
+    "float8_e4m3fn": (3, 7, 0x7E, 0x7E, 0x7F),
+    "float8_e5m2": (2, 15, 0x7B, 0x7C, 0x7F),
+    "float8_e4m3fnuz": (3, 8, 0x7F, 0x80, 0x80),
+    "float8_e5m2fnuz": (2, 16, 0x7F, 0x80, 0x80),
+}
+SMALL = [f"{kind}{n}" for kind in ("int", "uint") for n in range(1, 8)]
+OPAQUE = ["float4_e2m1fn_x2", "bits1x8", "bits2x4", "bits4x2", "bits8", "bits16", *SMALL]
+NUMBERS = [*UNSIGNED, "complex32", *FLOAT8, "float8_e8m0fnu"]
+COMMON = (
+    "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128"
+).split()
+
+
+def dtype(name):
+    return getattr(torch, name)
+
+
+def codes(name):
+    """Every code of an 8-bit type, as a tensor of that type."""
+    return torch.arange(256).to(torch.uint8).view(dtype(name))
+
+
+def decoded(name, code):
+    """The number that a code of an 8-bit float stands for."""
+    if name == "float8_e8m0fnu":
+        return math.nan if code == 255 else 2.0 ** (code - 127)
+    bits, bias, most, _, _ = FLOAT8[name]
+    sign, magnitude = -1.0 if code & 0x80 else 1.0, code & 0x7F
+    if name.endswith("fnuz"):
+        if code == 0x80:
+            return math.nan
+    elif magnitude > most:
+        return sign * math.inf if (name, magnitude) == ("float8_e5m2", 0x7C) else math.nan
+    exponent, fraction = magnitude >> bits, (magnitude & ((1 << bits) - 1)) / (1 << bits)
+    if exponent == 0:
+        return sign * fraction * 2.0 ** (1 - bias)
+    return sign * (1 + fraction) * 2.0 ** (exponent - bias)
+
+
+def encoded(name, values):
+    """Codes of float64 values: the nearest, the even one of two; by search among all numbers."""
+    values = np.asarray(values, np.float64)
+    _, _, most, over, nan = FLOAT8[name]
+    grid = np.array([decoded(name, c) for c in range(most + 1)])
+    step = grid[-1] - grid[-2]
+    grid = np.append(grid, grid[-1] + step)  # where the next number would be
+    size = np.abs(np.where(np.isfinite(values), values, 0))
+    above = np.searchsorted(grid, size).clip(1, most + 1)
+    low, high = grid[above - 1], grid[above]
+    even_up = above % 2 == 0
+    up = (size - low > high - size) | ((size - low == high - size) & even_up)
+    out = np.where(up, above, above - 1)
+    out = np.where((out > most) | np.isinf(values), over, out)
+    out = np.where(np.isnan(values), nan, out)
+    if name.endswith("fnuz"):
+        return np.where((out == 0) | (out == 0x80), out, out | np.signbit(values) << 7)
+    return out | np.signbit(values) << 7
+
+
+def awkward_floats(name):
+    """Numbers of a float8 type, the middles between them, and those just beside the middles."""
+    numbers = np.array([decoded(name, c) for c in range(256)])
+    numbers = np.unique(numbers[np.isfinite(numbers)])
+    middles = (numbers[1:] + numbers[:-1]) / 2
+    around = np.concatenate(
+        [np.nextafter(np.float32(middles), np.float32(s)) for s in (-1e38, 1e38)]
+    )
+    beyond = np.array([1.02, 1.04, 1.06, 1.0625, 1.07, 1.125, 1.13, 1.5, 2, 1e9]) * numbers.max()
+    rest = np.concatenate([beyond, -beyond, [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-30, -1e-30]])
+    return np.concatenate([numbers, middles, around, rest]).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", [*FLOAT8, "float8_e8m0fnu"])
+def test_every_float8_code_means_the_number_of_its_format(name):
+    want = np.array([decoded(name, c) for c in range(256)])
+    x = codes(name)
+    assert np.array_equal(x.to(torch.float64).numpy(), want, equal_nan=True)
+    assert np.array_equal(np.signbit(x.float().numpy()), np.signbit(want) | _signed_nans(name))
+    assert np.array_equal(np.array(x.tolist()), want, equal_nan=True)
+    assert np.array_equal(x[:, None][3::7].float()[:, 0].numpy(), want[3::7], equal_nan=True)
+
+
+def _signed_nans(name):
+    signed = name in ("float8_e4m3fn", "float8_e5m2")
+    return np.array([signed and c > 0x80 and math.isnan(decoded(name, c)) for c in range(256)])
+
+
+@pytest.mark.parametrize("name", FLOAT8)
+def test_float8_rounds_to_the_nearest_number_and_ties_to_even(name):
+    values = awkward_floats(name)
+    want = encoded(name, values)
+    got = torch.from_numpy(values).to(dtype(name)).view(torch.uint8).numpy()
+    assert np.array_equal(got, want)
+    wide = torch.from_numpy(values.astype(np.float64)).to(dtype(name)).view(torch.uint8).numpy()
+    assert np.array_equal(wide, want)
+    every_other = torch.from_numpy(values)[::2].to(dtype(name)).view(torch.uint8).numpy()
+    assert np.array_equal(every_other, want[::2])
+
+
+def test_exponents_round_to_the_nearest_and_ties_go_up():
+    name = "float8_e8m0fnu"
+    fractions, exponents = np.array([1.0, 1.25, 1.4999, 1.5, 1.75, -1.0]), np.arange(-126, 127)
+    values = np.ldexp(fractions[:, None], exponents)
+    want = exponents + 127 + (fractions >= 1.5)[:, None]
+    rest = np.array([0.0, np.inf, np.nan, 1.5 * 2.0**-127, 2.0**-127, 1e-40])
+    values = np.append(values.ravel(), rest)
+    got = torch.from_numpy(values).to(dtype(name)).view(torch.uint8).numpy()
+    assert np.array_equal(got, [*want.ravel(), 0, 255, 255, 1, 0, 0])
+
+
+@pytest.mark.parametrize("name", FLOAT8)
+def test_every_half_rounds_to_float8(name):
+    halves = np.arange(65536).astype(np.uint16).view(np.float16)
+    got = torch.from_numpy(halves).to(dtype(name)).view(torch.uint8).numpy()
+    assert np.array_equal(got, encoded(name, halves))
+
+
+def test_every_code_survives_the_way_through_float32():
+    for name in FLOAT8:
+        back = codes(name).float().to(dtype(name)).view(torch.uint8).numpy()
+        numbers = ~np.isnan([decoded(name, c) for c in range(256)])
+        assert np.array_equal(back[numbers], np.arange(256)[numbers])
+
+
+def test_every_pair_of_halves_makes_a_complex32():
+    halves = np.arange(65536).astype(np.uint16).view(np.float16)
+    pairs = torch.from_numpy(np.stack([halves, halves[::-1]], 1).copy())
+    x = torch.view_as_complex(pairs)
+    assert x.dtype is torch.complex32 and x.element_size() == 4
+    wide = x.to(torch.complex64)
+    assert np.array_equal(wide.real.numpy(), halves.astype(np.float32), equal_nan=True)
+    assert np.array_equal(wide.imag.numpy(), halves[::-1].astype(np.float32), equal_nan=True)
+    assert torch.view_as_real(wide.to(torch.complex32)).nan_to_num(7).equal(pairs.nan_to_num(7))
+    assert x.real.dtype is torch.float16 and x.imag.nan_to_num(7).equal(pairs[:, 1].nan_to_num(7))
+
+
+@pytest.mark.parametrize("name", UNSIGNED)
+def test_unsigned_integers_convert_as_numpy_does(name):
+    kind = np.dtype(name)
+    top = 2 ** (8 * kind.itemsize) - 1
+    values = np.array([0, 1, 7, 255, 256, 65535, top // 2, top // 2 + 1, top - 1, top], kind)
+    x = torch.from_numpy(values)
+    assert x.dtype is dtype(name) and x.numpy().dtype == kind and x.tolist() == values.tolist()
+    for other in "bool uint8 int8 int16 int32 int64 float32 float64 uint16 uint32 uint64".split():
+        assert np.array_equal(x.to(dtype(other)).numpy(), values.astype(other)), other
+    with np.errstate(over="ignore"):
+        assert np.array_equal(x.half().numpy(), values.astype(np.float32).astype(np.float16))
+    for other in ("int8", "int64", "uint8"):
+        signed = np.array([-1, -7, 3, 100]).astype(other)
+        assert np.array_equal(torch.from_numpy(signed).to(dtype(name)).numpy(), signed.astype(kind))
+    floats = np.array([0.0, 0.9, 1.5, 254.99, 65535.0])
+    for source in (floats, floats.astype(np.float32), floats.astype(np.complex64)):
+        with np.errstate(all="ignore"):
+            whole = torch.from_numpy(source).to(dtype(name)).tolist()
+        assert whole == [0, 0, 1, 254, 65535]
+    assert x.sum().dtype is torch.int64 and x[-1].item() == top and int(x[-1]) == top
+
+
+def test_uint64_holds_what_int64_does_not():
+    top = 2**64 - 1
+    x = torch.tensor([top, 2**63, 3], dtype=torch.uint64)
+    assert x.tolist() == [top, 2**63, 3]
+    assert torch.full((2,), top, dtype=torch.uint64).tolist() == [top, top]
+    assert x.sort().values.tolist() == [3, 2**63, top] and x.sort().indices.tolist() == [2, 1, 0]
+    assert (
+        x.max().item() == top
+        and x.argmin().item() == 2
+        and x.unique().tolist() == sorted(x.tolist())
+    )
+    assert (x * 2).tolist() == [2**64 - 2, 0, 6] and (x == top).tolist() == [True, False, False]
+    assert x.to(torch.float64).to(torch.uint64).tolist()[1:] == [2**63, 3]
+    assert torch.tensor([1.8e19], dtype=torch.float64).to(torch.uint64).item() == 18 * 10**18
+    assert (x / 2)[1].item() == 2.0**62
+    assert torch.signbit(x).tolist() == [False] * 3 and torch.isfinite(x).all()
+    with pytest.raises(NotImplementedError, match="'UInt64'"):
+        x // 2
+    with pytest.raises(OverflowError):
+        torch.tensor([-1], dtype=torch.uint64)
+    with pytest.raises(TypeError, match="an integer is required"):
+        torch.tensor([1.5], dtype=torch.uint64)
+    with pytest.raises(ValueError, match="Overflow when unpacking long long"):
+        torch.tensor([2**63])
+
+
+@pytest.mark.parametrize("name", ["uint16", "uint32"])
+def test_unsigned_arithmetic_wraps_and_orders_as_numpys(name):
+    kind = np.dtype(name)
+    top = 2 ** (8 * kind.itemsize) - 1
+    a = np.array([0, 1, 5, top, top // 2 + 1, 77], kind)
+    b = np.array([1, top, 3, top, 2, 9], kind)
+    x, y = torch.from_numpy(a), torch.from_numpy(b)
+    for f in (np.add, np.subtract, np.multiply, np.floor_divide, np.bitwise_and, np.bitwise_xor):
+        got = getattr(torch, f.__name__)(x, y)
+        assert got.dtype is dtype(name) and np.array_equal(got.numpy(), f(a, b)), f
+    for f in (np.less, np.greater_equal, np.not_equal):
+        assert np.array_equal(getattr(torch, f.__name__)(x, y).numpy(), f(a, b)), f
+    assert np.array_equal(torch.maximum(x, y).numpy(), np.maximum(a, b))
+    assert np.array_equal((x / y).numpy(), (a / b).astype(np.float32))
+    assert (x + 1).tolist() == (a + kind.type(1)).tolist() and (x * -1)[1].item() == top
+    assert (x + 1.5).dtype is torch.float32 and (x * 2j).dtype is torch.complex64
+    assert torch.cumsum(x, 0).tolist() == np.cumsum(a.astype(np.int64)).tolist()
+    for number in (top + 1, -(2**40), 1.5e30, math.nan):
+        with pytest.raises(RuntimeError, match=rf"converted to type {name}_t without overflow"):
+            torch.full((2,), number, dtype=dtype(name))
+    with pytest.raises(RuntimeError, match="Promotion for uint16, uint32, uint64 types"):
+        x + torch.ones(6, dtype=torch.int64)
+
+
+def test_complex32_computes_in_complex64():
+    rng = np.random.default_rng(0)
+    a = (rng.standard_normal(40) + 1j * rng.standard_normal(40)).astype(np.complex64)
+    x = torch.from_numpy(a).chalf()
+    a = x.to(torch.complex64).numpy()
+    half = torch.from_numpy(a * a).chalf()
+    assert torch.view_as_real(x * x).equal(torch.view_as_real(half))
+    assert (x + 1j).dtype is torch.complex32 and torch.abs(x).dtype is torch.float16
+    assert np.allclose(x.abs().float().numpy(), np.abs(a), rtol=1e-3)
+    assert (torch.ones(2, dtype=torch.float16) * 1j).dtype is torch.complex32
+    assert x.sum().dtype is torch.complex32 and float(x[0].real) == a[0].real
+    w = x[:4].clone().requires_grad_()
+    (w * w.conj()).real.float().sum().backward()
+    assert w.grad.dtype is torch.complex32
+    assert np.allclose(w.grad.to(torch.complex64).numpy(), 2 * a[:4], rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", [*FLOAT8, "float8_e8m0fnu"])
+def test_float8_operators(name):
+    x = torch.tensor([[1.0, 2.0], [4.0, 8.0]]).to(dtype(name))
+    assert x.dtype.is_floating_point and x.is_floating_point() and x.element_size() == 1
+    assert (x == x).all() and (x != x.t()).tolist() == [[False, True], [True, False]]
+    assert (x * x).float().tolist() == [[1, 4], [16, 64]] and (x @ x).dtype is x.dtype
+    assert torch.cat([x, x])[2:].float().equal(x.float()) and x[torch.tensor([1])].tolist() == [
+        [4, 8]
+    ]
+    assert x.sum(dtype=torch.float32).item() == 15 and bool(x.any()) and not torch.isnan(x).any()
+    assert torch.where(x.float() > 2, x, x.t()).dtype is x.dtype
+    y = x.clone()
+    y[0] = 4
+    y[:, 1].fill_(2.0)
+    assert y.tolist() == [[4, 2], [4, 2]]
+    for refused in (lambda: x + x, lambda: x.sum(), lambda: x.exp(), lambda: x < x, lambda: x / 2):
+        with pytest.raises(NotImplementedError, match="not implemented for 'Float8_"):
+            refused()
+    with pytest.raises(RuntimeError, match="Promotion for Float8 Types is not supported"):
+        x * torch.ones(2)
+    w = x.float().requires_grad_()
+    w.to(dtype(name)).to(torch.float32).sum().backward()
+    assert w.grad.tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("name", OPAQUE)
+def test_types_that_are_only_bytes_can_be_made_viewed_and_moved(name):
+    size = dtype(name).itemsize
+    raw = torch.arange(6 * size).to(torch.uint8).reshape(6, size)
+    x = raw.view(dtype(name)).reshape(2, 3)
+    assert x.dtype is dtype(name) and x.view(torch.uint8).equal(raw.reshape(2, 3 * size))
+    turned = x.t().contiguous().view(torch.uint8).reshape(3, 2, size)
+    assert turned.equal(raw.reshape(2, 3, size).transpose(0, 1))
+    assert torch.stack([x, x]).shape == (2, 2, 3) and x.flip(0).flip(0).clone().dtype is x.dtype
+    assert torch.zeros(3, dtype=dtype(name)).view(torch.uint8).sum() == 0
+    assert repr(torch.empty(0, dtype=dtype(name))) == f"tensor([], dtype=torch.{name})"
+    for refused in (
+        lambda: x + x,
+        lambda: x[0, 0].item(),
+        lambda: x.float(),
+        lambda: torch.ones(2, dtype=dtype(name)),
+        lambda: x.sum(),
+    ):
+        with pytest.raises(NotImplementedError, match="not implemented for"):
+            refused()
+    with pytest.raises(RuntimeError, match="invalid type"):
+        x.tolist()
+
+
+def test_facts_about_dtypes():
+    for name in UNSIGNED:
+        d = dtype(name)
+        assert not (d.is_signed or d.is_floating_point or d.is_complex)
+        info = torch.iinfo(d)
+        assert (info.min, info.max, info.bits) == (0, 2**info.bits - 1, 8 * d.itemsize)
+    assert torch.chalf is torch.complex32 and torch.complex32.to_real() is torch.float16
+    assert torch.float16.to_complex() is torch.complex32 and torch.complex32.is_complex
+    assert not torch.float8_e8m0fnu.is_signed and torch.float8_e5m2.is_signed
+    with pytest.raises(RuntimeError, match="Unknown Complex ScalarType for Float8_e5m2"):
+        torch.float8_e5m2.to_complex()
+    with pytest.raises(RuntimeError, match="Bits types are undefined"):
+        _ = torch.bits8.is_signed
+    for name, (bits, bias, most, _, _) in FLOAT8.items():
+        info = torch.finfo(dtype(name))
+        assert info.max == decoded(name, most) == -info.min
+        assert info.tiny == 2.0 ** (1 - bias) and info.bits == 8
+        assert info.eps == (0.125 if "fnuz" in name else 2.0**-bits)
+    assert torch.finfo(torch.float8_e8m0fnu).max == 2.0**127
+    assert torch.finfo(torch.complex32) == torch.finfo(torch.float16)
+    for name in ("bits8", "uint4", "int3"):
+        with pytest.raises(TypeError):
+            torch.iinfo(dtype(name))
+
+
+def promoted(a, b):
+    """What PyTorch 2.13 documents and does: spelled out by kinds."""
+    if a == b:
+        return a
+    pair = {a, b}
+    if any(p.startswith("bits") for p in pair) or any(p.startswith("float8") for p in pair):
+        return None
+    if any(p in UNSIGNED or (p in SMALL and p[0] == "u") for p in pair):
+        floating = [p for p in (a, b) if p.startswith(("float", "bfloat"))]
+        return floating[0] if floating else None
+    if pair & (set(SMALL) | {"float4_e2m1fn_x2"}):
+        return None
+    other = (pair - {"complex32"}).pop()
+    return {
+        "float64": "complex128", "complex128": "complex128", "float32": "complex64",
+        "bfloat16": "complex64", "complex64": "complex64",
+    }.get(other, "complex32")  # fmt: skip
+
+
+def test_promotion_of_every_pair():
+    for a in [*NUMBERS, *OPAQUE]:
+        for b in [*COMMON, *NUMBERS, *OPAQUE]:
+            for first, second in ((a, b), (b, a)):
+                want = promoted(first, second)
+                if want is None:
+                    with pytest.raises(RuntimeError, match="Promotion"):
+                        torch.promote_types(dtype(first), dtype(second))
+                else:
+                    assert torch.promote_types(dtype(first), dtype(second)) is dtype(want)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_copies_pickles_files_and_capsules_keep_the_bytes(name):
+    x = torch.tensor([1.0, 2.0, 4.0, 0.5]).to(dtype(name))
+    raw = x.view(torch.uint8)
+    file = io.BytesIO()
+    torch.save({"x": x, "dtype": x.dtype}, file)
+    file.seek(0)
+    loaded = torch.load(file)
+    assert loaded["dtype"] is x.dtype
+    for y in (
+        loaded["x"],
+        pickle.loads(pickle.dumps(x)),
+        copy.deepcopy(x),
+        torch.from_dlpack(x),
+        x.untyped_storage()._tensor(x.dtype, 0, (4,), (1,)),
+    ):
+        assert y.dtype is x.dtype and y.view(torch.uint8).equal(raw)
+    assert pickle.loads(pickle.dumps(x.dtype)) is x.dtype
+
+
+def test_printing():
+    assert repr(torch.tensor([1, 65535], dtype=torch.uint16)) == (
+        "tensor([    1, 65535], dtype=torch.uint16)"
+    )
+    x = torch.tensor([1.5, 448.0, math.nan]).to(torch.float8_e4m3fn)
+    assert repr(x) == "tensor([  1.5000, 448.0000,      nan], dtype=torch.float8_e4m3fn)"
+    y = torch.tensor([1 + 1j, 2.5j], dtype=torch.complex32)
+    assert repr(y) == "tensor([1.+1.0000j, 0.+2.5000j], dtype=torch.complex32)"
+    assert x.type() == "torch.Float8_e4m3fnTensor" and y.type() == "torch.ComplexHalfTensor"
+
+
+def test_random_integers_of_unsigned_types_are_those_of_int64():
+    for name, high in (("uint16", 50000), ("uint32", 2**32), ("uint64", 2**40)):
+        torch.manual_seed(3)
+        want = torch.randint(0, high, (50,))
+        torch.manual_seed(3)
+        got = torch.randint(0, high, (50,), dtype=dtype(name))
+        assert got.dtype is dtype(name) and got.tolist() == want.tolist()
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        torch.randint(0, 2**16 + 1, (3,), dtype=torch.uint16)
+    torch.manual_seed(0)
+    pairs = torch.rand(6, dtype=torch.float16)
+    torch.manual_seed(0)
+    assert torch.view_as_real(torch.rand(3, dtype=torch.complex32)).flatten().equal(pairs)
+
+
+def test_numpy_takes_only_what_it_has():
+    for name in ("complex32", "float8_e4m3fn", "bits8", "uint4"):
+        with pytest.raises(TypeError, match="Got unsupported ScalarType"):
+            torch.zeros(2, dtype=dtype(name)).numpy()
+    assert torch.tensor(np.uint16(3)).dtype is torch.uint16
+
+
+# -- beside PyTorch -------------------------------------------------------------------------------
+
+
+def _theirs(oracle, x):
+    """The same bytes in PyTorch."""
+    raw = x.contiguous().view(torch.uint8).numpy()
+    return oracle.from_numpy(raw.copy()).view(getattr(oracle, str(x.dtype)[6:]))
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf support", "ignore:Casting complex values")
+def test_conversions_between_all_number_types_equal_pytorchs():
+    oracle = pytest.importorskip("torch")
+    values = torch.tensor([0.0, 1, 2, 3.5, 100, 240, 17.25, 5e4, 6e4, 1e5, 1e-3, 0.0625, 7e8])
+    for a in [*COMMON, *NUMBERS]:
+        x = values.to(dtype(a))
+        want = _theirs(oracle, x)
+        for b in [*COMMON, *NUMBERS]:
+            got = x.to(dtype(b)).view(torch.uint8).numpy()
+            expected = want.to(getattr(oracle, b)).view(oracle.uint8).numpy()
+            nan = np.isnan(want.to(oracle.complex64).numpy()) | np.isinf(
+                want.to(oracle.complex64).numpy()
+            )
+            width = dtype(b).itemsize
+            keep = np.repeat(~nan, width)
+            assert np.array_equal(got[keep], expected[keep]), (a, b)
+
+
+def test_promotion_and_casts_equal_pytorchs():
+    oracle = pytest.importorskip("torch")
+    names = [*COMMON, *NUMBERS, *OPAQUE]
+    for a in names:
+        for b in names:
+            ours, theirs = (dtype(a), dtype(b)), (getattr(oracle, a), getattr(oracle, b))
+            assert torch.can_cast(*ours) == oracle.can_cast(*theirs), (a, b)
+            try:
+                want = str(oracle.promote_types(*theirs))
+            except RuntimeError:
+                continue  # test_promotion_of_every_pair says which
+            assert str(torch.promote_types(*ours)) == want, (a, b)
+        for number in (True, 1, 1.5, 1j):
+            for shape in ((2,), ()):
+                try:
+                    want = str(
+                        oracle.result_type(oracle.zeros(shape, dtype=getattr(oracle, a)), number)
+                    )
+                except RuntimeError:
+                    with pytest.raises(RuntimeError):
+                        torch.result_type(torch.zeros(shape, dtype=dtype(a)), number)
+                    continue
+                got = torch.result_type(torch.zeros(shape, dtype=dtype(a)), number)
+                assert str(got) == want, (a, number)
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf support")
+@pytest.mark.parametrize("name", [*NUMBERS, "float4_e2m1fn_x2", "bits8"])
+def test_files_are_read_both_ways(name, tmp_path):
+    oracle = pytest.importorskip("torch")
+    ours = torch.arange(48).to(torch.uint8).view(dtype(name)).reshape(2, -1)
+    torch.save(ours, tmp_path / "ours.pt")
+    read = oracle.load(tmp_path / "ours.pt")
+    assert str(read.dtype) == f"torch.{name}" and tuple(read.shape) == tuple(ours.shape)
+    assert read.view(oracle.uint8).flatten().tolist() == list(range(48))
+    oracle.save(read, tmp_path / "theirs.pt")
+    again = torch.load(tmp_path / "theirs.pt")
+    assert again.dtype is ours.dtype and again.view(torch.uint8).equal(ours.view(torch.uint8))
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf support")
+@pytest.mark.parametrize("name", [*NUMBERS, "float4_e2m1fn_x2"])
+def test_facts_prints_and_capsules_equal_pytorchs(name):
+    oracle = pytest.importorskip("torch")
+    d, theirs = dtype(name), getattr(oracle, name)
+    for fact in ("itemsize", "is_floating_point", "is_complex", "is_signed"):
+        assert getattr(d, fact) == getattr(theirs, fact)
+    assert str(d.to_real()) == str(theirs.to_real())
+    if name in UNSIGNED:
+        assert repr(torch.iinfo(d)) == repr(oracle.iinfo(theirs))
+    elif name != "float4_e2m1fn_x2":
+        assert repr(torch.finfo(d)) == repr(oracle.finfo(theirs))
+    ours = torch.arange(40).to(torch.uint8).view(d)
+    other = _theirs(oracle, ours)
+    assert repr(ours) == repr(other) and ours.type() == other.type()
+    capsule = torch.from_dlpack(other)
+    assert capsule.dtype is d and capsule.view(torch.uint8).tolist() == list(range(40))
+    back = oracle.from_dlpack(ours)
+    assert back.dtype == theirs and back.view(oracle.uint8).tolist() == list(range(40))
