@@ -84,7 +84,18 @@ _FROM = {
     "set_printoptions": "_tensor_str",
     "UntypedStorage": "_storage",
     "TypedStorage": "_storage",
+    "Stream": "_stream",
+    "Event": "_stream",
+    "DisableTorchFunction": "overrides",
+    "DisableTorchFunctionSubclass": "overrides",
 }
+_FROM |= dict.fromkeys(
+    (
+        "sym_constrain_range", "sym_constrain_range_for_size", "sym_float", "sym_fresh_size",
+        "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
+    ),
+    "_symbolic",
+)  # fmt: skip
 _FROM |= dict.fromkeys(
     (
         "ccol_indices_copy",
@@ -140,10 +151,17 @@ def __getattr__(name):
     elif name.endswith(("Storage", "Tensor")):
         from ._legacy import typed_class
 
+        name = "FloatStorage" if name == "Storage" else name
+
         found = typed_class(name)
         if found is not None:
             globals()[name] = found
             return found
+    from ._unsupported import TORCH, unsupported
+
+    if name in TORCH:
+        globals()[name] = value = unsupported(name)
+        return value
     raise AttributeError(f"module 'torch' has no attribute '{name}' (rushlight {__version__})")
 
 

@@ -15,6 +15,9 @@ __all__ = """
     is_deterministic_algorithms_warn_only_enabled is_distributed get_autocast_dtype
     is_autocast_enabled set_flush_denormal resolve_conj resolve_neg is_warn_always_enabled
     set_warn_always compiled_with_cxx11_abi from_dlpack to_dlpack
+    get_deterministic_debug_mode set_deterministic_debug_mode is_anomaly_enabled
+    is_anomaly_check_nan_enabled set_anomaly_enabled init_num_threads has_lapack has_mkl
+    has_openmp has_spectral is_vulkan_available from_file thread_safe_generator
 """.split()
 
 
@@ -287,6 +290,65 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
     return _settings["warn_only"]
 
 
+_DEBUG_MODES = ("default", "warn", "error")
+
+
+def set_deterministic_debug_mode(debug_mode) -> None:
+    """0 or "default", 1 or "warn", 2 or "error": what a kernel that is not deterministic does."""
+    if not isinstance(debug_mode, (int, str)):
+        raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode)}")
+    if isinstance(debug_mode, str):
+        if debug_mode not in _DEBUG_MODES:
+            raise RuntimeError(
+                "invalid value of debug_mode, expected one of `default`, `warn`, `error`, "
+                f"but got {debug_mode}"
+            )
+        debug_mode = _DEBUG_MODES.index(debug_mode)
+    if debug_mode not in (0, 1, 2):
+        raise RuntimeError(
+            f"invalid value of debug_mode, expected 0, 1, or 2, but got {debug_mode}"
+        )
+    use_deterministic_algorithms(debug_mode > 0, warn_only=debug_mode == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """0, 1 or 2: what set_deterministic_debug_mode said."""
+    return (1 if _settings["warn_only"] else 2) if _settings["deterministic"] else 0
+
+
+def set_anomaly_enabled(enabled, check_nan=True) -> None:
+    """Switch anomaly detection of the backward pass."""
+    _C.set_anomaly(enabled, check_nan)
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether the backward pass reports the forward call of what failed."""
+    return _C.is_anomaly()
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether anomaly detection looks for nan."""
+    return _C.is_anomaly_check_nan()
+
+
+def init_num_threads() -> None:
+    """Kept for compatibility: threads are ready when they are first needed."""
+
+
+has_lapack = has_openmp = has_spectral = True
+has_mkl = False
+
+
+def is_vulkan_available() -> bool:
+    """Whether there is a Vulkan device: never."""
+    return False
+
+
+def thread_safe_generator():
+    """The generator of a data worker's thread: None outside of one."""
+    return None
+
+
 def set_float32_matmul_precision(precision) -> None:
     """ "highest", "high" or "medium": how much float32 matmuls may round inside."""
     if precision not in ("highest", "high", "medium"):
@@ -345,3 +407,28 @@ def to_dlpack(tensor):
     from .utils.dlpack import to_dlpack as convert
 
     return convert(tensor)
+
+
+def from_file(
+    filename,
+    shared=None,
+    size=0,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """A tensor of `size` elements over a file mapped into memory.
+
+    With `shared` writes reach the file, which is made or lengthened as needed; without, they stay
+    here.
+    """
+    from ._device import check_device
+    from ._mapped_file import map_file
+
+    check_device(device)
+    dtype = _C.get_default_dtype() if dtype is None else dtype
+    made = map_file(str(filename), bool(shared), size * dtype.itemsize).view(dtype)
+    return made.requires_grad_() if requires_grad else made

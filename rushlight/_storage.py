@@ -68,6 +68,13 @@ class UntypedStorage:
         self._bytes = torch.tensor([i & 255 for i in items], dtype=torch.uint8, device=device)
 
     @classmethod
+    def from_file(cls, filename, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """The first bytes of a file, mapped; with `shared` writes reach the file."""
+        from ._mapped_file import map_file
+
+        return cls._of(map_file(str(filename), shared, nbytes))
+
+    @classmethod
     def _of(cls, tensor) -> UntypedStorage:
         """The storage of `tensor`."""
         key = tensor._storage_id()

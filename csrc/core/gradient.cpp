@@ -281,13 +281,14 @@ void run_node(Node* n, const std::vector<PyObject*>& gradients, Results& out) {
     run_operator(n, gradients, out);
   } else if (Py_TYPE(n) == CopySlicesType || Py_TYPE(n) == AsStridedType) {
     const bool copy = Py_TYPE(n) == CopySlicesType;
+    PyObject* g = gradients[0] ? gradients[0] : Py_None;
     Ref got(call_helper(copy ? "copy_slices_backward" : "as_strided_backward",
-                        {gradients[0], n->saved[0].object}));
+                        {g, n->saved[0].object}));
     if (copy) {
       for (int i = 0; i < 2; ++i)
         out[static_cast<size_t>(i)] = none_to_null(Py_NewRef(PyTuple_GET_ITEM(got.p, i)));
     } else {
-      out[0] = got.release();
+      out[0] = none_to_null(got.release());
     }
   } else {
     run_python(n, gradients, out);

@@ -6,6 +6,11 @@ import rushlight as torch
 from rushlight import Tensor
 
 from ..op import functional_table
+from ..overrides import (  # noqa: F401
+    has_torch_function,
+    has_torch_function_unary,
+    has_torch_function_variadic,
+)
 from ._functional_attention import *  # noqa: F403
 from ._functional_attention import _canonical_mask, _none_or_dtype  # noqa: F401
 from ._functional_blocks import *  # noqa: F403
@@ -18,6 +23,7 @@ from ._functional_losses import *  # noqa: F403
 from ._functional_padding import *  # noqa: F403
 from ._functional_pooling import *  # noqa: F403
 from ._functional_random import *  # noqa: F403
+from ._functional_scaled import *  # noqa: F403
 from ._functional_sparse import *  # noqa: F403
 
 tanh = torch.tanh

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import assign, facts, python, sparse, storage, subclass
+from . import assign, facts, older, python, sparse, storage, subclass
 from .common import (
     FORMATS,
     LAYOUTS,

@@ -13,7 +13,7 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
         from .. import empty
 
         source = empty((0,), dtype=self.dtype)
-    origin = source if isinstance(source, Tensor) else source._tensor_of(self.dtype)
+    origin = source if isinstance(source, Tensor) else source.untyped()._bytes
     if size is None:
         if isinstance(source, Tensor):
             size, stride, storage_offset = source.shape, source.stride(), source.storage_offset()
