@@ -89,7 +89,7 @@ PyObject* tensor_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     }
     Ref made(PyObject_Call(helper("legacy_tensor"), args, kwargs));
     checked(made);
-    return as_object(tensor_new(as_tensor(made)->array, type));
+    return as_object(tensor_new(elements(as_tensor(made)), type));
   } catch (...) {
     translate_exception();
     return nullptr;

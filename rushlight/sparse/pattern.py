@@ -127,7 +127,7 @@ class CooPattern(Pattern):
 class CompressedPattern(Pattern):
     """`compressed` (*batch, n + 1) and `plain` (*batch, nnz) of a CSR, CSC, BSR or BSC tensor."""
 
-    __slots__ = ("compressed", "plain", "by_row", "block", "batch", "dense_shape")
+    __slots__ = ("compressed", "plain", "by_row", "block", "batch", "dense_shape", "_checked")
 
     def __init__(self, layout, compressed, plain, shape, block, dense_dim):
         self.layout, self.compressed, self.plain = layout, compressed, plain
@@ -136,6 +136,7 @@ class CompressedPattern(Pattern):
         self.batch = tuple(compressed.shape[:-1])
         self.dense_shape = self.shape[len(self.shape) - dense_dim :]
         self._linear = None
+        self._checked = False
 
     @property
     def nnz(self) -> int:
@@ -157,7 +158,24 @@ class CompressedPattern(Pattern):
 
     def expanded(self) -> Tensor:
         """The index along the compressed dim of every stored value (or block): (*batch, nnz)."""
+        self.check_starts()
         return expand_compressed(self.compressed, self.nnz)
+
+    def check_starts(self):
+        """RuntimeError unless rows (or columns) start at 0, never fall, and end at nnz."""
+        if self._checked:
+            return
+        starts = self.compressed.to(_C.int64)
+        name = "crow_indices" if self.by_row else "ccol_indices"
+        steps = starts[..., 1:] - starts[..., :-1]
+        for broken, rule in (
+            (starts[..., 0] != 0, f"{name}[..., 0] == 0"),
+            (starts[..., -1] != self.nnz, f"{name}[..., -1] == nnz"),
+            (steps < 0, f"0 <= {name}[..., 1:] - {name}[..., :-1]"),
+        ):
+            if bool(broken.any()):
+                raise RuntimeError(f"`{rule}` is not satisfied.")
+        self._checked = True
 
     def pair(self):
         """(row, column) of every stored value or block."""

@@ -11,13 +11,16 @@ class _SparseNode(_C.Node):
     """A node that runs `gradient(g)`, which returns one gradient per input, or just one."""
 
     gradient = None
+    inputs = 1
 
     def apply(self, *grads):
         if self.gradient is None:
             from ..autograd.function import _FREED
 
             raise RuntimeError(_FREED)
-        got = (None,) if grads[0] is None else self.gradient(*grads)
+        if grads[0] is None:
+            return (None,) * self.inputs
+        got = self.gradient(*grads)
         return got if isinstance(got, tuple) else (got,)
 
     def name(self) -> str:
@@ -29,13 +32,13 @@ class _SparseNode(_C.Node):
         self.gradient = None
 
 
-def node(name: str, gradient):
-    """A node called `name` that is not connected yet."""
+def node(name: str, gradient, inputs: int):
+    """A node called `name` with a number of inputs, not connected yet."""
     kind = _types.get(name)
     if kind is None:
         kind = _types[name] = type(name, (_SparseNode,), {})
     made = kind()
-    made.gradient = gradient
+    made.gradient, made.inputs = gradient, inputs
     return made
 
 
@@ -45,18 +48,12 @@ def record(name: str, inputs: tuple, outputs: tuple, gradient) -> None:
     `gradient(g)` returns a tuple with one item per input; a single input's may come bare.
     """
     if _C.any_requires_grad(inputs):
-        count = len(inputs)
-
-        def apply(*g):
-            got = gradient(*g)
-            return got if isinstance(got, tuple) or count != 1 else (got,)
-
-        _C.connect(node(name, apply), inputs, outputs)
+        _C.connect(node(name, gradient, len(inputs)), inputs, outputs)
 
 
 def record_in_place(name: str, target, inputs: tuple, gradient) -> None:
     """The same for a write into `target`, which then has the node as its history."""
     if _C.any_requires_grad(inputs):
-        made = node(name, gradient)
+        made = node(name, gradient, len(inputs))
         _C.connect(made, inputs, ())
         _C.connect_inplace(made, target, 0)

@@ -119,6 +119,7 @@ def _over_groups(pattern, values, dim, logarithm):
     """Softmax over the values that differ in one sparse dim only; what is not stored is -inf."""
     if not pattern.nnz:
         return values
+    pattern.check_range()
     others = [d for d in range(pattern.sparse_dim) if d != dim]
     places = ravel(pattern.indices[others], [pattern.shape[d] for d in others])
     groups, index = number_groups(places)
