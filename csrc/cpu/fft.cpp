@@ -203,7 +203,7 @@ void real_to_complex(const Array& in, const Array& out, int dim, bool forward, d
   const auto from = [&](int64_t a) -> Strided<const T> {
     const T* x = in.data<T>() + a;
     if (even) return {x, 2 * step_in, lines.lane_in, step_in};
-    return {x, step_in, lines.lane_in, 0};
+    return {x, step_in, lines.lane_in, kNone};
   };
   const auto finish = [&](auto* z) {
     if (even) separate(z, m, roots);
@@ -251,7 +251,7 @@ void complex_to_real(const Array& in, const Array& out, int dim, bool forward, d
   const auto to = [&](int64_t b) -> Strided<T> {
     T* y = out.data<T>() + b;
     if (even) return {y, 2 * step_out, lines.lane_out, step_out};
-    return {y, step_out, lines.lane_out, 0};
+    return {y, step_out, lines.lane_out, kNone};
   };
   const auto prepare = [&](auto* x, bool swap) {
     if (even)

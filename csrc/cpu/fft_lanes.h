@@ -29,7 +29,8 @@ template <class T>
 constexpr int kWidth = VectorOf<T>::kWidth;
 
 // Complex numbers in memory: `element` and `lane` are strides in numbers of T, `imaginary` the
-// distance from a real part to its imaginary part; 0 when there is none.
+// distance from a real part to its imaginary part, kNone when there is none.
+constexpr int64_t kNone = INT64_MIN;
 template <class T>
 struct Strided {
   T* base;
@@ -90,7 +91,7 @@ void load(Vec<T>* buffer, Strided<const T> from, int64_t n, int lanes, bool swap
     for (; j < n; ++j) {
       const T* p = from.base + j * from.element;
       buffer[2 * j + r] = vector_at(p);
-      buffer[2 * j + i] = from.imaginary ? vector_at(p + from.imaginary) : Vec<T>{};
+      buffer[2 * j + i] = from.imaginary != kNone ? vector_at(p + from.imaginary) : Vec<T>{};
     }
   } else if (lanes == W && from.element == 2 && from.imaginary == 1) {
     for (; j + W <= n; j += W) {
@@ -112,7 +113,8 @@ void load(Vec<T>* buffer, Strided<const T> from, int64_t n, int lanes, bool swap
     const T* p = from.base + l * from.lane;
     for (int64_t k = j; k < n; ++k) {
       out[(2 * k + r) * W + l] = p[k * from.element];
-      out[(2 * k + i) * W + l] = from.imaginary ? p[k * from.element + from.imaginary] : T(0);
+      out[(2 * k + i) * W + l] =
+          from.imaginary != kNone ? p[k * from.element + from.imaginary] : T(0);
     }
   }
 }
@@ -131,7 +133,7 @@ void store(const Vec<T>* buffer, Strided<T> to, int64_t n, int lanes, bool swap,
     for (; j < n; ++j) {
       T* p = to.base + j * to.element;
       put_vector(p, buffer[2 * j + r] * re);
-      if (to.imaginary) put_vector(p + to.imaginary, buffer[2 * j + i] * im);
+      if (to.imaginary != kNone) put_vector(p + to.imaginary, buffer[2 * j + i] * im);
     }
   } else if (lanes == W && to.element == 2 && to.imaginary == 1) {
     for (; j + W <= n; j += W) {
@@ -150,7 +152,7 @@ void store(const Vec<T>* buffer, Strided<T> to, int64_t n, int lanes, bool swap,
     T* p = to.base + l * to.lane;
     for (int64_t k = j; k < n; ++k) {
       p[k * to.element] = in[(2 * k + r) * W + l] * re;
-      if (to.imaginary) p[k * to.element + to.imaginary] = in[(2 * k + i) * W + l] * im;
+      if (to.imaginary != kNone) p[k * to.element + to.imaginary] = in[(2 * k + i) * W + l] * im;
     }
   }
 }

@@ -315,7 +315,7 @@ class LinePlan {
     T* rest = room + 2 * smooth_;
     for (int64_t j = 0; j < n; ++j) {
       T a = from.base[j * from.element];
-      T b = from.imaginary ? from.base[j * from.element + from.imaginary] : T(0);
+      T b = from.imaginary != kNone ? from.base[j * from.element + from.imaginary] : T(0);
       if (swap) std::swap(a, b);
       const T c = chirp_[static_cast<size_t>(2 * j)], s = chirp_[static_cast<size_t>(2 * j + 1)];
       z[2 * j] = a * c - b * s;
@@ -337,7 +337,7 @@ class LinePlan {
       T x = a * c - b * s, y = a * s + b * c;
       if (swap) std::swap(x, y);
       to.base[j * to.element] = x * re;
-      if (to.imaginary) to.base[j * to.element + to.imaginary] = y * im;
+      if (to.imaginary != kNone) to.base[j * to.element + to.imaginary] = y * im;
     }
   }
 };
