@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._errors import LinAlgError as LinAlgError
 from .op import table_of
 
 globals().update(table_of("linalg"))

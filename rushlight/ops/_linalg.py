@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from .._errors import LinAlgError
 from .._lazy import LazyModule, np
 
@@ -108,6 +110,22 @@ def expand_batches(a, b):
 
     batch = tuple(broadcast_shapes(a.shape[:-2], b.shape[:-2]))
     return a.expand(*batch, *a.shape[-2:]), b.expand(*batch, *b.shape[-2:])
+
+
+_warned: set = set()
+
+
+def warn_replaced(old, new):
+    """Say, once, that torch.<old> goes away in favour of torch.linalg.<new>."""
+    if old in _warned:
+        return
+    _warned.add(old)
+    warnings.warn(
+        f"torch.{old} is deprecated in favor of torch.linalg.{new} and will be removed in a future "
+        "PyTorch release.",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 # -- results --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ._linalg import (
     check_square,
     deliver,
     off_diagonal,
+    warn_replaced,
 )
 
 _SVD = return_type("svd", ("U", "S", "V"))
@@ -267,4 +268,5 @@ def linalg_qr(A, mode="reduced", *, out=None):  # noqa: N803
 @public("torch.qr Tensor.qr")
 def qr_old(input, some=True, *, out=None):
     """(Q, R); complete Q when `some` is False."""
+    warn_replaced("qr", "qr")
     return deliver(_QR(tuple(linalg_qr(input, "reduced" if some else "complete"))), out)

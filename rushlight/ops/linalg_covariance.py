@@ -38,7 +38,11 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     if not isinstance(free, (int, float)):
         free = free.clamp(min=0)
     elif free <= 0:
-        warnings.warn("cov(): degrees of freedom is <= 0", UserWarning, stacklevel=2)
+        warnings.warn(
+            "cov(): degrees of freedom is <= 0: correction must be less than the observations",
+            UserWarning,
+            stacklevel=2,
+        )
         free = 0
     centred = rows - mean
     other = centred if weights is None else centred * weights

@@ -14,6 +14,7 @@ from ._linalg import (
     expand_batches,
     lapack,
     square,
+    warn_replaced,
 )
 
 _LUFactor = return_type("linalg_lu_factor", ("LU", "pivots"))
@@ -139,6 +140,7 @@ def linalg_lu_factor(A, *, pivot=True, out=None):  # noqa: N803
 @public("torch.lu Tensor.lu")
 def lu_old(A, pivot=True, get_infos=False, out=None):  # noqa: N803
     """(LU, pivots), and info with `get_infos`; nothing is said of singular matrices."""
+    warn_replaced("lu", "lu_factor or torch.linalg.lu_factor_ex")
     result = _factors("torch.lu", A, pivot)
     return deliver(_WithInfo(tuple(result)) if get_infos else tuple(result)[:2], out)
 
@@ -225,4 +227,5 @@ def _solve(packed, rows, b, adjoint):
 @public("torch.lu_solve Tensor.lu_solve")
 def lu_solve(input, LU_data, LU_pivots, *, out=None):  # noqa: N803
     """X with A X = input, from the LU factors of A."""
+    warn_replaced("lu_solve", "lu_solve")
     return linalg_lu_solve(LU_data, LU_pivots, input, out=out)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .._lazy import np
-from ..op import op, public, return_type
+from ..op import conj, op, public, return_type
 from ._linalg import check_float, check_square, deliver, square
 from .linalg import svd
-from .linalg_solve import inv
+from .linalg_solve import inv, inv_ex
 
 
 @op("", name="linalg_det", node="LinalgDet")
@@ -19,6 +19,9 @@ class det:
         return np.linalg.det(A)
 
     def grad_A(g, A, out):
+        inverse, info = inv_ex(A)
+        if not info.any():
+            return (g * conj(out)).unsqueeze(-1).unsqueeze(-1) * inverse.mH
         # det * inverse is the adjugate, finite for singular matrices too: through the SVD,
         # where the product of the other singular values replaces det / s.
         u, s, vh = svd(A, False)
@@ -26,14 +29,15 @@ class det:
         rest = [(s[..., :i].prod(-1) * s[..., i + 1 :].prod(-1)) for i in range(n)]
         from .. import linalg, stack
 
-        if n == 0:
-            return A.new_zeros(A.shape)
         phase = linalg.slogdet(u @ vh)[0]
         adjugate = (u * stack(rest, -1).to(A.dtype).unsqueeze(-2)) @ vh
-        return (g * phase).unsqueeze(-1).unsqueeze(-1) * adjugate
+        return (g * conj(phase)).unsqueeze(-1).unsqueeze(-1) * adjugate
 
     def samples(make):
         yield (square(make),)
+        a = make(3, 3, grad=False)
+        a[2] = a[0]  # singular
+        yield (a.requires_grad_() if make.grad else a,)
 
 
 @public("linalg.det torch.det Tensor.det")

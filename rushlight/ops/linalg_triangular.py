@@ -16,6 +16,7 @@ from ._linalg import (
     lapack,
     positive,
     square,
+    warn_replaced,
 )
 
 
@@ -86,6 +87,7 @@ def _check_pair(name, b, a):
 @public("torch.triangular_solve Tensor.triangular_solve")
 def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False, *, out=None):  # noqa: N803
     """(X with A X = input, A) for triangular A."""
+    warn_replaced("triangular_solve", "solve_triangular")
     _check_pair("triangular_solve", input, A)
     a, b = expand_batches(A, input)
     x = solve_triangular(a.mT if transpose else a, b, upper != transpose, unitriangular)
@@ -156,6 +158,7 @@ def linalg_cholesky(input, *, upper=False, out=None):
 @public("torch.cholesky Tensor.cholesky")
 def cholesky_old(input, upper=False, *, out=None):
     """The Cholesky factor of positive definite matrices."""
+    warn_replaced("cholesky", "cholesky")
     return deliver(_cholesky("cholesky", input, upper, True)[0], out)
 
 
