@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "convert.h"
+#include "layout.h"
 #include "promote.h"
 
 namespace rl {
@@ -311,67 +312,6 @@ bool conflicts(const Array& out, const Array& in) {
   return true;
 }
 
-// The order of dims of an output without strides of its own, outermost first, as PyTorch has it:
-// from the operands' strides, of which the first that tells two dims apart decides. A broadcast
-// dim (stride 0) tells nothing; equal strides put the longer dim outside.
-void output_order(const Operand* ops, int count, Shape shape, int* order) {
-  const int n = static_cast<int>(shape.size());
-  const auto stride_of = [&](const Array& a, int d) -> int64_t {
-    const int own = d - (n - a.ndim());
-    return own < 0 || (a.sizes()[own] == 1 && shape[d] != 1) ? 0 : a.strides()[own] * a.item();
-  };
-  const auto outside = [&](int x, int y) {  // 1: x lies outside y, -1: inside, 0: not known
-    for (int k = 0; k < count; ++k) {
-      if (!ops[k].array) continue;
-      const int64_t a = stride_of(*ops[k].array, x), b = stride_of(*ops[k].array, y);
-      if (a == 0 || b == 0) continue;
-      if (a != b) return a > b ? 1 : -1;
-      if (shape[x] > shape[y]) return 1;
-    }
-    return 0;
-  };
-  int inner[kMaxDims];  // innermost first
-  for (int i = 0; i < n; ++i) inner[i] = n - 1 - i;
-  for (int i = 1; i < n; ++i) {
-    int at = i;
-    for (int j = i - 1; j >= 0; --j) {
-      const int found = outside(inner[j], inner[at]);
-      if (found > 0) {
-        std::swap(inner[j], inner[at]);
-        at = j;
-      } else if (found < 0) {
-        break;
-      }
-    }
-  }
-  for (int i = 0; i < n; ++i) order[i] = inner[n - 1 - i];
-}
-
-// A fresh output laid out as the operands are.
-Array output_like(const Operand* ops, int count, Shape shape, DType t) {
-  const Array* model = nullptr;
-  bool same = true, contiguous = true;
-  for (int k = 0; k < count; ++k) {
-    const Array* a = ops[k].array;
-    if (!a) continue;
-    if (!model) model = a;
-    same = same && a->ndim() == static_cast<int>(shape.size()) &&
-           std::equal(shape.begin(), shape.end(), a->sizes()) &&
-           std::equal(a->strides(), a->strides() + a->ndim(), model->strides());
-    contiguous = contiguous && a->contiguous();
-  }
-  if (contiguous) return Array::empty(t, shape);
-  if (same && model->dense()) return Array::empty_strided(t, shape, model->stride_span());
-  int order[kMaxDims];
-  output_order(ops, count, shape, order);
-  int64_t strides[kMaxDims], step = 1;
-  for (int i = static_cast<int>(shape.size()) - 1; i >= 0; --i) {
-    strides[order[i]] = step;
-    step *= std::max<int64_t>(shape[order[i]], 1);
-  }
-  return Array::empty_strided(t, shape, Shape(strides, shape.size()));
-}
-
 [[noreturn]] void not_implemented(const OpSpec& spec, DType t) {
   fail(ErrorType::NotImplemented, "\"%s\" not implemented for '%s'", spec.name.c_str(),
        dtype_scalar_name(t));
@@ -605,7 +545,9 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
     }
     result = destination->dtype();
   } else {
-    fresh = output_like(ops, nin, shape, result);
+    const Array* operands[kMaxOperands];
+    for (int k = 0; k < nin; ++k) operands[k] = ops[k].array;
+    fresh = output_like(operands, nin, shape, result);
   }
   const Array& out = destination ? *destination : fresh;
   p.numel = out.numel();

@@ -233,7 +233,7 @@ Scattered prepare(Call& call, const char* op, bool value) {
     if (s.index.numel()) check_smaller(op, s.index, s.src, -1, "src");
   }
   if (s.index.numel()) check_bounds(s.index, x.size(s.dim), s.dim);
-  s.result = writable(call, 0);
+  s.result = writable_packed(call, 0);
   s.y = lifted(s.result);
   if (may_overlap(s.src, s.y)) s.src = s.src.clone();
   return s;

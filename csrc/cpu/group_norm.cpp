@@ -7,6 +7,7 @@
 //   dx = r (g w[c] - c1 - (x - mean) c2)        dw[c] = sum_rows t[c] r     db[c] = sum_rows s[c]
 //
 // Rows are read once from memory while they fit the cache, as in layer_norm.
+#include "core/layout.h"
 #include "moments.h"
 #include "row.h"
 
@@ -127,7 +128,7 @@ RL_KERNEL(group_norm) {  // input, num_groups, weight, bias, eps
       }
     });
   });
-  call.result(std::move(y));
+  call.result(input.channels_last() ? laid_out_as(y, input) : y);
 }
 
 RL_KERNEL(group_norm_backward) {  // g, input, num_groups, weight, eps; results: dx, dw, db
@@ -171,7 +172,8 @@ RL_KERNEL(group_norm_backward) {  // g, input, num_groups, weight, eps; results:
       db.data<C>()[c] = static_cast<C>(b);
     }
   });
-  call.result(std::move(dx));
+  const Array& input = call.tensor(1);
+  call.result(input.channels_last() ? laid_out_as(dx, input) : dx);
   call.result(std::move(dw));
   call.result(std::move(db));
 }

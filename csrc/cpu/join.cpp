@@ -4,6 +4,7 @@
 // of `before` rows; row r of y holds row r of every x_i. One read and one write of each element.
 #include <cstdlib>
 
+#include "core/layout.h"
 #include "walk.h"
 
 namespace rl {
@@ -201,7 +202,7 @@ void move_all(const Array& y, const Array& x) {
 // y[i] = x[(i - shift) mod n] along one dim: two slices.
 Array roll_one(const Array& x, int64_t shift, int dim) {
   const int64_t n = x.sizes()[dim];
-  Array y = Array::empty(x.dtype(), x.shape());
+  Array y = Array::empty_like(x);
   if (x.numel() == 0) return y;
   const int64_t k = ((shift % n) + n) % n;
   if (k) move_all(y.slice(dim, 0, k, 1), x.slice(dim, n - k, n, 1));
@@ -281,7 +282,8 @@ RL_KERNEL(repeat) {
 
 RL_KERNEL(flip) {
   const Array& x = call.tensor(0);
-  const Array y = Array::empty(x.dtype(), x.shape());
+  const Array* operand = &x;
+  const Array y = output_like(&operand, 1, x.shape(), x.dtype());
   IntList wanted = call.ints(1);
   bool turned[kMaxDims] = {};
   for (int64_t d : wanted) {

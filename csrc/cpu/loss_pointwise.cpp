@@ -8,6 +8,7 @@
 //           q = 1 + (pos_weight - 1) t
 //
 // x, t and the weights are broadcast to one shape beforehand; each is read once.
+#include "core/layout.h"
 #include "row.h"
 
 namespace rl {
@@ -197,6 +198,12 @@ void loss_kernel(Call& call, int weight, int pos, int reduction_at) {
     if (reduction == Reduction::Mean) sum /= static_cast<double>(n);
     *out.data<T>() = T(static_cast<C>(sum));
   });
+  if (reduction == Reduction::None && !call.tensor(0).contiguous()) {
+    const Array* given[] = {&call.tensor(0), &call.tensor(1)};
+    const Array y = output_like(given, 2, out.shape(), out.dtype());
+    copy_into(y, out);
+    out = y;
+  }
   call.result(std::move(out));
 }
 

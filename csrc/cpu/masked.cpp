@@ -2,6 +2,7 @@
 //
 // where and masked_fill: y_i = m_i ? a_i : b_i over broadcast operands, one pass. The selecting
 // ones count first and then write: two passes over the mask, one over the values.
+#include "core/layout.h"
 #include "core/op.h"
 #include "walk.h"
 
@@ -93,7 +94,8 @@ RL_KERNEL(where) {  // condition, input, other
   const Array a = operand(call, 1, t), b = operand(call, 2, t);
   IntList shape = broadcast_shapes("where", a.shape(), b.shape());
   shape = broadcast_shapes("where", mask.shape(), shape);
-  const Array y = Array::empty(t, shape);
+  const Array* operands[] = {&mask, &a, &b};
+  const Array y = output_like(operands, 3, shape, t);
   choose(y, mask, a, b);
   call.result(y);
 }
@@ -119,6 +121,7 @@ RL_KERNEL(masked_fill) {  // input, mask, value
   if (in_place && product(shape) != x.numel())
     fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s",
          shape_text(x.shape()).c_str(), shape_text(shape).c_str());
+  // PyTorch packs what it fills out of place; here gradients of fills keep the order of the input.
   Array y = in_place ? x
             : static_cast<int>(shape.size()) == x.ndim() && x.numel() == product(shape)
                 ? Array::empty_like(x)
@@ -190,7 +193,8 @@ RL_KERNEL(masked_scatter) {  // input, mask, source
          "in source, got %lld elements for %lld in source",
          static_cast<long long>(count_set(m.data<uint8_t>(), m.numel())),
          static_cast<long long>(source.numel()));
-  const Array y = in_place ? x : x.expand(shape).clone();
+  const Array whole = x.expand(shape);
+  const Array y = in_place ? x : whole.contiguous() ? whole.clone() : whole.contiguous_copy();
   if (may_overlap(source, y)) source = source.clone();
   Walk<2> walk;
   walk.push_all(shape, {&y, &m});

@@ -372,8 +372,9 @@ void adaptive_max_pool(Call& call, int spatial) {
       using T = decltype(tag);
       adaptive_max<T>(w, x.data<T>(), y.data<T>(), places.data<int64_t>());
     });
-  call.result(like_input(y, input));
-  call.result(like_input(places, input));
+  const bool planes = spatial == 2;  // PyTorch packs volumes
+  call.result(planes ? like_input(y, input) : y);
+  call.result(planes ? like_input(places, input) : places);
 }
 
 }  // namespace
@@ -419,7 +420,8 @@ RL_KERNEL(max_pool_scatter) {
       });
     });
   }
-  call.result(y);
+  const Array& given = call.tensor(0);
+  call.result(given.ndim() == 4 && y.ndim() == 4 ? like_input(y, given) : y);
 }
 
 }  // namespace rl

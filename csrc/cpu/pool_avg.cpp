@@ -211,7 +211,7 @@ void avg_pool(Call& call, int spatial) {
       using T = decltype(tag);
       avg_forward<T>(w, divisor, x.data<T>(), y.data<T>());
     });
-  call.result(like_input(y, input));
+  call.result(spatial == 2 ? like_input(y, input) : y);  // PyTorch packs volumes
 }
 
 // A tensor's shape without its values: what the backward kernels need to know of the input.
@@ -238,7 +238,7 @@ void avg_pool_backward(Call& call, int spatial) {
       using T = decltype(tag);
       avg_backward<T>(w, divisor, g.data<T>(), y.data<T>());
     });
-  call.result(y);
+  call.result(spatial == 2 && g.numel() ? like_input(y, call.tensor(0)) : y);
 }
 
 Windows adaptive_windows(const char* op, const Array& x, const IntList& size, int spatial) {
@@ -264,7 +264,7 @@ void adaptive_avg_pool(Call& call, int spatial) {  // input, output_size
       using T = decltype(tag);
       adaptive_forward<T>(w, x.data<T>(), y.data<T>());
     });
-  call.result(like_input(y, input));
+  call.result(spatial == 2 ? like_input(y, input) : y);  // PyTorch packs volumes
 }
 
 void adaptive_avg_pool_backward(Call& call, int spatial) {  // g, input_shape
@@ -284,7 +284,7 @@ void adaptive_avg_pool_backward(Call& call, int spatial) {  // g, input_shape
       using T = decltype(tag);
       adaptive_backward<T>(w, g.data<T>(), y.data<T>());
     });
-  call.result(y);
+  call.result(spatial == 2 && g.numel() ? like_input(y, call.tensor(0)) : y);
 }
 
 }  // namespace

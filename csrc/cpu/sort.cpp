@@ -8,6 +8,7 @@
 // of these bounds the answer from below, so the second pass keeps little more than k candidates.
 #include <functional>
 
+#include "core/layout.h"
 #include "sort_keys.h"
 
 namespace rl {
@@ -317,8 +318,9 @@ RL_KERNEL(sort) {  // input, dim, descending, stable (always)
     return;
   }
   Ordered out = sort_along("sort", x, dim, call.boolean(2));
-  call.result(out.values);
-  call.result(out.indices);
+  const bool keeps = x.dense();
+  call.result(keeps ? laid_out_as(out.values, x) : out.values);
+  call.result(keeps ? laid_out_as(out.indices, x) : out.indices);
 }
 
 RL_KERNEL(topk) {  // input, k, dim, largest, sorted (always)

@@ -154,6 +154,12 @@ inline Array writable(Call& call, int i) {
   if (call.destination && same_place(*call.destination, x)) return x;
   return x.clone();
 }
+// The same where PyTorch packs the copy row by row.
+inline Array writable_packed(Call& call, int i) {
+  const Array& x = call.tensor(i);
+  if (call.destination && same_place(*call.destination, x)) return x;
+  return x.contiguous() ? x.clone() : x.contiguous_copy();
+}
 
 // True when the two may touch the same memory, so that an in-place write could spoil a read.
 inline bool may_overlap(const Array& a, const Array& b) {

@@ -24,7 +24,8 @@ def pad(
     amounts = [int(p) for p in pad]
     _check(input, amounts, mode, value)
     if mode == "constant":
-        return _constant(input, amounts, 0.0 if value is None else value)
+        return in_format_of(input, _constant(input, amounts, 0.0 if value is None else value))
+    given = input
     index_of = {"reflect": _reflect, "replicate": _replicate, "circular": _circular}[mode]
     sizes = list(input.shape)
     for i in range(len(amounts) // 2):
@@ -33,7 +34,20 @@ def pad(
             dim = input.dim() - 1 - i
             index = index_of(input, dim, low, high, sizes)
             input = input.index_select(dim, index)
-    return input
+    return input if mode == "circular" else in_format_of(given, input)
+
+
+def in_format_of(input: Tensor, output: Tensor) -> Tensor:
+    """`output`, with the channels innermost in memory if `input` has them there."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    wanted = formats.get(input.dim())
+    if wanted is None or output.dim() != input.dim() or input.is_contiguous():
+        return output
+    return (
+        output.contiguous(memory_format=wanted)
+        if input.is_contiguous(memory_format=wanted)
+        else output
+    )
 
 
 def _check(input, amounts, mode, value):

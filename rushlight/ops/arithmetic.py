@@ -476,7 +476,7 @@ class ldexp:
         return np.multiply(input, np.power(2.0, other)).astype(np.result_type(input, np.float32))
 
     def grad_input(g, other):
-        return g * 2.0**other
+        return g * conj(2.0**other)
 
     def grad_other(g, out):
         return g * conj(out) * 0.6931471805599453

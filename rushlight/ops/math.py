@@ -271,6 +271,12 @@ class atan:
         yield (make(3, 5),)
 
 
+def _over_square(part, input, other):
+    """`part / (input^2 + other^2)`, zero at the origin."""
+    square = input * input + other * other
+    return (part / square).masked_fill(square == 0, 0)
+
+
 @op(
     "torch.atan2 Tensor.atan2 Tensor.atan2_ torch.arctan2 Tensor.arctan2 Tensor.arctan2_",
     node="Atan2Backward0",
@@ -285,10 +291,10 @@ class atan2:
         return np.arctan2(input, other)
 
     def grad_input(g, input, other):
-        return g * (other / (input * input + other * other)).nan_to_num(0.0)
+        return g * _over_square(other, input, other)
 
     def grad_other(g, input, other):
-        return g * (-input / (input * input + other * other)).nan_to_num(0.0)
+        return g * _over_square(-input, input, other)
 
     def samples(make):
         yield make(3, 5), make(3, 5)
