@@ -27,38 +27,84 @@ inline T trunc_quotient(T a, T b) {
 
 template <class T>
 inline T c_remainder(T a, T b) {
-  if constexpr (std::is_integral_v<T>) {
-    if (b == 0) zero_division();
-    if constexpr (std::is_signed_v<T>)
-      if (b == T(-1)) return 0;
-    return static_cast<T>(a % b);
-  } else {
-    return std::fmod(a, b);
-  }
+  if (b == 0) zero_division();
+  if constexpr (std::is_signed_v<T>)
+    if (b == T(-1)) return 0;
+  return static_cast<T>(a % b);
 }
 
 template <class T>
 inline T floor_quotient(T a, T b) {
-  if constexpr (std::is_integral_v<T>) {
-    const T q = trunc_quotient(a, b);
-    if constexpr (std::is_signed_v<T>) {
-      if (b != T(-1) && a % b != 0 && (a < 0) != (b < 0)) return static_cast<T>(q - 1);
-    }
-    return q;
-  } else {
-    if (b == 0) return a / b;
-    const T m = std::fmod(a, b);
-    T q = (a - m) / b;
-    if (m != 0 && (b < 0) != (m < 0)) q -= 1;
-    if (q == 0) return std::copysign(T(0), a / b);
-    const T f = std::floor(q);
-    return q - f > T(0.5) ? f + 1 : f;
+  const T q = trunc_quotient(a, b);
+  if constexpr (std::is_signed_v<T>) {
+    const T r = sub_values(a, mul_values(q, b));
+    return static_cast<T>(q - ((r != 0) & ((r < 0) != (b < 0))));  // no branch: r is any
   }
+  return q;
+}
+
+// The same of floats, from their C remainder m.
+template <class T>
+inline T floor_quotient(T a, T b, T m) {
+  T q = (a - m) / b;
+  q = m != 0 && (b < 0) != (m < 0) ? q - 1 : q;
+  const T f = std::floor(q), whole = q - f > T(0.5) ? f + 1 : f;
+  return b == 0 ? a / b : q == 0 ? std::copysign(T(0), a / b) : whole;
+}
+
+// C's remainder in vector registers: a - trunc(a / b) b is exact in twice the precision while the
+// quotient is not much longer than a float's digits. False: some element needs fmod itself.
+inline bool short_remainders(const float* a, const float* b, float* m, int64_t n) {
+  int hard = 0;
+#pragma omp simd reduction(| : hard)
+  for (int64_t i = 0; i < n; ++i) {
+    const double x = a[i], y = b[i], q = std::trunc(x / y);
+    hard |= !(std::fabs(q) < 0x1p29);
+    m[i] = std::copysign(static_cast<float>(q == 0 ? x : x - q * y), a[i]);
+  }
+  return !hard;
+}
+#if RL_LEVEL > 0  // with one instruction for q b + a, rounded once
+inline bool short_remainders(const double* a, const double* b, double* m, int64_t n) {
+  int64_t hard = 0;
+#pragma omp simd reduction(| : hard)
+  for (int64_t i = 0; i < n; ++i) {
+    const double x = a[i], y = b[i], q = std::trunc(x / y);
+    double r = std::fma(-q, y, x);
+    r = (r < 0) != (x < 0) && r != 0 ? r + std::copysign(y, x) : r;  // q was rounded up
+    hard |= !(std::fabs(q) < 0x1p53);
+    m[i] = std::copysign(q == 0 ? x : r, x);
+  }
+  return !hard;
+}
+#else
+inline bool short_remainders(const double*, const double*, double*, int64_t) { return false; }
+#endif
+
+// out[i] = f(a[i], b[i], remainder): blocks, as the output may lie over an input.
+template <auto F, class T>
+void with_remainder(char* const* p, int64_t n, const double*) {
+  constexpr int64_t kBlock = 256;
+  T* out = reinterpret_cast<T*>(p[0]);
+  const T* a = reinterpret_cast<const T*>(p[1]);
+  const T* b = reinterpret_cast<const T*>(p[2]);
+  T m[kBlock];
+  for (int64_t i0 = 0; i0 < n; i0 += kBlock) {
+    const int64_t count = std::min(kBlock, n - i0);
+    if (!short_remainders(a + i0, b + i0, m, count))
+      for (int64_t i = 0; i < count; ++i) m[i] = std::fmod(a[i0 + i], b[i0 + i]);
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) out[i0 + i] = F(a[i0 + i], b[i0 + i], m[i]);
+  }
+}
+template <auto F>
+void add_with_remainder(const char* name) {
+  add_loop<float, float>(name, with_remainder<F, float>, 1.0);
+  add_loop<double, double>(name, with_remainder<F, double>, 1.5);
 }
 
 template <class T>
-inline T python_remainder(T a, T b) {
-  const T m = c_remainder(a, b);
+inline T python_remainder(T, T b, T m) {
   if constexpr (std::is_unsigned_v<T>)
     return m;
   else
@@ -261,10 +307,13 @@ void register_products() {
   binary<[](auto a, auto b) { return a / b; }>("div", Reals{});
   binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Complexes{}, 2.0);
   binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>("div_trunc", IntegersReals{}, 1.0);
-  binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", IntegersReals{}, 3.0);
-  binary<[]<class T>(T a, T b) { return python_remainder(a, b); }>("remainder", IntegersReals{},
-                                                                   3.0);
-  binary<[]<class T>(T a, T b) { return c_remainder(a, b); }>("fmod", IntegersReals{}, 3.0);
+  binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", Integers{}, 3.0);
+  binary<[]<class T>(T a, T b) { return python_remainder(a, b, c_remainder(a, b)); }>(
+      "remainder", Integers{}, 3.0);
+  binary<[]<class T>(T a, T b) { return c_remainder(a, b); }>("fmod", Integers{}, 3.0);
+  add_with_remainder<[]<class T>(T a, T b, T m) { return floor_quotient(a, b, m); }>("div_floor");
+  add_with_remainder<[]<class T>(T a, T b, T m) { return python_remainder(a, b, m); }>("remainder");
+  add_with_remainder<[]<class T>(T, T, T m) { return m; }>("fmod");
   binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", AllReal{}, 2.0);
   binary<[](auto a, auto b) { return complex_power(a, b); }>("pow", Complexes{}, 80.0);
   add_power_scalar(Numbers{});

@@ -148,6 +148,26 @@ RL_KERNEL(index_select) {  // input, dim, index
     call.result(y);
 }
 
+namespace {
+
+// y[i, at[k]] = f(y[i, at[k]], source[i, k]): along the last dim rows are short walks of their own.
+template <class T, class F>
+void combine_last(const Array& y, const Array& at, const Array& source, F f) {
+  const int64_t n = y.size(-1), count = at.numel(), rows = n ? y.numel() / n : 0;
+  const int64_t* index = at.data<int64_t>();
+  NoGil nogil(source.numel());
+  parallel_for(rows, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, count)),
+               [&](int64_t i0, int64_t i1) {
+                 for (int64_t i = i0; i < i1; ++i) {
+                   T* to = y.data<T>() + i * n;
+                   const T* from = source.data<T>() + i * count;
+                   for (int64_t k = 0; k < count; ++k) to[index[k]] = f(to[index[k]], from[k]);
+                 }
+               });
+}
+
+}  // namespace
+
 RL_KERNEL(index_add) {  // input, dim, index, source, alpha
   const int dim = call.dim(1, call.tensor(0).ndim());
   const Array& index = call.tensor(2);
@@ -162,20 +182,23 @@ RL_KERNEL(index_add) {  // input, dim, index, source, alpha
   }
   const Plan plan = one_dim_plan(x, dim, index, false, "index out of range in self");
   if (may_overlap(source, y)) source = source.clone();
-  const Array alpha = scalar_of(call.args[4], x.dtype());
+  const Array alpha = scalar_of(call.args[4], x.dtype()), at = index_values(index);
+  const bool rows = dim == x.ndim() - 1 && x.contiguous() && source.contiguous() &&
+                    source.dtype() == x.dtype() && x.size(-1) < x.numel();
   visit_all(x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using A = typename accumulate_type<T>::type;
     const T a = *alpha.data<T>();
+    const auto combine = [&](auto f) {
+      rows ? combine_last<T>(x, at, source, f) : combine_plan<T>(plan, x, source, f);
+    };
     if constexpr (std::is_same_v<T, bool>) {
-      combine_plan<T>(plan, x, source, [a](T u, T v) { return u || (v && a); });
+      combine([a](T u, T v) { return u || (v && a); });
     } else if (static_cast<A>(a) == static_cast<A>(T(1))) {
-      combine_plan<T>(plan, x, source, [](T u, T v) { return plus(u, v); });
+      combine([](T u, T v) { return plus(u, v); });
     } else {
       const A k = static_cast<A>(a);
-      combine_plan<T>(plan, x, source, [k](T u, T v) {
-        return static_cast<T>(static_cast<A>(u) + k * static_cast<A>(v));
-      });
+      combine([k](T u, T v) { return static_cast<T>(static_cast<A>(u) + k * static_cast<A>(v)); });
     }
   });
   call.result(y);

@@ -99,6 +99,17 @@ inline uint16_t next_half(uint16_t a, uint16_t b) {
   return static_cast<uint16_t>((x < y) == (x > 0) ? a + 1 : a - 1);
 }
 
+// The same of floats, without branches.
+template <class T>
+inline T next_number(T x, T y) {
+  using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  const Bits bits = std::bit_cast<Bits>(x);
+  const T step = std::bit_cast<T>(static_cast<Bits>((x < y) == (x > 0) ? bits + 1 : bits - 1));
+  const T least = std::copysign(std::numeric_limits<T>::denorm_min(), y);
+  const T next = x == 0 ? least : step;
+  return x != x || y != y ? x + y : x == y ? y : next;
+}
+
 template <class T>
 void next_halves(char* const* p, int64_t n, const double*) {
   auto* out = reinterpret_cast<uint16_t*>(p[0]);
@@ -120,7 +131,7 @@ void register_neighbours() {
     };
   }>("nan_to_num", Complexes{});
   unary<[](auto x) { return x; }>("nan_to_num", BoolsIntegers{});
-  binary<[](auto a, auto b) { return std::nextafter(a, b); }>("nextafter", Reals{}, 3.0);
+  binary<[](auto a, auto b) { return next_number(a, b); }>("nextafter", Reals{}, 0.5);
   add_loop<BFloat16, BFloat16>("nextafter", next_halves<BFloat16>, 3.0);
   add_loop<Half, Half>("nextafter", next_halves<Half>, 3.0);
 }
