@@ -338,8 +338,13 @@ def run_reference(operator, forward, args):
     half = None
     for a in args:
         for t in a if type(a) in (list, tuple) else (a,):
-            if isinstance(t, _C.Tensor) and t.dtype in _STAND_INS:
-                half = t.dtype
+            if not isinstance(t, _C.Tensor) or has_numpy_dtype(t.dtype):
+                continue
+            half = t.dtype
+            if half is not _C.bfloat16 and half is not _C.complex32:  # as most kernels refuse them
+                raise NotImplementedError(
+                    f"\"{operator.__name__}\" not implemented for '{half._scalar_name}'"
+                )
     positional = forward.__code__.co_argcount
     arrays = [to_array(a) for a in args]
     keywords = dict(zip(operator_keywords(forward), arrays[positional:], strict=True))

@@ -12,8 +12,10 @@ import pickle
 
 import numpy as np
 import pytest
+from matrix import cases, leaves, sample_of
 
 import rushlight as torch
+from rushlight.op import operators
 
 UNSIGNED = ("uint16", "uint32", "uint64")
 # bits of significand, bias, largest finite code, code of overflow, NaN
@@ -392,6 +394,78 @@ def test_random_integers_of_unsigned_types_are_those_of_int64():
     pairs = torch.rand(6, dtype=torch.float16)
     torch.manual_seed(0)
     assert torch.view_as_real(torch.rand(3, dtype=torch.complex32)).flatten().equal(pairs)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [*NUMBERS, "float4_e2m1fn_x2", "bits8", "uint4"])
+def test_every_operator_takes_the_type_as_its_wider_one_or_refuses(name):
+    """On the samples of the matrix: no operator crashes, and none gives numbers of its own."""
+    d, wide = dtype(name), _WIDER.get(name)
+    source = torch.int64 if wide is None or name in UNSIGNED else torch.float32
+    ran = 0
+    for operator, index in cases():
+        if getattr(operators[operator].declaration, "random", False):
+            continue
+        try:
+            op, args, kwargs = sample_of(operator, index, dtype=str(source)[6:])
+        except RuntimeError:
+            continue  # a sample that needs another dtype
+        args, kwargs = mapped((args, kwargs), lambda t: _stored(t, source, d))
+        if not any(t.dtype is d for t in leaves([args, kwargs])):
+            continue
+        try:
+            got = op(*args, **kwargs)
+        except (RuntimeError, TypeError, ValueError, LookupError):
+            continue
+        ran += 1
+        if wide is None:
+            continue
+        want = op(*mapped(args, lambda t: t.to(dtype(wide)) if t.dtype is d else t), **kwargs)
+        for x, y in zip(leaves(got), leaves(want), strict=True):
+            _assert_near(x, y.to(x.dtype), 2e-2 if name == "complex32" else 1e-6, operator)
+    assert ran > (20 if wide is None else 60)
+
+
+_WIDER = {
+    "uint16": "int32", "uint32": "int64", "uint64": "int64", "complex32": "complex64",
+    **dict.fromkeys((*FLOAT8, "float8_e8m0fnu"), "float32"),
+}  # fmt: skip
+
+
+def mapped(tree, f):
+    """A tree of tuples, lists and dicts with f applied to its tensors."""
+    if isinstance(tree, torch.Tensor):
+        return f(tree)
+    if type(tree) in (tuple, list):
+        return type(tree)(mapped(item, f) for item in tree)
+    return {k: mapped(v, f) for k, v in tree.items()} if isinstance(tree, dict) else tree
+
+
+def _stored(t, source, d):
+    if t.dtype is not source:
+        return t
+    if not d._is_number:
+        return torch.zeros(t.shape, dtype=d)
+    return t.detach().abs().to(d)
+
+
+def _assert_near(x, y, tolerance, operator):
+    a, b = (t.detach().to(torch.complex128).numpy() for t in (x, y))
+    assert np.allclose(a, b, tolerance, tolerance, equal_nan=True), operator
+
+
+def test_halves_make_complex_halves():
+    x = torch.complex(torch.ones(2).half(), torch.tensor([2.0, 3.0]).half())
+    assert x.dtype is torch.complex32 and x.tolist() == [1 + 2j, 1 + 3j]
+    w = torch.ones(2, dtype=torch.float16).requires_grad_()
+    torch.complex(w, w).abs().sum().backward()
+    assert w.grad.dtype is torch.float16 and abs(w.grad[0].item() - 2**0.5) < 1e-2
+
+
+def test_only_types_that_are_computed_with_can_be_the_default():
+    for name in ("float8_e5m2", "complex32", "uint16", "bits8"):
+        with pytest.raises(TypeError, match="only floating-point types"):
+            torch.set_default_dtype(dtype(name))
 
 
 def test_numpy_takes_only_what_it_has():

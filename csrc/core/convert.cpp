@@ -74,10 +74,19 @@ void through(char* dst, int64_t ds, const char* src, int64_t ss, int64_t n) {
   convert_through(static_cast<DType>(kTo), static_cast<DType>(kFrom), dst, ds, src, ss, n);
 }
 
+// The casts that need a way round: one of the two types is only stored.
+template <int kTo, int kFrom>
+constexpr ConvertFn detour() {
+  if constexpr (kTo < kComputeTypes && kFrom < kComputeTypes)
+    return nullptr;
+  else
+    return through<kTo, kFrom>;
+}
+
 template <size_t... kPair>
 constexpr std::array<ConvertFn, sizeof...(kPair)> make_detours(std::index_sequence<kPair...>) {
   return {
-      through<static_cast<int>(kPair) / kNumberTypes, static_cast<int>(kPair) % kNumberTypes>...};
+      detour<static_cast<int>(kPair) / kNumberTypes, static_cast<int>(kPair) % kNumberTypes>()...};
 }
 
 ConvertFn find_extended(DType to, DType from) {

@@ -45,7 +45,7 @@ PyObject* py_set_default_dtype(PyObject*, PyObject* d) {
       fail(ErrorType::Type,
            "invalid dtype object: only floating-point types are supported as the default type");
     const DType t = dtype_of_object(d);
-    if (!is_real(t))
+    if (!is_real(t) || is_extended(t))
       fail(ErrorType::Type, "only floating-point types are supported as the default type");
     set_default_dtype(t);
     Py_RETURN_NONE;

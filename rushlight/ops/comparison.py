@@ -242,16 +242,9 @@ def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     return close(input, other, rtol, atol, equal_nan)
 
 
-_SCALAR_NAMES = {
-    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16",
-    "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte",
-    "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
-
-
 def scalar_name(t):
     """The word for a tensor's dtype in messages: "Float"."""
-    return _SCALAR_NAMES.get(str(t.dtype).rpartition(".")[2], str(t.dtype))
+    return t.dtype._scalar_name
 
 
 @public("torch.allclose Tensor.allclose")

@@ -41,9 +41,6 @@ class join_polar:
         yield make(3, 5, low=0.2), make(3, 5)
 
 
-_SCALARS = {_C.complex64: "ComplexFloat", _C.complex128: "ComplexDouble"}
-
-
 def check_parts(first, second, out=None):
     """RuntimeError unless both parts have one floating dtype, and `out` its complex partner."""
     kinds = (_C.float16, _C.float32, _C.float64)
@@ -59,10 +56,10 @@ def check_parts(first, second, out=None):
             f"Expected object of scalar type {scalar_name(first)} but got scalar type "
             f"{scalar_name(second)} for second argument"
         )
-    wide = _C.complex128 if first.dtype is _C.float64 else _C.complex64
+    wide = first.dtype.to_complex()
     if out is not None and out.dtype is not wide:
         raise RuntimeError(
-            f"Expected object of scalar type {_SCALARS[wide]} but got scalar type "
+            f"Expected object of scalar type {wide._scalar_name} but got scalar type "
             f"{scalar_name(out)} for argument 'out'"
         )
 
@@ -71,14 +68,18 @@ def check_parts(first, second, out=None):
 def complex(real, imag, *, out=None):
     """A complex tensor from real and imaginary parts of one floating dtype."""
     check_parts(real, imag, out)
-    return join_parts(real, imag) if out is None else join_parts(real, imag, out=out)
+    if out is not None:
+        return join_parts(real, imag, out=out)
+    return join_parts(real, imag).to(real.dtype.to_complex())
 
 
 @public("torch.polar")
 def polar(abs, angle, *, out=None):
     """A complex tensor from sizes and angles of one floating dtype."""
     check_parts(abs, angle, out)
-    return join_polar(abs, angle) if out is None else join_polar(abs, angle, out=out)
+    if out is not None:
+        return join_polar(abs, angle, out=out)
+    return join_polar(abs, angle).to(abs.dtype.to_complex())
 
 
 @op("torch.view_as_real", view=True)

@@ -241,20 +241,8 @@ def _multiply(left, right, keep, sizes):
     """One product of two operands as a batched matrix product."""
     (a, a_labels), (b, b_labels) = left, right
     if a.dtype is not b.dtype:
-        names = [str(t.dtype).split(".")[1] for t in (a, b)]
-        words = {
-            "float32": "Float",
-            "float64": "Double",
-            "int64": "Long",
-            "int32": "Int",
-            "bfloat16": "BFloat16",
-            "float16": "Half",
-            "complex64": "ComplexFloat",
-            "complex128": "ComplexDouble",
-        }
         raise RuntimeError(
-            f"expected scalar type {words.get(names[0], names[0])} but found "
-            f"{words.get(names[1], names[1])}"
+            f"expected scalar type {a.dtype._scalar_name} but found {b.dtype._scalar_name}"
         )
     # What only one operand has and nobody wants later is summed before the product.
     a, a_labels = _sum_out(a, a_labels, keep.union(b_labels))

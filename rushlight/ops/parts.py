@@ -308,6 +308,7 @@ _LARGEST = {
     _C.float16: 65504.0,
     _C.bfloat16: 3.3895313892515355e38,
     _C.float32: 3.4028234663852886e38,
+    _C.complex32: 65504.0,
     _C.complex64: 3.4028234663852886e38,
 }
 _replace_nonfinite_ = inplace_form(replace_nonfinite)

@@ -31,6 +31,12 @@ _DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
     "C64": "complex64",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E8M0": "float8_e8m0fnu",
 }
 _CODES = {name: code for code, name in _DTYPES.items()}
 _MOST_HEADER = 100_000_000  # the limit of the reference implementation
