@@ -22,40 +22,40 @@ struct Vectors {
 template <class C>
 using Four = typename Vectors<C>::four;
 
+// Vectors go by reference: wide ones in registers are no part of the baseline's calls.
+
 // Elements 4 q to 4 q + 3 of a place.
 template <class C, class L>
-inline Four<C> four_elements(const C* at, const int64_t* rows, int q) {
+inline void four_elements(const C* at, const int64_t* rows, int q, Four<C>& v) {
   if constexpr (L::Run == 4) {
-    Four<C> v;
     std::memcpy(&v, at + rows[q], sizeof(v));
-    return v;
   } else {
     typename Vectors<C>::two a, b;
     std::memcpy(&a, at + rows[2 * q], sizeof(a));
     std::memcpy(&b, at + rows[2 * q + 1], sizeof(b));
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3);
+    v = __builtin_shufflevector(a, b, 0, 1, 2, 3);
   }
 }
 
 template <class C, class L>
-inline Four<C> weighted(const Block<C, L>& b, const C* plane, int64_t i) {
-  Four<C> sum{};
+inline void weighted(const Block<C, L>& b, const C* plane, int64_t i, Four<C>& sum) {
+  sum = Four<C>{};
   for (int q = 0; q < L::K / 4; ++q) {
-    Four<C> w;
+    Four<C> w, v;
     std::memcpy(&w, b.weight + i * L::K + 4 * q, sizeof(w));
-    sum += w * four_elements<C, L>(plane + b.base[i], b.rows, q);
+    four_elements<C, L>(plane + b.base[i], b.rows, q, v);
+    sum += w * v;
   }
-  return sum;
 }
 
 // The sums over each of four vectors.
 template <class F>
-inline F four_sums(F a, F b, F c, F d) {
+inline void four_sums(const F& a, const F& b, const F& c, const F& d, F& out) {
   const F ab =
       __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
   const F cd =
       __builtin_shufflevector(c, d, 0, 4, 2, 6) + __builtin_shufflevector(c, d, 1, 5, 3, 7);
-  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+  out = __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
 }
 
 template <class C, class L>
@@ -70,14 +70,18 @@ void sample_fast(const Block<C, L>& b, const C* plane, C* out) {
     for (; i < b.count; ++i) out[i] = plane[b.base[i]];
   } else {
     const int64_t whole = b.count / 4 * 4;
+    Four<C> v0, v1, v2, v3, sums;
     for (int64_t i = 0; i < whole; i += 4) {
-      const Four<C> sums = four_sums(weighted(b, plane, i), weighted(b, plane, i + 1),
-                                     weighted(b, plane, i + 2), weighted(b, plane, i + 3));
+      weighted(b, plane, i, v0);
+      weighted(b, plane, i + 1, v1);
+      weighted(b, plane, i + 2, v2);
+      weighted(b, plane, i + 3, v3);
+      four_sums(v0, v1, v2, v3, sums);
       std::memcpy(out + i, &sums, sizeof(sums));
     }
     for (int64_t i = whole; i < b.count; ++i) {
-      const Four<C> v = weighted(b, plane, i);
-      out[i] = (v[0] + v[1]) + (v[2] + v[3]);
+      weighted(b, plane, i, v0);
+      out[i] = (v0[0] + v0[1]) + (v0[2] + v0[3]);
     }
   }
 }
@@ -120,9 +124,10 @@ void add_dots(const Block<C, L>& b, const C* __restrict g, const C* __restrict p
     const int64_t i = b.fast[j];
     for (int q = 0; q < L::K / 4; ++q) {
       C* to = dots + i * L::K + 4 * q;
-      Four<C> d;
+      Four<C> d, v;
       std::memcpy(&d, to, sizeof(d));
-      d += g[i] * four_elements<C, L>(plane + b.base[i], b.rows, q);
+      four_elements<C, L>(plane + b.base[i], b.rows, q, v);
+      d += g[i] * v;
       std::memcpy(to, &d, sizeof(d));
     }
   }
