@@ -58,13 +58,12 @@ Tensor* sparse_argument(const char* name, PyObject* o) {
   return as_tensor(o);
 }
 
-// touch_sparse(tensor, shape or None): counts an in-place write, and changes the shape.
+// touch_sparse(tensor, shape, dtype): counts an in-place write, and changes shape and dtype.
 PyObject* touch_sparse(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
-    if (n != 2) fail(ErrorType::Type, "touch_sparse: expected 2 arguments, got %zd", n);
+    if (n != 3) fail(ErrorType::Type, "touch_sparse: expected 3 arguments, got %zd", n);
     Tensor* t = sparse_argument("touch_sparse", args[0]);
-    if (args[1] != Py_None)
-      t->array = placeholder(t->array.storage_ref(), t->array.dtype(), args[1]);
+    t->array = placeholder(t->array.storage_ref(), dtype_of_object(args[2]), args[1]);
     bump_version(t->array);
     Py_RETURN_NONE;
   });

@@ -70,7 +70,7 @@ class embedding_renorm:
 _renorm_ = inplace_form(embedding_renorm)
 
 
-def _sparse_rows(input, weight, padding_idx):
+def _sparse_rows(input, weight, padding_idx, scale_grad_by_freq):
     """Look rows up through a node whose gradient of `weight` is sparse: (ids, rows of g)."""
     from ..autograd import Function
 
@@ -85,6 +85,10 @@ def _sparse_rows(input, weight, padding_idx):
         def backward(ctx, g):
             from .. import sparse_coo_tensor
 
+            if scale_grad_by_freq:
+                raise RuntimeError(
+                    "embedding_backward: scale_grad_by_freq not supported with sparse gradients"
+                )
             ids = ctx.saved_tensors[0].reshape(-1)
             rows = g.reshape(ids.numel(), ctx.shape[1])
             if padding_idx is not None and padding_idx >= 0:
@@ -132,7 +136,7 @@ def embedding(
         finally:
             _C.set_grad_enabled(grad)
     if sparse and weight.requires_grad and _C.is_grad_enabled():
-        return _sparse_rows(input, weight, padding_idx)
+        return _sparse_rows(input, weight, padding_idx, scale_grad_by_freq)
     return _embedding(input, weight, padding_idx, scale_grad_by_freq)
 
 
@@ -147,7 +151,7 @@ def embedding_by_weight(
     """Rows of `weight` at integer ids; a negative `padding_idx` means none."""
     padding_idx = padding_idx if padding_idx >= 0 else None
     if sparse and weight.requires_grad and _C.is_grad_enabled():
-        return _sparse_rows(indices, weight, padding_idx)
+        return _sparse_rows(indices, weight, padding_idx, scale_grad_by_freq)
     return _embedding(indices, weight, padding_idx, scale_grad_by_freq)
 
 

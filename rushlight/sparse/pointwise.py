@@ -75,14 +75,30 @@ def mul(input, other):
     if isinstance(other, SparseTensor):
         return _intersection(input, other)
     if tuple(other.shape) != tuple(input.shape):
-        if other.ndim > input.ndim:
-            raise RuntimeError(
-                "mul: expected the dense operand to broadcast to the sparse one: got shapes "
-                f"{list(other.shape)} and {list(input.shape)}"
-            )
-        other = other.expand(tuple(input.shape))
+        from .. import broadcast_shapes
+
+        shape = broadcast_shapes(tuple(input.shape), tuple(other.shape))
+        input, other = _widened(input, shape), other.expand(shape)
     x = prepared(input)
     return construct(x._pattern, values_of(x) * x._pattern.gather(other), x._sorted, "MulBackward0")
+
+
+def _widened(x, shape):
+    """A sparse tensor broadcast to a shape: what it stores is repeated."""
+    if tuple(x.shape) == tuple(shape):
+        return x
+    if not x.is_sparse:
+        raise RuntimeError(
+            f"mul: a tensor of layout {x.layout} does not broadcast to {list(shape)}"
+        )
+    from .. import zeros
+
+    for _ in range(len(shape) - x.ndim):
+        x = x.unsqueeze(0)
+    for d, size in enumerate(shape):
+        if x.shape[d] != size:
+            x = x.index_select(d, zeros(size, dtype=_C.int64))
+    return coalesce(x)
 
 
 def _scaled(x, factor):

@@ -151,12 +151,12 @@ class SparseTensor(Tensor):
 
     @data.setter
     def data(self, value):
-        if not isinstance(value, SparseTensor) or value.dtype is not self.dtype:
+        if not isinstance(value, SparseTensor) or value.layout is not self.layout:
             raise RuntimeError(
                 "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have "
                 "incompatible tensor type."
             )
-        replace(self, value._pattern, value._held.detach(), value._sorted)
+        replace(self, value._pattern, value._held.detach(), value._sorted, value.dtype)
 
     def clone(self, *, memory_format=preserve_format):
         """A copy with history."""
@@ -227,12 +227,10 @@ def build(pattern, values, ordered=False) -> SparseTensor:
     return made
 
 
-def replace(tensor, pattern, values, ordered) -> None:
-    """Give an existing tensor other contents of the same dtype: every in-place write is this."""
-    if values.dtype is not tensor.dtype:
-        values = values.to(tensor.dtype)
-    same = tuple(pattern.shape) == tuple(tensor.shape)
-    _C.touch_sparse(tensor, None if same else pattern.shape)
+def replace(tensor, pattern, values, ordered, dtype=None) -> None:
+    """Give an existing tensor other contents, in its dtype: every in-place write is this."""
+    values = values.to(dtype or tensor.dtype)
+    _C.touch_sparse(tensor, pattern.shape, values.dtype)
     tensor._pattern, tensor._held, tensor._sorted = pattern, values, bool(ordered)
 
 

@@ -136,7 +136,8 @@ def _check_attributes(actual: Tensor, expected: Tensor, options: _Options, path:
     attributes.append(("device", actual.device, expected.device, options.check_device))
     attributes.append(("layout", actual.layout, expected.layout, options.check_layout))
     attributes.append(("dtype", actual.dtype, expected.dtype, options.check_dtype))
-    attributes.append(("stride()", actual.stride(), expected.stride(), options.check_stride))
+    if options.check_stride and actual.layout == expected.layout == torch.strided:
+        attributes.append(("stride()", actual.stride(), expected.stride(), True))
     for name, ours, theirs, wanted in attributes:
         if wanted and ours != theirs:
             raise _Mismatch(
@@ -153,15 +154,51 @@ def _compare_tensors(actual: Tensor, expected: Tensor, options: _Options, path: 
     if actual.dtype != expected.dtype:
         dtype = torch.promote_types(actual.dtype, expected.dtype)
         actual, expected = actual.to(dtype), expected.to(dtype)
+    if actual.layout != expected.layout:
+        actual, expected = actual.to_dense(), expected.to_dense()
+    if actual.layout != torch.strided:
+        _compare_sparse(actual, expected, options, path, rtol, atol)
+        return
+    _compare_elements(actual, expected, options, path, rtol, atol)
+
+
+_PARTS = {
+    torch.sparse_coo: ("_indices",),
+    torch.sparse_csr: ("crow_indices", "col_indices"),
+    torch.sparse_csc: ("ccol_indices", "row_indices"),
+    torch.sparse_bsr: ("crow_indices", "col_indices"),
+    torch.sparse_bsc: ("ccol_indices", "row_indices"),
+}
+
+
+def _compare_sparse(actual, expected, options, path, rtol, atol):
+    """Two tensors of one sparse layout: as many values, at the same places, and close."""
+    kind = f"sparse {actual.layout.name[-3:].upper()}"
+    if actual._nnz() != expected._nnz():
+        raise _Mismatch(
+            f"The number of specified values in {kind} tensors does not match: "
+            f"{actual._nnz()} != {expected._nnz()}",
+            path,
+        )
+    kind = "S" + kind[1:]
+    for name in _PARTS[actual.layout]:
+        parts = getattr(actual, name)(), getattr(expected, name)()
+        _compare_elements(*parts, options, path, 0, 0, f"{kind} {name.strip('_')}")
+    name = "_values" if actual.is_sparse else "values"
+    parts = getattr(actual, name)(), getattr(expected, name)()
+    _compare_elements(*parts, options, path, rtol, atol, f"{kind} values")
+
+
+def _compare_elements(actual, expected, options, path, rtol, atol, what="Tensor-likes"):
     if not (actual.dtype.is_floating_point or actual.dtype.is_complex):
         actual, expected = actual.to(torch.int64), expected.to(torch.int64)
     matches = torch.isclose(actual, expected, rtol=rtol, atol=atol, equal_nan=options.equal_nan)
     if matches.all().item():
         return
-    _raise_tensor_mismatch(actual, expected, matches, rtol, atol, path)
+    _raise_tensor_mismatch(actual, expected, matches, rtol, atol, path, what)
 
 
-def _raise_tensor_mismatch(actual, expected, matches, rtol, atol, path):
+def _raise_tensor_mismatch(actual, expected, matches, rtol, atol, path, what):
     if not actual.dim():
         a, e = actual.item(), expected.item()
         relative = abs(a - e) / abs(e) if e else float("inf")
@@ -172,7 +209,7 @@ def _raise_tensor_mismatch(actual, expected, matches, rtol, atol, path):
     absolute = torch.where(matches, zero, (actual - expected).abs())
     relative = torch.where(matches, zero, absolute / expected.abs())
     lines = [
-        f"Tensor-likes are not {'equal' if exact else 'close'}!\n",
+        f"{what} are not {'equal' if exact else 'close'}!\n",
         f"Mismatched elements: {wrong} / {count} ({wrong / count:.1%})",
     ]
     for name, values, tolerance in (("absolute", absolute, atol), ("relative", relative, rtol)):

@@ -53,6 +53,30 @@ def test_through_values(case, layout):
         assert gradgradcheck(function, (values, dense))
 
 
+@pytest.mark.parametrize("case", ["mm", "mul", "sparse.mm", "mv", "power", "values", "square"])
+def test_through_complex_values(case):
+    made = matrix().to_sparse()
+    pattern = made._pattern
+    values = torch.complex(made._held, made._held.flip(0)).requires_grad_()
+    dense = torch.complex(matrix(6, 3, 1.0, seed=3), matrix(6, 3, 1.0, seed=4)).requires_grad_()
+
+    def function(v, d):
+        from rushlight.sparse.tensor import construct
+
+        return THROUGH[case](construct(pattern, v, True), d)
+
+    assert gradcheck(function, (values, dense))
+
+
+def test_scaling_by_frequency_needs_dense_gradients():
+    table = torch.ones(5, 2, requires_grad=True)
+    rows = torch.nn.functional.embedding(
+        torch.tensor([0, 0]), table, sparse=True, scale_grad_by_freq=True
+    )
+    with pytest.raises(RuntimeError, match="not supported with sparse gradients"):
+        rows.sum().backward()
+
+
 def test_to_sparse_passes_whole_gradients_back():
     x = matrix().requires_grad_()
     other = matrix(seed=1)

@@ -249,3 +249,48 @@ def test_known_refusals():
         torch.cat([s, matrix(3, 3).to_sparse()], 1)
     with pytest.raises(RuntimeError, match="Only CUDA tensors"):
         torch.sparse.to_sparse_semi_structured(d)
+
+
+def test_broadcasting_repeats_what_is_stored():
+    s, d = matrix(1, 6), matrix(4, 6, 1.0, seed=1)
+    assert close(s.to_sparse() * d, s * d)
+    assert close(d[:1] * d.to_sparse(), d[:1] * d)
+    wide = torch.stack([d, d + 1])
+    assert close(s.to_sparse() * wide, s * wide)
+    with pytest.raises(RuntimeError):
+        s.to_sparse() * torch.ones(5, dtype=torch.float64)
+
+
+def test_contents_of_another_dtype_through_data():
+    s = matrix().to_sparse()
+    s.data = matrix().float().to_sparse()
+    assert s.dtype is torch.float32
+    layer = torch.nn.Module()
+    layer.graph = torch.nn.Parameter(matrix().to_sparse())
+    layer.float()
+    assert layer.graph.dtype is torch.float32
+    assert close(layer.graph, matrix(), 1e-6)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_assert_close(layout):
+    one = matrix().to_sparse(**LAYOUTS[layout])
+    torch.testing.assert_close(one, one.clone())
+    name = f"[Ss]parse {layout.upper()}"
+    with pytest.raises(AssertionError, match=f"{name} values are not close"):
+        torch.testing.assert_close(one, one * 2)
+    corner = torch.zeros(4, 6)
+    corner[0, 0] = 1
+    corners = [c.to_sparse(**LAYOUTS[layout]) for c in (corner, corner.flip(0, 1))]
+    with pytest.raises(AssertionError, match=f"{name} .*indices are not equal"):
+        torch.testing.assert_close(*corners)
+    with pytest.raises(AssertionError, match="number of specified values"):
+        torch.testing.assert_close(one, torch.zeros_like(one))
+    with pytest.raises(AssertionError, match="'layout' do not match"):
+        torch.testing.assert_close(one, matrix())
+    torch.testing.assert_close(one, matrix(), check_layout=False)
+
+
+def test_batches_of_sparse_tensors_are_refused():
+    with pytest.raises(RuntimeError, match="Batches of sparse tensors"):
+        torch.utils.data.default_collate([matrix().to_sparse()] * 2)

@@ -40,6 +40,11 @@ def default_convert(data: Any) -> Any:
 
 def collate_tensor_fn(batch: list, *, collate_fn_map: dict | None = None) -> Tensor:
     """Stack tensors."""
+    if batch[0].layout is not torch.strided:
+        raise RuntimeError(
+            "Batches of sparse tensors are not currently supported by the default collate_fn; "
+            "please provide a custom collate_fn to handle them appropriately."
+        )
     return torch.stack(batch, 0)
 
 
