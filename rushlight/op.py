@@ -108,13 +108,15 @@ def op(
     node: str | None = None,
     differentiable: tuple | None = None,
     grad_outputs: int = 99,
+    exact_out: bool | None = None,
     name: str | None = None,
 ):
     """Declare an operator (see CONTRIBUTING.md); the class becomes the C++ callable itself.
 
     `names` says where it is public, `kernel` which kernel or loops run it, `pointwise` how many
     leading parameters are element-wise operands, `numbers` which of them may be Python numbers
-    (default: all; none of a single one), `node` how its grad_fn class is called.
+    (default: all; none of a single one), `node` how its grad_fn class is called, `exact_out`
+    whether out= must have the dtype of the result (default: unless pointwise) or may convert.
     """
 
     def declare(block):
@@ -139,6 +141,7 @@ def op(
         if output_names:
             d.return_type = return_type(own, output_names)
         d.grad_outputs = grad_outputs
+        d.exact_out = not pointwise if exact_out is None else exact_out
         d.read_gradients(body, differentiable, output_names)
         made = _C.make_op(d)
         made.declaration = block

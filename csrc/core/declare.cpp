@@ -130,6 +130,7 @@ PyObject* make_op(PyObject*, PyObject* d) {
     s.outputs = static_cast<Outputs>(int_attr(d, "outputs"));
     Ref return_type(attr(d, "return_type"));
     if (return_type != Py_None) s.return_type = Py_NewRef(return_type);
+    s.exact_out = int_attr(d, "exact_out");
     s.grad_outputs = int_attr(d, "grad_outputs");
     std::string names = PyUnicode_AsUTF8(node);  // "SumBackward0", or "SumBackward0 SumBackward1"
     for (int form = 0; form < 3 && !names.empty(); ++form) {

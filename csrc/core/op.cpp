@@ -164,12 +164,26 @@ void check_no_overlap(const Array& a) {
   }
 }
 
+// A dtype in the words of PyTorch's message about outputs.
+const char* c_name(DType t) {
+  switch (t) {
+    case DType::F32: return "float";
+    case DType::F64: return "double";
+    case DType::I32: return "int";
+    case DType::I64: return "long int";
+    default: return dtype_scalar_name(t);
+  }
+}
+
 // Results into tensors the caller gave: resized when they are empty or of the wrong shape.
 void store_out(const OpSpec& s, PyObject* given, const Array& a) {
   if (!tensor_check(given))
     fail(ErrorType::Type, "%s(): argument 'out' must be Tensor, not %s", s.name.c_str(),
          Py_TYPE(given)->tp_name);
   Tensor* out = as_tensor(given);
+  if (s.exact_out && a.dtype() != out->array.dtype())
+    fail(ErrorType::Runtime, "%s: Expected out tensor to have dtype %s, but got %s instead",
+         s.name.c_str(), c_name(a.dtype()), c_name(out->array.dtype()));
   if (!can_cast(a.dtype(), out->array.dtype())) {
     fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s",
          dtype_scalar_name(a.dtype()), dtype_scalar_name(out->array.dtype()));

@@ -145,6 +145,11 @@ RL_KERNEL(narrow) {
   if (x.ndim() == 0) fail(ErrorType::Runtime, "narrow() cannot be applied to a 0-dim tensor.");
   const int dim = call.dim(1, x.ndim());
   const int64_t size = x.size(dim), length = call.integer(3);
+  if (tensor_check(call.args[2])) {
+    const Array& at = call.tensor(2);
+    if (at.ndim() || !is_integral(at.dtype()) || at.dtype() == DType::Bool)
+      fail(ErrorType::Runtime, "start must be an 0-dim integral Tensor.");
+  }
   int64_t start = call.integer(2);
   if (length < 0) fail(ErrorType::Runtime, "narrow(): length must be non-negative.");
   if (start < -size || start > size)
@@ -232,7 +237,7 @@ RL_KERNEL(chunk) {
 RL_KERNEL(unbind) {
   const Array& x = call.tensor(0);
   if (x.ndim() == 0)
-    fail(ErrorType::Runtime, "Dimension specified as 0 but tensor has no dimensions");
+    fail(ErrorType::Index, "Dimension specified as 0 but tensor has no dimensions");
   const int dim = call.dim(1, x.ndim());
   for (int64_t i = 0; i < x.size(dim); ++i) call.result(x.select(dim, i));
 }

@@ -250,7 +250,7 @@ class logsigmoid:
         yield from wide_samples(make)
 
 
-@op("torch.hardshrink Tensor.hardshrink F.hardshrink", pointwise=1)
+@op("torch.hardshrink Tensor.hardshrink F.hardshrink", pointwise=1, exact_out=True)
 class hardshrink:
     """Zero in place of elements in [-lambd, lambd]."""
 

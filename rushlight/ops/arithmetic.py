@@ -114,6 +114,7 @@ class mul:
     "torch.neg torch.neg_ Tensor.neg Tensor.neg_ torch.negative torch.negative_ Tensor.negative "
     "Tensor.negative_ Tensor.__neg__",
     pointwise=1,
+    exact_out=True,
 )
 class neg:
     """Negate each element."""

@@ -182,7 +182,7 @@ class isreal:
         yield (make(3, 5),)
 
 
-@op("torch.signbit Tensor.signbit", pointwise=1)
+@op("torch.signbit Tensor.signbit", pointwise=1, exact_out=True)
 class signbit:
     """Whether the sign bit is set: negative numbers and -0.0."""
 

@@ -127,6 +127,7 @@ def imag(input):
 @op(
     "torch.conj_physical torch.conj_physical_ Tensor.conj_physical Tensor.conj_physical_",
     pointwise=1,
+    exact_out=True,
 )
 class conj_physical:
     """The complex conjugate."""

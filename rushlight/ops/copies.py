@@ -15,13 +15,21 @@ def _copies(name, method):
             if out is None:
                 return tuple(_fresh(t) for t in seen)
             for given, t in zip(out, seen, strict=True):
-                given.resize_(t.shape).copy_(t)
+                _store(given, t)
             return None
-        return _fresh(seen) if out is None else out.resize_(seen.shape).copy_(seen)
+        return _fresh(seen) if out is None else _store(out, seen)
 
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = f"What `{method}` shows of the input, as new memory."
     return copy
+
+
+def _store(out, t):
+    if out.dtype is not t.dtype:
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {t.dtype}, but got {out.dtype} instead"
+        )
+    return out.resize_(t.shape).copy_(t)
 
 
 def _fresh(t):
@@ -35,7 +43,6 @@ _COPIED = (
     "as_strided",
     "detach",
     "diagonal",
-    "narrow",
     "permute",
     "select",
     "slice",
@@ -49,9 +56,20 @@ _COPIED = (
     "unsqueeze",
     "view",
 )
+_narrow_copy = _copies("narrow_copy", "narrow")
 for _name in _COPIED:
     publish(_copies(_name + "_copy", _name), f"torch.{_name}_copy")
-Tensor.narrow_copy = _copies("narrow_copy", "narrow")
+
+
+@public("torch.narrow_copy Tensor.narrow_copy")
+def narrow_copy(input, dim, start, length, *, out=None):
+    """`length` elements from `start` along `dim`, as new memory."""
+    if dim >= input.dim() > 0:
+        raise RuntimeError(
+            f"narrow_copy: Expected dim < static_cast<int64_t>(self_sizes.size()): got {dim} of a "
+            f"tensor with {input.dim()} dims"
+        )
+    return _narrow_copy(input, dim, start, length, out=out)
 
 
 def _parts(name, method):

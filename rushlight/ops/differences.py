@@ -14,6 +14,8 @@ def _fail(what):
 
 def _steps(input, spacing, dims):
     """One step width (a number) or coordinate tensor per dim."""
+    if spacing is None:
+        spacing = 1
     if isinstance(spacing, Tensor) and spacing.dim() == 0:
         spacing = spacing.item()
     if isinstance(spacing, (int, float, complex)):

@@ -49,7 +49,7 @@ class fft_c2c:
         yield make(2, 67, dtype=_C.complex128, grad=False), [1], 2.0
 
 
-@op("", node="FftR2C")
+@op("", node="FftR2C", exact_out=False)
 class fft_r2c:
     """A real tensor's transform; `onesided` gives the last dim without its mirror."""
 
@@ -72,7 +72,7 @@ class fft_r2c:
         yield make(3, 4, 2, dtype=_C.float64), [0, 1], 0.5, False, False
 
 
-@op("", node="FftC2R")
+@op("", node="FftC2R", exact_out=False)
 class fft_c2r:
     """The real transform of what is one half of a mirrored spectrum; `last` is its full size."""
 

@@ -6,7 +6,7 @@ from .._lazy import np
 from ..op import op, public
 
 
-@op("torch.cat torch.concat torch.concatenate")
+@op("torch.cat torch.concat torch.concatenate", exact_out=False)
 class cat:
     """Join tensors along an existing dim; empty 1-d tensors are skipped.
 
@@ -33,7 +33,7 @@ class cat:
         yield [make(2, 1, 3), make(2, 2, 3), make(2, 4, 3)], -2
 
 
-@op("torch.stack")
+@op("torch.stack", exact_out=False)
 class stack:
     """Join tensors of one shape along a new dim."""
 

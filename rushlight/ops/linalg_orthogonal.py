@@ -10,7 +10,7 @@ from ..op import op, public
 from ._linalg import check_float, deliver, lapack
 
 
-@op("torch.geqrf Tensor.geqrf", outputs=("a", "tau"))
+@op("torch.geqrf Tensor.geqrf", outputs=("a", "tau"), exact_out=False)
 class geqrf:
     """(a, tau) of a QR factorisation: R above the diagonal of a, reflections below it."""
 

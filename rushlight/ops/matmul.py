@@ -217,7 +217,7 @@ def _outer_sum(input, vec1, vec2, beta, alpha):
     return (outer + beta * input if beta else outer).astype(dtype)
 
 
-@op("torch.addr Tensor.addr Tensor.addr_")
+@op("torch.addr Tensor.addr Tensor.addr_", exact_out=False)
 class addr:
     """Add `alpha` times the outer product of two vectors to `beta` times `input`."""
 

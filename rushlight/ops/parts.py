@@ -20,6 +20,7 @@ def zeros_of(g):
     "torch.abs torch.abs_ Tensor.abs Tensor.abs_ torch.absolute Tensor.absolute "
     "Tensor.absolute_ Tensor.__abs__",
     pointwise=1,
+    exact_out=True,
 )
 class abs:
     """The absolute value; of complex elements, a real one."""
@@ -34,7 +35,7 @@ class abs:
         yield (make(3, 5),)
 
 
-@op("torch.sign Tensor.sign Tensor.sign_", pointwise=1)
+@op("torch.sign Tensor.sign Tensor.sign_", pointwise=1, exact_out=True)
 class sign:
     """-1, 0 or 1."""
 
@@ -48,7 +49,7 @@ class sign:
         yield (make(3, 5),)
 
 
-@op("torch.sgn Tensor.sgn Tensor.sgn_", pointwise=1)
+@op("torch.sgn Tensor.sgn Tensor.sgn_", pointwise=1, exact_out=True)
 class sgn:
     """-1, 0 or 1; of complex elements, `z / |z|`."""
 
@@ -66,7 +67,7 @@ class sgn:
         yield (make(3, 5),)
 
 
-@op("torch.floor torch.floor_ Tensor.floor Tensor.floor_", pointwise=1)
+@op("torch.floor torch.floor_ Tensor.floor Tensor.floor_", pointwise=1, exact_out=True)
 class floor:
     """The largest integer not above; integers stay."""
 
@@ -80,7 +81,7 @@ class floor:
         yield (make(3, 5, low=-3, high=3),)
 
 
-@op("torch.ceil torch.ceil_ Tensor.ceil Tensor.ceil_", pointwise=1)
+@op("torch.ceil torch.ceil_ Tensor.ceil Tensor.ceil_", pointwise=1, exact_out=True)
 class ceil:
     """The smallest integer not below; integers stay."""
 
@@ -98,6 +99,7 @@ class ceil:
     "torch.trunc torch.trunc_ Tensor.trunc Tensor.trunc_ torch.fix torch.fix_ Tensor.fix "
     "Tensor.fix_",
     pointwise=1,
+    exact_out=True,
 )
 class trunc:
     """The integer part, toward zero; integers stay."""
@@ -112,7 +114,7 @@ class trunc:
         yield (make(3, 5, low=-3, high=3),)
 
 
-@op("torch.frac torch.frac_ Tensor.frac Tensor.frac_", pointwise=1)
+@op("torch.frac torch.frac_ Tensor.frac Tensor.frac_", pointwise=1, exact_out=True)
 class frac:
     """The part behind the point, with the sign of the number."""
 

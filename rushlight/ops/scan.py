@@ -22,7 +22,7 @@ def _along(x, function, dim):
     return function(x, dim) if x.ndim else x
 
 
-@op("torch.cumsum Tensor.cumsum Tensor.cumsum_")
+@op("torch.cumsum Tensor.cumsum Tensor.cumsum_", exact_out=False)
 class cumsum:
     """Running sums along `dim`; integers and bools add up in int64."""
 
@@ -66,7 +66,7 @@ def _cumprod_gradient(g, x, out, dim):
     return usual.masked_fill(count > 0, 0) + at_zero
 
 
-@op("torch.cumprod Tensor.cumprod Tensor.cumprod_")
+@op("torch.cumprod Tensor.cumprod Tensor.cumprod_", exact_out=False)
 class cumprod:
     """Running products along `dim`; integers and bools multiply in int64."""
 
