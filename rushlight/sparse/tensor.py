@@ -35,6 +35,10 @@ class SparseTensor(Tensor):
     __slots__ = ("_pattern", "_held", "_sorted")
     _sees_operators_only = True  # functions written from operators run as they are
 
+    def __new__(cls, *args, **kwargs):
+        # `type(x)(...)` makes what torch.Tensor(...) makes; sparse tensors come from build().
+        return Tensor(*args, **kwargs)
+
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         from .dispatch import call

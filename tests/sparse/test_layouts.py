@@ -176,6 +176,13 @@ def test_empty_of_every_layout():
     assert (scalar._nnz(), scalar.item()) == (1, 5.0)
 
 
+def test_its_type_makes_dense_tensors():
+    s = scattered()
+    assert isinstance(s, torch.Tensor)
+    assert type(s)([1.0, 2.0]).tolist() == [1.0, 2.0]
+    assert type(s)(2, 3).layout is torch.strided
+
+
 def test_spdiags():
     got = torch.sparse.spdiags(torch.arange(1.0, 7).view(2, 3), torch.tensor([0, -1]), (3, 4))
     assert got.to_dense().tolist() == [[1, 0, 0, 0], [4, 2, 0, 0], [0, 5, 3, 0]]
