@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import math
 
+from . import _C
 from ._blas import lapack_library
 from ._lazy import np
 
-_LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
+_LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}  # by NumPy's characters
 _functions: dict = {}
+_lengths: dict = {}  # of workspaces, by routine and sizes
+_integers: list = []
 
 
 class _Workspace:
@@ -25,11 +28,9 @@ class _Workspace:
 
 
 def _letter(dtype):
-    letter = _LETTERS.get(dtype.name)
+    letter = _LETTERS.get(dtype.char)
     if letter is None:
-        raise RuntimeError(
-            f"linear algebra: got matrices of {dtype.name}, expected float or double"
-        )
+        raise RuntimeError(f"linear algebra: got matrices of {dtype}, expected float or double")
     return letter
 
 
@@ -38,21 +39,24 @@ def _is_complex(a):
 
 
 def _real(dtype):
-    return np.empty(0, dtype).real.dtype
+    return np.float32 if dtype.char in "fF" else np.float64
 
 
 def _integer():
-    return np.dtype("int64") if lapack_library()[3] == 64 else np.dtype("int32")
+    if not _integers:
+        _integers.append(np.dtype("int64" if lapack_library()[3] == 64 else "int32"))
+    return _integers[0]
 
 
 def _function(routine):
-    """The C function of a routine such as "dgetrf"; every argument is an address."""
+    """The address of a routine such as "dgetrf"."""
     found = _functions.get(routine)
     if found is None:
+        import ctypes
+
         library, prefix, suffix, _ = lapack_library()
-        found = getattr(library, prefix + routine + suffix)
-        found.restype = None
-        _functions[routine] = found
+        function = getattr(library, prefix + routine + suffix)
+        found = _functions[routine] = ctypes.cast(function, ctypes.c_void_p).value
     return found
 
 
@@ -66,58 +70,49 @@ def _run(routine, count, *arguments):
     if count == 0:
         return info.astype(np.int32)
     function = _function(routine)
-    if any(isinstance(a, _Workspace) for a in arguments):
-        asked = [np.zeros((1, 1), a.dtype) if isinstance(a, _Workspace) else a for a in arguments]
-        _loop(function, 1, asked, info)
-        arguments = _allocated(arguments, asked)
-    _loop(function, count, arguments, info)
-    if (info < 0).any():
+    if -1 in [a for a in arguments if type(a) is int]:
+        arguments = _with_workspaces(function, routine, arguments)
+    _loop(function, arguments, info)
+    if info.any() and (info < 0).any():
         raise RuntimeError(f"{routine}: LAPACK rejects argument {-int(info.min())}")
     return info.astype(np.int32)
 
 
-def _allocated(arguments, asked):
-    """The arguments with workspaces of the sizes that a query left in `asked`."""
+def _with_workspaces(function, routine, arguments):
+    """The arguments with workspaces of the lengths that LAPACK names when it is asked."""
+    key = (routine, *[a for a in arguments if type(a) in (int, str)])
+    lengths = _lengths.get(key)
+    if lengths is None:
+        asked = [_first(a) for a in arguments]
+        _loop(function, asked, np.zeros(1, _integer()))
+        # The answer is of the workspace's own dtype, where float32 rounds it.
+        lengths = [
+            max(1, math.ceil(answer[0, 0].real * (1 + 1e-6)))
+            for a, answer in zip(arguments, asked, strict=True)
+            if isinstance(a, _Workspace)
+        ]
+        if len(_lengths) > 1000:
+            _lengths.clear()
+        _lengths[key] = lengths
     done: list = []
-    for argument, answer in zip(arguments, asked, strict=True):
-        if isinstance(argument, _Workspace):
-            size = max(1, math.ceil(answer[0, 0].real * (1 + 1e-6)))  # float32 rounds the length
-            done.append(np.empty((1, size), argument.dtype))
-        elif isinstance(argument, int) and argument == -1:
-            done.append(done[-1].size)
+    left = iter(lengths)
+    for a in arguments:
+        if isinstance(a, _Workspace):
+            done.append(np.empty((1, next(left)), a.dtype))
         else:
-            done.append(argument)
+            done.append(done[-1].size if type(a) is int and a == -1 else a)
     return done
 
 
-def _loop(function, count, arguments, info):
-    import ctypes
+def _first(argument):
+    if isinstance(argument, _Workspace):
+        return np.zeros((1, 1), argument.dtype)
+    return argument[:1] if isinstance(argument, np.ndarray) else argument
 
-    integer = ctypes.c_int64 if info.itemsize == 8 else ctypes.c_int32
-    kept, moving, fixed, letters = [], [], [], 0
-    for a in (*arguments, info.reshape(-1, 1)):
-        position = len(fixed)
-        if isinstance(a, str):
-            fixed.append(ctypes.c_char_p(a.encode()))
-            letters += 1
-        elif isinstance(a, np.ndarray):
-            if not a.flags.c_contiguous:
-                raise RuntimeError("linear algebra: an operand is not contiguous")
-            fixed.append(ctypes.c_void_p(a.ctypes.data))
-            if len(a) > 1 and count > 1:
-                moving.append((position, a.ctypes.data, a.strides[0]))
-        else:
-            if info.itemsize == 4 and not -(2**31) <= a < 2**31:
-                raise RuntimeError(f"linear algebra: {a} is more than this LAPACK's integers hold")
-            kept.append(integer(a))
-            fixed.append(ctypes.byref(kept[-1]))
-    fixed.extend([ctypes.c_size_t(1)] * letters)  # Fortran's hidden lengths of the letters
-    pointer = ctypes.c_void_p
-    for i in range(count):
-        if i:
-            for position, address, step in moving:
-                fixed[position] = pointer(address + i * step)
-        function(*fixed)
+
+def _loop(function, arguments, info):
+    """Call the function at an address once for each element of info."""
+    _C.lapack_call(function, info.itemsize * 8, info, *arguments)
 
 
 # -- columns: how matrices are laid out for LAPACK ------------------------------------------------
@@ -126,7 +121,8 @@ def _loop(function, count, arguments, info):
 def _columns(a, rows=None):
     """A copy (count, columns, rows): each matrix in column order, padded with zeros to `rows`."""
     *batch, m, n = a.shape
-    rows = m if rows is None else rows
+    if rows is None or rows == m:
+        return np.array(np.swapaxes(a, -1, -2), order="C").reshape(math.prod(batch), n, m)
     made = np.zeros((math.prod(batch), n, rows), a.dtype)
     if a.size:
         made.reshape(*batch, n, rows)[..., :m] = np.swapaxes(a, -1, -2)
@@ -143,14 +139,16 @@ def _expect(condition, what):
         raise RuntimeError(f"linear algebra: {what}")
 
 
-def _square(a, what="the matrix"):
-    _expect(a.ndim >= 2 and a.shape[-1] == a.shape[-2], f"{what} of shape {a.shape} is not square")
+def _square(a):
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise RuntimeError(f"linear algebra: a matrix of shape {a.shape} is not square")
     return a.shape[:-2], a.shape[-1]
 
 
 def _same_rows(a, b):
     fits = b.ndim >= 2 and a.shape[:-2] == b.shape[:-2] and a.shape[-2] == b.shape[-2]
-    _expect(fits and a.dtype == b.dtype, f"shapes {a.shape} and {b.shape} do not fit")
+    if not fits or a.dtype != b.dtype:
+        raise RuntimeError(f"linear algebra: shapes {a.shape} and {b.shape} do not fit")
 
 
 def _triangle(upper):
@@ -194,6 +192,9 @@ def check_pivots(pivots, n, signed=False):
 def permutation(pivots, m):
     """The rows (..., m), from 0, in the order that exchanges by `pivots` leave them."""
     check_pivots(pivots, m)
+    if pivots.shape[-1] and pivots.size // pivots.shape[-1] < m:
+        order = [_exchanged(one, m) for one in pivots.reshape(-1, pivots.shape[-1]).tolist()]
+        return np.array(order, np.int64).reshape(*pivots.shape[:-1], m)
     rows = np.broadcast_to(np.arange(m), (*pivots.shape[:-1], m)).copy()
     for i in range(pivots.shape[-1]):
         j = pivots[..., i : i + 1].astype(np.int64) - 1
@@ -201,6 +202,26 @@ def permutation(pivots, m):
         np.put_along_axis(rows, j, rows[..., i : i + 1].copy(), -1)
         rows[..., i : i + 1] = moved
     return rows
+
+
+def _exchanged(pivots, m):
+    rows = list(range(m))
+    for i, j in enumerate(pivots):
+        rows[i], rows[j - 1] = rows[j - 1], rows[i]
+    return rows
+
+
+def gesv(a, b):
+    """(X, info) with A X = B; the answer of a singular A means nothing."""
+    batch, n = _square(a)
+    _same_rows(a, b)
+    x = _columns(b)
+    info = np.zeros(len(x), np.int32)
+    if n:
+        pivots = np.zeros((len(x), n), _integer())
+        routine = _letter(a.dtype) + "gesv"
+        info = _run(routine, len(x), n, b.shape[-1], _columns(a), n, pivots, x, n)
+    return _matrices(x, batch), info.reshape(batch)
 
 
 def potrf(a, upper=False):
@@ -272,7 +293,7 @@ def trsm(a, b, upper, unit=False):
 
 def _run_blas(routine, count, *arguments):
     """A BLAS routine: it takes no info; the address of one, at the end, is left alone."""
-    _loop(_function(routine), count, arguments, np.zeros(count, _integer()))
+    _loop(_function(routine), arguments, np.zeros(count, _integer()))
 
 
 def geqrf(a):
@@ -321,6 +342,46 @@ def ormqr(a, tau, c, left=True, adjoint=False):
         _run(_letter(a.dtype) + routine, len(made), *letters, m, n, k, reflections, order, flat,
              made, m, work, -1)  # fmt: skip
     return _matrices(made, batch)
+
+
+# -- singular values, eigenvalues -----------------------------------------------------------------
+
+
+def gesdd(a, full=False, vectors=True):
+    """(U, S, Vh, info) of finite matrices , none empty; without `vectors` only S counts."""
+    *batch, m, n = a.shape
+    k, made, real = min(m, n), _columns(a), _real(a.dtype)
+    count = len(made)
+    columns, rows = (m, n) if full else (k, k)
+    u = np.zeros((count, columns, m) if vectors else (1, 1, 1), a.dtype)
+    vh = np.zeros((count, n, rows) if vectors else (1, 1, 1), a.dtype)
+    values = np.zeros((count, k), real)
+    room = max(7 * k, 5 * k * k + 5 * k, 2 * max(m, n) * k + 2 * k * k + k)
+    tail = (np.zeros((1, room), real),) if _is_complex(a) else ()
+    info = _run(
+        _letter(a.dtype) + "gesdd", count, ("A" if full else "S") if vectors else "N", m, n, made,
+        m, values, u, u.shape[-1], vh, vh.shape[-1], _Workspace(a.dtype), -1, *tail,
+        np.zeros((1, 8 * k), _integer()),
+    )  # fmt: skip
+    if vectors:
+        u, vh = _matrices(u, batch), _matrices(vh, batch)
+    return u, values.reshape(*batch, k), vh, info.reshape(batch)
+
+
+def syevd(a, upper=False, vectors=True):
+    """(eigenvalues, eigenvectors, info) of finite Hermitian matrices; one triangle is read."""
+    batch, n = _square(a)
+    made, real = _columns(a), _real(a.dtype)
+    values = np.zeros((len(made), n), real)
+    info = np.zeros(len(made), np.int32)
+    if n:
+        routine = _letter(a.dtype) + ("heevd" if _is_complex(a) else "syevd")
+        tail = (_Workspace(real), -1) if _is_complex(a) else ()
+        info = _run(
+            routine, len(made), "V" if vectors else "N", _triangle(upper), n, made, n, values,
+            _Workspace(a.dtype), -1, *tail, _Workspace(_integer()), -1,
+        )  # fmt: skip
+    return values.reshape(*batch, n), _matrices(made, batch), info.reshape(batch)
 
 
 # -- least squares --------------------------------------------------------------------------------

@@ -317,21 +317,23 @@ def to_array(x):
     return x
 
 
+_NAMED: dict = {}  # NumPy's dtypes: ours
+
+
 def from_array(array, half=None):
     """A tensor over an ndarray's memory (or a copy when NumPy gives an odd layout)."""
     array = np.asarray(array)
-    if any(s < 0 for s in array.strides) or not array.dtype.isnative:
-        array = np.ascontiguousarray(array)
-    if any(s % array.itemsize for s in array.strides):
-        array = np.ascontiguousarray(array)
-    dtype = _C.dtype_by_name(array.dtype.name)
+    size = array.itemsize
+    if not array.dtype.isnative or any(s < 0 or s % size for s in array.strides):
+        array = np.array(array, array.dtype.newbyteorder("="), order="C")
+    dtype = _NAMED.get(array.dtype)
+    if dtype is None:  # NumPy makes a dtype's name anew each time, in microseconds
+        dtype = _NAMED[array.dtype] = _C.dtype_by_name(array.dtype.name)
     if array.size == 0:
         out = _C.from_data([], dtype).reshape(array.shape)
     else:
-        strides = tuple(s // array.itemsize for s in array.strides)
-        if not array.flags.writeable:
-            array = array.copy()
-            strides = tuple(s // array.itemsize for s in array.strides)
+        array = array if array.flags.writeable else array.copy()
+        strides = tuple([s // size for s in array.strides])
         out = _C.from_buffer(array, dtype, array.shape, strides, 0)
     return out.to(half) if half is not None and dtype is _STAND_INS[half] else out
 

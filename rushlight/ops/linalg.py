@@ -14,6 +14,7 @@ from ._linalg import (
     check_matrix,
     check_square,
     deliver,
+    lapack,
     off_diagonal,
     warn_replaced,
 )
@@ -31,14 +32,18 @@ class svd:
 
     lapack = True
 
-    def forward(A, full_matrices=True):
-        try:
+    def forward(A, full_matrices=True, compute_uv=True):
+        if 0 in A.shape:
             return tuple(np.linalg.svd(A, full_matrices))
-        except np.linalg.LinAlgError:
+        info = np.ones(1)
+        if np.isfinite(A).all():
+            u, values, vh, info = lapack.gesdd(A, full_matrices, compute_uv)
+        if info.any():
             raise LinAlgError(
                 "linalg.svd: The algorithm failed to converge because the input matrix contained "
                 "non-finite values."
-            ) from None
+            )
+        return u, values, vh
 
     def grad_A(g, A, U, S, Vh):
         gu, gs, gvh = g
@@ -90,7 +95,13 @@ def linalg_svd(A, full_matrices=True, *, driver=None, out=None):
 @public("linalg.svdvals")
 def svdvals(A, *, driver=None, out=None):
     """Singular values of matrices (..., m, n), descending."""
-    return deliver(linalg_svd(A, False, driver=driver)[1], out)
+    from .. import is_grad_enabled
+
+    if A.requires_grad and is_grad_enabled():
+        return deliver(linalg_svd(A, False, driver=driver)[1], out)
+    check_matrix("linalg.svd", A)
+    check_float("linalg.svd", A)
+    return deliver(svd(A, False, False)[1], out)
 
 
 @public("torch.svd Tensor.svd")
@@ -112,8 +123,18 @@ class eigh:
     lapack = True
     symmetric = True  # for tests: only Hermitian perturbations make sense
 
-    def forward(A, UPLO="L"):  # noqa: N803 (PyTorch's spelling)
-        return tuple(np.linalg.eigh(A, UPLO.upper()))
+    def forward(A, UPLO="L", compute_v=True):  # noqa: N803 (PyTorch's spelling)
+        finite = np.isfinite(A).all((-1, -2))
+        safe = A if finite.all() else np.where(finite[..., None, None], A, 0)
+        values, vectors, info = lapack.syevd(safe, UPLO.upper() == "U", compute_v)
+        if info.any():
+            raise LinAlgError(
+                "linalg.eigh: The algorithm failed to converge because the input matrix is "
+                "ill-conditioned or has too many repeated eigenvalues."
+            )
+        if safe is not A:
+            values[~finite], vectors[~finite] = np.nan, np.nan
+        return values, vectors
 
     def grad_A(g, A, eigenvalues, eigenvectors):
         gl, gv = g
@@ -130,20 +151,29 @@ class eigh:
         yield (a.requires_grad_() if make.grad else a,)
 
 
-@public("linalg.eigh")
-def linalg_eigh(input, UPLO="L", *, out=None):  # noqa: N803
-    """(eigenvalues, eigenvectors) of Hermitian matrices; only the triangle UPLO is read."""
+def _check_eigh(input, UPLO):  # noqa: N803
     check_square("linalg.eigh", input)
     check_float("linalg.eigh", input)
     if UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+
+
+@public("linalg.eigh")
+def linalg_eigh(input, UPLO="L", *, out=None):  # noqa: N803
+    """(eigenvalues, eigenvectors) of Hermitian matrices; only the triangle UPLO is read."""
+    _check_eigh(input, UPLO)
     return deliver(eigh(input, UPLO), out)
 
 
 @public("linalg.eigvalsh")
 def eigvalsh(input, UPLO="L", *, out=None):  # noqa: N803
     """Eigenvalues of Hermitian matrices, ascending."""
-    return deliver(linalg_eigh(input, UPLO)[0], out)
+    from .. import is_grad_enabled
+
+    if input.requires_grad and is_grad_enabled():
+        return deliver(linalg_eigh(input, UPLO)[0], out)
+    _check_eigh(input, UPLO)
+    return deliver(eigh(input, UPLO, False)[0], out)
 
 
 @op("", name="linalg_eig", node="LinalgEig", outputs=("eigenvalues", "eigenvectors"))
@@ -201,11 +231,16 @@ class qr:
     lapack = True
 
     def forward(A, mode="reduced"):
+        packed, tau = lapack.geqrf(A)
+        m, n = A.shape[-2:]
+        k = min(m, n)
         if mode == "r":
-            r = np.linalg.qr(A, "r")
-            return np.zeros((0,), A.dtype), r
-        q, r = np.linalg.qr(A, mode)
-        return q, r
+            return np.zeros((0,), A.dtype), np.triu(packed[..., :k, :])
+        if mode == "complete" and m > n:
+            wide = np.zeros((*A.shape[:-1], m), A.dtype)
+            wide[..., :n] = packed
+            return lapack.orgqr(wide, tau), np.triu(packed)
+        return lapack.orgqr(packed[..., :k], tau), np.triu(packed[..., :k, :])
 
     def grad_A(g, A, Q, R, mode):
         if mode == "r":

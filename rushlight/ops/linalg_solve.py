@@ -19,9 +19,12 @@ from .linalg import eigvalsh, svdvals
 from .linalg_triangular import zero_diagonal
 
 
-def _infos(a):
-    """For each matrix, the first zero on the diagonal of its LU factors (0: none)."""
-    return lapack.getrf(a)[2]
+def _solved(a, b):
+    """(X, info) with A X = B, NaN where A is singular."""
+    x, info = lapack.gesv(a, b)
+    if info.any():
+        x[info != 0] = np.nan
+    return x, info
 
 
 @op(
@@ -37,14 +40,7 @@ class inv_ex:
     lapack = True
 
     def forward(A):
-        try:
-            return np.linalg.inv(A), np.zeros(A.shape[:-2], np.int32)
-        except np.linalg.LinAlgError:
-            info = _infos(A)
-        safe = np.where((info == 0)[..., None, None], A, np.eye(A.shape[-1], dtype=A.dtype))
-        inverse = np.linalg.inv(safe)
-        inverse[info != 0] = np.nan
-        return inverse, info
+        return _solved(A, np.broadcast_to(np.eye(A.shape[-1], dtype=A.dtype), A.shape))
 
     def grad_A(g, inverse):
         return -(inverse.mH @ g[0] @ inverse.mH)
@@ -87,13 +83,13 @@ class solve_ex:
     lapack = True
 
     def forward(A, B):
-        try:
-            return np.linalg.solve(A, B), np.zeros(A.shape[:-2], np.int32)
-        except np.linalg.LinAlgError:
-            info = _infos(A)
-        good = (info == 0)[..., None, None]
-        safe = np.where(good, A, np.eye(A.shape[-1], dtype=A.dtype))
-        return np.where(good, np.linalg.solve(safe, B), np.array(np.nan, A.dtype)), info
+        batch = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
+        a = np.broadcast_to(A, batch + A.shape[-2:])
+        x, info = _solved(a, np.broadcast_to(B, batch + B.shape[-2:]))
+        # A broadcast A is singular as often as it is repeated: info is that of A itself.
+        own = tuple(slice(None) if s > 1 else slice(0, 1) for s in A.shape[:-2])
+        index = (0,) * (len(batch) - len(own)) + own
+        return x, info[index] if info.size else np.zeros(A.shape[:-2], np.int32)
 
     def grad_A(g, A, result):
         return -(solve_ex(A.mH, g[0])[0] @ result.mH)

@@ -123,8 +123,9 @@ def test_info_names_the_first_failure():
         lambda: _lapack.ormqr(np.ones((4, 2)), np.ones(2), np.ones((3, 4))),
         lambda: _lapack.gels(np.ones((4, 2)), np.ones((3, 1))),
         lambda: _lapack.getrf(np.ones((2, 2), np.float16)),
-        lambda: _lapack._loop(None, 1, [np.ones((1, 4))[:, ::2]], np.zeros(1, np.int64)),
-        lambda: _lapack._loop(None, 1, [2**40], np.zeros(1, np.int32)),
+        lambda: _lapack._loop(8, [np.ones((1, 4))[:, ::2]], np.zeros(1, np.int64)),
+        lambda: _lapack._loop(8, [2**40], np.zeros(1, np.int32)),
+        lambda: _lapack._loop(8, [np.ones((3, 4))], np.zeros(2, np.int64)),
     ],
 )
 def test_what_does_not_fit_raises_before_lapack(call):
