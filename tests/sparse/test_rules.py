@@ -294,3 +294,17 @@ def test_assert_close(layout):
 def test_batches_of_sparse_tensors_are_refused():
     with pytest.raises(RuntimeError, match="Batches of sparse tensors"):
         torch.utils.data.default_collate([matrix().to_sparse()] * 2)
+
+
+@pytest.mark.parametrize("share", [0.005, 0.3])
+def test_wide_products(share):
+    """Rows with few and with many columns are put in order in different ways."""
+    a, b = matrix(30, 40, share * 3), matrix(40, 700, share, seed=1)
+    got = a.to_sparse_csr() @ b.to_sparse_csr()
+    assert close(got, a @ b)
+    with torch.sparse.check_sparse_tensor_invariants():
+        parts = got.crow_indices(), got.col_indices(), got.values()
+        torch.sparse_csr_tensor(*parts, got.shape)
+    left, right = matrix(30, 5, 1.0), matrix(5, 700, 1.0, seed=2)
+    sampled = torch.sparse.sampled_addmm(got, left, right, beta=0)
+    assert close(sampled.to_sparse_coo().values(), (left @ right)[tuple(got.to_sparse().indices())])
