@@ -47,6 +47,12 @@ def record(name: str, inputs: tuple, outputs: tuple, gradient) -> None:
 
     `gradient(g)` returns a tuple with one item per input; a single input's may come bare.
     """
+    for tensor in inputs:
+        if getattr(tensor, "_dual", None) is not None:
+            raise NotImplementedError(
+                f"Trying to use forward AD with {name.removesuffix('Backward0')} that does not "
+                "support it because it has not been implemented yet."
+            )
     if _C.any_requires_grad(inputs):
         _C.connect(node(name, gradient, len(inputs)), inputs, outputs)
 

@@ -161,6 +161,15 @@ def test_hooks_and_retained_gradients():
         s.to_dense().sum().backward()
 
 
+def test_forward_mode_is_refused():
+    from rushlight.autograd import forward_ad
+
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(matrix(), matrix(seed=1))
+        with pytest.raises(NotImplementedError, match="forward AD"):
+            dual.to_sparse()
+
+
 def test_as_sparse_gradcheck():
     check = torch.sparse.as_sparse_gradcheck(gradcheck)
     leaf = matrix().to_sparse().requires_grad_()
