@@ -81,6 +81,8 @@ def directional(op, args, kwargs, inputs, cotangents):
 
 def differentiable(name):
     block = operators[name].declaration.__dict__
+    if block.get("underivable"):
+        return False
     return "backward" in block or any(k.startswith("grad_") for k in block)
 
 

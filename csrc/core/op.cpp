@@ -175,6 +175,13 @@ const char* c_name(DType t) {
   }
 }
 
+// Whether an operator may write through a broadcast view, as PyTorch lets those do that write the
+// same value everywhere (and, for old times' sake, those that write at given places).
+bool may_repeat(const std::string& name) {
+  return name == "fill" || name == "zero" || name == "masked_fill" || name == "index_put" ||
+         name == "index_fill";
+}
+
 // Results into tensors the caller gave: resized when they are empty or of the wrong shape.
 void store_out(const OpSpec& s, PyObject* given, const Array& a) {
   if (!tensor_check(given))
@@ -246,7 +253,7 @@ PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
   if (s.pointwise && s.loops) {
     run_pointwise(s, values, &target->array);
   } else {
-    check_no_overlap(target->array);
+    if (!may_repeat(s.name)) check_no_overlap(target->array);
     if (s.kernel)
       run_kernel(s, call);
     else
@@ -278,7 +285,11 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
   uint32_t computes = 0;
   const bool record =
       modes.grad && !s.differentiable.empty() && wants_recording(s, values, &computes);
-  if (op->inplace) return call_inplace(op, values, record ? computes : 0);
+  if (op->inplace) {  // whole numbers take no gradient
+    const bool takes =
+        record && tensor_check(values[0]) && !is_integral(as_tensor(values[0])->array.dtype());
+    return call_inplace(op, values, takes ? computes : 0);
+  }
   if (out && record) {
     fail(ErrorType::Runtime,
          "%s(): functions with out=... arguments don't support automatic differentiation, but one "

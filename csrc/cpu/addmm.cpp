@@ -44,6 +44,7 @@ RL_KERNEL(addmm) {
     start_with(c, input, beta);
     g.beta = beta;
   }
+  if (alpha == c128(0)) g.k = 0;  // a factor of zero does not read the matrices
   multiply(a.dtype(), g);
   call.result(std::move(c));
 }
@@ -60,6 +61,7 @@ RL_KERNEL(addmv) {
   g.b = v.bytes(), g.b_row = v.stride(0), g.b_col = 1;
   g.c = c.bytes(), g.c_row = 1;
   g.alpha = alpha, g.beta = beta;
+  if (alpha == c128(0)) g.k = 0;
   multiply(a.dtype(), g);
   call.result(std::move(c));
 }
@@ -102,6 +104,7 @@ RL_KERNEL(addbmm) {
   start_with(c, input, beta);
   GemmArgs g = args_of(matrix(x), matrix(y), c);
   g.alpha = alpha, g.beta = beta;
+  if (alpha == c128(0)) g.k = 0;
   if (a.size(0) == 0) {
     g.k = 0;
     multiply(t, g);

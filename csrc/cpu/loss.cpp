@@ -136,13 +136,13 @@ struct Smoothing {
 
 template <class T>
 double entropy_row(const T* x_, int64_t t, int64_t n, const compute_t<T>* w, const Smoothing& s,
-                   compute_t<T>* buf, compute_t<T>& lse) {
+                   compute_t<T>* buf, double& lse) {
   using C = compute_t<T>;
   const C* x = load_row(x_, n, buf);
   const C top = extreme_run<C, 1>(x, n);
-  const double log_sum = std::log(exp_sum<C>(x, n, top, nullptr)) + top;
-  lse = static_cast<C>(log_sum);
-  double loss = (1 - s.amount) * w[t] * (log_sum - x[t]);
+  const double log_rest = std::log(exp_sum<C>(x, n, top, nullptr)), log_sum = log_rest + top;
+  lse = log_sum;
+  double loss = (1 - s.amount) * w[t] * (log_rest + (static_cast<double>(top) - x[t]));
   if (s.amount > 0)
     loss += s.amount / static_cast<double>(n) * (log_sum * s.weights - dot_row<C>(w, x, n));
   return loss;
@@ -150,14 +150,17 @@ double entropy_row(const T* x_, int64_t t, int64_t n, const compute_t<T>* w, con
 
 template <class T>
 void entropy_gradient_row(const T* x_, int64_t t, int64_t n, const compute_t<T>* w,
-                          const Smoothing& s, compute_t<T> lse, compute_t<T> k, compute_t<T>* buf,
+                          const Smoothing& s, double log_sum, compute_t<T> k, compute_t<T>* buf,
                           T* dx_) {
   using C = compute_t<T>;
   const C* x = load_row(x_, n, buf);
   C* dx = row_target(dx_, buf);
   const double even = s.amount / static_cast<double>(n);
   const C own = static_cast<C>(k * (1 - s.amount) * w[t]);
-  const C scale = static_cast<C>(own + k * even * s.weights);
+  // exp(x - log_sum) in two factors: a float log_sum would be far from exact when both are big.
+  const C lse = static_cast<C>(log_sum);
+  const C scale = static_cast<C>((own + k * even * s.weights) *
+                                 (std::isfinite(log_sum) ? std::exp(lse - log_sum) : 1));
   const int64_t whole = whole_vectors<C>(n);
 #pragma omp simd
   for (int64_t i = 0; i < whole; ++i) dx[i] = exp_nonpositive(x[i] - lse) * scale;
@@ -180,7 +183,7 @@ constexpr int64_t kColumns = 64;
 
 template <class T>
 void entropy_columns(const Problem& p, const T* x, int64_t first, int64_t width,
-                     const compute_t<T>* w, const Smoothing& s, compute_t<T>* lse, double* loss) {
+                     const compute_t<T>* w, const Smoothing& s, double* lse, double* loss) {
   using C = compute_t<T>;
   C top[kColumns], sum[kColumns] = {}, plain[kColumns] = {};
   for (int64_t j = 0; j < width; ++j) top[j] = static_cast<C>(x[j]);
@@ -198,12 +201,13 @@ void entropy_columns(const Problem& p, const T* x, int64_t first, int64_t width,
     }
   }
   for (int64_t j = 0; j < width; ++j) {
-    const double log_sum = std::log(static_cast<double>(sum[j])) + top[j];
+    const double log_rest = std::log(static_cast<double>(sum[j])), log_sum = log_rest + top[j];
     const int64_t t = p.at(first + j);
     loss[j] = lse[j] = 0;
     if (t == p.ignore) continue;
-    lse[j] = static_cast<C>(log_sum);
-    loss[j] = (1 - s.amount) * w[t] * (log_sum - static_cast<C>(x[t * p.spatial + j]));
+    lse[j] = log_sum;
+    const double below = static_cast<double>(top[j]) - static_cast<C>(x[t * p.spatial + j]);
+    loss[j] = (1 - s.amount) * w[t] * (log_rest + below);
     if (s.amount > 0)
       loss[j] += s.amount / static_cast<double>(p.classes) * (log_sum * s.weights - plain[j]);
   }
@@ -211,16 +215,18 @@ void entropy_columns(const Problem& p, const T* x, int64_t first, int64_t width,
 
 template <class T>
 void entropy_gradient_columns(const Problem& p, const T* x, int64_t first, int64_t width,
-                              const compute_t<T>* w, const Smoothing& s, const compute_t<T>* lse,
+                              const compute_t<T>* w, const Smoothing& s, const double* log_sum,
                               const Factors<compute_t<T>>& factors, T* dx) {
   using C = compute_t<T>;
-  C own[kColumns], scale[kColumns], each[kColumns];
+  C own[kColumns], scale[kColumns], each[kColumns], lse[kColumns];
   const double even = s.amount / static_cast<double>(p.classes);
   for (int64_t j = 0; j < width; ++j) {
     const int64_t t = p.at(first + j);
     const double k = t == p.ignore ? 0 : static_cast<double>(factors.at(first + j));
     own[j] = t == p.ignore ? C(0) : static_cast<C>(k * (1 - s.amount) * w[t]);
-    scale[j] = static_cast<C>(own[j] + k * even * s.weights);
+    lse[j] = static_cast<C>(log_sum[j]);
+    const double rest = std::isfinite(log_sum[j]) ? std::exp(lse[j] - log_sum[j]) : 1;
+    scale[j] = static_cast<C>((own[j] + k * even * s.weights) * rest);
     each[j] = static_cast<C>(k * even);
   }
   for (int64_t c = 0; c < p.classes; ++c) {
@@ -282,11 +288,11 @@ RL_KERNEL(cross_entropy) {
     const Array w = class_weights<C>(weight, p.classes);
     const C* wp = w.data<C>();
     const Smoothing s = smoothing_of<C>(amount, wp, p.classes);
-    Array lse = Array::empty(dtype_of<C>::value, {p.count()});
+    Array lse = Array::empty(DType::F64, {p.count()});
     const Scratch<double> losses(p.count());
     const ThreadBuffer<T> buffer(p.classes);
     const T* xp = x.data<T>();
-    C* lp = lse.data<C>();
+    double* lp = lse.data<double>();
     if (p.count() && p.classes) {
       NoGil nogil(x.numel(), 20000);
       each_target(
@@ -328,8 +334,8 @@ RL_KERNEL(cross_entropy_backward) {
         loss_factors<C>(call.tensor(0), p, call.tensor(7).to(dtype_of<C>::value));
     const ThreadBuffer<T> buffer(p.classes);
     const T* xp = x.data<T>();
-    const Array sums = lse.to(dtype_of<C>::value);
-    const C* lp = sums.data<C>();
+    const Array sums = lse.to(DType::F64);
+    const double* lp = sums.data<double>();
     T* dp = dx.data<T>();
     if (x.numel() == 0) return;
     NoGil nogil(x.numel(), 20000);

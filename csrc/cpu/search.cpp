@@ -161,7 +161,9 @@ RL_KERNEL(bincount) {  // input, weights, minlength
     fail(ErrorType::Runtime, "bincount only supports 1-d non-negative integral inputs.");
   if (weights && (weights->ndim() != 1 || weights->numel() != x.numel()))
     fail(ErrorType::Runtime, "weights should be 1-d and have the same length as input");
-  const DType t = !weights ? DType::I64 : weights->dtype() == DType::F32 ? DType::F32 : DType::F64;
+  const DType t = !weights || !x.numel()           ? DType::I64
+                  : weights->dtype() == DType::F32 ? DType::F32
+                                                   : DType::F64;
   const Array y = Array::empty(t, {std::max(least, top + 1)});
   std::memset(y.bytes(), 0, y.nbytes());
   const Array w = weights ? weights->to(t).contiguous_copy() : Array();

@@ -46,10 +46,10 @@ def smooth_l1_loss(
     distance = (input - target).abs()
     if beta == 0:
         return reduced(distance, reduction)
-    close = distance < beta
-    within = distance.masked_fill(~close, 0)  # so that no infinity meets a zero in the gradient
+    away = distance >= beta
+    within = distance.masked_fill(away, 0)  # so that no infinity meets a zero in the gradient
     near = 0.5 * within * within / beta
-    return reduced(torch.where(close, near, distance - 0.5 * beta), reduction)
+    return reduced(torch.where(away, distance - 0.5 * beta, near), reduction)
 
 
 def huber_loss(
@@ -68,9 +68,9 @@ def huber_loss(
         raise ValueError("Weights and input must have the same size.")
     distance = (input - target).abs()
     far = delta * (distance - 0.5 * delta)
-    close = distance < delta
-    within = distance.masked_fill(~close, 0)  # so that no infinity meets a zero in the gradient
-    loss = torch.where(close, 0.5 * within * within, far)
+    away = distance >= delta
+    within = distance.masked_fill(away, 0)  # so that no infinity meets a zero in the gradient
+    loss = torch.where(away, far, 0.5 * within * within)
     return reduced(loss if weight is None else loss * weight, reduction)
 
 

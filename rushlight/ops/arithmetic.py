@@ -7,6 +7,15 @@ from .._lazy import np
 from ..op import conj, inplace_form, op, public
 
 
+def no_derivative(name):
+    """The gradient function of an operator that is recorded but cannot be derived."""
+
+    def gradient(g):
+        raise RuntimeError(f"derivative for aten::{name} is not implemented")
+
+    return gradient
+
+
 def broadcast_samples(make):
     """Operands of one shape, of shapes that broadcast, and a Python number."""
     yield make(3, 5), make(3, 5)
@@ -202,10 +211,14 @@ class div_floor:
     pointwise=2,
 )
 class floor_divide:
-    """The quotient rounded down; no gradient flows."""
+    """The quotient rounded down; it has no derivative, and says so when one is asked for."""
+
+    underivable = True
 
     def forward(input, other):
         return np.floor_divide(input, other)
+
+    grad_input = grad_other = no_derivative("floor_divide")
 
     def samples(make):
         yield from positive_samples(make)

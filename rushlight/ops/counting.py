@@ -15,6 +15,8 @@ class bincount:
     """How often each non-negative integer occurs, or the sum of its weights."""
 
     def forward(input, weights=None, minlength=0):
+        if input.size == 0:  # the weights' dtype does not matter then
+            return np.zeros(max(minlength, 0), np.int64)
         return np.bincount(input, weights, minlength)
 
     def samples(make):

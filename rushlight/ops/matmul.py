@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
-from ..op import conj, op, public
+from ..op import conj, inplace_form, op, public
 
 
 def _added(input, product, beta, alpha):
@@ -213,12 +214,13 @@ def _outer_sum(input, vec1, vec2, beta, alpha):
     if dtype.kind == "b":
         outer = np.logical_and.outer(vec1, vec2) & bool(alpha)
         return outer | (input & bool(beta)) if beta else outer
+    alpha, beta = (np.asarray(factor).astype(dtype) for factor in (alpha, beta))
     outer = np.multiply.outer(vec1, vec2) * alpha
     return (outer + beta * input if beta else outer).astype(dtype)
 
 
-@op("torch.addr Tensor.addr Tensor.addr_", exact_out=False)
-class addr:
+@op("", name="addr", exact_out=False)
+class _addr:
     """Add `alpha` times the outer product of two vectors to `beta` times `input`."""
 
     def forward(input, vec1, vec2, *, beta=1, alpha=1):
@@ -236,6 +238,36 @@ class addr:
     def samples(make):
         yield make(3, 4), make(3), make(4)
         yield make(4), make(3), make(4), {"beta": 2, "alpha": 0.5}
+
+
+_addr_ = inplace_form(_addr)
+
+
+def _common(input, vec1, vec2, beta, alpha):
+    """The operands in their common dtype, which the factors must suit."""
+    dtype = _C.result_type(input, vec1, vec2)
+    for name, factor in (("beta", beta), ("alpha", alpha)):
+        if isinstance(factor, bool) and dtype is not _C.bool:
+            raise RuntimeError(f"Boolean {name} only supported for Boolean results.")
+        if isinstance(factor, float) and not (dtype.is_floating_point or dtype.is_complex):
+            raise RuntimeError(
+                f"For integral input tensors, argument {name} must not be a floating point number."
+            )
+    return input.to(dtype), vec1.to(dtype), vec2.to(dtype)
+
+
+@public("torch.addr Tensor.addr")
+def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None):
+    """Add `alpha` times the outer product of two vectors to `beta` times `input`."""
+    operands = _common(input, vec1, vec2, beta, alpha)
+    return _addr(*operands, beta=beta, alpha=alpha, out=out)
+
+
+@public("Tensor.addr_")
+def addr_(input, vec1, vec2, *, beta=1, alpha=1):
+    """`addr`, in place."""
+    _, vec1, vec2 = _common(input, vec1, vec2, beta, alpha)
+    return _addr_(input, vec1, vec2, beta=beta, alpha=alpha)
 
 
 def _row_times(g, other, input_shape, other_ndim):

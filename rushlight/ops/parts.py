@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import inplace_form, op, public
+from .arithmetic import no_derivative
 
 PI = 3.141592653589793
 
@@ -258,8 +259,12 @@ class nextafter:
 class step:
     """Zero for negative elements, one for positive ones, `values` at zero."""
 
+    underivable = True
+
     def forward(input, values):
         return np.heaviside(input, values)
+
+    grad_input = grad_values = no_derivative("heaviside")
 
     def samples(make):
         yield make(3, 5), make(3, 5)

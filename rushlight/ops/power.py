@@ -69,7 +69,7 @@ def exponent_gradient(g, input, exponent, out):
     """`g * out * log(input)`; zero where the base is zero and the exponent is not negative."""
     if not is_tensor(input):
         if input == 0:
-            return (g * out * 0).masked_fill(exponent < 0, float("nan"))
+            return (g * out * -float("inf")).masked_fill(exponent >= 0, 0)
         from .. import tensor
 
         dtype = out.dtype
