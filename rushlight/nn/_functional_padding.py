@@ -5,6 +5,8 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops.padding import constant_pad, select_by
+
 __all__ = ["pad"]
 
 _MODES = ("reflect", "replicate", "circular")
@@ -24,17 +26,15 @@ def pad(
     amounts = [int(p) for p in pad]
     _check(input, amounts, mode, value)
     if mode == "constant":
-        return in_format_of(input, _constant(input, amounts, 0.0 if value is None else value))
-    given = input
+        return constant_pad(input, amounts, 0 if value is None else value)
     index_of = {"reflect": _reflect, "replicate": _replicate, "circular": _circular}[mode]
-    sizes = list(input.shape)
-    for i in range(len(amounts) // 2):
-        low, high = amounts[2 * i], amounts[2 * i + 1]
-        if low or high:
-            dim = input.dim() - 1 - i
-            index = index_of(input, dim, low, high, sizes)
-            input = input.index_select(dim, index)
-    return input if mode == "circular" else in_format_of(given, input)
+    dims = range(input.dim() - len(amounts) // 2, input.dim())
+    places = []
+    for dim in reversed(dims):
+        low, high = amounts[2 * (input.dim() - 1 - dim) :][:2]
+        places.insert(0, index_of(input, dim, low, high, list(input.shape)))
+    padded = select_by(input, torch.cat(places), [len(p) for p in places])
+    return in_format_of(input, padded)
 
 
 def in_format_of(input: Tensor, output: Tensor) -> Tensor:
@@ -73,39 +73,6 @@ def _check(input, amounts, mode, value):
             "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n"
             "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
         )
-
-
-def _constant(input, amounts, value):
-    for i in range(len(amounts) // 2):
-        low, high = amounts[2 * i], amounts[2 * i + 1]
-        if not (low or high):
-            continue
-        dim = input.dim() - 1 - i
-        size = input.shape[dim]
-        if size + low + high < 0:
-            raise RuntimeError("narrow(): length must be non-negative.")
-        if low < 0 or high < 0:
-            start, end = max(-low, 0), size - max(-high, 0)
-            input = _narrowed(input, dim, start, end - start)
-        sides = [_filled(input, dim, max(n, 0), value) for n in (low, high)]
-        parts = [part for part in (sides[0], input, sides[1]) if part is not None]
-        if len(parts) > 1:
-            input = torch.cat(parts, dim)
-    # What only cut, or did nothing, still gives memory of its own.
-    return input.clone() if not any(n > 0 for n in amounts) else input
-
-
-def _narrowed(input, dim, start, length):
-    """A slice; cut to nothing where both sides together take more than there is."""
-    return input.narrow(dim, min(start, input.shape[dim]), max(length, 0))
-
-
-def _filled(input, dim, count, value):
-    if count == 0:
-        return None
-    shape = list(input.shape)
-    shape[dim] = count
-    return input.new_full(shape, value)
 
 
 def _positions(input, dim, low, high):

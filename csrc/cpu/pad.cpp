@@ -1,0 +1,134 @@
+// Padding, and selection along several dims at once.
+//
+//   constant_pad  y = value, the middle of y = x: amounts below zero cut; its gradient cuts what
+//                 it padded, so that it is its own gradient
+//   select_by     y[..., i, j] = x[..., at1[i], at0[j]]: reflections, repeated edges, nearest
+//                 neighbours. One pass over y; stretches of neighbouring columns are copied whole
+#include "walk.h"
+
+namespace rl {
+namespace {
+
+struct Run {
+  int64_t to, from, count;
+};
+
+std::vector<Run> runs_of(const int64_t* at, int64_t n) {
+  std::vector<Run> runs;
+  for (int64_t j = 0; j < n; ++j) {
+    if (!runs.empty() && runs.back().from + runs.back().count == at[j])
+      ++runs.back().count;
+    else
+      runs.push_back({j, at[j], 1});
+  }
+  return runs;
+}
+
+template <class T>
+void copy_runs(const T* x, T* y, const std::vector<Run>& runs) {
+  for (const Run& r : runs) {
+    if (r.count < 16) {
+      for (int64_t j = 0; j < r.count; ++j) y[r.to + j] = x[r.from + j];
+    } else {
+      std::memcpy(y + r.to, x + r.from, r.count * sizeof(T));
+    }
+  }
+}
+
+template <class T>
+void gather(const T* x, T* y, const int64_t* at, int64_t n) {
+  for (int64_t j = 0; j < n; ++j) y[j] = x[at[j]];
+}
+
+// An array for x's padded form, in the memory order of images that x has.
+Array padded(const Array& x, IntList shape) {
+  if (!x.channels_last() || x.contiguous()) return Array::empty(x.dtype(), shape);
+  IntList order{0, x.ndim() - 1};
+  for (int d = 1; d < x.ndim() - 1; ++d) order.push_back(d);
+  std::rotate(shape.begin() + 1, shape.begin() + 2, shape.end());
+  return Array::empty(x.dtype(), shape).permute(order);
+}
+
+}  // namespace
+
+RL_KERNEL(constant_pad) {  // input, pad (last dim first, both sides each), value
+  const Array& x = call.tensor(0);
+  const IntList pad = call.ints(1);
+  if (pad.size() % 2 || static_cast<int>(pad.size() / 2) > x.ndim())
+    fail(ErrorType::Runtime, "constant_pad_nd: got %zu amounts for a tensor of %d dims", pad.size(),
+         x.ndim());
+  IntList shape(x.shape().begin(), x.shape().end());
+  Array from = x;  // without what is cut
+  for (size_t k = 0; k < pad.size() / 2; ++k) {
+    const int d = x.ndim() - 1 - static_cast<int>(k);
+    const int64_t low = pad[2 * k], high = pad[2 * k + 1], size = x.size(d);
+    if (__builtin_add_overflow(shape[d], low, &shape[d]) ||
+        __builtin_add_overflow(shape[d], high, &shape[d]) || shape[d] < 0)
+      fail(ErrorType::Runtime, "narrow(): length must be non-negative.");
+    const int64_t start = low < 0 ? std::min(-low, size) : 0;
+    from = from.slice(d, start, std::max(start, high < 0 ? size + high : size), 1);
+  }
+  checked_product(shape);
+  const Array value = scalar_of(call.args[2], x.dtype());
+  const Array y = padded(x, shape);
+  Array middle = y;
+  for (size_t k = 0; k < pad.size() / 2; ++k) {
+    const int d = x.ndim() - 1 - static_cast<int>(k);
+    const int64_t start = std::min(std::max<int64_t>(pad[2 * k], 0), shape[d]);
+    middle = middle.slice(d, start, std::min(start + from.size(d), shape[d]), 1);
+  }
+  copy_into(y, value.expand(shape));
+  if (from.numel() && middle.same_shape(from)) copy_into(middle, from);
+  call.result(y);
+}
+
+RL_KERNEL(select_by) {  // input, places, counts: places of each of the last dims, one after another
+  const Array x = call.tensor(0).contiguous_copy(), places = index_values(call.tensor(1));
+  const IntList counts = call.ints(2);
+  const int dims = static_cast<int>(counts.size()), first = x.ndim() - dims;
+  int64_t total = 0;
+  for (const int64_t n : counts) total = n < 0 ? INT64_MIN / 2 : total + n;
+  if (dims < 1 || first < 0 || places.ndim() != 1 || total != places.numel())
+    fail(ErrorType::Runtime, "select_by: %zu counts do not fit %lld places and %d dims",
+         counts.size(), static_cast<long long>(places.numel()), x.ndim());
+  IntList shape(x.shape().begin(), x.shape().end());
+  std::vector<const int64_t*> at(dims);
+  const int64_t* next = places.data<int64_t>();
+  for (int k = 0; k < dims; next += counts[k++]) {
+    at[k] = next;
+    shape[first + k] = counts[k];
+    for (int64_t j = 0; j < counts[k]; ++j)
+      if (next[j] < 0 || next[j] >= x.size(first + k))
+        fail(ErrorType::Index,
+             "select_by: place %lld is out of range for dimension %d of size %lld",
+             static_cast<long long>(next[j]), first + k, static_cast<long long>(x.size(first + k)));
+  }
+  checked_product(shape);
+  const Array y = Array::empty(x.dtype(), shape);
+  if (y.numel() == 0) return call.result(y);
+  const int64_t n = counts.back(), width = x.size(-1), rows = y.numel() / n;
+  const std::vector<Run> runs = runs_of(at.back(), n);
+  const bool long_runs = static_cast<int64_t>(runs.size()) * 4 < n;
+  NoGil nogil(y.numel());
+  visit_size(x.item(), [&](auto tag) {
+    using T = decltype(tag);
+    parallel_for(rows, std::max<int64_t>(1, 32768 / n), [&](int64_t r0, int64_t r1) {
+      for (int64_t r = r0; r < r1; ++r) {
+        int64_t source = 0, step = 1, rest = r;  // the row of x that row r of y comes from
+        for (int k = dims - 2; k >= 0; --k) {
+          source += at[k][rest % counts[k]] * step;
+          step *= x.size(first + k);
+          rest /= counts[k];
+        }
+        const T* from = x.data<T>() + (source + rest * step) * width;
+        if (long_runs)
+          copy_runs(from, y.data<T>() + r * n, runs);
+        else
+          gather(from, y.data<T>() + r * n, at.back(), n);
+      }
+    });
+  });
+  call.result(y);
+}
+
+}  // namespace rl
