@@ -104,6 +104,16 @@ def check_info(name, info, meaning, error=LinAlgError):
     raise error(f"{name}:{batch} {meaning(flat[index])}")
 
 
+def check_phase(name, what, turn):
+    """Raise where a loss depends on the phase of complex vectors: `turn`, its slope, is not 0."""
+    if bool((turn.detach().abs() > 1e-2).any()):
+        raise RuntimeError(
+            f"{name}: The {what} in the complex case are specified up to multiplication by "
+            "e^{i phi}. The specified loss function depends on this phase term, making it "
+            "ill-defined."
+        )
+
+
 def expand_batches(a, b):
     """Two batches of matrices with the same batch shape."""
     from .. import broadcast_shapes

@@ -12,6 +12,7 @@ from ..op import op, public, return_type
 from ._linalg import (
     check_float,
     check_matrix,
+    check_phase,
     check_square,
     deliver,
     lapack,
@@ -55,13 +56,19 @@ class svd:
         e = off_diagonal(S * S)
         s = S.to(A.dtype)
         outer = 0
+        if A.is_complex():
+            pulls = [
+                (x, y) for x, y in ((u, gu), (v, None if gvh is None else gvh.mH)) if y is not None
+            ]
+            turns = [(x.conj() * y[..., :k]).sum(-2).imag for x, y in pulls]
+            check_phase("svd_backward", "singular vectors", sum(turns))
         if gu is not None:
             gu = gu[..., :k]
             w = u.mH @ gu
             skew = (w - w.mH) / e
             inner = inner + skew * s.unsqueeze(-2)
             if A.is_complex():
-                inner = inner + (w.diagonal(0, -2, -1).imag / S).mul(0.5j).diag_embed()
+                inner = inner + (w.diagonal(0, -2, -1).imag / S).mul(1j).diag_embed()
             if A.shape[-2] > k:
                 outer = outer + ((gu - u @ w) / s.unsqueeze(-2)) @ v.mH
         if gvh is not None:
@@ -70,7 +77,7 @@ class svd:
             skew = (w - w.mH) / e
             inner = inner + s.unsqueeze(-1) * skew
             if A.is_complex() and gu is None:
-                inner = inner - (w.diagonal(0, -2, -1).imag / S).mul(0.5j).diag_embed()
+                inner = inner - (w.diagonal(0, -2, -1).imag / S).mul(1j).diag_embed()
             if A.shape[-1] > k:
                 outer = outer + (u / s.unsqueeze(-2)) @ (gv - v @ w).mH
         return u @ inner @ v.mH + outer
@@ -141,6 +148,9 @@ class eigh:
         inner = 0 if gl is None else gl.diag_embed().to(A.dtype)
         if gv is not None:
             w = eigenvectors.mH @ gv
+            if A.is_complex():
+                turn = w.diagonal(0, -2, -1).imag
+                check_phase("linalg_eigh_backward", "eigenvectors", turn)
             w = w - w.diagonal(0, -2, -1).diag_embed()
             inner = inner + w / off_diagonal(eigenvalues)
         return eigenvectors @ inner @ eigenvectors.mH
@@ -195,6 +205,9 @@ class eig:
         inner = 0 if gl is None else gl.diag_embed()
         if gv is not None:
             w = v.mH @ gv
+            if A.is_complex():
+                turn = w.diagonal(0, -2, -1).imag
+                check_phase("linalg_eig_backward", "eigenvectors", turn)
             along = (v.mH @ v) * w.diagonal(0, -2, -1).real.unsqueeze(-2)
             e = off_diagonal(eigenvalues).conj()
             inner = inner + (w - along) / e
@@ -281,7 +294,10 @@ def _qr_gradient(gq, gr, q, r):
         inner = r @ gr.mH
     if gq is not None:
         inner = inner - gq.mH @ q
-    right = q @ (inner.tril() + inner.tril(-1).mH)
+    below = inner.tril(-1)  # the diagonal of R is real, and so is that of this
+    diagonal = inner.diagonal(0, -2, -1)
+    diagonal = diagonal.real if inner.is_complex() else diagonal
+    right = q @ (below + below.mH + diagonal.diag_embed())
     if gq is not None:
         right = gq + right
     return solve_triangular(r, right.mH, True, False).mH

@@ -65,7 +65,7 @@ class slogdet:
         total = 0 if gl is None else gl.unsqueeze(-1).unsqueeze(-1) * inv(A).mH
         if gs is not None and A.is_complex():
             turn = (sign.conj() * gs).imag * 1j
-            total = total - (turn).unsqueeze(-1).unsqueeze(-1) * inv(A).mH
+            total = total + turn.unsqueeze(-1).unsqueeze(-1) * inv(A).mH
         return total if gl is not None or A.is_complex() else A.new_zeros(A.shape)
 
     def samples(make):

@@ -357,6 +357,12 @@ FUNCTIONS = {
     "ormqr": (lambda a: torch.ormqr(a, a[0], a), (4, 3)),
     "ormqr right": (lambda a: torch.ormqr(a, a[0], a.mT, False, True), (4, 3)),
     "qr": (lambda a: tuple(linalg.qr(a)), (4, 3)),
+    "qr wide": (lambda a: tuple(linalg.qr(a)), (3, 4)),
+    "slogdet": (lambda a: tuple(linalg.slogdet(a)), (2, 3, 3)),
+    "svd": (lambda a: (lambda u, s, vh: (u @ vh, s))(*linalg.svd(a, False)), (4, 3)),
+    "svd size": (lambda a: linalg.svd(a, False)[0].abs(), (3, 4)),
+    "eigh": (lambda a: linalg.eigh(hermitian(a))[1].abs(), (3, 3)),
+    "eig": (lambda a: linalg.eig(a)[1].abs(), (3, 3)),
     "matrix_exp": (lambda a: linalg.matrix_exp(a), (2, 3, 3)),
     "matrix_power": (lambda a: linalg.matrix_power(a, -3), (3, 3)),
     "ldl_solve": (lambda a: linalg.ldl_solve(*LDL[a.dtype], a), (3, 3)),
@@ -373,11 +379,18 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_first_and_second_gradients(name, dtype):
     function, shape = FUNCTIONS[name]
-    if name in ("lu", "lu wide", "lu tall", "qr") and dtype.is_complex:
+    if name in ("lu", "lu wide", "lu tall", "qr", "qr wide") and dtype.is_complex:
         function = (lambda f: lambda a: tuple(x * x.conj() for x in f(a)))(function)
     a = random(*shape, dtype=dtype, seed=3, grad=True)
     assert gradcheck(function, (a,))
     assert gradgradcheck(function, (a,), atol=1e-3)
+
+
+def test_a_loss_that_depends_on_an_arbitrary_phase_raises():
+    a = random(3, 3, dtype=torch.complex128, grad=True)
+    for vectors in (linalg.svd(a)[0], linalg.eigh(hermitian(a))[1], linalg.eig(a)[1]):
+        with pytest.raises(RuntimeError, match="up to multiplication by"):
+            (vectors.imag * torch.arange(9.0, dtype=torch.float64).view(3, 3)).sum().backward()
 
 
 def test_gradients_of_lobpcg_are_those_of_eigh():
