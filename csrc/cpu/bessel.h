@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "special_fits.h"
+
 namespace rl {
 namespace {
 
@@ -55,19 +57,20 @@ inline double bessel_i(int order, double x) {
 inline double bessel_i0(double x) { return bessel_i(0, x); }
 inline double bessel_i1(double x) { return std::copysign(bessel_i(1, x), x); }
 
-// e^x K_order(x), from the integral of exp(x - x cosh t) cosh(order t) over t >= 0 by the trapezoid
-// rule, which converges faster than any power for such integrands (DLMF 10.32.9, 3.5(i)).
-inline double scaled_bessel_k_integral(double order, double x) {
-  if (x > 30) return std::sqrt(1.57079632679489661923 / x) * hankel_series(order, x);
-  constexpr double kStep = 1.0 / 16;
-  double sum = 0.5;
-  for (int i = 1; i < 400; ++i) {
-    const double t = i * kStep, s = std::sinh(t / 2), decay = 2 * x * s * s;
-    const double term = std::exp(-decay) * std::cosh(order * t);
-    sum += term;
-    if (term < sum * 1e-18) break;
+// sqrt(x) e^x K_order(x) for order 0 or 1 and x > 1, by fits and Hankel's series.
+inline double bessel_k_amplitude(int order, double x) {
+  if (x > 32) return 1.25331413731550025121 * hankel_series(order, x);
+  const double u = 1 / x;
+  if (u > 0.5) {
+    const double y = centered(u, 0.5, 1);
+    return order == 0 ? polynomial_at(kBesselK0Near, y) : polynomial_at(kBesselK1Near, y);
   }
-  return sum * kStep;
+  if (u > 0.2) {
+    const double y = centered(u, 0.2, 0.5);
+    return order == 0 ? polynomial_at(kBesselK0Middle, y) : polynomial_at(kBesselK1Middle, y);
+  }
+  const double y = centered(u, 0.03125, 0.2);
+  return order == 0 ? polynomial_at(kBesselK0Far, y) : polynomial_at(kBesselK1Far, y);
 }
 
 // The series about zero, in log(x / 2) + Euler's constant; cancellation stays harmless up to 1
@@ -99,7 +102,7 @@ inline double scaled_bessel_k(int order, double x) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   if (!(x > 0)) return x == 0 ? kInf : std::numeric_limits<double>::quiet_NaN();
   if (x == kInf) return 0;
-  if (x > 1) return scaled_bessel_k_integral(order, x);
+  if (x > 1) return bessel_k_amplitude(order, x) / std::sqrt(x);
   return std::exp(x) * (order == 0 ? bessel_k0_series(x) : bessel_k1_series(x));
 }
 inline double bessel_k0(double x) { return scaled_bessel_k(0, x) * std::exp(-x); }
@@ -128,12 +131,14 @@ inline double airy_near(double x) {
   const double* start = kStarts[static_cast<int>(center) + 12];
   // Terms a h^n, so that the recurrence a_(n+2) (n+1) (n+2) = center a_n + a_(n-1) needs no powers.
   double older = 0, old = start[0], now = start[1] * h, sum = old + now;
+  const double square = h * h;
   for (int n = 0; n < 32; ++n) {
-    const double next = (center * old + older * h) * h * h / ((n + 1.0) * (n + 2.0));
+    const double next = (center * old + older * h) * square / ((n + 1.0) * (n + 2.0));
     older = old;
     old = now;
     now = next;
     sum += next;
+    if (std::fabs(now) + std::fabs(old) + std::fabs(older) < 1e-18) break;
   }
   return sum;
 }
@@ -149,7 +154,7 @@ inline Twofold airy_exponent(double x) {
   return {value, (std::fma(-3.0, value, 2 * power) + 2 * power_rest) / 3};
 }
 
-// The Airy function: K_1/3 above (DLMF 9.6.2), the oscillating asymptotic series below (9.7.9).
+// The Airy function: fits and K_1/3 above (DLMF 9.6.2), the oscillating series below (9.7.9).
 inline double airy_ai(double x) {
   if (x != x) return x;
   if (std::isinf(x)) return std::numeric_limits<double>::quiet_NaN();  // as PyTorch
@@ -158,8 +163,11 @@ inline double airy_ai(double x) {
   constexpr double kPi = 3.14159265358979323846, kHalf = 0.70710678118654752440;
   const Twofold zeta = airy_exponent(std::fabs(x));
   if (x > 0) {
-    const double decay = std::exp(-zeta.value) * (1 - zeta.rest);
-    return std::sqrt(x / 3) / kPi * scaled_bessel_k_integral(1.0 / 3, zeta.value) * decay;
+    const double decay = std::exp(-zeta.value) * (1 - zeta.rest), u = 1 / zeta.value;
+    const double amplitude = u > 0.2       ? polynomial_at(kAiryNear, centered(u, 0.2, 0.385))
+                             : u > 0.03125 ? polynomial_at(kAiryFar, centered(u, 0.03125, 0.2))
+                                           : hankel_series(1.0 / 3, zeta.value);
+    return amplitude * decay / (2 * std::sqrt(kPi * std::sqrt(x)));
   }
   double term = 1, even = 0, odd = 0;
   for (int k = 0; k < 40; ++k) {

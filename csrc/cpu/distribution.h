@@ -29,10 +29,10 @@ constexpr double kSqrtHalf = 0.70710678118654752440, kSqrtHalfRest = -4.83364665
 
 // erfc(z) / 2 at z = -x / sqrt(2). In the tail the rounding of z, times z, would be the error.
 inline double normal_cdf(double x) {
-  const double z = -x * kSqrtHalf, half = std::erfc(z) / 2;
-  if (!(z > 0.5 && z < 28)) return half;
+  const double z = -x * kSqrtHalf, half = verfc(z) / 2;
   const double rest = std::fma(-x, kSqrtHalf, -z) - x * kSqrtHalfRest;
-  return half - rest * 0.56418958354775628695 * std::exp(-z * z);
+  const double mended = half - rest * 0.56418958354775628695 * vexp(-z * z);
+  return z > 0.5 && z < 28 ? mended : half;
 }
 
 inline double normal_log_cdf(double x) {
@@ -40,27 +40,40 @@ inline double normal_log_cdf(double x) {
   return std::log1p(-normal_cdf(-x));
 }
 
-// The quantile: about the middle by the inverse of erf; elsewhere a rational start (Abramowitz and
-// Stegun 26.2.23), then Halley's iteration on the smaller tail, which keeps its relative accuracy.
+// The quantile: about the middle by the inverse of erf; elsewhere the fit, or far out a rational
+// start (Abramowitz and Stegun 26.2.23) mended by logarithms, then a step of Halley's iteration on
+// the smaller tail, which keeps its relative accuracy.
 inline double normal_quantile(double p) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   if (!(p > 0 && p < 1))
     return p == 0 ? -kInf : p == 1 ? kInf : std::numeric_limits<double>::quiet_NaN();
   if (std::fabs(p - 0.5) <= 0.25) return inverse_erf(2 * p - 1) / kSqrtHalf;
   const double tail = p < 0.5 ? p : 1 - p;
-  const double t = std::sqrt(-2 * std::log(tail));
-  double x = t - (2.515517 + t * (0.802853 + t * 0.010328)) /
-                     (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
-  for (int i = 0; i < 3 && tail < 1e-290; ++i) {  // by logarithms, where the tail is subnormal
-    const double mills = erfcx(x * kSqrtHalf);
-    x += (std::log(mills / 2) - x * x / 2 - std::log(tail)) * mills * 1.25331413731550025121;
+  double x;
+  if (tail > 1e-44) {
+    x = inverse_erf_fit(1 - 2 * tail, -std::log(4 * tail * (1 - tail))) / kSqrtHalf;
+  } else {
+    const double t = std::sqrt(-2 * std::log(tail));
+    x = t - (2.515517 + t * (0.802853 + t * 0.010328)) /
+                (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
+    for (int i = 0; i < 2; ++i) {  // by logarithms, which hold where the tail is subnormal, too
+      const double mills = erfcx(x * kSqrtHalf);
+      x += (std::log(mills / 2) - x * x / 2 - std::log(tail)) * mills * 1.25331413731550025121;
+    }
+    if (tail < 1e-290) return p < 0.5 ? -x : x;
   }
-  for (int i = 0; i < 3 && tail >= 1e-290; ++i) {
-    const double q = std::erfc(x * kSqrtHalf) / 2;
-    const double step = (q - tail) / (0.39894228040143267794 * std::exp(-x * x / 2));
-    x += step / (1 + x * step / 2);
-  }
+  const double q = std::erfc(x * kSqrtHalf) / 2;
+  const double step = (q - tail) / (0.39894228040143267794 * std::exp(-x * x / 2));
+  x += step / (1 + x * step / 2);
   return p < 0.5 ? -x : x;
+}
+
+// The quantile of a float: with t the smaller tail, 1 - (1 - 2 t)^2 = 4 t (1 - t).
+inline float normal_quantile(float probability) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const double p = probability, t = p < 0.5 ? p : 1 - p;
+  const double size = inverse_erf_fit(1 - 2 * t, -vlog(4 * t * (1 - t))) / kSqrtHalf;
+  return static_cast<float>(p == 0 ? -kInf : p == 1 ? kInf : p < 0.5 ? -size : size);
 }
 
 // x^a e^-x / gamma(a + 1), in extended precision where there is one: the exponent's rounding is the

@@ -56,9 +56,10 @@ void register_bessel() {
 
 void register_distributions() {
   one_real<erfcx>("erfcx", 30);
-  one_real<normal_cdf>("ndtr", 20);
+  one_real<normal_cdf>("ndtr", 3);
   one_real<normal_log_cdf>("log_ndtr", 40);
-  one_real<normal_quantile>("ndtri", 150);
+  unary<[](auto p) { return normal_quantile(p); }>("ndtri", Types<float>{}, 4);
+  unary<[](auto p) { return normal_quantile(p); }>("ndtri", Types<double>{}, 100);
   one_real<entropy>("entr", 10);
   binary<[]<class T>(T a, T x) { return static_cast<T>(incomplete_gamma(a, x, false)); }>(
       "igamma", Reals{}, 200);
