@@ -178,6 +178,15 @@ def operators():
     def resample(mode, **more):
         return lambda t, x: t.nn.functional.interpolate(x, size=(160, 200), mode=mode, **more)
 
+    def sparse_product(t):
+        x = t.rand(4000, 4000)
+        graph, rows = (x * (x > 0.99)).to_sparse_csr(), t.rand(4000, 64)
+        return lambda: graph @ rows
+
+    def coalesce(t):
+        at, values = t.randint(0, 10_000, (2, 200_000)), t.rand(200_000)
+        return lambda: t.sparse_coo_tensor(at, values, (10_000, 10_000)).coalesce()
+
     images = 8, 16, 128, 128
     yield "sort, 1 million", from_shape(lambda t, x: x.sort(), 1_000_000)
     yield "topk(10) of rows, (2048, 1024)", from_shape(lambda t, x: x.topk(10), 2048, 1024)
@@ -200,6 +209,8 @@ def operators():
     yield "fft, 64 of 16384", from_shape(lambda t, x: t.fft.fft(x), 64, 16384)
     yield "rfft2, 1024 x 1024", from_shape(lambda t, x: t.fft.rfft2(x), 1024, 1024)
     yield "cdist, 1000 x 1000 of 64", from_shape(lambda t, x: t.cdist(x, x), 1000, 64)
+    yield "sparse 4000 x 4000 (1%) @ 64 columns", sparse_product
+    yield "coalesce, 200000 values", coalesce
 
 
 def trainer(t, model, x, y):
