@@ -129,9 +129,7 @@ def cartesian_prod(*tensors):
 @public("torch.combinations")
 def combinations(input, r=2, with_replacement=False):
     """Combinations of length `r` of the elements of a vector, as rows."""
-    import itertools
-
-    from .. import int64, tensor
+    from .. import arange
 
     if input.dim() != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
@@ -139,7 +137,15 @@ def combinations(input, r=2, with_replacement=False):
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return input.new_empty(0)
-    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    rows = list(choose(range(input.numel()), r))
-    columns = [tensor([row[k] for row in rows], dtype=int64) for k in range(r)]
+    n, again = input.numel(), 1 if with_replacement else 0
+    places = arange(n)
+    columns = [places]
+    for _ in range(r - 1):  # every row goes on with each place behind its last one
+        last = columns[-1]
+        counts = n - 1 - last + again
+        rows = places[: len(last)] if len(last) <= n else arange(len(last))
+        rows = rows.repeat_interleave(counts)
+        first = (counts.cumsum(0) - counts)[rows]
+        columns = [c[rows] for c in columns]
+        columns.append(arange(len(rows)) - first + columns[-1] + 1 - again)
     return stack([input.index_select(0, c) for c in columns], 1)

@@ -138,6 +138,11 @@ def test_workers_draw_what_torchs_workers_draw():
         assert seed == initial == 900450186894289455 + number
 
 
+def searching_here():
+    """The environment of a program that finds modules where this one does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
 def test_numpy_is_seeded_also_when_a_worker_is_the_first_to_import_it(tmp_path):
     code = """
 import sys
@@ -153,8 +158,9 @@ torch.manual_seed(0)
 print(*DataLoader(Draws(), None, num_workers=2))
 """
     shown = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", code], cwd=tmp_path, env=searching_here(), capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
     assert shown.stdout.split() == ["0.8371640508861415", "0.6702704958690073"]
 
 
@@ -391,7 +397,7 @@ for batch in iterator:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_worker_outlives_its_program(number, tmp_path):
     program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], cwd=tmp_path,
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=searching_here(),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     pids = [int(pid) for pid in program.stdout.readline().split()]
