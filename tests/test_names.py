@@ -107,6 +107,23 @@ def test_binomial_draws_pytorchs_numbers(count, prob):
     assert drawn[0].tolist() == drawn[1].tolist()
 
 
+def test_hashes_are_exclusive_ors_of_64_bit_patterns():
+    numbers = torch.arange(6.0).reshape(2, 3)
+    assert torch.hash_tensor(numbers).item() == 4610560118520545280
+    assert torch.hash_tensor(numbers, 1).tolist() == [9218868437227405312, 4615063718147915776]
+    assert torch.hash_tensor(torch.tensor([-1], dtype=torch.int8)).item() == 2**64 - 1
+    assert torch.hash_tensor(numbers.half(), (0, 1), keepdim=True).tolist() == [
+        [torch.hash_tensor(numbers).item()]
+    ]
+    assert numbers.hash_tensor().dtype is torch.uint64
+    with pytest.raises(RuntimeError, match="mode"):
+        torch.hash_tensor(numbers, mode=1)
+    with pytest.raises(RuntimeError, match="reduction dim"):
+        torch.hash_tensor(numbers[:0])
+    with pytest.raises(IndexError):
+        torch.hash_tensor(numbers, 2)
+
+
 def test_rounding_to_few_bits_passes_gradients_inside_the_range():
     x = torch.tensor([-1.0, 0.04, 0.26, 0.25, 100.0], requires_grad=True)
     y = torch.fake_quantize_per_tensor_affine(x, 0.1, 2, 0, 255)

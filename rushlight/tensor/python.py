@@ -86,3 +86,22 @@ def __dir__(self):
 @method
 def __reversed__(self):
     return self if self.ndim == 0 else self.flip(0)
+
+
+@method
+def __array_namespace__(self, *, api_version=None):
+    """The functions of the Python array API standard, for arrays of this type."""
+    if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+        raise ValueError(
+            f"__array_namespace__: version {api_version!r} of the array API is not offered: "
+            "expected '2024.12' or an earlier one"
+        )
+    from .. import array_api
+
+    return array_api
+
+
+@method
+def to_device(self, device, /, *, stream=None):
+    """The tensor on a device, as the array API standard spells it."""
+    return self.to(device)
