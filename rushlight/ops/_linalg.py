@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from .. import _C
 from .._errors import LinAlgError
 from .._lazy import LazyModule, np
 
@@ -43,6 +44,9 @@ def identity(a):
     return eye(a.shape[-1], dtype=a.dtype, device=a.device)
 
 
+PRECISE = (_C.float32, _C.float64, _C.complex64, _C.complex128)  # what LAPACK has
+
+
 # -- checks ---------------------------------------------------------------------------------------
 
 
@@ -64,14 +68,19 @@ def check_square(name, a, letter="A"):
 
 
 def check_float(name, a):
-    from .. import bfloat16, float16
-
+    if a.dtype in PRECISE:
+        return
     if not (a.is_floating_point() or a.is_complex()):
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. Got {a.dtype}"
         )
-    if a.dtype in (float16, bfloat16):
-        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {a.dtype}")
+    raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {a.dtype}")
+
+
+def check_kernel(name, a):
+    """As check_float, for the functions that PyTorch calls not implemented."""
+    if a.dtype not in PRECISE:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{a.dtype._scalar_name}'")
 
 
 def check_same_dtype(name, a, b, letters="A and B"):

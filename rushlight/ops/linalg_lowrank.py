@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import op, public
-from ._linalg import check_float, check_matrix
+from ._linalg import check_float, check_kernel, check_matrix
 
 # -- randomised decompositions --------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ def svd_lowrank(A, q=6, niter=2, M=None):  # noqa: N803
     from .. import linalg, randn
 
     check_matrix("svd_lowrank", A)
-    check_float("svd_lowrank", A)
+    check_kernel("geqrf_cpu", A)
     q = 6 if q is None else q
     m, n = A.shape[-2:]
     if q < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._errors import LinAlgError
 from .._lazy import np
 from ..op import op, public, return_type
-from ._linalg import deliver, expand_batches, lapack
+from ._linalg import PRECISE, deliver, expand_batches, lapack
 
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 _LSTSQ = return_type("linalg_lstsq", ("solution", "residuals", "rank", "singular_values"))
@@ -57,8 +57,6 @@ class lstsq_op:
 
 def _check(input, b, driver):
     name = "torch.linalg.lstsq"
-    from .. import bfloat16, float16
-
     if input.ndim < 2:
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
     if b.ndim < 1:
@@ -72,8 +70,7 @@ def _check(input, b, driver):
         raise RuntimeError(
             f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
         )
-    real = input.is_floating_point() or input.is_complex()
-    if not real or input.dtype in (float16, bfloat16):
+    if input.dtype not in PRECISE:
         raise RuntimeError(
             f"{name}: This function doesn't handle types other than float and double"
         )

@@ -6,6 +6,7 @@ from ..op import op, public, return_type
 from ._linalg import (
     check_float,
     check_info,
+    check_kernel,
     check_matrix,
     check_same_dtype,
     check_square,
@@ -106,7 +107,7 @@ def _triangular(a, b, upper, unit):
 
 def _factors(name, A, pivot):  # noqa: N803
     check_matrix(name, A)
-    check_float(name, A)
+    check_kernel("lu_cpu", A)
     if not pivot:
         raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
     return lu_factor_ex(A)
@@ -196,6 +197,8 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False, out=None):  # no
 
     name = "linalg.lu_solve"
     check_square(name, LU, letter="LU")
+    if LU.is_floating_point():
+        check_kernel("linalg.lu_solve_cpu", LU)
     check_float(name, LU)
     check_same_dtype(name, LU, B, "LU and B")
     check_system(name, LU, B, left)

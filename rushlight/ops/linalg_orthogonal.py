@@ -7,17 +7,16 @@ the diagonal, with a one on it and zeros above.
 from __future__ import annotations
 
 from ..op import op, public
-from ._linalg import check_float, deliver, lapack
+from ._linalg import check_kernel, deliver, lapack
 
 
-@op("torch.geqrf Tensor.geqrf", outputs=("a", "tau"), exact_out=False)
-class geqrf:
+@op("", name="geqrf", outputs=("a", "tau"))
+class geqrf_op:
     """(a, tau) of a QR factorisation: R above the diagonal of a, reflections below it."""
 
     lapack = True
 
     def forward(input):
-        _check_input("torch.geqrf", input)
         return lapack.geqrf(input)
 
     def grad_input(g):
@@ -25,6 +24,14 @@ class geqrf:
 
     def samples(make):
         yield (make(4, 3, grad=False),)
+
+
+@public("torch.geqrf Tensor.geqrf")
+def geqrf(input, *, out=None):
+    """(a, tau) of a QR factorisation: R above the diagonal of a, reflections below it."""
+    _check_input("torch.geqrf", input)
+    check_kernel("geqrf_cpu", input)
+    return deliver(geqrf_op(input), out)
 
 
 def _check_input(name, input):
@@ -101,7 +108,7 @@ def householder_product(input, tau, *, out=None):
     """The first columns (..., m, n) of the product of the reflections that geqrf gives."""
     name = "torch.linalg.householder_product"
     _check_input(name, input)
-    check_float(name, input)
+    check_kernel("orgqr_cpu", input)
     _check_tau(name, input, tau)
     m, n = input.shape[-2:]
     if m < n:
@@ -164,7 +171,7 @@ def ormqr(input, input2, input3, left=True, transpose=False, *, out=None):
     for letter, t in (("input", input), ("other", input3)):
         if t.ndim < 2:
             raise RuntimeError(f"{name}: {letter} must have at least 2 dimensions.")
-    check_float(name, input)
+    check_kernel("ormqr_cpu", input)
     side = -2 if left else -1
     if input3.shape[side] < input2.shape[-1] or input2.shape[-1] > input.shape[-1]:
         raise RuntimeError(

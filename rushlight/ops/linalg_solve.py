@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
 from ..op import op, public
 from ._linalg import (
+    PRECISE,
     check_float,
     check_info,
     check_matrix,
@@ -190,10 +192,7 @@ def _tolerances(a, atol, rtol):
 @public("linalg.pinv")
 def pinv(input, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
     """Moore-Penrose inverses; singular values up to max(atol, rtol * largest) count as zero."""
-    from .. import bfloat16, float16
-
-    wrong = not (input.is_floating_point() or input.is_complex())
-    if input.ndim < 2 or wrong or input.dtype in (float16, bfloat16):
+    if input.ndim < 2 or input.dtype not in PRECISE:
         raise RuntimeError(
             f"linalg.pinv({input.dtype}{{{list(input.shape)}}}): expected a tensor with 2 or more "
             "dimensions of float, double, cfloat or cdouble types"
@@ -268,6 +267,11 @@ def vander(x, N=None):  # noqa: N803
     """Vandermonde matrices: the powers 0 to N - 1 of the elements along the last dim."""
     from .. import cat
 
+    if x.dtype in (_C.float16, _C.bfloat16, _C.bool):
+        raise RuntimeError(
+            "linalg.vander supports floating point, complex, and integer tensors, but got "
+            f"{x.dtype._scalar_name}"
+        )
     x = x.reshape(1) if x.ndim == 0 else x
     n = x.shape[-1] if N is None else N
     if n <= 1:

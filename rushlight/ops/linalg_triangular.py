@@ -7,6 +7,7 @@ from ..op import op, public, return_type
 from ._linalg import (
     check_float,
     check_info,
+    check_kernel,
     check_same_dtype,
     check_square,
     check_system,
@@ -71,7 +72,7 @@ def _check_pair(name, b, a):
                 "dimensions instead"
             )
     check_square(name, a)
-    check_float(name, a)
+    check_kernel(f"{name}_cpu", a)
     if b.dtype != a.dtype:
         raise RuntimeError(
             f"{name}: Expected b and A to have the same dtype, but found b of type {b.dtype} and "
@@ -186,7 +187,7 @@ class cholesky_inverse_ex:
 def cholesky_inverse(input, upper=False, *, out=None):
     """The inverse of A, from its Cholesky factor."""
     check_square("cholesky_inverse", input)
-    check_float("cholesky_inverse", input)
+    check_kernel("cholesky_inverse_out_cpu", input)
     inverse, info = cholesky_inverse_ex(input, upper)
     check_info("cholesky_inverse", info, zero_diagonal)
     return deliver(inverse, out)

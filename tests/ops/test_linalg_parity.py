@@ -144,6 +144,13 @@ def bad_calls():
     yield lambda m: m.lobpcg(m.eye(5), k=2)
     yield lambda m: m.lobpcg(one(m, (5, 6)))
     yield lambda m: m.eye(2).symeig()
+    for name in ("geqrf", "cholesky_inverse", "lu", "det"):
+        yield lambda m, name=name: getattr(m, name)(m.eye(2, dtype=m.bfloat16))
+    for name in ("cholesky_solve", "triangular_solve"):
+        yield lambda m, name=name: getattr(m, name)(*[m.eye(2, dtype=m.int32)] * 2)
+    yield lambda m: m.ormqr(m.eye(2).half(), m.ones(2).half(), m.eye(2).half())
+    yield lambda m: m.linalg.ldl_factor(m.eye(2, dtype=m.bfloat16))
+    yield lambda m: m.linalg.vander(m.ones(3, dtype=m.half))
 
 
 @pytest.mark.parametrize("call", list(bad_calls()))
