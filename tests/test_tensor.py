@@ -140,10 +140,14 @@ def test_expanded_memory_refuses_in_place():
         torch.zeros(1, 3).expand(2, 3).add_(1)
 
 
-def test_in_place_with_overlap_reads_the_old_values():
+def test_in_place_over_part_of_an_operand_raises_and_changes_nothing():
     x = torch.arange(6.0)
-    x[1:].add_(x[:-1])
-    assert x.tolist() == [0, 1, 3, 5, 7, 9]
+    with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to"):
+        x[1:].add_(x[:-1])
+    assert x.tolist() == [0, 1, 2, 3, 4, 5]
+    y = torch.arange(6.0).reshape(3, 2)
+    y[:, 1:].add_(y[:, :-1])  # with gaps between their rows the two are not told apart
+    assert y.tolist() == [[0, 1], [2, 5], [4, 9]]
 
 
 @pytest.mark.parametrize(

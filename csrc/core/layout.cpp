@@ -76,4 +76,16 @@ Array laid_out_as(const Array& y, const Array& x) {
   return z;
 }
 
+void check_partial_overlap(const Array& out, const Array& in) {
+  if (out.storage() != in.storage() || !out.numel() || !in.numel()) return;
+  if (!out.dense() || !in.dense()) return;
+  const char *a = out.bytes(), *b = in.bytes();
+  const bool same = a == b && out.nbytes() == in.nbytes() && out.same_shape(in) &&
+                    std::equal(out.strides(), out.strides() + out.ndim(), in.strides());
+  if (!same && a < b + in.nbytes() && b < a + out.nbytes())
+    fail(ErrorType::Runtime,
+         "unsupported operation: some elements of the input tensor and the written-to tensor refer "
+         "to a single memory location. Please clone() the tensor before performing the operation.");
+}
+
 }  // namespace rl

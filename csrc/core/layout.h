@@ -12,4 +12,8 @@ Array output_like(const Array* const* operands, int count, Shape shape, DType t)
 // contiguous.
 Array laid_out_as(const Array& y, const Array& x);
 
+// RuntimeError when the two share memory but not element for element, so that writing one changes
+// the other. As in PyTorch only arrays without gaps are told apart.
+void check_partial_overlap(const Array& out, const Array& in);
+
 }  // namespace rl

@@ -2,6 +2,7 @@
 #include "op.h"
 
 #include "autograd.h"
+#include "layout.h"
 
 namespace rl {
 
@@ -219,6 +220,14 @@ void store_out(const OpSpec& s, PyObject* given, const Array& a) {
   if (!(out->flags & kNoVersion)) bump_version(out->array);
 }
 
+// An output may be an operand itself but not overlap one.
+void check_operands(PyObject* out, PyObject* given) {
+  if (tensor_check(given)) check_partial_overlap(as_tensor(out)->array, as_tensor(given)->array);
+  if (!PyList_Check(given) && !PyTuple_Check(given)) return;
+  for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(given); ++k)
+    check_operands(out, PySequence_Fast_GET_ITEM(given, k));
+}
+
 PyObject* call_with_out(Op* op, Call& call, PyObject* out) {
   const OpSpec& s = *op->spec;
   const int n = call.result_count();
@@ -305,7 +314,12 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
   } else {
     run_reference(op, values, call);
   }
-  if (out) return call_with_out(op, call, out);
+  if (out) {
+    if (tensor_check(out) && (s.pointwise || s.name == "where" || s.name == "cat")) {
+      for (int i = 0; i < s.nparams; ++i) check_operands(out, values[i]);
+    }
+    return call_with_out(op, call, out);
+  }
   const int n = call.result_count();
   if (n == 1 && s.outputs == Outputs::One) {
     Tensor* t = wrap_output(op, std::move(call.output(0)), values, false);

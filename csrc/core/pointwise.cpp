@@ -501,6 +501,7 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
       continue;
     }
     if (destination && conflicts(out, *a)) {
+      check_partial_overlap(out, *a);
       copies[k] = a->clone();
       a = &copies[k];
       // Keep reading through the copy: same shape, its own strides.

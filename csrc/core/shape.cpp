@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernel.h"
+#include "layout.h"
 #include "op.h"
 #include "tensor.h"
 
@@ -307,6 +308,7 @@ RL_KERNEL(copy) {
   }
   if (call.destination) {
     const bool same = x.storage() == src.storage();
+    check_partial_overlap(*call.destination, src);
     copy_into(*call.destination, same ? src.clone() : src);
   } else {
     Array out = Array::empty_like(x);
