@@ -225,13 +225,13 @@ def linalg_eig(input, *, out=None):
     """(eigenvalues, eigenvectors), complex, of square matrices."""
     check_square("linalg.eig", input)
     check_float("linalg.eig", input)
-    return deliver(eig(input), out)
+    return deliver(eig(input), out, castable=True)
 
 
 @public("linalg.eigvals")
 def eigvals(input, *, out=None):
     """Complex eigenvalues of square matrices."""
-    return deliver(linalg_eig(input)[0], out)
+    return deliver(linalg_eig(input)[0], out, castable=True)
 
 
 # -- orthogonal and triangular factors ------------------------------------------------------------

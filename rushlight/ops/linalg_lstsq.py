@@ -120,4 +120,4 @@ def lstsq(input, b, rcond=None, *, driver=None, out=None):
     rank = rank.new_empty(0, dtype=int64) if driver == "gels" else rank[own]
     values = values[own] if driver in ("gelsd", "gelss") else values
     x = x.squeeze(-1) if vector else x
-    return deliver(_LSTSQ((x, residuals, rank, values)), out)
+    return deliver(_LSTSQ((x, residuals, rank, values)), out, castable=True)

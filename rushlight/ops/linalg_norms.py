@@ -113,13 +113,13 @@ def cond(input, p=None, *, out=None):
             check_kernel("linalg_svd_cpu", input)
         s = svdvals(input)
         if s.shape[-1] == 0:
-            return deliver(s.sum(-1), out)
+            return deliver(s.sum(-1), out, castable=True)
         result = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-        return deliver(result, out)
+        return deliver(result, out, castable=True)
     check_square(f"linalg.cond(ord={p})", input)
     check_float("linalg.cond", input)
     if input.numel() == 0:
-        return deliver(input.real.sum((-2, -1)), out)
+        return deliver(input.real.sum((-2, -1)), out, castable=True)
     inverse, info = inv_ex(input)
     result = matrix_norm(input, p) * matrix_norm(inverse, p) if p != "nuc" else None
     if p == "nuc":  # the singular values of NaN are not to be had
@@ -128,7 +128,7 @@ def cond(input, p=None, *, out=None):
         nothing = (input == 0).all(-1).all(-1)
         result = result.where(~nothing, result.new_full((), float("nan")))
         info = info * ~nothing
-    return deliver(result.where(info == 0, result.new_full((), _INFINITY)), out)
+    return deliver(result.where(info == 0, result.new_full((), _INFINITY)), out, castable=True)
 
 
 # -- powers and exponentials ----------------------------------------------------------------------

@@ -31,7 +31,7 @@ def geqrf(input, *, out=None):
     """(a, tau) of a QR factorisation: R above the diagonal of a, reflections below it."""
     _check_input("torch.geqrf", input)
     check_kernel("geqrf_cpu", input)
-    return deliver(geqrf_op(input), out)
+    return deliver(geqrf_op(input), out, castable=True)
 
 
 def _check_input(name, input):
@@ -119,7 +119,7 @@ def householder_product(input, tau, *, out=None):
         raise RuntimeError(
             f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]"
         )
-    return deliver(householder(input, tau), out)
+    return deliver(householder(input, tau), out, castable=True)
 
 
 def _check_tau(name, input, tau):

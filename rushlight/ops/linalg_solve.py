@@ -200,9 +200,9 @@ def pinv(input, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
     if hermitian:
         check_square("linalg.eigh", input)
     if input.numel() == 0:
-        return deliver(input.mH.clone(), out)
+        return deliver(input.mH.clone(), out, castable=True)
     atol, rtol = _tolerances(input, atol, rcond if rtol is None else rtol)
-    return deliver(pinv_op(input, atol, rtol, hermitian), out)
+    return deliver(pinv_op(input, atol, rtol, hermitian), out, castable=True)
 
 
 @public("torch.pinverse Tensor.pinverse")
@@ -219,12 +219,12 @@ def matrix_rank(input, tol=None, hermitian=False, *, atol=None, rtol=None, out=N
     check_matrix("linalg.matrix_rank", input)
     s = eigvalsh(input).abs() if hermitian else svdvals(input)
     if s.shape[-1] == 0:
-        return deliver(s.sum(-1).long(), out)
+        return deliver(s.sum(-1).long(), out, castable=True)
     atol, rtol = _tolerances(input, tol if atol is None else atol, rtol)
     atol, rtol = (t.unsqueeze(-1) if isinstance(t, Tensor) else t for t in (atol, rtol))
     bound = s.amax(-1, keepdim=True) * rtol
     bound = bound.maximum(atol) if isinstance(atol, Tensor) else bound.clamp(min=atol)
-    return deliver((s > bound).sum(-1), out)
+    return deliver((s > bound).sum(-1), out, castable=True)
 
 
 # -- tensors as matrices --------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def tensorinv(input, ind=2, *, out=None):
             "Expected self to satisfy the requirement prod(self.shape[ind:]) == "
             f"prod(self.shape[:ind]), but got {n} != {m}"
         )
-    return deliver(inv(input.reshape(m, n)).reshape(*columns, *rows), out)
+    return deliver(inv(input.reshape(m, n)).reshape(*columns, *rows), out, castable=True)
 
 
 @public("linalg.tensorsolve")
@@ -259,7 +259,7 @@ def tensorsolve(input, other, dims=None, *, out=None):
             f"prod(self.shape[:other.ndim]), but got {n} != {m}"
         )
     x = linalg_solve(input.reshape(m, n), other.reshape(-1))
-    return deliver(x.reshape(columns), out)
+    return deliver(x.reshape(columns), out, castable=True)
 
 
 @public("linalg.vander")

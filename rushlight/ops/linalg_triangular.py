@@ -160,7 +160,7 @@ def linalg_cholesky(input, *, upper=False, out=None):
 def cholesky_old(input, upper=False, *, out=None):
     """The Cholesky factor of positive definite matrices."""
     warn_replaced("cholesky", "cholesky")
-    return deliver(_cholesky("cholesky", input, upper, True)[0], out)
+    return deliver(_cholesky("cholesky", input, upper, True)[0], out, castable=True)
 
 
 @op("", name="cholesky_inverse_ex", node="CholeskyInverse", outputs=("inverse", "info"),
@@ -190,7 +190,7 @@ def cholesky_inverse(input, upper=False, *, out=None):
     check_kernel("cholesky_inverse_out_cpu", input)
     inverse, info = cholesky_inverse_ex(input, upper)
     check_info("cholesky_inverse", info, zero_diagonal)
-    return deliver(inverse, out)
+    return deliver(inverse, out, castable=True)
 
 
 def zero_diagonal(info):
@@ -208,6 +208,6 @@ def cholesky_solve(input, input2, upper=False, *, out=None):
     factor, b = expand_batches(input2, input)
     if upper:
         y = solve_triangular(factor.mH, b, False, False)
-        return deliver(solve_triangular(factor, y, True, False), out)
+        return deliver(solve_triangular(factor, y, True, False), out, castable=True)
     y = solve_triangular(factor, b, False, False)
-    return deliver(solve_triangular(factor.mH, y, True, False), out)
+    return deliver(solve_triangular(factor.mH, y, True, False), out, castable=True)

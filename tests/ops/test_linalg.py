@@ -224,6 +224,18 @@ def test_out_receives_results_and_checks_its_dtype():
     near(outs[0] @ outs[1] @ outs[2], a, 1e-5)
     with pytest.raises(RuntimeError, match="Expected out tensor to have dtype"):
         linalg.inv(a, out=torch.empty(0, dtype=torch.int32))
+    assert linalg.pinv(a, out=torch.empty(0, dtype=torch.float64)).dtype == torch.float64
+    kept = torch.zeros(2)
+    with pytest.raises(RuntimeError):  # and nothing is written, though the first would fit
+        linalg.lu(a, out=(kept, torch.empty(0), torch.empty(0, dtype=torch.float64)))
+    assert kept.shape == (2,)
+    for wrong in ((out, out), out):
+        with pytest.raises(TypeError):
+            linalg.lu(a, out=wrong)
+    with pytest.raises(TypeError):
+        linalg.inv(a, out=(out,))
+    with pytest.raises(RuntimeError, match="automatic differentiation"):
+        linalg.inv(a.requires_grad_(), out=out)
 
 
 def test_older_names_say_once_what_replaces_them(monkeypatch):
