@@ -306,6 +306,9 @@ IntList checked_dims(const Call& call, const Array& x, bool any) {
   for (int64_t& d : dims) d = wrap_dim(call.name(), d, x.ndim());
   if (dims.empty() && any)
     fail(ErrorType::Runtime, "%s: must transform at least one axis", call.name());
+  for (const int64_t d : dims)
+    if (x.size(static_cast<int>(d)) == 0)
+      fail(ErrorType::Runtime, "%s: Invalid number of data points (0) specified", call.name());
   for (size_t i = 0; i < dims.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       if (dims[i] == dims[j])

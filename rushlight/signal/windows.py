@@ -77,6 +77,10 @@ def general_cosine(
     requires_grad: bool = False,
 ) -> Tensor:
     """a[0] - a[1] cos(x) + a[2] cos(2 x) - ... over one turn of x."""
+    return _cosines("general_cosine", M, a, sym, dtype, layout, device, requires_grad)
+
+
+def _cosines(name, M, a, sym, dtype, layout, device, requires_grad) -> Tensor:
     if not isinstance(a, Iterable):
         raise TypeError("Coefficients must be a list/tuple")
     a = list(a)
@@ -90,7 +94,7 @@ def general_cosine(
             total = total + (x * k).cos() * (c if k % 2 == 0 else -c)
         return total
 
-    return _window("general_cosine", M, sym, dtype, layout, device, requires_grad, weights)
+    return _window(name, M, sym, dtype, layout, device, requires_grad, weights)
 
 
 def general_hamming(
@@ -143,15 +147,8 @@ def blackman(
     M: int, *, sym: bool = True, dtype=None, layout=None, device=None, requires_grad: bool = False
 ) -> Tensor:
     """Cosines with weights 0.42, 0.5, 0.08."""
-    return general_cosine(
-        M,
-        a=[0.42, 0.5, 0.08],
-        sym=sym,
-        dtype=dtype,
-        layout=layout,
-        device=device,
-        requires_grad=requires_grad,
-    )
+    terms = [0.42, 0.5, 0.08]
+    return _cosines("blackman", M, terms, sym, dtype, layout, device, requires_grad)
 
 
 def nuttall(
