@@ -294,6 +294,30 @@ def test_types_that_are_only_bytes_can_be_made_viewed_and_moved(name):
         x.tolist()
 
 
+def test_quantized_types_are_names():
+    for name, size in {"qint8": 1, "quint8": 1, "qint32": 4, "quint4x2": 1, "quint2x4": 1}.items():
+        d = dtype(name)
+        assert d.itemsize == size and not d.is_floating_point and repr(d) == f"torch.{name}"
+        assert pickle.loads(pickle.dumps(d)) is d
+        for refused in (
+            lambda d=d: d.is_signed,
+            lambda d=d: torch.promote_types(d, torch.int8),
+            lambda d=d: torch.ones(2).to(d),
+            lambda d=d: torch.tensor([1], dtype=d),
+        ):
+            with pytest.raises(RuntimeError):
+                refused()
+
+
+def test_invert_refuses_what_has_no_bits():
+    for x in (torch.ones(2), torch.ones(2).chalf(), torch.ones(2).to(torch.float8_e5m2)):
+        with pytest.raises(TypeError, match="only implemented on integer and Boolean-type"):
+            _ = ~x
+        with pytest.raises(NotImplementedError):
+            torch.bitwise_not(x)
+    assert (~torch.tensor([1, 65535], dtype=torch.uint16)).tolist() == [65534, 0]
+
+
 def test_facts_about_dtypes():
     for name in UNSIGNED:
         d = dtype(name)

@@ -15,10 +15,11 @@ enum class DType : uint8_t {
   Bool, U8, I8, I16, I32, I64, F16, BF16, F32, F64, C64, C128,
   U16, U32, U64, C32, F8E4M3FN, F8E5M2, F8E4M3FNUZ, F8E5M2FNUZ, F8E8M0FNU,
   F4E2M1FNX2, Bits1x8, Bits2x4, Bits4x2, Bits8, Bits16,
-  Int1, Int2, Int3, Int4, Int5, Int6, Int7, UInt1, UInt2, UInt3, UInt4, UInt5, UInt6, UInt7
+  Int1, Int2, Int3, Int4, Int5, Int6, Int7, UInt1, UInt2, UInt3, UInt4, UInt5, UInt6, UInt7,
+  QInt8, QUInt8, QInt32, QUInt4x2, QUInt2x4
 };
 // clang-format on
-constexpr int kComputeTypes = 12, kNumberTypes = 21, kDTypes = 41;
+constexpr int kComputeTypes = 12, kNumberTypes = 21, kDTypes = 46;
 
 using c64 = std::complex<float>;
 using c128 = std::complex<double>;
@@ -52,9 +53,9 @@ struct BFloat16 {
 // 0 bool, 1 integer, 2 real, 3 complex: PyTorch's categories.
 enum class Category : uint8_t { Bool, Integer, Real, Complex };
 
-constexpr uint8_t kItemSize[kDTypes] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16, 2, 4,
-                                        8, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  2, 1,
-                                        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  1};
+constexpr uint8_t kItemSize[kDTypes] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16, 2, 4, 8, 4,
+                                        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 1,  1, 1, 1, 1,
+                                        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4,  1, 1};
 constexpr int itemsize(DType t) { return kItemSize[static_cast<int>(t)]; }
 
 constexpr bool is_extended(DType t) { return t > DType::C128; }  // has no loops of its own
@@ -62,6 +63,7 @@ constexpr bool is_number(DType t) { return t < DType::F4E2M1FNX2; }
 constexpr bool is_wide_unsigned(DType t) { return t >= DType::U16 && t <= DType::U64; }
 constexpr bool is_float8(DType t) { return t >= DType::F8E4M3FN && t <= DType::F8E8M0FNU; }
 constexpr bool is_bits(DType t) { return t >= DType::Bits1x8 && t <= DType::Bits16; }
+constexpr bool is_quantized(DType t) { return t >= DType::QInt8; }  // names only: no scales here
 
 constexpr Category category(DType t) {
   if (t == DType::Bool) return Category::Bool;

@@ -49,6 +49,10 @@ static PyObject* dtype_is_signed(PyObject* self, void*) {
     PyErr_SetString(PyExc_RuntimeError, "Bits types are undefined");
     return nullptr;
   }
+  if (is_quantized(t)) {
+    PyErr_SetString(PyExc_RuntimeError, "isSignedType not supported for quantized types");
+    return nullptr;
+  }
   return PyBool_FromLong(t != DType::Bool && t != DType::U8 && !is_wide_unsigned(t) &&
                          t != DType::F8E8M0FNU && t < DType::UInt1);
 }

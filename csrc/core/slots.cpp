@@ -83,6 +83,14 @@ PyObject* unary_slot(PyObject* a) {
   }
   return op_vectorcall(as_object(op), &a, 1, nullptr);
 }
+PyObject* invert(PyObject* a) {
+  if (!is_integral(as_tensor(a)->array.dtype())) {
+    PyErr_SetString(PyExc_TypeError,
+                    "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
+    return nullptr;
+  }
+  return unary_slot<kInvert>(a);
+}
 PyObject* positive(PyObject* a) { return Py_NewRef(a); }
 
 PyObject* rich_compare(PyObject* a, PyObject* b, int how) {
@@ -182,7 +190,7 @@ void add_number_slots(std::vector<PyType_Slot>& slots) {
       SLOT(Py_nb_lshift, binary_slot<kLshift>),
       SLOT(Py_nb_rshift, binary_slot<kRshift>),
       SLOT(Py_nb_negative, unary_slot<kNeg>),
-      SLOT(Py_nb_invert, unary_slot<kInvert>),
+      SLOT(Py_nb_invert, invert),
       SLOT(Py_nb_absolute, unary_slot<kAbs>),
       SLOT(Py_nb_positive, positive),
       SLOT(Py_nb_bool, truth),
