@@ -414,7 +414,8 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
 // The call without looking at subclasses: what the default __torch_function__ ends in.
 PyObject* call_plain(PyObject*, PyObject* const* args, Py_ssize_t n) {
   try {
-    if (n != 3) fail(ErrorType::Type, "call_plain(op, args, kwargs)");
+    if (n != 3 || Py_TYPE(args[0]) != OpType || !PyTuple_Check(args[1]) || !PyDict_Check(args[2]))
+      fail(ErrorType::Type, "call_plain(op, args, kwargs): expected an operator, a tuple, a dict");
     Op* op = reinterpret_cast<Op*>(args[0]);
     const Py_ssize_t count = PyTuple_GET_SIZE(args[1]);
     std::vector<PyObject*> values(&PyTuple_GET_ITEM(args[1], 0),

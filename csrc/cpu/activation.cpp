@@ -85,7 +85,18 @@ auto make_celu(const double* c) {
   };
 }
 
+// Huber's loss: half the square near zero, a line of slope delta further out.
+template <class T>
+auto make_huber(const double* c) {
+  const T delta = static_cast<T>(c[0]);
+  return [=](T x, T t) {
+    const T d = std::fabs(x - t);
+    return d < delta ? T(0.5) * d * d : delta * (d - T(0.5) * delta);
+  };
+}
+
 void register_elu() {
+  binary_with<[]<class T>(const double* c) { return make_huber<T>(c); }>("huber", Reals{}, 0.5);
   unary_with<[]<class T>(const double* c) { return make_elu<T>(c); }>("elu", Reals{}, 0.5);
   binary_with<[]<class T>(const double* c) { return make_elu_backward<T>(c); }>("elu_backward",
                                                                                 Reals{}, 0.5);

@@ -351,14 +351,22 @@ struct Product {
     }
     for (int64_t j = 0; j < width; ++j) {
       const T* q = p + j * wstride;
-      Acc lane[8];
-      std::fill_n(lane, 8, Acc(1));
+      constexpr int kLanes = 32;
+      Acc lane[kLanes];
+      std::fill_n(lane, kLanes, Acc(1));
       int64_t i = 0;
+      if (rstride == 1) {
+        for (; i + kLanes <= rows; i += kLanes) {
+#pragma omp simd
+          for (int l = 0; l < kLanes; ++l) lane[l] *= term(q[i + l]);
+        }
+      }
       for (; i + 8 <= rows; i += 8)
         for (int l = 0; l < 8; ++l) lane[l] *= term(q[(i + l) * rstride]);
       for (; i < rows; ++i) lane[0] *= term(q[i * rstride]);
-      acc[j] *=
-          ((lane[0] * lane[1]) * (lane[2] * lane[3])) * ((lane[4] * lane[5]) * (lane[6] * lane[7]));
+      for (int half = kLanes / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; ++l) lane[l] *= lane[l + half];
+      acc[j] *= lane[0];
     }
   }
   static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,

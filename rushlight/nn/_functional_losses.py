@@ -9,6 +9,7 @@ from collections.abc import Callable
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops.loss_elements import huber
 from . import functional as F
 from ._functional_reduction import chosen, legacy_reduction, reduced
 
@@ -43,13 +44,9 @@ def smooth_l1_loss(
     reduction = chosen(reduction, size_average, reduce)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    distance = (input - target).abs()
     if beta == 0:
-        return reduced(distance, reduction)
-    away = distance >= beta
-    within = distance.masked_fill(away, 0)  # so that no infinity meets a zero in the gradient
-    near = 0.5 * within * within / beta
-    return reduced(torch.where(away, distance - 0.5 * beta, near), reduction)
+        return reduced((input - target).abs(), reduction)
+    return reduced(huber(input, target, beta) / beta, reduction)
 
 
 def huber_loss(
@@ -66,11 +63,7 @@ def huber_loss(
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     if weight is not None and weight.size() != input.size():
         raise ValueError("Weights and input must have the same size.")
-    distance = (input - target).abs()
-    far = delta * (distance - 0.5 * delta)
-    away = distance >= delta
-    within = distance.masked_fill(away, 0)  # so that no infinity meets a zero in the gradient
-    loss = torch.where(away, far, 0.5 * within * within)
+    loss = huber(input, target, delta)
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
