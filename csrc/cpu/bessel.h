@@ -4,12 +4,13 @@
 #include <limits>
 
 #include "special_fits.h"
+#include "vecmath.h"
 
 namespace rl {
 namespace {
 
-// The sum of Hankel's asymptotic series for K_order(x) (for I_order(x) at -x), |x| > 30: terms fall
-// below rounding long before they grow again (DLMF 10.40.1, 10.40.2).
+// The sum of Hankel's asymptotic series for K_order(x), x > 30: terms fall below rounding long
+// before they grow again (DLMF 10.40.2).
 inline double hankel_series(double order, double x) {
   const double mu = 4 * order * order;
   double term = 1, sum = 1;
@@ -21,41 +22,31 @@ inline double hankel_series(double order, double x) {
   return sum;
 }
 
-// I_order(x) for order 0 or 1 and 0 <= x <= 30: the power series, whose terms are all positive.
-inline double bessel_i_series(int order, double x) {
-  const double z = x * x / 4;
-  double term = order == 0 ? 1 : x / 2, sum = term;
-  for (int k = 1; term > sum * 1e-17; ++k) {
-    term *= z / (static_cast<double>(k) * (k + order));
-    sum += term;
-  }
-  return sum;
+// e^-|x| I_order(|x|) for order 0 or 1, without branches.
+template <int Order>
+inline double scaled_bessel_i(double x) {
+  const double a = std::fabs(x), u = 1 / a, y = centered(a, 0, 4);
+  const double v = centered(u, 1.0 / 12, 0.25), w = centered(u, 0, 1.0 / 12);
+  const double near =
+      Order == 0 ? polynomial_at(kBesselI0Near, y) : a * polynomial_at(kBesselI1Near, y);
+  const double middle =
+      Order == 0 ? polynomial_at(kBesselI0Middle, v) : polynomial_at(kBesselI1Middle, v);
+  const double far = Order == 0 ? polynomial_at(kBesselI0Far, w) : polynomial_at(kBesselI1Far, w);
+  return a <= 4 ? near : (a < 12 ? middle : far) / std::sqrt(a);
 }
+inline double bessel_i0e(double x) { return scaled_bessel_i<0>(x); }
+inline double bessel_i1e(double x) { return std::copysign(scaled_bessel_i<1>(x), x); }
 
-// e^-|x| I_order(|x|); above 30 by Hankel's series (DLMF 10.25.2).
-inline double scaled_bessel_i(int order, double x) {
-  x = std::fabs(x);
-  if (x != x) return x;
-  if (x <= 30) return bessel_i_series(order, x) * std::exp(-x);
-  if (x == std::numeric_limits<double>::infinity()) return 0;
-  return hankel_series(order, -x) * 0.39894228040143267794 / std::sqrt(x);
+// The same times e^|x|, in two factors, since that may overflow where the product does not.
+// Infinite arguments give NaN, as in PyTorch.
+inline double bessel_i0(double x) {
+  const double a = std::fabs(x), most = a < 700 ? a : 700;
+  return scaled_bessel_i<0>(x) * vexp(most) * vexp(a - most);
 }
-
-inline double bessel_i0e(double x) { return scaled_bessel_i(0, x); }
-inline double bessel_i1e(double x) { return std::copysign(scaled_bessel_i(1, x), x); }
-
-// e^|x| in two factors, so that it does not overflow before the scaled function is applied.
-inline double unscaled(double scaled, double x) {
-  const double half = std::exp(std::fabs(x) / 2);
-  return scaled * half * half;
+inline double bessel_i1(double x) {
+  const double a = std::fabs(x), most = a < 700 ? a : 700;
+  return std::copysign(scaled_bessel_i<1>(x) * vexp(most) * vexp(a - most), x);
 }
-inline double bessel_i(int order, double x) {
-  const double a = std::fabs(x);
-  if (std::isinf(a)) return std::numeric_limits<double>::quiet_NaN();  // as PyTorch
-  return a <= 30 ? bessel_i_series(order, a) : unscaled(scaled_bessel_i(order, a), a);
-}
-inline double bessel_i0(double x) { return bessel_i(0, x); }
-inline double bessel_i1(double x) { return std::copysign(bessel_i(1, x), x); }
 
 // sqrt(x) e^x K_order(x) for order 0 or 1 and x > 1, by fits and Hankel's series.
 inline double bessel_k_amplitude(int order, double x) {

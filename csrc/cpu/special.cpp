@@ -38,10 +38,10 @@ double above_zero(double x) {
 }
 
 void register_bessel() {
-  one_real<bessel_i0>("i0", 60);
-  one_real<bessel_i0e>("i0e", 60);
-  one_real<bessel_i1>("i1", 60);
-  one_real<bessel_i1e>("i1e", 60);
+  one_real<bessel_i0>("i0", 6);
+  one_real<bessel_i0e>("i0e", 6);
+  one_real<bessel_i1>("i1", 6);
+  one_real<bessel_i1e>("i1e", 6);
   one_real<bessel_k0>("modified_bessel_k0", 400);
   one_real<bessel_k1>("modified_bessel_k1", 400);
   one_real<scaled_k0>("scaled_modified_bessel_k0", 400);
