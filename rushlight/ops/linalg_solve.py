@@ -42,7 +42,8 @@ class inv_ex:
     lapack = True
 
     def forward(A):
-        return _solved(A, np.broadcast_to(np.eye(A.shape[-1], dtype=A.dtype), A.shape))
+        unit = np.eye(A.shape[-1], dtype=A.dtype)
+        return _solved(A, unit if A.ndim == 2 else np.broadcast_to(unit, A.shape))
 
     def grad_A(g, inverse):
         return -(inverse.mH @ g[0] @ inverse.mH)
@@ -85,6 +86,8 @@ class solve_ex:
     lapack = True
 
     def forward(A, B):
+        if A.shape[:-2] == B.shape[:-2]:
+            return _solved(A, B)
         batch = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
         a = np.broadcast_to(A, batch + A.shape[-2:])
         x, info = _solved(a, np.broadcast_to(B, batch + B.shape[-2:]))
