@@ -156,7 +156,7 @@ void register_hard() {
   }>("hardswish", Reals{});
   binary<[]<class T>(T g, T x) {
     const T middle = g * (x * T(1.0 / 3) + T(0.5));
-    return x <= -3 ? T(0) : x < 3 ? middle : g;
+    return x <= -3 ? T(0) : 3 <= x ? g : middle;  // NaN stays
   }>("hardswish_backward", Reals{});
   unary_with<[]<class T>(const double* c) {
     const T lambda = static_cast<T>(c[0]);

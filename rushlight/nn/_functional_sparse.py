@@ -134,7 +134,7 @@ def _summed(picked, bags, counts, keep, weights, mean):
     if weights is not None:
         picked = picked * weights.unsqueeze(1)
     if keep is not None:
-        picked = picked * keep.unsqueeze(1).to(picked.dtype)
+        picked = picked.masked_fill(~keep.unsqueeze(1), 0)
         if mean:
             counts = torch.zeros_like(counts).index_add(0, bags, keep.to(counts.dtype))
     total = picked.new_zeros((counts.shape[0], picked.shape[1])).index_add(0, bags, picked)

@@ -202,7 +202,7 @@ class hardswish_backward:
     """The gradient times the slope of hardswish."""
 
     def forward(grad_output, input):
-        slope = np.where(input < 3, input / 3 + 0.5, 1)
+        slope = np.where(input >= 3, 1, input / 3 + 0.5)
         return grad_output * np.where(input <= -3, 0, slope).astype(grad_output.dtype)
 
     def grad_grad_output(g, input):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .. import _C
 from .._lazy import np
 from ..op import conj, inplace_form, op, public
@@ -72,6 +74,8 @@ def exponent_gradient(g, input, exponent, out):
             return (g * out * -float("inf")).masked_fill(exponent >= 0, 0)
         from .. import tensor
 
+        if type(input) in (int, float) and input > 0:
+            return g * out * math.log(input)
         dtype = out.dtype
         return g * conj(out * tensor(input, dtype=dtype).log())
     zero = input == 0
