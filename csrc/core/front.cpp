@@ -48,6 +48,31 @@ PyObject* respelled(const Front* f, PyObject* kwnames) {
   return names.release();
 }
 
+// After a failure: the TypeError that it is where an argument has the wrong type.
+void explain_failure(const Front* f, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
+  if (PyErr_ExceptionMatches(PyExc_TypeError) || !PyErr_ExceptionMatches(PyExc_Exception)) return;
+  PyObject *type, *value, *trace;
+  PyErr_Fetch(&type, &value, &trace);
+  PyErr_NormalizeException(&type, &value, &trace);
+  PyObject* words = nullptr;
+  try {
+    Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
+    words = call_helper("misuse", {f->function, tuple, kwargs, value});
+  } catch (...) {
+    translate_exception();
+    PyErr_Clear();
+  }
+  if (words && words != Py_None) {
+    PyErr_SetObject(PyExc_TypeError, words);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+  } else {
+    PyErr_Restore(type, value, trace);
+  }
+  Py_XDECREF(words);
+}
+
 PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
                            PyObject* kwnames) {
   const Front* f = reinterpret_cast<Front*>(self);
@@ -59,7 +84,10 @@ PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
       return call_helper("torch_function", {self, tuple, kwargs});
     }
     Ref names(kwnames ? respelled(f, kwnames) : nullptr);
-    return PyObject_Vectorcall(f->function, args, n, names ? names.p : kwnames);
+    PyObject* spelt = names ? names.p : kwnames;
+    PyObject* result = PyObject_Vectorcall(f->function, args, n, spelt);
+    if (!result) explain_failure(f, args, n, spelt);
+    return result;
   } catch (...) {
     translate_exception();
     return nullptr;

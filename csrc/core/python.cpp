@@ -116,7 +116,7 @@ struct Builder {
     }
     if (!scalar_value(o, &s)) {
       if (PyUnicode_Check(o)) fail(ErrorType::Type, "new(): invalid data type 'str'");
-      fail(ErrorType::Type, "tensor: could not infer dtype of %s", Py_TYPE(o)->tp_name);
+      fail(ErrorType::Runtime, "Could not infer dtype of %s", Py_TYPE(o)->tp_name);
     }
     return s;
   }

@@ -101,13 +101,6 @@ PyObject* rich_compare(PyObject* a, PyObject* b, int how) {
   return op_vectorcall(as_object(op), args, 2, nullptr);
 }
 
-const Array& single(Tensor* t, const char* what) {
-  if (t->array.numel() != 1)
-    fail(ErrorType::Runtime, "a Tensor with %lld elements cannot be converted to %s",
-         static_cast<long long>(t->array.numel()), what);
-  return elements(t);
-}
-
 int truth(Tensor* t) {
   try {
     if (t->array.numel() != 1) {
@@ -121,9 +114,12 @@ int truth(Tensor* t) {
     return -1;
   }
 }
-// The real part of a complex number whose imaginary part is 0; RuntimeError for others.
+// The one element; of a complex number whose imaginary part is 0 the real part.
 Ref real_item(Tensor* t, const char* type) {
-  Ref v(checked(item_object(single(t, "Scalar"))));
+  const Array& a = elements(t);
+  if (a.numel() != 1)
+    fail(ErrorType::Value, "only one element tensors can be converted to Python scalars");
+  Ref v(checked(item_object(a)));
   if (!PyComplex_Check(v.p)) return v;
   if (PyComplex_ImagAsDouble(v) != 0)
     fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", type);

@@ -31,6 +31,8 @@ def interpolate(
     Modes: nearest, nearest-exact, linear (3-d), bilinear, bicubic, lanczos (4-d), trilinear (5-d),
     area.
     """
+    if size is None and scale_factor is None:
+        raise ValueError("either size or scale_factor should be defined")
     _check_mode(input, mode, align_corners, antialias)
     sizes, scales = _sizes(input, size, scale_factor, recompute_scale_factor)
     if mode == "area":

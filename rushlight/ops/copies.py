@@ -10,6 +10,11 @@ Tensor = _C.Tensor
 
 def _copies(name, method):
     def copy(input, *args, out=None, **kwargs):
+        if not isinstance(input, Tensor):
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not "
+                f"{type(input).__name__}"
+            )
         seen = getattr(input, method)(*args, **kwargs)
         if isinstance(seen, tuple):
             if out is None:

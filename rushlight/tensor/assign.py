@@ -11,9 +11,11 @@ def _as_index(index):
     """A list, ndarray or the like in an index: a tensor."""
     if isinstance(index, (list, tuple)) and not index:
         return _C.from_data([], _C.int64)
+    if isinstance(index, str):
+        raise TypeError("new(): invalid data type 'str'")
     try:
         return as_tensor(index)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
             f"valid indices (got {type(index).__name__})"

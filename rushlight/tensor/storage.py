@@ -13,6 +13,8 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
         from .. import empty
 
         source = empty((0,), dtype=self.dtype)
+    if isinstance(source, Tensor) and size is None and storage_offset:
+        raise TypeError("set_() received an invalid combination of arguments - got (Tensor, int)")
     origin = source if isinstance(source, Tensor) else source.untyped()._bytes
     if size is None:
         if isinstance(source, Tensor):

@@ -100,6 +100,13 @@ def disabled_torch_function(func, types, args=(), kwargs=None):
     return _plain(func, args, kwargs or {})
 
 
+def _misuse(function, args, kwargs, error):
+    from .._misuse import _checked
+
+    return _checked(function, args, kwargs, error)
+
+
 Tensor.__torch_function__ = classmethod(_default_torch_function)
 _C.set_helper("torch_function", _torch_function)
+_C.set_helper("misuse", _misuse)
 _C.set_helper("getitem_subclass", lambda t, index: NotImplemented)
