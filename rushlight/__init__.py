@@ -91,7 +91,8 @@ _FROM = {
 }
 _FROM |= dict.fromkeys(
     (
-        "sym_constrain_range", "sym_constrain_range_for_size", "sym_float", "sym_fresh_size",
+        "SymBool", "SymFloat", "SymInt", "sym_constrain_range",
+        "sym_constrain_range_for_size", "sym_float", "sym_fresh_size",
         "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
     ),
     "_symbolic",

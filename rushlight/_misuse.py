@@ -15,7 +15,7 @@ _TENSORS = {"input", "self", "A", "mat1", "vec1"}  # first parameters that take 
 _PLAIN = set(
     """
     dim dims dim0 dim1 dim2 keepdim size shape n k eps dtype layout kernel_size stride padding
-    dilation reduction num_samples diagonal offset start step axis upper
+    dilation reduction num_samples diagonal offset axis upper
     descending sorted largest stable unbiased correction momentum negative_slope lambd delta beta
     threshold ord output_size normalized_shape num_groups padding_idx max_norm norm_type sections
     indices_or_sections equal_nan rtol atol full_matrices some compute_uv hermitian

@@ -1,15 +1,39 @@
-"""torch.sym_*: arithmetic on sizes. Sizes are plain numbers here, and so are the results."""
+"""torch.sym_*: arithmetic on sizes. Sizes are plain numbers here, and so are the results.
+
+SymInt, SymFloat and SymBool are there for `isinstance`: no object is one.
+"""
 
 from __future__ import annotations
 
 import math
 
 __all__ = [
-    "sym_constrain_range", "sym_constrain_range_for_size", "sym_float", "sym_fresh_size", "sym_int",
-    "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
+    "SymBool", "SymFloat", "SymInt", "sym_constrain_range", "sym_constrain_range_for_size",
+    "sym_float", "sym_fresh_size", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
 ]  # fmt: skip
 
 _LARGEST = 2**63 - 1
+
+
+class _Symbolic:
+    def __new__(cls, *args, **kwargs):
+        raise TypeError(f"torch.{cls.__name__}: sizes are plain numbers here")
+
+
+class SymInt(_Symbolic):
+    """A whole number not known yet: never met here."""
+
+
+class SymFloat(_Symbolic):
+    """A real number not known yet: never met here."""
+
+
+class SymBool(_Symbolic):
+    """A truth not known yet: never met here."""
+
+
+for _class in (SymInt, SymFloat, SymBool):
+    _class.__module__ = "torch"
 
 
 def sym_int(a) -> int:

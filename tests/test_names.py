@@ -170,6 +170,9 @@ def test_arithmetic_on_sizes():
     with pytest.raises(RuntimeError, match="Invalid value range"):
         torch.sym_constrain_range(3, min=1, max=2)
     torch.sym_constrain_range_for_size(1, min=0)
+    assert not isinstance(3, (torch.SymInt, torch.SymFloat, torch.SymBool))
+    with pytest.raises(TypeError, match="plain numbers"):
+        torch.SymInt(3)
 
 
 def test_streams_of_the_cpu_have_always_finished():

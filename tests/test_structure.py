@@ -29,8 +29,17 @@ LAYERS = [
     ["ops"],
     ["tensor", "_functions", "_utils", "_legacy", "_storage", "storage", "random", "types"],
     ["autograd"],
-    ["linalg", "fft", "special", "backends", "cuda", "serialization", "multiprocessing"],
-    ["utils", "nn", "testing"],
+    [
+        "linalg",
+        "fft",
+        "special",
+        "backends",
+        "cuda",
+        "serialization",
+        "multiprocessing",
+        "overrides",
+    ],
+    ["utils", "nn", "testing", "masked", "array_api"],
     ["optim", "amp"],
 ]
 LEVEL = {name: i for i, names in enumerate(LAYERS) for name in names}
