@@ -342,6 +342,15 @@ RL_KERNEL(fill) {
     fill(out, call.complex(1));
   } else {
     const double value = call.real(1);
+    if (is_integral(x.dtype()) && x.dtype() != DType::Bool) {
+      const DType t = x.dtype();
+      const bool sign = t == DType::I8 || t == DType::I16 || t == DType::I32 || t == DType::I64;
+      const int bits = 8 * x.item() - sign;
+      const double top = std::ldexp(1.0, bits) - (bits < 53 ? 1 : 0);
+      if (!(value <= top && value >= (sign ? -std::ldexp(1.0, bits) : 0)))
+        fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow",
+             dtype_name(x.dtype()));
+    }
     const double most = x.dtype() == DType::F16    ? 65504
                         : x.dtype() == DType::BF16 ? 3.3895313892515355e38
                         : x.dtype() == DType::F32  ? 3.4028234663852886e38

@@ -53,7 +53,7 @@ void register_relu() {
   }>("hardtanh", IntegersReals{});
   binary_with<[]<class T>(const double* c) {
     const T low = static_cast<T>(c[0]), high = static_cast<T>(c[1]);
-    return [=](T g, T x) { return (x <= low) | (high <= x) ? T(0) : g; };
+    return [=](T g, T x) { return (low < x) & (x < high) ? g : T(0); };
   }>("hardtanh_backward", Reals{});
 }
 
@@ -73,7 +73,7 @@ auto make_elu_backward(const double* c) {
   const T inner = static_cast<T>(c[2]);
   return [=](T g, T x) {
     const T low = vexp(x * inner) * negative;
-    return g * (x <= 0 ? low : positive);
+    return g * (0 < x ? positive : low);  // NaN stays
   };
 }
 template <class T>
@@ -168,7 +168,7 @@ void register_hard() {
   }>("softshrink", Reals{});
   binary_with<[]<class T>(const double* c) {
     const T lambda = static_cast<T>(c[0]);
-    return [=](T g, T x) { return (-lambda <= x) & (x <= lambda) ? T(0) : g; };
+    return [=](T g, T x) { return (x < -lambda) | (lambda < x) ? g : T(0); };
   }>("shrink_backward", Reals{});
 }
 

@@ -82,7 +82,7 @@ class elu_backward:
 
     def forward(grad_output, input, alpha, scale, input_scale):
         low = np.exp(np.minimum(input, 0) * input_scale) * (alpha * scale * input_scale)
-        return grad_output * np.where(input <= 0, low, scale)
+        return grad_output * np.where(input > 0, scale, low)
 
     def grad_grad_output(g, input, alpha, scale, input_scale):
         return elu_backward(g, input, alpha, scale, input_scale)

@@ -202,7 +202,7 @@ def _panels(y, x, dx, dim):
 def trapezoid(y, x=None, *, dx=1, dim=-1):
     """The integral along `dim` by the trapezoid rule, over `x` or in steps of `dx`."""
     if y.shape[dim] == 0:
-        return y.detach().sum(dim)
+        return y.detach().new_zeros([n for d, n in enumerate(y.shape) if d != dim % y.ndim])
     if x is None:
         ends = y.select(dim, 0) + y.select(dim, -1)
         return (y.sum(dim) - ends * 0.5) * dx
@@ -213,5 +213,5 @@ def trapezoid(y, x=None, *, dx=1, dim=-1):
 def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
     """Running integrals along `dim` by the trapezoid rule."""
     if y.shape[dim] == 0:
-        return y.clone()
+        return y * 0.5  # nothing, in the dtype that areas have
     return _panels(y, x, dx, dim).cumsum(dim)

@@ -41,6 +41,9 @@ KNOWN = {
     ("mode|unique.*", "(gradient )?value"): "NaN: PyTorch's order there has no rule",
     ("(nan)?median", "value"): "medians of no integers",
     ("logspace", "value"): "integers: PyTorch rounds the ends first",
+    ("nn.functional.max_pool3d", "gradient value"): "PyTorch mistakes channels_last_3d gradients",
+    ("(op.)?acosh", "gradient value"): "complex numbers on the branch cut",
+    ("(op.|Tensor.)?(logit|hypot)_?", "(gradient )?value"): "steps of half types that are rounded",
     ("(op.|Tensor.)?gcd_?", "value"): "the smallest integer has no magnitude",
     (".*(fmod|remainder|mod__).*", "(gradient )?value"): "quotients beyond the digits of the type",
     ("signbit|(op.|Tensor.)?copysign_?", "value"): "the sign of a NaN that was converted",
@@ -55,7 +58,7 @@ KNOWN = {
     ): "gradients at NaN and at zero vectors",
     ("(op.|Tensor.)?(scatter|index)_reduce_?|(op.)?renorm", ".*value"): "NaN and overflow",
     (
-        "nn.functional.(hardtanh|relu6|hardshrink|softshrink)|op.hard.*",
+        "nn.functional.(hard.*|relu6|softshrink|elu|celu|selu)|op.hard.*",
         "gradient value",
     ): "NaN: the tails of PyTorch's vectors differ from their middles",
     ("nn.functional.cross_entropy", "gradient value"): "NaN times a weight of zero",
