@@ -9,7 +9,8 @@ import math
 
 __all__ = [
     "SymBool", "SymFloat", "SymInt", "sym_constrain_range", "sym_constrain_range_for_size",
-    "sym_float", "sym_fresh_size", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
+    "sym_float", "sym_fresh_size", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not",
+    "sym_sqrt", "sym_sum",
 ]  # fmt: skip
 
 _LARGEST = 2**63 - 1
