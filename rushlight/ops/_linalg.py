@@ -67,13 +67,16 @@ def check_square(name, a, letter="A"):
         )
 
 
-def check_float(name, a):
+def check_float(name, a, kernel=None):
+    """Floating point or complex; half types raise as PyTorch's missing `kernel` does, if given."""
     if a.dtype in PRECISE:
         return
     if not (a.is_floating_point() or a.is_complex()):
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. Got {a.dtype}"
         )
+    if kernel:
+        check_kernel(kernel, a)
     raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {a.dtype}")
 
 
@@ -101,6 +104,10 @@ def check_system(name, a, b, left=True):
             f"{name}: Incompatible shapes of A and B for the equation {equation} "
             f"({a.shape[-2]}x{a.shape[-1]} and {b.shape[-2]}x{b.shape[-1]})"
         )
+    if a.shape[:-2] != b.shape[:-2]:
+        from .. import broadcast_shapes
+
+        broadcast_shapes(a.shape[:-2], b.shape[:-2])  # raises where they do not fit
 
 
 def check_info(name, info, meaning, error=LinAlgError):

@@ -11,6 +11,7 @@ from .._lazy import np
 from ..op import op, public, return_type
 from ._linalg import (
     check_float,
+    check_kernel,
     check_matrix,
     check_phase,
     check_square,
@@ -91,7 +92,7 @@ class svd:
 def linalg_svd(A, full_matrices=True, *, driver=None, out=None):
     """Singular value decomposition (U, S, Vh) of matrices (..., m, n)."""
     check_matrix("linalg.svd", A)
-    check_float("linalg.svd", A)
+    check_float("linalg.svd", A, "linalg_svd_cpu")
     if driver is not None:
         raise RuntimeError(
             "linalg.svd: keyword argument `driver=` is only supported on CUDA inputs"
@@ -107,7 +108,7 @@ def svdvals(A, *, driver=None, out=None):
     if A.requires_grad and is_grad_enabled():
         return deliver(linalg_svd(A, False, driver=driver)[1], out)
     check_matrix("linalg.svd", A)
-    check_float("linalg.svd", A)
+    check_float("linalg.svd", A, "linalg_svd_cpu")
     return deliver(svd(A, False, False)[1], out)
 
 
@@ -163,7 +164,7 @@ class eigh:
 
 def _check_eigh(input, UPLO):  # noqa: N803
     check_square("linalg.eigh", input)
-    check_float("linalg.eigh", input)
+    check_kernel("linalg_eigh_cpu", input)
     if UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
 
@@ -224,7 +225,7 @@ class eig:
 def linalg_eig(input, *, out=None):
     """(eigenvalues, eigenvectors), complex, of square matrices."""
     check_square("linalg.eig", input)
-    check_float("linalg.eig", input)
+    check_float("linalg.eig", input, "linalg_eig_out_cpu")
     return deliver(eig(input), out, castable=True)
 
 
@@ -307,7 +308,7 @@ def _qr_gradient(gq, gr, q, r):
 def linalg_qr(A, mode="reduced", *, out=None):  # noqa: N803
     """(Q, R) of matrices (..., m, n)."""
     check_matrix("linalg.qr", A)
-    check_float("linalg.qr", A)
+    check_float("linalg.qr", A, "geqrf_cpu")
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), "

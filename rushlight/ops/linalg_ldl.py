@@ -6,7 +6,6 @@ from ..op import op, public, return_type
 from ._linalg import (
     check_float,
     check_info,
-    check_kernel,
     check_matrix,
     check_same_dtype,
     check_square,
@@ -47,17 +46,11 @@ def linalg_ldl_factor_ex(input, *, hermitian=False, check_errors=False, out=None
     """(LD, pivots, info) of symmetric or Hermitian matrices; the lower triangle is read."""
     name = "torch.linalg.ldl_factor_ex"
     check_square(name, input)
-    _check_dtype(name, input)
+    check_float(name, input, "ldl_factor_kernel_cpu")
     result = ldl_factor_ex(input, hermitian)
     if check_errors:
         check_info(name, result[2], _zero_block, RuntimeError)
     return deliver(result, out)
-
-
-def _check_dtype(name, input):
-    if input.is_floating_point():
-        check_kernel("ldl_factor_kernel_cpu", input)
-    check_float(name, input)
 
 
 def _zero_block(info):
@@ -68,7 +61,7 @@ def _zero_block(info):
 def linalg_ldl_factor(input, *, hermitian=False, out=None):
     """(LD, pivots) of symmetric or Hermitian matrices; RuntimeError for a singular one."""
     check_square("torch.linalg.ldl_factor", input)
-    _check_dtype("torch.linalg.ldl_factor", input)
+    check_float("torch.linalg.ldl_factor", input, "ldl_factor_kernel_cpu")
     result = ldl_factor_ex(input, hermitian)
     check_info("torch.linalg.ldl_factor", result[2], _zero_block, RuntimeError)
     return deliver(_LDLFactor(result[:2]), out)

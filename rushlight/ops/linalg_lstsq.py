@@ -61,6 +61,11 @@ def _check(input, b, driver):
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
     if b.ndim < 1:
         raise RuntimeError(f"{name}: other must have at least 1 dimension.")
+    if not 0 <= input.ndim - b.ndim <= 1:
+        raise RuntimeError(
+            f"{name}: input.dim() must be greater or equal to other.dim() and (input.dim() - "
+            f"other.dim()) <= 1: got {input.ndim} and {b.ndim}"
+        )
     if input.dtype != b.dtype:
         raise RuntimeError(
             f"{name}: Expected input and other to have the same dtype, but got input's dtype "
@@ -96,7 +101,7 @@ def lstsq(input, b, rcond=None, *, driver=None, out=None):
 
     driver = "gelsy" if driver is None else driver
     _check(input, b, driver)
-    vector = b.ndim == 1 or b.ndim == input.ndim - 1
+    vector = b.ndim == 1 or b.shape == input.shape[:-1]
     rhs = b.unsqueeze(-1) if vector else b
     if input.shape[-2] != rhs.shape[-2]:
         raise RuntimeError(

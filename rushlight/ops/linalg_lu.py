@@ -197,9 +197,7 @@ def linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False, out=None):  # no
 
     name = "linalg.lu_solve"
     check_square(name, LU, letter="LU")
-    if LU.is_floating_point():
-        check_kernel("linalg.lu_solve_cpu", LU)
-    check_float(name, LU)
+    check_float(name, LU, "linalg.lu_solve_cpu")
     check_same_dtype(name, LU, B, "LU and B")
     check_system(name, LU, B, left)
     if pivots.dtype is not int32:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import conj, op, public, return_type
-from ._linalg import check_float, check_kernel, check_square, deliver, lapack, square
+from ._linalg import check_float, check_square, deliver, lapack, square
 from .linalg import svd
 from .linalg_solve import inv, inv_ex
 
@@ -47,9 +47,7 @@ class det:
 def linalg_det(A, *, out=None):  # noqa: N803
     """Determinants of square matrices."""
     check_square("linalg.det", A)
-    if A.is_floating_point():
-        check_kernel("lu_cpu", A)
-    check_float("linalg.det", A)
+    check_float("linalg.det", A, "lu_cpu")
     return deliver(det(A), out)
 
 

@@ -109,11 +109,16 @@ class solve_ex:
 
 def _solve(name, a, b, left, check):
     check_square("linalg.solve", a)
-    check_float("linalg.solve", a)
+    check_float("linalg.solve", a, "lu_cpu")
     check_same_dtype("linalg.solve", a, b)
     vector = b.ndim == 1 or (b.ndim == a.ndim - 1 and b.shape == a.shape[:-1])
     rhs = b.unsqueeze(-1) if vector else b
     check_system("linalg.solve", a, rhs, left)
+    if vector and not left:
+        raise RuntimeError(
+            "linalg.solve: Vector broadcasting of the left hand side is not supported for "
+            "left=False. B / A.squeeze(-1) is the same."
+        )
     result = solve_ex(a, rhs) if left else solve_ex(a.mT, rhs.mT)
     x, info = result
     if check:
@@ -220,6 +225,7 @@ def matrix_rank(input, tol=None, hermitian=False, *, atol=None, rtol=None, out=N
     from .. import Tensor
 
     check_matrix("linalg.matrix_rank", input)
+    check_float("linalg.matrix_rank", input)
     s = eigvalsh(input).abs() if hermitian else svdvals(input)
     if s.shape[-1] == 0:
         return deliver(s.sum(-1).long(), out, castable=True)

@@ -50,7 +50,7 @@ def linalg_solve_triangular(A, B, *, upper, left=True, unitriangular=False, out=
     """X with A X = B (or X A = B) for triangular A."""
     name = "linalg.solve_triangular"
     check_square(name, A)
-    check_float(name, A)
+    check_kernel("triangular_solve_cpu", A)
     check_same_dtype(name, A, B)
     check_system(name, A, B, left)
     if left:
@@ -133,7 +133,7 @@ def _not_positive(info):
 
 def _cholesky(name, a, upper, check):
     check_square(name, a)
-    check_float(name, a)
+    check_float(name, a, "cholesky_cpu")
     factor, info = result = cholesky_ex(a.mH if upper else a)
     if check:
         check_info(name, info, _not_positive)

@@ -122,6 +122,12 @@ def bad_calls():
     yield lambda m: m.lu_unpack(m.eye(2), m.tensor([1, 9], dtype=m.int32))
     yield lambda m: m.linalg.lstsq(m.eye(2), one(m, (3, 2)))
     yield lambda m: m.linalg.lstsq(m.eye(2), m.eye(2), driver="x")
+    yield lambda m: m.linalg.lstsq(m.eye(2), one(m, (3, 2, 2)))
+    yield lambda m: m.linalg.solve(m.eye(2).expand(2, 2, 2), one(m, (3, 2, 1)))
+    yield lambda m: m.linalg.solve_triangular(
+        m.eye(2).expand(2, 2, 2), one(m, (3, 2, 1)), upper=True
+    )
+    yield lambda m: m.linalg.solve_triangular(*[m.eye(2, dtype=m.int32)] * 2, upper=True)
     yield lambda m: m.linalg.householder_product(one(m, (2, 3)), one(m, (2,)))
     yield lambda m: m.ormqr(one(m, (3, 2)), one(m, (3,)), one(m, (3, 3)))
     yield lambda m: m.linalg.tensorinv(m.eye(4), ind=0)
@@ -146,6 +152,14 @@ def bad_calls():
     yield lambda m: m.eye(2).symeig()
     for name in ("geqrf", "cholesky_inverse", "lu", "det"):
         yield lambda m, name=name: getattr(m, name)(m.eye(2, dtype=m.bfloat16))
+    for name in ("eigh", "eigvalsh", "eig", "svd", "svdvals", "qr", "cholesky", "inv", "slogdet",
+                 "pinv", "cond", "matrix_rank", "lu", "matrix_norm"):  # fmt: skip
+        for dtype in ("float16", "int64"):
+            yield lambda m, name=name, dtype=dtype: getattr(m.linalg, name)(
+                m.eye(2, dtype=getattr(m, dtype)), *(("nuc",) if name == "matrix_norm" else ())
+            )
+    yield lambda m: m.linalg.solve(m.eye(2).half(), m.eye(2).half())
+    yield lambda m: m.linalg.solve(one(m, (1, 1, 1)), one(m, (1, 1)), left=False)
     for name in ("cholesky_solve", "triangular_solve"):
         yield lambda m, name=name: getattr(m, name)(*[m.eye(2, dtype=m.int32)] * 2)
     yield lambda m: m.ormqr(m.eye(2).half(), m.ones(2).half(), m.eye(2).half())
