@@ -116,6 +116,8 @@ def test_hashes_are_exclusive_ors_of_64_bit_patterns():
         [torch.hash_tensor(numbers).item()]
     ]
     assert numbers.hash_tensor().dtype is torch.uint64
+    # The name NumPy itself gives the type: other libraries know no other.
+    assert numbers.hash_tensor().numpy().dtype.char == np.dtype("uint64").char
     with pytest.raises(RuntimeError, match="mode"):
         torch.hash_tensor(numbers, mode=1)
     with pytest.raises(RuntimeError, match="reduction dim"):

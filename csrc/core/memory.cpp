@@ -16,8 +16,10 @@ struct BufferObject {
 PyTypeObject* BufferType;
 
 const char* format_of(DType t) {
-  static const char* formats[] = {"?", "B", "b",  "h",  "i", "q", "e", "H",
-                                  "f", "d", "Zf", "Zd", "H", "I", "Q"};
+  static const char* formats[] = {
+      "?",  "B",  "b", "h", "i",
+      "q",  "e",  "H", "f", "d",
+      "Zf", "Zd", "H", "I", sizeof(long) == 8 ? "L" : "Q"};  // as NumPy's uint64
   if (t <= DType::U64) return formats[static_cast<int>(t)];
   return itemsize(t) == 1 ? "B" : itemsize(t) == 2 ? "H" : "I";  // the code, as a whole number
 }
