@@ -171,11 +171,10 @@ def ormqr(input, input2, input3, left=True, transpose=False, *, out=None):
     for letter, t in (("input", input), ("other", input3)):
         if t.ndim < 2:
             raise RuntimeError(f"{name}: {letter} must have at least 2 dimensions.")
-    check_kernel("ormqr_cpu", input)
     side = -2 if left else -1
-    if input3.shape[side] < input2.shape[-1] or input2.shape[-1] > input.shape[-1]:
+    if input2.shape[-1:] != (min(input3.shape[side], input.shape[-1]),):
         raise RuntimeError(
-            f"{name}: other.shape[{side}] must be greater than or equal to tau.shape[-1]"
+            f"{name}: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])"
         )
     if input3.shape[side] != input.shape[-2]:
         raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
@@ -190,4 +189,5 @@ def ormqr(input, input2, input3, left=True, transpose=False, *, out=None):
             f"{name}: Expected batch dimensions of other to be equal to input.shape[:-2], but got "
             f"{tuple(input3.shape[:-2])}"
         )
+    check_kernel("ormqr_cpu", input)
     return deliver(ormqr_op(input, input2, input3, left, transpose), out)
