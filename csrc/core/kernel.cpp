@@ -171,6 +171,12 @@ std::vector<Array> Call::tensors(int i) const {
 }
 
 bool Call::boolean(int i) const {
+  PyObject* o = args[i];
+  if (tensor_check(o) || PyUnicode_Check(o) || PyFloat_Check(o) || PyList_Check(o) ||
+      PyTuple_Check(o)) {
+    fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be bool, not %s", name(),
+         param_name(*this, i), i + 1, Py_TYPE(o)->tp_name);
+  }
   const int truth = PyObject_IsTrue(args[i]);
   if (truth < 0) throw PythonError();
   return truth;

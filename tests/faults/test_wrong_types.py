@@ -20,6 +20,9 @@ X = torch.ones(3, 4)
         ("'upper' .position 2. must be bool", lambda: torch.cholesky(torch.eye(2), None)),
         ("must be Tensor, not int", lambda: torch.permute_copy(3, (0,))),
         ("invalid data type 'str'", lambda: X["a"]),
+        ("only implemented on integer", lambda: ~X),
+        ("must be bool, not rushlight.Tensor", lambda: torch.sum(X, 0, X)),
+        ("must be tuple of Tensors, not Tensor", lambda: torch.hstack(X)),
         ("set_", lambda: X.clone().set_(X, 9)),
     ],
 )
