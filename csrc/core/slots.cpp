@@ -69,6 +69,23 @@ PyObject* binary_slot(PyObject* a, PyObject* b) {
   PyObject* args[2] = {a, b};
   return op_vectorcall(as_object(op), args, 2, nullptr);
 }
+// number / tensor: the reciprocal times the number, as PyTorch has it, so that both round alike.
+PyObject* divide_slot(PyObject* a, PyObject* b) {
+  if (tensor_check(a) || !tensor_check(b) || !operand(a) || any_subclass(&b, 1))
+    return binary_slot<kTrueDiv>(a, b);
+  try {
+    static Op* const reciprocal = find_op("reciprocal");
+    static Op* const mul = find_op("mul");
+    Ref inverse(op_vectorcall(as_object(reciprocal), &b, 1, nullptr));
+    if (!inverse) return nullptr;
+    PyObject* args[2] = {inverse, a};
+    return op_vectorcall(as_object(mul), args, 2, nullptr);
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
 template <int S>
 PyObject* ternary_slot(PyObject* a, PyObject* b, PyObject* mod) {
   if (mod != Py_None) Py_RETURN_NOTIMPLEMENTED;
@@ -175,7 +192,7 @@ void add_number_slots(std::vector<PyType_Slot>& slots) {
       SLOT(Py_nb_add, binary_slot<kAdd>),
       SLOT(Py_nb_subtract, binary_slot<kSub>),
       SLOT(Py_nb_multiply, binary_slot<kMul>),
-      SLOT(Py_nb_true_divide, binary_slot<kTrueDiv>),
+      SLOT(Py_nb_true_divide, divide_slot),
       SLOT(Py_nb_floor_divide, binary_slot<kFloorDiv>),
       SLOT(Py_nb_remainder, binary_slot<kMod>),
       SLOT(Py_nb_power, ternary_slot<kPow>),
