@@ -104,7 +104,7 @@ void register_elu() {
 }
 
 void register_gates() {
-  binary<[]<class T>(T g, T y) { return g * y * (1 - y); }>("sigmoid_backward", Reals{});
+  binary<[]<class T>(T g, T y) { return g * (1 - y) * y; }>("sigmoid_backward", Reals{});
   binary<[]<class T>(T g, T y) { return mul_values(g, std::conj(mul_values(T(1) - y, y))); }>(
       "sigmoid_backward", Complexes{}, 2);
   binary<[]<class T>(T g, T y) { return g * (1 - y * y); }>("tanh_backward", Reals{});
@@ -146,16 +146,16 @@ void register_gelu() {
 void register_hard() {
   unary<[]<class T>(T x) {
     const T y = x + 3, cut = y < 0 ? T(0) : 6 < y ? T(6) : y;
-    return cut * T(1.0 / 6);
+    return cut / 6;  // PyTorch divides too: a product with 1 / 6 would round otherwise
   }>("hardsigmoid", Reals{});
   binary<[]<class T>(T g, T x) { return (-3 < x) & (x < 3) ? g * T(1.0 / 6) : T(0); }>(
       "hardsigmoid_backward", Reals{});
   unary<[]<class T>(T x) {
     const T y = x + 3, cut = y < 0 ? T(0) : 6 < y ? T(6) : y;
-    return x * cut * T(1.0 / 6);
+    return x * cut / 6;
   }>("hardswish", Reals{});
   binary<[]<class T>(T g, T x) {
-    const T middle = g * (x * T(1.0 / 3) + T(0.5));
+    const T middle = g * (x / 3 + T(0.5));
     return x <= -3 ? T(0) : 3 <= x ? g : middle;  // NaN stays
   }>("hardswish_backward", Reals{});
   unary_with<[]<class T>(const double* c) {
