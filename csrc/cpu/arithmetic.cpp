@@ -269,16 +269,20 @@ void register_sums() {
   // bfloat16 without a detour through buffers of floats. As in PyTorch the product is rounded.
   binary_with<[]<class T>(const double* c) {
     const float alpha = static_cast<float>(T(static_cast<float>(c[0])));
+    const bool plain = alpha == 1;
     return [=](T a, T b) {
-      const T scaled(alpha * static_cast<float>(b));
-      return T(static_cast<float>(a) + static_cast<float>(scaled));
+      const float scaled =
+          plain ? static_cast<float>(b) : static_cast<float>(T(alpha * static_cast<float>(b)));
+      return T(static_cast<float>(a) + scaled);
     };
   }>("add", Types<BFloat16>{});
   binary_with<[]<class T>(const double* c) {
     const float alpha = static_cast<float>(T(static_cast<float>(c[0])));
+    const bool plain = alpha == 1;
     return [=](T a, T b) {
-      const T scaled(alpha * static_cast<float>(b));
-      return T(static_cast<float>(a) - static_cast<float>(scaled));
+      const float scaled =
+          plain ? static_cast<float>(b) : static_cast<float>(T(alpha * static_cast<float>(b)));
+      return T(static_cast<float>(a) - scaled);
     };
   }>("sub", Types<BFloat16>{});
   const auto no_bools = [](char* const*, int64_t, const double*) {

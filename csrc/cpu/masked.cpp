@@ -2,6 +2,9 @@
 //
 // where and masked_fill: y_i = m_i ? a_i : b_i over broadcast operands, one pass. The selecting
 // ones count first and then write: two passes over the mask, one over the values.
+#include <algorithm>
+#include <numeric>
+
 #include "core/layout.h"
 #include "core/op.h"
 #include "walk.h"
@@ -96,7 +99,16 @@ RL_KERNEL(where) {  // condition, input, other
   shape = broadcast_shapes("where", mask.shape(), shape);
   const Array* operands[] = {&mask, &a, &b};
   const Array y = output_like(operands, 3, shape, t);
-  choose(y, mask, a, b);
+  if (y.contiguous()) {
+    choose(y, mask, a, b);
+  } else {  // in the order of y's memory
+    IntList order(shape.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t i, int64_t j) { return y.strides()[i] > y.strides()[j]; });
+    const auto turned = [&](const Array& x) { return x.expand(shape).permute(order); };
+    choose(y.permute(order), turned(mask), turned(a), turned(b));
+  }
   call.result(y);
 }
 
