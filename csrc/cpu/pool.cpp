@@ -270,11 +270,13 @@ void max_backward(const Windows& w, const T* x, const T* g, T* gx) {
     for (int64_t p = p0; p < p1; ++p) {
       T* to = gx + p * w.in_size();
       const T* from = g + p * w.out_size();
+      const int64_t inside = w.in_size();
       std::fill(to, to + w.in_size(), T(0));
       max_plane<T, true>(w, x + p * w.in_size(), block, [&](int64_t r) {
         for (int64_t o = 0; o < n; ++o) {
-          T& v = to[block.at[o]];
-          v = static_cast<T>(static_cast<A>(v) + static_cast<A>(from[r * n + o]));
+          const int64_t at = block.at[o];
+          if (at >= inside) continue;  // a window of padding alone, dilated past the plane
+          to[at] = static_cast<T>(static_cast<A>(to[at]) + static_cast<A>(from[r * n + o]));
         }
       });
     }

@@ -40,7 +40,7 @@ KNOWN = {
     (".*logit", "gradient value"): "the sign of an infinite slope at -0.0",
     ("mode|unique.*", "(gradient )?value"): "NaN: PyTorch's order there has no rule",
     ("(nan)?median", "value"): "medians of no integers",
-    ("logspace", "value"): "integers: PyTorch rounds the ends first",
+    ("linspace|logspace", "value"): "integers: PyTorch rounds the ends first",
     ("nn.functional.max_pool3d", "gradient value"): "PyTorch mistakes channels_last_3d gradients",
     ("(op.)?acosh", "gradient value"): "complex numbers on the branch cut",
     ("(op.|Tensor.)?(logit|hypot)_?", "(gradient )?value"): "steps of half types that are rounded",
@@ -51,6 +51,7 @@ KNOWN = {
     ("nn.functional.embedding_bag", "(gradient )?value"): "PyTorch scales by frequency twice",
     ("(op.)?(addmm|addmv|addbmm|baddbmm)", "(gradient )?value"): "alpha 0 of halves reads matrices",
     ("(op.)?sinc", "gradient value"): "squares of numbers near the largest and the smallest",
+    ("cumprod|Tensor.__rtruediv__", "(gradient )?value"): "infinities times zeros",
     (".*pow.*", "(gradient )?value"): "complex powers of infinities",
     (
         "norm|linalg.vector_norm|nn.functional.(normalize|cosine_sim.*|lp_pool.*|pairwise_distance)",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from parity import both_raise, check, numbers, oracle
@@ -112,3 +114,14 @@ def test_bad_settings_raise():
     both_raise(RuntimeError, lambda m: F(m).max_pool2d(m.zeros(4, 4), 2))
     both_raise(RuntimeError, lambda m: F(m).avg_pool2d(m.zeros(1, 1, 4, 4), 2, divisor_override=0))
     both_raise(RuntimeError, lambda m: F(m).max_pool2d(m.zeros(1, 1, 4, 4), 2, 0))
+
+
+@pytest.mark.parametrize("dims", (2, 3))
+def test_windows_of_padding_alone_take_no_gradient(dims):
+    # Dilated windows that miss the plane: nothing to read, and nothing to write in backward.
+    shape = (2, 1, *(2, 1, 5)[3 - dims :])
+    x = torch.arange(float(math.prod(shape))).reshape(shape).requires_grad_()
+    pool = getattr(torch.nn.functional, f"max_pool{dims}d")
+    y = pool(x, 2, stride=3, padding=1, dilation=2)
+    y.sum().backward()
+    assert y.isinf().all() and not x.grad.any()
