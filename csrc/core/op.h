@@ -64,7 +64,7 @@ struct OpSpec {
   std::vector<GradFn> grads;        // parallel to differentiable, or a single joint one
   bool joint = false;
   bool exact_out = false;  // out= must have the dtype of the result
-  int grad_outputs = 99;  // leading outputs that take gradients
+  int grad_outputs = 99;   // leading outputs that take gradients
   std::vector<SavedSlot> slots;
 };
 
