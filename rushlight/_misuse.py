@@ -23,9 +23,7 @@ _PLAIN = set(
     divisor_override replacement dx N increasing shifts k_dim chunks split_size
     """.split()
 )
-_NO_WORDS = _PLAIN - {"padding", "reduction", "ord", "p"}
-
-
+_NO_WORDS = _PLAIN - {"padding", "reduction", "ord"}
 # What PyTorch itself writes in Python: what is raised where a wrong type is used stays.
 _PYTHON = set(
     """

@@ -15,14 +15,7 @@ ROOT = Path(__file__).parent.parent
 FILE_LIMIT = 600  # physical lines; near 400 is the aim
 FUNCTION_LIMIT = 110  # lines of one Python function; under 40 is the aim
 # Files that were longer when the limit came. They may shrink, not grow.
-LONGER = {
-    "rushlight/tensor.py": 1150,
-    "rushlight/ops/shape.py": 720,
-    "csrc/core/engine.cpp": 680,
-    "csrc/core/node.cpp": 800,
-    "csrc/core/tensor.cpp": 650,
-    "tests/test_autograd_function.py": 760,
-}
+LONGER = {"rushlight/ops/shape.py": 720}
 
 
 def sources(root: Path = ROOT) -> list[Path]:
