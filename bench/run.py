@@ -19,6 +19,8 @@ import subprocess
 import sys
 import time
 
+import layers as layer_lines
+
 import rushlight
 
 try:
@@ -28,6 +30,7 @@ except ImportError:
 
 ROUNDS = 9
 SHORTEST = 0.02  # seconds that one timing lasts at least
+WIDTH = 64  # of the line's name
 
 
 def seconds_per_call(call) -> float:
@@ -243,7 +246,12 @@ def training():
     yield "MNIST network, batch 64, Adam", convolutional
 
 
-GROUPS = {f.__name__: f for f in (calls, memory, kernels, operators, random, training)}
+def layers():
+    """Layers of nn in eval and in training, small to large."""
+    yield from layer_lines.lines()
+
+
+GROUPS = {f.__name__: f for f in (calls, memory, kernels, operators, random, layers, training)}
 
 
 # -- importing ------------------------------------------------
@@ -286,7 +294,7 @@ def import_times() -> list[tuple[str, float, float | None]]:
 
 
 def row(text: str, ours: float, theirs: float | None, unit: str, scale: float) -> str:
-    line = f"{text:<38}{ours * scale:>12.4g}"
+    line = f"{text:<{WIDTH}}{ours * scale:>12.4g}"
     if theirs is not None:
         line += f"{theirs * scale:>12.4g}{ours / theirs:>9.2f}"
     return f"{line}   {unit}"
@@ -304,7 +312,7 @@ def main(argv=None) -> int:
     for library in (rushlight, torch):
         if library is not None:
             library.set_num_threads(args.threads)
-    print(f"{args.threads} threads{'rushlight':>37}{'PyTorch':>12}{'quotient':>9}")
+    print(f"{f'{args.threads} threads':<{WIDTH}}{'rushlight':>12}{'PyTorch':>12}{'quotient':>9}")
     results = {}
     wanted = args.groups or ["import", *GROUPS]
     if "import" in wanted:
