@@ -141,6 +141,7 @@ def op(
         if output_names:
             d.return_type = return_type(own, output_names)
         d.grad_outputs = grad_outputs
+        d.random = bool(body.get("random"))
         d.exact_out = not pointwise if exact_out is None else exact_out
         d.read_gradients(body, differentiable, output_names)
         made = _C.make_op(d)

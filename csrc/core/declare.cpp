@@ -1,5 +1,6 @@
 // Operators as Python objects: made from a declaration, looked up, put into number slots.
 #include "autograd.h"
+#include "levels.h"
 
 #include <structmember.h>
 
@@ -36,6 +37,9 @@ PyObject* op_name(PyObject* self, void*) {
 }
 PyObject* op_is_inplace(PyObject* self, void*) {
   return PyBool_FromLong(reinterpret_cast<Op*>(self)->inplace);
+}
+PyObject* op_is_random(PyObject* o, void*) {
+  return PyBool_FromLong(reinterpret_cast<Op*>(o)->spec->random);
 }
 PyObject* op_is_view(PyObject* self, void*) {
   return PyBool_FromLong(reinterpret_cast<Op*>(self)->spec->view);
@@ -132,6 +136,7 @@ PyObject* make_op(PyObject*, PyObject* d) {
     if (return_type != Py_None) s.return_type = Py_NewRef(return_type);
     s.exact_out = int_attr(d, "exact_out");
     s.grad_outputs = int_attr(d, "grad_outputs");
+    s.random = int_attr(d, "random");
     std::string names = PyUnicode_AsUTF8(node);  // "SumBackward0", or "SumBackward0 SumBackward1"
     for (int form = 0; form < 3 && !names.empty(); ++form) {
       const size_t space = names.find(' ');
@@ -195,7 +200,8 @@ PyObject* push_interpreter(PyObject*, PyObject* o) {
                        ? PyList_GetSlice(modes.interpreters, 0, PyList_GET_SIZE(modes.interpreters))
                        : PyList_New(0);
   if (!list || PyList_Append(list, o) < 0) return nullptr;
-  modes.interpreters = list;  // the stack owns it; pop drops it
+  set_interpreters(list);
+  Py_DECREF(list);
   Py_RETURN_NONE;
 }
 PyObject* pop_interpreter(PyObject*, PyObject*) {
@@ -206,8 +212,13 @@ PyObject* pop_interpreter(PyObject*, PyObject*) {
   }
   const Py_ssize_t n = PyList_GET_SIZE(list);
   PyObject* top = Py_NewRef(PyList_GET_ITEM(list, n - 1));
-  modes.interpreters = n > 1 ? PyList_GetSlice(list, 0, n - 1) : nullptr;
-  Py_DECREF(list);
+  PyObject* outer = n > 1 ? PyList_GetSlice(list, 0, n - 1) : nullptr;
+  if (n > 1 && !outer) {
+    Py_DECREF(top);
+    return nullptr;
+  }
+  set_interpreters(outer);
+  Py_XDECREF(outer);
   return top;
 }
 PyObject* py_result_type(PyObject*, PyObject* const* args, Py_ssize_t n) {
@@ -252,6 +263,7 @@ bool init_op(PyObject* module) {
       {"__name__", op_name, nullptr, nullptr, nullptr},
       {"inplace", op_is_inplace, nullptr, nullptr, nullptr},
       {"is_view", op_is_view, nullptr, nullptr, nullptr},
+      {"random", op_is_random, nullptr, nullptr, nullptr},
       {"has_kernel", op_has_kernel, nullptr, nullptr, nullptr},
       {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
       {nullptr, nullptr, nullptr, nullptr, nullptr}};

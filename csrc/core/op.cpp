@@ -2,6 +2,7 @@
 #include "op.h"
 
 #include "autograd.h"
+#include "levels.h"
 #include "layout.h"
 
 namespace rl {
@@ -68,26 +69,20 @@ void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwname
 
 // -- interpreters and subclasses ----------------------------------------------------------------
 
-// The innermost interpreter handles the call, popped while it does so.
-PyObject* interpret(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
-  PyObject* stack = modes.interpreters;
-  const Py_ssize_t top = PyList_GET_SIZE(stack) - 1;
-  Ref interpreter(Py_NewRef(PyList_GET_ITEM(stack, top)));
-  Ref outer(checked(PyList_GetSlice(stack, 0, top)));
-  modes.interpreters = top ? outer.p : nullptr;
-  struct Restore {
-    PyObject* stack;
-    ~Restore() { modes.interpreters = stack; }
-  } restore{stack};
-  Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
-  return PyObject_CallMethod(interpreter, "process", "OOO", self, tuple.p, kwargs.p);
-}
-
 // A subclass of Tensor, or any object whose class has a __torch_function__ of its own.
 bool foreign(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
   if (exact_tensor(o) || !(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) return false;
   return PyType_IsSubtype(type, TensorType) || _PyType_Lookup(type, g_torch_function_name);
+}
+
+// Something that run_op must not see: such a subclass, or a tensor of a vmap that is over.
+inline bool unusual(PyObject* const* values, int n) {
+  for (int i = 0; i < n; ++i) {
+    PyObject* o = values[i];
+    if (exact_tensor(o) && (as_tensor(o)->flags & kWrapped)) return true;
+  }
+  return any_subclass(values, n);
 }
 
 // Their elements are not in the array: rules in Python carry the operator out.
@@ -289,6 +284,8 @@ PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
   return Py_NewRef(values[0]);
 }
 
+}  // namespace
+
 PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
   const OpSpec& s = *op->spec;
   uint32_t computes = 0;
@@ -344,8 +341,6 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
   return packed.release();
 }
 
-}  // namespace
-
 PyObject* arguments(PyObject* const* args, Py_ssize_t n) {
   PyObject* tuple = checked(PyTuple_New(n));
   for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
@@ -376,15 +371,158 @@ bool any_subclass(PyObject* const* values, int n) {
   return false;
 }
 
+namespace {
+
+// -- interpreters -------------------------------------------------------------------------------
+
+// A tensor whose vmap is over, or further in: lane 0 alone would stand for all.
+void refuse_escaped(PyObject* o) {
+  if (any_wrapped(&o, 1)) escaped();
+}
+
+PyObject* innermost() {  // borrowed
+  return PyList_GET_ITEM(modes.interpreters, PyList_GET_SIZE(modes.interpreters) - 1);
+}
+
+// A bound call as Python sees it: every parameter that is not keyword-only by position.
+struct Spelt {
+  Ref args, kwargs;
+  Spelt(Op* op, PyObject* const* values, PyObject* out)
+      : args(arguments(values, op->spec->npositional)), kwargs(checked(PyDict_New())) {
+    const OpSpec& s = *op->spec;
+    for (int i = s.npositional; i < s.nparams; ++i)
+      if (PyDict_SetItem(kwargs, s.params[i], values[i]) < 0) throw PythonError();
+    if (out && PyDict_SetItem(kwargs, g_out_name, out) < 0) throw PythonError();
+  }
+};
+
+// The interpreter handles the call with the stack up to it.
+PyObject* process(PyObject* interpreter, PyObject* op, PyObject* args, PyObject* kwargs) {
+  static PyObject* const name = PyUnicode_InternFromString("process");
+  PyObject* all[4] = {interpreter, op, args, kwargs};
+  Outwards outwards;
+  return checked(PyObject_VectorcallMethod(name, all, 4, nullptr));
+}
+PyObject* process(PyObject* interpreter, Op* op, PyObject* const* values, PyObject* out) {
+  Spelt call(op, values, out);
+  return process(interpreter, as_object(op), call.args, call.kwargs);
+}
+
+// The results of a level's own run become part of its tape, as views where the operator makes
+// views.
+void adopt(Op* op, PyObject* const* values, Tensor* t, bool multi) {
+  if (!op->spec->view || t->base || !tensor_check(values[0])) return;
+  Tensor* source = as_tensor(values[0]);
+  if (t == source || t->array.storage() != source->array.storage()) return;
+  tensor_track(t);
+  t->base = source->base ? source->base : source;
+  Py_INCREF(t->base);
+  t->history = t->base->history;
+  t->flags |= source->flags & (kNoVersion | kInference);
+  if (!modes.grad || (source->flags & kQuietView)) t->flags |= kQuietView;
+  if (multi) t->flags |= kMultiView;
+}
+
+bool is_argument(PyObject* o, PyObject* const* values, int n) {
+  for (int i = 0; i < n; ++i)
+    if (values[i] == o) return true;
+  return false;
+}
+
+// A level runs the call further out; what it returns is recorded here, over what the user holds.
+PyObject* run_level(Level* level, Op* op, PyObject* const* values, PyObject* out) {
+  const OpSpec& s = *op->spec;
+  uint32_t computes = 0;
+  bool record = modes.grad && !s.differentiable.empty() && wants_recording(s, values, &computes);
+  if (op->inplace) {
+    if (!tensor_check(values[0]))
+      fail(ErrorType::Type, "%s_(): argument 'input' (position 1) must be Tensor, not %s",
+           s.name.c_str(), Py_TYPE(values[0])->tp_name);
+    Tensor* target = as_tensor(values[0]);
+    record = record && !is_integral(target->array.dtype());
+    if (on_tape(target)) check_inplace(target);
+    Recording recording;
+    if (record) record_inputs(recording, s, values, computes, target);
+    Ref done(process(as_object(level), op, values, out));
+    if (recording.node) {
+      record_outputs(recording, s, &target, 0);
+      rebase_history(target, recording.node, 0);
+    }
+    return Py_NewRef(values[0]);
+  }
+  if (out && record) {
+    fail(ErrorType::Runtime,
+         "%s(): functions with out=... arguments don't support automatic differentiation, but one "
+         "of the arguments requires grad.",
+         s.name.c_str());
+  }
+  Ref got(process(as_object(level), op, values, out));
+  if (out || is_argument(got, values, s.nparams)) return got.release();
+  std::vector<Tensor*> outputs;
+  if (tensor_check(got)) {
+    outputs.push_back(as_tensor(got));
+  } else if (PyTuple_Check(got.p) || PyList_Check(got.p)) {
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(got.p); ++i) {
+      PyObject* item = PySequence_Fast_GET_ITEM(got.p, i);
+      if (!tensor_check(item)) return got.release();
+      outputs.push_back(as_tensor(item));
+    }
+  }
+  const bool multi = s.outputs != Outputs::One;
+  for (Tensor* t : outputs) adopt(op, values, t, multi);
+  if (record && !outputs.empty()) {
+    Recording recording;
+    record_inputs(recording, s, values, computes, nullptr);
+    record_outputs(recording, s, outputs.data(), static_cast<int>(outputs.size()));
+  }
+  return got.release();
+}
+
+// From the innermost interpreter outwards, past the levels that have no argument in this call.
+PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
+  const OpSpec& s = *op->spec;
+  const bool sparse = any_sparse(values, s.nparams) || (out && any_sparse(&out, 1));
+  if (modes.interpreters) {
+    Ref top(Py_NewRef(innermost()));
+    if (!PyObject_TypeCheck(top.p, LevelType)) return process(top, op, values, out);
+    if (!asked && !sparse && modes.torch_function && any_subclass(values, s.nparams)) {
+      Spelt call(op, values, out);
+      return call_helper("torch_function", {as_object(op), call.args, call.kwargs});
+    }
+    Level* level = reinterpret_cast<Level*>(top.p);
+    if ((level->maps && s.random) || at_level(level, values, s.nparams) ||
+        (out && at_level(level, &out, 1)))
+      return run_level(level, op, values, out);
+    Outwards outwards;
+    return dispatch(op, values, out, true);
+  }
+  if (any_wrapped(values, s.nparams) || (out && any_wrapped(&out, 1))) {
+    for (int i = 0; i < s.nparams; ++i) refuse_escaped(values[i]);
+    if (out) refuse_escaped(out);
+  }
+  if (sparse) {
+    Spelt call(op, values, out);
+    return call_helper("call_sparse", {as_object(op), call.args, call.kwargs});
+  }
+  return run_op(op, values, out);
+}
+
+}  // namespace
+
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   Op* op = reinterpret_cast<Op*>(self);
   const OpSpec& s = *op->spec;
   const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
   try {
-    if (modes.interpreters) return interpret(self, args, n, kwnames);
-    if (!kwnames && n == s.nparams && n == s.npositional) {  // nothing to bind
-      if (any_subclass(args, s.nparams)) goto subclass;
+    if (!modes.interpreters && !kwnames && n == s.nparams &&
+        n == s.npositional) {  // nothing to bind
+      if (unusual(args, s.nparams)) goto subclass;
       return run_op(op, args, nullptr);
+    }
+    if (modes.interpreters && !PyObject_TypeCheck(innermost(), LevelType)) {
+      Ref top(Py_NewRef(innermost()));
+      Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
+      return process(top, self, tuple, kwargs);
     }
     if (n > s.npositional && s.varargs < 0) {  // perhaps as older programs call it
       Ref given(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
@@ -394,8 +532,9 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
     {
       Bound b;
       bind(s, args, n, kwnames, b);
-      if (any_subclass(b.values, s.nparams)) goto subclass;
-      if (b.out && any_sparse(&b.out, 1)) goto subclass;
+      if (modes.interpreters) return dispatch(op, b.values, b.out, false);
+      if (unusual(b.values, s.nparams)) goto subclass;
+      if (b.out && (any_sparse(&b.out, 1) || any_wrapped(&b.out, 1))) goto subclass;
       return run_op(op, b.values, b.out);
     }
   subclass:
@@ -431,7 +570,7 @@ PyObject* call_plain(PyObject*, PyObject* const* args, Py_ssize_t n) {
     bind(*op->spec, values.data(), count, k ? names.p : nullptr, b);
     if (any_sparse(b.values, op->spec->nparams) || (b.out && any_sparse(&b.out, 1)))
       return call_helper("call_sparse", {as_object(op), args[1], args[2]});
-    return run_op(op, b.values, b.out);
+    return dispatch(op, b.values, b.out, true);
   } catch (...) {
     translate_exception();
     return nullptr;

@@ -6,6 +6,7 @@
 namespace rl {
 
 constexpr int kMaxParams = 24;
+struct Level;
 
 struct Loop {
   LoopFn fn = nullptr;
@@ -65,6 +66,7 @@ struct OpSpec {
   bool joint = false;
   bool exact_out = false;  // out= must have the dtype of the result
   int grad_outputs = 99;   // leading outputs that take gradients
+  bool random = false;     // draws from a generator
   std::vector<SavedSlot> slots;
 };
 
@@ -81,6 +83,7 @@ inline PyObject* call_op(Op* op, std::initializer_list<PyObject*> args) {
   return op_vectorcall(as_object(op), args.begin(), args.size(), nullptr);
 }
 PyObject* call_plain(PyObject* self, PyObject* const* args, Py_ssize_t n);  // (op, args, kwargs)
+PyObject* run_op(Op* op, PyObject* const* values, PyObject* out);  // with nothing in between
 bool any_subclass(PyObject* const* values, int n);  // something with a __torch_function__ to ask
 // The parameter that a keyword means, in any spelling that PyTorch takes; -1 when none.
 int find_param(PyObject* const* params, Py_ssize_t n, PyObject* name);
@@ -113,6 +116,8 @@ void store_scalar(const ScalarValue& s, DType t, char* out);
 // The per-thread state of the gate.
 struct Modes {
   PyObject* interpreters = nullptr;  // list when something is pushed, else null
+  Level* lanes = nullptr;            // the innermost vmap among them
+  int transforms = 0;                // functional transforms running, vmap or not
   bool grad = true;
   bool inference = false;
   bool torch_function = true;  // off: subclasses are not asked

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "autograd.h"
+#include "levels.h"
 
 namespace rl {
 
@@ -12,7 +13,7 @@ Recording::~Recording() { Py_XDECREF(node); }
 bool list_needs_grad(PyObject* o) {
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
     PyObject* item = PySequence_Fast_GET_ITEM(o, i);
-    if (tensor_check(item) && needs_grad(as_tensor(item))) return true;
+    if (tensor_check(item) && needs_grad(as_tensor(item)) && on_tape(as_tensor(item))) return true;
   }
   return false;
 }
@@ -21,7 +22,7 @@ bool wants_recording(const OpSpec& s, PyObject* const* args, uint32_t* computes)
   uint32_t mask = 0;
   for (size_t k = 0; k < s.differentiable.size(); ++k) {
     PyObject* o = args[s.differentiable[k]];
-    if (tensor_check(o) ? needs_grad(as_tensor(o))
+    if (tensor_check(o) ? needs_grad(as_tensor(o)) && on_tape(as_tensor(o))
                         : (PyList_Check(o) || PyTuple_Check(o)) && list_needs_grad(o))
       mask |= 1u << k;
   }
@@ -48,13 +49,22 @@ void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
   const bool grad = modes.grad;
   modes.grad = false;  // what the hook computes is no part of the graph
   Ref plain(t->flags & kSparse ? call_helper("detach", {as_object(t)})
-                               : as_object(tensor_new(t->array)));
+                               : as_object(shallow_copy(t)));
   PyObject* packed = PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), plain);
   modes.grad = grad;
   Ref owned(checked(packed));
   s.object = checked(PyTuple_Pack(3, packed, PyTuple_GET_ITEM(t_saved_hooks, 1), history));
   s.kind = Saved::Packed;
   s.output_nr = nr;
+}
+
+// A clone in every lane, with its tangents, and no history.
+static Tensor* clone_quietly(Tensor* t) {
+  static Op* const clone = find_op("clone");
+  const bool grad = std::exchange(modes.grad, false);
+  PyObject* copy = call_op(clone, {as_object(t)});
+  modes.grad = grad;
+  return as_tensor(checked(copy));
 }
 
 void save_input(Saved& s, PyObject* o, bool clone) {
@@ -73,7 +83,7 @@ void save_input(Saved& s, PyObject* o, bool clone) {
   }
   s.kind = Saved::Input;
   if (clone) {  // the value before an in-place write, with the history it had
-    Tensor* copy = tensor_new(t->array.clone());
+    Tensor* copy = t->flags & (kWrapped | kDual) ? clone_quietly(t) : tensor_new(t->array.clone());
     s.object = as_object(copy);
     if (Node* n = grad_fn_of(t)) attach(n, copy, static_cast<int>(t->output_nr));
     s.array = copy->array;
@@ -121,11 +131,11 @@ void record_inputs(Recording& r, const OpSpec& s, PyObject* const* args, uint32_
     if (PyList_Check(o) || PyTuple_Check(o)) {
       for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
         PyObject* item = PySequence_Fast_GET_ITEM(o, i);
-        if (tensor_check(item)) n->edges[e] = edge_of(as_tensor(item));
+        if (tensor_check(item) && on_tape(as_tensor(item))) n->edges[e] = edge_of(as_tensor(item));
         ++e;
       }
     } else {
-      if (tensor_check(o)) n->edges[e] = edge_of(as_tensor(o));
+      if (tensor_check(o) && on_tape(as_tensor(o))) n->edges[e] = edge_of(as_tensor(o));
       ++e;
     }
   }
@@ -192,6 +202,7 @@ void record_outputs(Recording& r, const OpSpec& s, Tensor* const* outputs, int c
     saved.array = t->array;
     saved.version = t->array.storage()->version;
     saved.output_nr = static_cast<uint32_t>(slot.index);
+    if (t->flags & (kWrapped | kDual)) saved.object = as_object(shallow_copy(t));
   }
   for (int i = 0; i < std::min(count, s.grad_outputs); ++i) {
     if (is_differentiable(outputs[i]->array.dtype())) attach(n, outputs[i], i);
@@ -210,8 +221,8 @@ PyObject* unpack_saved(Node* n, Saved& s) {
       PyObject* history = PyTuple_GET_ITEM(s.object, 2);
       if (history != Py_None && modes.grad && tensor_check(got) &&
           !(as_tensor(got)->flags & kSparse)) {
-        Tensor* t = tensor_new(as_tensor(got)->array);
-        Py_DECREF(got);
+        Ref held(got);
+        Tensor* t = shallow_copy(as_tensor(got));
         attach(history == Py_True ? n : reinterpret_cast<Node*>(history), t,
                static_cast<int>(s.output_nr));
         return as_object(t);
@@ -247,7 +258,7 @@ PyObject* unpack_saved(Node* n, Saved& s) {
          name ? name + 1 : "");
   }
   if (s.kind == Saved::Output) {
-    Tensor* t = tensor_new(s.array);
+    Tensor* t = s.object ? shallow_copy(as_tensor(s.object)) : tensor_new(s.array);
     attach(n, t, static_cast<int>(s.output_nr));
     return as_object(t);
   }

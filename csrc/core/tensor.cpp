@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "autograd.h"
-#include "op.h"
+#include "levels.h"
 
 namespace rl {
 
@@ -43,6 +43,8 @@ int tensor_clear(Tensor* t) {
   if (t->extra) {
     Py_CLEAR(t->extra->hooks);
     Py_CLEAR(t->extra->post_hooks);
+    Py_CLEAR(t->extra->physical);
+    Py_CLEAR(t->extra->duals);
   }
   return 0;
 }
@@ -56,6 +58,8 @@ int tensor_traverse(Tensor* t, visitproc visit, void* arg) {
   if (t->extra) {
     Py_VISIT(t->extra->hooks);
     Py_VISIT(t->extra->post_hooks);
+    Py_VISIT(t->extra->physical);
+    Py_VISIT(t->extra->duals);
   }
   return 0;
 }
@@ -66,6 +70,7 @@ void tensor_dealloc(Tensor* t) {
   if (t->weakrefs) PyObject_ClearWeakRefs(as_object(t));
   // A long chain of views or histories must not overflow the C stack.
   Py_TRASHCAN_BEGIN(t, tensor_dealloc) tensor_clear(t);
+  if (t->extra) Py_XDECREF(t->extra->level);
   delete t->extra;
   t->array.~Array();
   if (type == TensorType && g_free_count < kFreeMax) {
@@ -454,7 +459,7 @@ Tensor* tensor_new(Array a, PyTypeObject* type) {
   if (type == TensorType) return tensor_new(std::move(a));
   Tensor* t = reinterpret_cast<Tensor*>(checked(PyType_GenericAlloc(type, 0)));
   init_fields(t, std::move(a));
-  t->flags = static_cast<uint8_t>(kTracked | (modes.inference ? kInference : 0));
+  t->flags = static_cast<uint16_t>(kTracked | (modes.inference ? kInference : 0));
   return t;
 }
 

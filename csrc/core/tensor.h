@@ -8,6 +8,8 @@
 namespace rl {
 
 struct Node;
+struct Level;
+struct Tensor;
 
 // What few tensors have.
 struct TensorExtra {
@@ -16,9 +18,14 @@ struct TensorExtra {
       nullptr;  // dict id -> callable, run after a leaf's gradient is accumulated
   Node* accumulator =
       nullptr;  // the leaf's AccumulateGrad node, borrowed: the node owns the tensor
+  // levels.h: a wrapped tensor's level and what it stands for there; tangents by level.
+  Level* level = nullptr;
+  Tensor* physical = nullptr;
+  bool batched = false;       // dim 0 of `physical` counts the lanes
+  PyObject* duals = nullptr;  // dict Level -> tangent
 };
 
-enum TensorFlag : uint8_t {
+enum TensorFlag : uint16_t {
   kInference = 1,  // made under inference_mode
   kNoVersion = 2,  // made by .data: writes through it go unnoticed
   kRetainsGrad = 4,
@@ -26,6 +33,8 @@ enum TensorFlag : uint8_t {
   kTracked = 16,    // known to the garbage collector
   kMultiView = 32,  // one of several views returned together (split, unbind, ...)
   kSparse = 64,     // holds indices and values; the array is only a shape and a dtype
+  kWrapped = 128,   // stands for the lanes of another tensor; the array is that of lane 0
+  kDual = 256,      // carries tangents
 };
 
 struct Tensor {
@@ -40,7 +49,7 @@ struct Tensor {
   uint32_t
       history;  // base: how often in-place writes replaced its history; view: as of which count
   bool requires_grad;
-  uint8_t flags;
+  uint16_t flags;
 };
 
 extern PyTypeObject* TensorType;
@@ -55,12 +64,15 @@ inline bool tensor_check(PyObject* o) {
   return exact_tensor(o) || PyType_IsSubtype(Py_TYPE(o), TensorType);
 }
 inline Tensor* as_tensor(PyObject* o) { return reinterpret_cast<Tensor*>(o); }
-[[noreturn]] void no_storage();  // NotImplementedError: a sparse tensor has no elements of its own
+// Sparse tensors and those that vmap wraps have no elements of their own: raises, or returns the
+// array of a tensor that is the same in all lanes.
+const Array& guarded_elements(const Tensor* t);
 inline const Array& elements(const Tensor* t) {
-  if (t->flags & kSparse) [[unlikely]]
-    no_storage();
+  if (t->flags & (kSparse | kWrapped)) [[unlikely]]
+    return guarded_elements(t);
   return t->array;
 }
+[[noreturn]] void no_storage();  // NotImplementedError: a sparse tensor has no elements of its own
 inline PyObject* as_object(void* o) { return reinterpret_cast<PyObject*>(o); }
 
 Tensor* tensor_new(Array a);                      // plain, untracked

@@ -1,0 +1,43 @@
+// Levels: what a transform (vmap, forward mode) puts on the stack of interpreters, and the tensors
+// that belong to one (docs/design/011-transforms.md).
+#pragma once
+#include "op.h"
+
+namespace rl {
+
+// Python's classes derive from it; `process(op, args, kwargs)` runs a call one level further out.
+struct Level {
+  PyObject_HEAD bool maps;  // vmap: tensors at this level are wrapped; else they carry tangents
+  bool open;
+  int number;  // as users see it: 1 is the outermost
+};
+extern PyTypeObject* LevelType;
+
+inline Level* level_of(const Tensor* t) {  // null: a tensor of no vmap
+  return t->flags & kWrapped ? t->extra->level : nullptr;
+}
+// Whether calls on t are recorded here: the tape belongs to the innermost vmap that is open. What
+// lies further out has its tape there.
+inline bool on_tape(const Tensor* t) { return level_of(t) == modes.lanes; }
+
+bool any_wrapped(PyObject* const* values, int n);  // lists too
+bool at_level(const Level* level, PyObject* const* values, int n);
+Tensor* shallow_copy(Tensor* t);  // same elements, level and tangents; no history
+bool is_live(PyObject* o);        // whether a tensor has history at its level or further out
+[[noreturn]] void escaped();
+
+// Takes the innermost interpreter off the stack as long as it lives.
+class Outwards {
+ public:
+  Outwards();
+  ~Outwards();
+  Outwards(const Outwards&) = delete;
+
+ private:
+  PyObject* stack_;
+};
+void set_interpreters(PyObject* stack);  // a list or null; takes a reference of its own
+
+bool init_levels(PyObject* module);
+
+}  // namespace rl
