@@ -1,0 +1,140 @@
+// How a gamma or beta variate x moves with its concentration while its quantile stays:
+//
+//   dx/da = -(dF(x; a) / da) / f(x; a) = -integral of (log t - E log) f(t) / f(x) over t < x,
+//
+// or the same over t > x with the other sign. With t = x exp(-s) below and its like above, f(t) /
+// f(x) falls from 1 at s = 0 as exp(-phi(s)), phi convex; the double exponential rule (Takahasi and
+// Mori 1974) then takes a fixed number of points. For the gamma distribution at x <= 1 the power
+// series of its integral is shorter.
+//
+// Relative error: below 1e-9 for concentrations of 1e-4 to 1e6 (tests/distributions).
+#include <algorithm>
+#include <array>
+
+#include "../core/kernel.h"
+#include "special.h"
+
+namespace rl {
+namespace {
+
+constexpr int kPoints = 72;
+constexpr double kFall = 38.0;  // exp(-38) is nothing beside 1
+
+// Points in (0, 1] and their weights for functions that have vanished at 1.
+struct Rule {
+  std::array<double, kPoints> point, weight;
+  Rule() {
+    constexpr double low = -3.6, high = 3.6;
+    const double step = (high - low) / (kPoints - 1), last = std::exp(high - std::exp(-high));
+    for (int i = 0; i < kPoints; ++i) {
+      const double u = low + i * step, fall = std::exp(-u);
+      point[i] = std::exp(u - fall) / last;
+      weight[i] = step * point[i] * (1 + fall);
+    }
+  }
+};
+
+template <class F>
+double integral(double reach, F&& f) {
+  static const Rule rule;
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int i = 0; i < kPoints; ++i) sum += rule.weight[i] * f(reach * rule.point[i]);
+  return sum * reach;
+}
+
+// Where a convex phi with phi(0) = 0, slope >= 0 and second derivative >= curvature up to
+// `valid` has certainly grown to kFall; `otherwise` is a bound that always holds.
+double reach_of(double slope, double curvature, double valid, double otherwise) {
+  const double by_curvature = std::sqrt(2 * kFall / curvature);
+  const double reach = by_curvature <= valid ? std::min(by_curvature, otherwise) : otherwise;
+  return slope > 0 ? std::min(reach, kFall / slope) : reach;
+}
+
+// -- gamma ------------------------------------------------
+
+// d/da of the sum over n of (-x)^n / (n! (a + n)) x^a / gamma(a), the n = 0 term without its
+// cancelling parts.
+double gamma_series(double a, double x) {
+  const double shifted = std::log(x) - digamma(a + 1);
+  double sum = shifted / a, power = 1;
+  for (int n = 1; n < 24; ++n) {
+    power *= -x / n;
+    sum += power * (shifted + 1 / a - 1 / (a + n)) / (a + n);
+  }
+  return -x * std::exp(x) * sum;
+}
+
+double gamma_gradient(double a, double x) {
+  if (!(a > 0 && x > 0)) return x == 0 ? 0 : std::numeric_limits<double>::quiet_NaN();
+  if (x <= 1) return gamma_series(a, x);
+  const double shifted = std::log(x) - digamma(a);
+  if (x <= a) {
+    const double reach = reach_of(a - x, x / std::exp(1.0), 1, (kFall + x) / a);
+    return -x *
+           integral(reach, [=](double s) { return (shifted - s) * vexp(-a * s - x * vexpm1(-s)); });
+  }
+  const double reach = reach_of(x - a, x, 1e300, 1e300);
+  return x * integral(reach, [=](double s) { return (shifted + s) * vexp(a * s - x * vexpm1(s)); });
+}
+
+// -- beta ------------------------------------------------
+
+// Reach of exp(-a s) ((1 - x exp(-s)) / (1 - x))^(b - 1) for x below the mean.
+double beta_reach(double a, double b, double x, double rest) {
+  if (b <= 1) return kFall / a;
+  const double slope = a - (b - 1) * x / rest;
+  const double far = x * std::exp(-1.0), curvature = (b - 1) * far / ((1 - far) * (1 - far));
+  return reach_of(slope, curvature, 1, (kFall - (b - 1) * std::log(rest)) / a);
+}
+
+// dx/da / (1 - x) for x of Beta(a, b).
+double beta_gradient(double x, double a, double b) {
+  const double rest = 1 - x;
+  if (!(a > 0 && b > 0 && x > 0 && rest > 0))
+    return x == 0 ? 0 : std::numeric_limits<double>::quiet_NaN();
+  if (x * (a + b) > a) {
+    const double mean_log = digamma(a) - digamma(a + b), log_x = std::log(x), odds = rest / x;
+    return integral(beta_reach(b, a, rest, x), [=](double s) {
+      const double rise = vlog1p(-odds * vexpm1(-s));
+      return (log_x - mean_log + rise) * vexp((a - 1) * rise - b * s);
+    });
+  }
+  // E log without its pole at a = 0, which cancels against s: integrated by parts.
+  const double mean_log = digamma(a + 1) - digamma(a + b), shifted = std::log(x) - mean_log;
+  const double odds = x / rest, slope = (b - 1) / a;
+  return -odds * integral(beta_reach(a, b, x, rest), [=](double s) {
+    const double growth = 1 - odds * vexpm1(-s), fall = vexp(-s);
+    const double factor = shifted - s * slope * odds * fall / growth;
+    return factor * vexp((b - 1) * vlog(growth) - a * s);
+  });
+}
+
+template <class T>
+void gamma_gradients(char* const* p, int64_t n, const double*) {
+  auto* y = reinterpret_cast<T*>(p[0]);
+  auto *a = reinterpret_cast<const T*>(p[1]), *x = reinterpret_cast<const T*>(p[2]);
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(gamma_gradient(a[i], x[i]));
+}
+
+template <class T>
+void beta_gradients(char* const* p, int64_t n, const double*) {
+  auto* y = reinterpret_cast<T*>(p[0]);
+  auto *x = reinterpret_cast<const T*>(p[1]), *a = reinterpret_cast<const T*>(p[2]);
+  auto* total = reinterpret_cast<const T*>(p[3]);
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = static_cast<T>(beta_gradient(x[i], a[i], static_cast<double>(total[i]) - a[i]));
+}
+
+constexpr double kCost = 800;
+const LoopRegistrar gamma_f32("_standard_gamma_grad", RL_LEVEL, DType::F32, DType::F32,
+                              gamma_gradients<float>, kCost);
+const LoopRegistrar gamma_f64("_standard_gamma_grad", RL_LEVEL, DType::F64, DType::F64,
+                              gamma_gradients<double>, kCost);
+const LoopRegistrar beta_f32("_dirichlet_grad", RL_LEVEL, DType::F32, DType::F32,
+                             beta_gradients<float>, kCost);
+const LoopRegistrar beta_f64("_dirichlet_grad", RL_LEVEL, DType::F64, DType::F64,
+                             beta_gradients<double>, kCost);
+
+}  // namespace
+}  // namespace rl
