@@ -6,39 +6,67 @@ and `_load` the two directions, `_legacy` the format before PyTorch 1.6.
 
 from __future__ import annotations
 
-from ._load import (
-    default_restore_location,
-    get_unsafe_globals_in_checkpoint,
-    load,
-    validate_cuda_device,
-)
+from ._files import atomic_file  # noqa: F401 (other writers use it)
+from ._load import get_unsafe_globals_in_checkpoint, load
 from ._names import (
+    StorageType,
     _get_layout,  # noqa: F401 (files name it here)
     add_safe_globals,
     clear_safe_globals,
     get_safe_globals,
     safe_globals,
 )
-from ._save import (
-    DEFAULT_PROTOCOL,
+from ._save import DEFAULT_PROTOCOL, save
+from ._settings import (
+    LoadEndianness,
+    default_restore_location,
     get_crc32_options,
+    get_default_load_endianness,
+    get_default_mmap_options,
     location_tag,
-    save,
+    register_package,
     set_crc32_options,
+    set_default_load_endianness,
+    set_default_mmap_options,
+    skip_data,
+    validate_cuda_device,
+    validate_hpu_device,
 )
+from ._versions import (
+    SourceChangeWarning,
+    check_module_version_greater_or_equal,
+    normalize_storage_type,
+    storage_to_tensor_type,
+)
+
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+PROTOCOL_VERSION = 1001
 
 __all__ = [
     "DEFAULT_PROTOCOL",
+    "LoadEndianness",
+    "SourceChangeWarning",
+    "StorageType",
     "add_safe_globals",
+    "check_module_version_greater_or_equal",
     "clear_safe_globals",
     "default_restore_location",
     "get_crc32_options",
+    "get_default_load_endianness",
+    "get_default_mmap_options",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",
     "location_tag",
+    "normalize_storage_type",
+    "register_package",
     "safe_globals",
     "save",
     "set_crc32_options",
+    "set_default_load_endianness",
+    "set_default_mmap_options",
+    "skip_data",
+    "storage_to_tensor_type",
     "validate_cuda_device",
+    "validate_hpu_device",
 ]

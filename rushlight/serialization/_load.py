@@ -11,37 +11,16 @@ import rushlight as torch
 
 from .. import _C
 from .._storage import TypedStorage, UntypedStorage
+from . import _config as config
 from ._names import StorageType, data_unpickler, find_object, is_allowed
+from ._settings import (
+    assumed_byte_order,
+    default_restore_location,
+    get_default_mmap_options,
+    skips_data,
+)
+from ._unpickle import brief
 from ._zip import ArchiveReader
-
-
-def default_restore_location(storage: UntypedStorage, location: str) -> UntypedStorage:
-    """Move a storage that was read into main memory to the place that the file names."""
-    if location == "cpu":
-        return storage
-    device = torch.device(location)
-    if device.type == "cuda":
-        validate_cuda_device(location)
-    return storage.to(device=device)
-
-
-def validate_cuda_device(location) -> int:
-    """Index of the GPU that `location` names; RuntimeError when there is none."""
-    index = torch.device(location).index or 0
-    if not torch.cuda.is_available():
-        raise RuntimeError(
-            "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is "
-            "False. If you are running on a CPU-only machine, please use torch.load with "
-            "map_location=torch.device('cpu') to map your storages to the CPU."
-        )
-    if index >= torch.cuda.device_count():
-        raise RuntimeError(
-            f"Attempting to deserialize object on CUDA device {index} but "
-            "torch.cuda.device_count() "
-            f"is {torch.cuda.device_count()}. Please use torch.load with map_location to map your "
-            "storages to an existing device."
-        )
-    return index
 
 
 def _restore_function(map_location):
@@ -57,6 +36,11 @@ def _restore_function(map_location):
             map_location = map_location.decode("ascii")
         target = str(torch.device(map_location))
         return lambda storage, location: default_restore_location(storage, target)
+    if not callable(map_location):
+        raise TypeError(
+            f"'{type(map_location).__name__}' object is not callable: map_location must be a "
+            "device, a dict from places to places, or a function (storage, location) -> storage"
+        )
 
     def restore(storage, location):
         moved = map_location(storage, location)
@@ -78,18 +62,14 @@ class StorageTable:
     def persistent_load(self, saved_id):
         """The storage that a persistent id stands for, with the dtype it names."""
         if type(saved_id) is not tuple or not saved_id:
-            raise pickle.UnpicklingError(f"a persistent id must be a tuple, got {saved_id!r}")
+            raise pickle.UnpicklingError(f"a persistent id must be a tuple, got {brief(saved_id)}")
         if saved_id[0] == "module" and len(saved_id) > 1:
             return saved_id[1]
         if saved_id[0] != "storage" or len(saved_id) not in (5, 6):
-            raise pickle.UnpicklingError(f"unknown persistent id {saved_id[0]!r}")
+            raise pickle.UnpicklingError(f"unknown persistent id {brief(saved_id[0])}")
         _, kind, key, location, numel = saved_id[:5]
         location = _ascii(location)
         key = _ascii(key)
-        if len(saved_id) == 6 and saved_id[5] is not None:
-            raise pickle.UnpicklingError(
-                "views of storages (files before PyTorch 0.4) are not read"
-            )
         if type(kind) is not StorageType or type(numel) is not int or numel < 0:
             raise pickle.UnpicklingError("a storage's persistent id is malformed")
         dtype = kind.dtype or torch.uint8
@@ -100,9 +80,38 @@ class StorageTable:
             self.loaded[key] = storage
         elif storage.nbytes() < nbytes:
             raise pickle.UnpicklingError(f"storage {key!r} is named again with another size")
+        if len(saved_id) == 6 and saved_id[5] is not None:
+            return StoragePart.of(storage, dtype, saved_id[5])
         if kind.dtype is None:
             return storage
         return TypedStorage(wrap_storage=storage, dtype=kind.dtype)
+
+
+class StoragePart:
+    """A range of a storage under a storage's name, as files from before PyTorch 0.4 have them."""
+
+    __slots__ = ("_first", "_size", "_untyped_storage", "_whole", "dtype")
+
+    @classmethod
+    def of(cls, storage: UntypedStorage, dtype, place) -> StoragePart:
+        """The part that (key, first element, number of elements) describes."""
+        if type(place) is not tuple or len(place) != 3:
+            raise pickle.UnpicklingError("a view of a storage is malformed")
+        _, first, size = place
+        count = storage.nbytes() // dtype.itemsize
+        if (
+            type(first) is not int
+            or type(size) is not int
+            or not 0 <= first <= first + size <= count
+        ):
+            raise pickle.UnpicklingError("a view of a storage reaches outside of it")
+        part = cls()
+        part._untyped_storage, part.dtype = part, dtype
+        part._whole, part._first, part._size = storage, first, size
+        return part
+
+    def _tensor(self, dtype, offset: int, size, stride):
+        return self._whole._tensor(dtype, self._first + offset, size, stride)
 
 
 def _ascii(text) -> str:
@@ -136,7 +145,10 @@ def _trusted_unpickler(pickle_module, persistent_load):
 
     class Unpickler(pickle_module.Unpickler):
         def find_class(self, module, name):
-            if module == "torch" or module.startswith("torch."):
+            root, _, rest = module.partition(".")
+            if root == torch.__name__:  # written by a Pickler that does not know PyTorch's names
+                root, module = "torch", f"torch.{rest}" if rest else "torch"
+            if root == "torch":
                 return find_object(module, name)
             return super().find_class(module, name)
 
@@ -144,11 +156,11 @@ def _trusted_unpickler(pickle_module, persistent_load):
     return Unpickler
 
 
-def unpickle(data: bytes, persistent_load, pickle_module, weights_only: bool, load_args: dict):
-    """The object pickled in `data`."""
+def unpickle(data, size, persistent_load, pickle_module, weights_only: bool, load_args: dict):
+    """The object pickled in `data`, a part of a file of `size` bytes."""
     if weights_only:
         encoding = load_args.get("encoding", "utf-8")
-        return data_unpickler(persistent_load, encoding).load(data)
+        return data_unpickler(persistent_load, encoding, size).load(data)
     return _trusted_unpickler(pickle_module, persistent_load)(io.BytesIO(data), **load_args).load()
 
 
@@ -170,57 +182,88 @@ def _load_zip(file, map_location, pickle_module, weights_only, mmap, load_args):
     if prefix + "constants.pkl" in names:
         raise RuntimeError(
             "load: the file is a TorchScript archive, not a checkpoint (use torch.jit.load, or "
-            "save "
-            "the state_dict instead)"
+            "save the state_dict instead)"
         )
-    order = sys.byteorder.encode()
+    order = assumed_byte_order().encode()
     if prefix + "byteorder" in names:
         order = archive.read(prefix + "byteorder")
         if order not in (b"little", b"big"):
-            raise ValueError(f"Unknown endianness type: {order!r}")
-    swap = order != sys.byteorder.encode()
+            raise ValueError(f"Unknown endianness type: {brief(order)}")
+    make = _storage_reader(archive, prefix, order != sys.byteorder.encode(), mmap)
+    table = StorageTable(make, map_location)
+    data = archive.read(prefix + "data.pkl")
+    where = (table.persistent_load, pickle_module, weights_only, load_args)
+    return unpickle(data, archive.length, *where)
+
+
+def _storage_reader(archive: ArchiveReader, prefix: str, swap: bool, mmap: bool):
+    """A function (key, size, dtype) -> storage that reads or maps records of an archive."""
+    names = set(archive.names())
+    skip = skips_data()
+    shared = mmap and _is_shared(get_default_mmap_options())
 
     def make(key: str, nbytes: int, dtype) -> UntypedStorage:
         path = f"{prefix}data/{key}"
         if path not in names:
-            raise RuntimeError(f"load: the file has no record {path!r}")
+            raise RuntimeError(f"load: the file has no record {brief(path)}")
         if archive.size(path) != nbytes:
             raise RuntimeError(
                 f"load: record {path!r} has {archive.size(path)} bytes, expected {nbytes}"
             )
         if mmap and nbytes and not swap and archive.offset(path) % 16 == 0:
-            tensor = _C.from_buffer(archive.mapped(path), torch.uint8, (nbytes,), (1,), 0)
+            tensor = _C.from_buffer(archive.mapped(path, shared), torch.uint8, (nbytes,), (1,), 0)
             return UntypedStorage._of(tensor)
         storage, view = new_storage(nbytes)
-        archive.read_into(path, view)
-        if swap:
-            _swap_bytes(view, dtype)
+        if not skip:
+            archive.read_into(path, view)
+            if swap:
+                _swap_bytes(view, dtype)
         return storage
 
-    table = StorageTable(make, map_location)
-    data = archive.read(prefix + "data.pkl")
-    return unpickle(data, table.persistent_load, pickle_module, weights_only, load_args)
+    return make
+
+
+def _is_shared(flags: int) -> bool:
+    from mmap import MAP_SHARED
+
+    return flags == MAP_SHARED
 
 
 def _failed(error: Exception) -> pickle.UnpicklingError:
     return pickle.UnpicklingError(
         "Weights only load failed. With `weights_only=True`, the default, `torch.load` builds "
-        "tensors "
-        "and plain containers only. If you trust where the file comes from, call `torch.load` with "
-        "`weights_only=False`, which can run any code that the file contains, or allow the "
-        "classes it "
-        f"names.\n\tWeightsUnpickler error: {error}"
+        "tensors and plain containers only. If you trust where the file comes from, call "
+        "`torch.load` with `weights_only` set to `False` (`weights_only=False`), which can run any "
+        "code that the file contains, or allow the classes it names.\n\tWeightsUnpickler error: "
+        f"{error}"
     )
 
 
+def _load_old(file, map_location, pickle_module, weights_only, load_args):
+    """Read a file from before PyTorch 1.6, which is no zip archive."""
+    from ._legacy import load_legacy
+    from ._tar import is_tar, load_tar
+
+    start = file.tell()
+    head = file.read(512)
+    file.seek(start)
+    if not is_tar(head):
+        return load_legacy(file, map_location, pickle_module, weights_only, load_args)
+    if weights_only:
+        raise RuntimeError(
+            "Cannot use ``weights_only=True`` with files saved in the legacy .tar format: if you "
+            "trust where the file comes from, call `torch.load` with `weights_only` set to `False`"
+        )
+    return load_tar(file, map_location, pickle_module, load_args)
+
+
 def _load_opened(file, map_location, pickle_module, weights_only, mmap, load_args):
-    for name in ("read", "seek", "tell"):
+    for name in ("seek", "tell", "read"):
         if not hasattr(file, name):
             raise AttributeError(
-                f"'{type(file).__name__}' object has no attribute '{name}'. You can only load "
-                "from a "
-                "file that is seekable. Please pre-load the data into a buffer like io.BytesIO and "
-                "try to load from it instead."
+                f"'{type(file).__name__}' object has no attribute '{name}'. You can only "
+                "torch.load from a file that is seekable. Please pre-load the data into a buffer "
+                "like io.BytesIO and try to load from it instead."
             )
     start = file.tell()
     magic = file.read(4)
@@ -236,13 +279,29 @@ def _load_opened(file, map_location, pickle_module, weights_only, mmap, load_arg
                 "mmap can only be used with files saved with `torch.save(_use_new_zipfile_"
                 "serialization=True)`: save the file again to map it"
             )
-        from ._legacy import load_legacy
-
-        return load_legacy(file, *arguments, load_args)
+        return _load_old(file, *arguments, load_args)
     except pickle.UnpicklingError as error:
         if weights_only:
             raise _failed(error) from None
         raise
+
+
+def _wants_weights_only(weights_only: bool | None, pickle_module) -> bool:
+    """What `weights_only` means, after PyTorch's two environment variables."""
+
+    def switched_on(name: str) -> bool:
+        return os.environ.get(name, "0").lower() in ("1", "y", "yes", "true")
+
+    force, forbid = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+    if switched_on(force) and switched_on(forbid):
+        raise RuntimeError(
+            f"Only one of {force} or {forbid} should be set, but both were set: unset one"
+        )
+    if switched_on(force):
+        return True
+    if weights_only is None:
+        return pickle_module is None and not switched_on(forbid)
+    return bool(weights_only)
 
 
 def load(
@@ -262,14 +321,15 @@ def load(
     `mmap=True` maps the file: memory is used for the pages that are touched, and writes stay
     private.
     """
-    if weights_only is None:
-        weights_only = pickle_module is None
+    weights_only = _wants_weights_only(weights_only, pickle_module)
     if weights_only and pickle_module is not None:
         raise RuntimeError(
             "Can not safely load weights when explicit pickle_module is specified: leave out "
             "pickle_module, or pass weights_only=False for a file you trust"
         )
     is_path = isinstance(f, (str, os.PathLike))
+    if mmap is None:
+        mmap = config.load.mmap and is_path
     if mmap and not is_path:
         raise ValueError("f must be a file path in order to use the mmap argument")
     arguments = (map_location, pickle_module or pickle, weights_only, bool(mmap), pickle_load_args)
@@ -281,20 +341,18 @@ def load(
 
 def get_unsafe_globals_in_checkpoint(f) -> list[str]:
     """Names in a checkpoint that `load` would refuse, without loading anything."""
-    from pickletools import genops
+    from ._scan import named_globals
 
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
             return get_unsafe_globals_in_checkpoint(file)
+    start = f.tell()
+    magic = f.read(4)
+    f.seek(start)
+    if magic != b"PK\x03\x04":
+        raise ValueError(
+            "get_unsafe_globals_in_checkpoint: expected a checkpoint of torch.save in zip format"
+        )
     archive = ArchiveReader(f)
-    data = archive.read(_archive_prefix(archive) + "data.pkl")
-    texts: list[str] = []
-    named = set()
-    for opcode, argument, _ in genops(data):
-        if opcode.name == "GLOBAL":
-            named.add(argument.replace(" ", "."))
-        elif opcode.name == "STACK_GLOBAL":
-            named.add(".".join(texts[-2:]))
-        elif isinstance(argument, str):
-            texts.append(argument)
+    named = named_globals(archive.read(_archive_prefix(archive) + "data.pkl"))
     return sorted(name for name in named if not is_allowed(name))

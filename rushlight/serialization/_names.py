@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 from collections import Counter, OrderedDict
 from importlib import import_module
+from math import prod
 from pickle import UnpicklingError
 
 import rushlight as torch
 
 from .. import _utils
 from .._storage import DTYPE_OF_LEGACY_NAME, TypedStorage
-from ._unpickle import DataUnpickler, check_key
+from . import _opcodes  # noqa: F401 (fills the table of opcodes)
+from ._unpickle import DataUnpickler, brief, check_key
 
 _PACKAGE = torch.__name__
 _DTYPE_NAMES = (
     "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz "
-    "float8_e8m0fnu float4_e2m1fn_x2 bits1x8 bits2x4 bits4x2 bits8 bits16 complex32 complex64 "
+    "float8_e8m0fnu float4_e2m1fn_x2 int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 "
+    "uint5 uint6 uint7 bits1x8 bits2x4 bits4x2 bits8 bits16 complex32 complex64 "
     "complex128 int64 int32 int16 int8 uint8 uint16 uint32 uint64 bool"
 ).split()
 # Where PyTorch keeps what lives elsewhere here.
@@ -35,7 +38,14 @@ _MOVED = {
         ),
     )
 }
+_BUILTINS = ("builtins", "__builtin__")
 _PARAMETER = "torch.nn.parameter.Parameter"
+# What PyTorch keeps in modules that do not exist here.
+_ELSEWHERE = {
+    "torch._tensor.Tensor": torch.Tensor,
+    "torch._tensor._rebuild_from_type_v2": _utils._rebuild_from_type_v2,
+    "torch.tensor._rebuild_from_type_v2": _utils._rebuild_from_type_v2,
+}
 _safe_globals: dict[str, object] = {}
 
 
@@ -67,6 +77,11 @@ def find_object(module: str, name: str):
             return StorageType(name)
         if name in ("UntypedStorage", "_UntypedStorage") and module.startswith("torch"):
             return StorageType("UntypedStorage")
+        full = f"{module}.{name}"
+        if full in _ELSEWHERE:
+            return _ELSEWHERE[full]
+        if module == "torch._C._nn":
+            return _attribute(import_module(_PACKAGE + ".nn.functional"), name)
         return _find_own(_PACKAGE + module[5:], name)
     return _attribute(import_module(module), name)
 
@@ -107,13 +122,15 @@ def _counter(*args):
     return Counter(*args)
 
 
-def _set(items=()):
-    items = list(items) if type(items) in (list, tuple, set, frozenset) else None
-    if items is None:
-        raise UnpicklingError("a set is made from a list")
-    for item in items:
-        check_key(item)
-    return set(items)
+def _set_of(kind):
+    def make(items=()):
+        if type(items) not in (list, tuple, set, frozenset):
+            raise UnpicklingError("a set is made from a list")
+        for item in items:
+            check_key(item)
+        return kind(items)
+
+    return make
 
 
 def _encode(text, encoding):
@@ -139,7 +156,7 @@ def _get_layout(name):
     """The layout that a file calls `name`, such as "torch.sparse_coo"."""
     found = torch.LAYOUTS.get(name.removeprefix("torch.")) if type(name) is str else None
     if found is None:
-        raise UnpicklingError(f"load: unknown layout {name!r}")
+        raise UnpicklingError(f"load: unknown layout {brief(name)}")
     return found
 
 
@@ -151,9 +168,8 @@ def _builtin_globals() -> dict[str, object]:
         "builtins.set": set,
         "builtins.complex": complex,
         "builtins.bytearray": bytearray,
-        "__builtin__.set": set,
-        "__builtin__.complex": complex,
-        "__builtin__.bytearray": bytearray,
+        "builtins.frozenset": frozenset,
+        "builtins.bytes": bytes,
         "_codecs.encode": _encode,
         "torch.serialization._get_layout": _get_layout,
         "torch.Size": torch.Size,
@@ -165,7 +181,12 @@ def _builtin_globals() -> dict[str, object]:
     for name in _DTYPE_NAMES:
         if hasattr(torch, name):
             found[f"torch.{name}"] = getattr(torch, name)
+    for name in ("contiguous_format", "channels_last", "channels_last_3d", "preserve_format"):
+        found[f"torch.{name}"] = getattr(torch, name)
     for name in DTYPE_OF_LEGACY_NAME:
+        kind = name.replace("Storage", "Tensor")
+        if hasattr(torch, kind):
+            found[f"torch.{kind}"] = getattr(torch, kind)
         found[f"torch.{name}"] = found[f"torch.cuda.{name}"] = StorageType(name)
     for name in _REBUILDERS:
         found[f"torch._utils.{name}"] = getattr(_utils, name)
@@ -184,16 +205,55 @@ _REBUILDERS = (
 )
 
 
-def _makers(classes: set) -> dict:
+class _Copies:
+    """Rebuilds tensors that are copied or walked, of a file's size in all."""
+
+    def __init__(self, file_size: int):
+        self._left = file_size + _FEW_BYTES
+
+    def _charge(self, nbytes: int) -> None:
+        self._left -= nbytes
+        if self._left < 0:
+            raise UnpicklingError("the file describes more than it contains")
+
+    def plain(self, rebuild, metadata_at: int):
+        """`rebuild`, with its copies for conjugate and negative views counted."""
+
+        def checked(*args):
+            if len(args) > metadata_at and args[metadata_at]:
+                size = args[2] if type(args[2]) in (tuple, torch.Size) else ()
+                self._charge(16 * prod(size))
+            return rebuild(*args)
+
+        return checked
+
+    def sparse(self, layout, data):
+        """A sparse tensor whose parts do not say more than their memory holds."""
+        for part in data if type(data) is tuple else ():
+            if isinstance(part, torch.Tensor) and part.layout is torch.strided:
+                nbytes = part.numel() * part.dtype.itemsize
+                self._charge(max(0, nbytes - part.untyped_storage().nbytes()))
+        return _utils._rebuild_sparse_tensor(layout, data)
+
+
+_FEW_BYTES = 1 << 16
+
+
+def _makers(classes: set, file_size: int) -> dict:
     makers = {getattr(_utils, name): getattr(_utils, name) for name in _REBUILDERS}
+    copies = _Copies(file_size)
+    makers[_utils._rebuild_tensor_v2] = copies.plain(_utils._rebuild_tensor_v2, 6)
+    makers[_utils._rebuild_tensor_v3] = copies.plain(_utils._rebuild_tensor_v3, 7)
+    makers[_utils._rebuild_sparse_tensor] = copies.sparse
     makers[_utils._rebuild_parameter] = _checked_parameter
     makers[_utils._rebuild_parameter_with_state] = _checked_parameter
 
     def from_type(func, kind, args, state):
-        if func not in makers or func is _utils._rebuild_from_type_v2:
-            raise UnpicklingError(f"_rebuild_from_type_v2: unrecognized function {func}")
-        if kind is not torch.Tensor and not _is_parameter(kind) and kind not in classes:
-            raise UnpicklingError(f"_rebuild_from_type_v2: unrecognized class {kind}")
+        if not callable(func) or func not in makers or func is _utils._rebuild_from_type_v2:
+            raise UnpicklingError(f"_rebuild_from_type_v2: unrecognized function {brief(func)}")
+        known = kind is torch.Tensor or _is_parameter(kind)
+        if not known and not (isinstance(kind, type) and kind in classes):
+            raise UnpicklingError(f"_rebuild_from_type_v2: unrecognized class {brief(kind)}")
         result = makers[func](*args)
         _check_attributes(state)
         return _utils._rebuild_from_type_v2(lambda: result, kind, (), state)
@@ -201,7 +261,9 @@ def _makers(classes: set) -> dict:
     makers[_utils._rebuild_from_type_v2] = from_type
     makers[OrderedDict] = _ordered_dict
     makers[Counter] = _counter
-    makers[set] = _set
+    makers[set] = _set_of(set)
+    makers[frozenset] = _set_of(frozenset)
+    makers[bytes] = lambda: b""  # protocol 2 writes empty bytes so
     makers[complex] = _complex
     makers[bytearray] = _bytearray
     makers[torch.Size] = torch.Size
@@ -229,7 +291,7 @@ def _check_attributes(state) -> None:
     for values in state if type(state) is tuple else (state,):
         for name in values or ():
             if type(name) is not str or name.startswith("__") or hasattr(torch.Tensor, name):
-                raise UnpicklingError(f"a tensor cannot be given the attribute {name!r}")
+                raise UnpicklingError(f"a tensor cannot be given the attribute {brief(name)}")
 
 
 def _object_name(obj) -> str:
@@ -241,28 +303,33 @@ def is_allowed(name: str) -> bool:
     return name in _builtin_globals() or name in _safe_globals or name == _PARAMETER
 
 
-def data_unpickler(persistent_load, encoding: str = "utf-8") -> DataUnpickler:
-    """An unpickler for untrusted files, with the globals allowed at this moment."""
+def data_unpickler(persistent_load, encoding: str = "utf-8", file_size: int = 0) -> DataUnpickler:
+    """An unpickler for untrusted files, with the globals allowed at this moment.
+
+    Calls may copy no more bytes of tensors than the file has.
+    """
     known = _builtin_globals()
     user = dict(_safe_globals)
     classes = {obj for obj in user.values() if isinstance(obj, type)}
-    makers = _makers(classes)
+    makers = _makers(classes, file_size)
     for obj in user.values():
         if obj not in makers:
             makers[obj] = obj
 
     def find_global(module: str, name: str):
-        full = f"{module}.{name}"
+        full = f"builtins.{name}" if module in _BUILTINS else f"{module}.{name}"
         if full in known:
             return known[full]
         if full == _PARAMETER:
             return torch.nn.Parameter
         if full in user:
             return user[full]
+        short = name if module in _BUILTINS else full
         raise UnpicklingError(
-            f"Unsupported global: GLOBAL {full} was not an allowed global by default. If you trust "
-            f"it, allow it with `torch.serialization.add_safe_globals([{name}])` or, for one load, "
-            f"with the `torch.serialization.safe_globals([{name}])` context manager"
+            f"Unsupported global: GLOBAL {full} was not an allowed global by default. Please use "
+            f"`torch.serialization.add_safe_globals([{short}])` or the "
+            f"`torch.serialization.safe_globals([{short}])` context manager, for a class or "
+            "function that you trust"
         )
 
     return DataUnpickler(find_global, makers, classes, persistent_load, encoding)
@@ -271,6 +338,11 @@ def data_unpickler(persistent_load, encoding: str = "utf-8") -> DataUnpickler:
 def add_safe_globals(safe_globals: list) -> None:
     """Let `load(weights_only=True)` use these classes and functions, or (object, name) pairs."""
     for item in safe_globals:
+        if isinstance(item, tuple) and len(item) != 2:
+            raise ValueError(
+                "Expected tuple of length 2 (global, str of callable full path), but got tuple of "
+                f"length: {len(item)}"
+            )
         obj, name = item if isinstance(item, tuple) else (item, None)
         if name is None:
             name = ".".join(file_name(obj.__module__, obj.__qualname__))

@@ -7,15 +7,16 @@ import os
 import pickle
 import sys
 from collections import OrderedDict
-from contextlib import contextmanager
-from itertools import count
 
 import rushlight as torch
 
 from .. import _C, _utils
 from .._storage import LEGACY_NAMES, TypedStorage, UntypedStorage, legacy_storage_class
+from . import _config as config
+from ._files import WholeWrites, atomic_file
 from ._names import _get_layout, file_name
-from ._zip import ALIGNMENT, ArchiveWriter
+from ._settings import is_customised, location_tag, skips_data
+from ._zip import ArchiveWriter
 
 DEFAULT_PROTOCOL = 2
 
@@ -55,10 +56,13 @@ def _complete_module_state(module, state: dict) -> dict:
 class _Naming:
     """Mixin for a pure-Python Pickler: PyTorch's names, and storages as records of the archive."""
 
-    def __init__(self, file, protocol: int):
+    def __init__(self, file, protocol: int, legacy: bool = False):
         super().__init__(file, protocol)
         self.storages: list[torch.Tensor] = []  # any tensor over each storage, in main memory
+        self.kinds: list[object] = []  # the dtypes under which the storages are known
         self._keys: dict[int, str] = {}
+        self._legacy = legacy
+        self._plain_place = not is_customised()
         self._own_names = {
             torch.Tensor: ("torch", "Tensor"),
             torch.Size: ("torch", "Size"),
@@ -110,6 +114,10 @@ class _Naming:
         self.write(pickle.REDUCE)
         self.memoize(layout)
 
+    def save_memory_format(self, memory_format) -> None:
+        module, _, name = str(memory_format).partition(".")
+        self._write_global(memory_format, module, name)
+
     def save_device(self, device) -> None:
         args = (device.type,) if device.index is None else (device.type, device.index)
         self.save_reduce(torch.device, args, obj=device)
@@ -126,6 +134,8 @@ class _Naming:
         kind = _storage_classes.get(tensor.dtype)
         if self.proto > 3 or kind is None or tensor.is_cuda or _utils.has_state(tensor):
             return False
+        if not self._plain_place:
+            return False
         memo = self.memo
         names = (_utils._rebuild_tensor_v2, "storage", kind, "cpu", OrderedDict)
         try:
@@ -134,7 +144,15 @@ class _Naming:
             return False
         nbytes = _C.storage_nbytes(tensor)
         place += _int_code(nbytes // tensor.dtype.itemsize)
-        head = [rebuild, b"((", storage, kind, self._key_code(tensor), place, b"t"]
+        head = [
+            rebuild,
+            b"((",
+            storage,
+            kind,
+            self._key_code(tensor),
+            place,
+            b"Nt" if self._legacy else b"t",
+        ]
         head += [self._memo_code(), b"Q", _int_code(tensor.storage_offset())]
         for numbers in (tensor.shape, tensor.stride()):
             head.append(_tuple_code(numbers))
@@ -156,25 +174,44 @@ class _Naming:
         identity = tensor._storage_id()
         key = self._keys.get(identity)
         if key is not None:
+            self._check_kind(key, tensor.dtype)
             return self.get(self.memo[id(key)][0])
         key = self._keys[identity] = str(len(self.storages))
         self.storages.append(tensor)
+        self.kinds.append(tensor.dtype)
         return b"X" + len(key).to_bytes(4, "little") + key.encode() + self._memo_code(key)
 
     def save_typed_storage(self, storage: TypedStorage) -> None:
         kind = legacy_storage_class(storage.pickle_storage_type())
-        self._save_record(storage.untyped(), kind, storage.size())
+        self._save_record(storage.untyped(), kind, storage.dtype)
 
     def save_untyped_storage(self, storage: UntypedStorage) -> None:
-        self._save_record(storage, UntypedStorage, storage.nbytes())
+        kind = legacy_storage_class("ByteStorage") if self._legacy else UntypedStorage
+        self._save_record(storage, kind, torch.uint8)
 
-    def _save_record(self, storage: UntypedStorage, kind, numel: int) -> None:
+    def _check_kind(self, key: str, dtype) -> None:
+        if self.kinds[int(key)] != dtype:
+            raise RuntimeError(
+                "Cannot save multiple tensors or storages that view the same data as different "
+                f"types: got {dtype} and {self.kinds[int(key)]} (clone one of them)"
+            )
+
+    def record(self, storage: UntypedStorage, kind, dtype) -> tuple:
+        """The persistent id of a storage, which becomes a record of the file."""
         identity = storage._cdata
         key = self._keys.get(identity)
         if key is None:
             key = self._keys[identity] = str(len(self.storages))
             self.storages.append(storage.cpu()._bytes)
-        self.save_pers(("storage", kind, key, sys.intern(location_tag(storage)), numel))
+            self.kinds.append(dtype)
+        elif storage.nbytes():
+            self._check_kind(key, dtype)
+        place = sys.intern(location_tag(storage))
+        found = ("storage", kind, key, place, storage.nbytes() // dtype.itemsize)
+        return (*found, None) if self._legacy else found
+
+    def _save_record(self, storage: UntypedStorage, kind, dtype) -> None:
+        self.save_pers(self.record(storage, kind, dtype))
 
 
 # Storage classes that name a dtype in files, by dtype.
@@ -202,25 +239,21 @@ def _tuple_code(numbers) -> bytes:
     return codes + (b")", b"\x85", b"\x86", b"\x87")[count]
 
 
-def location_tag(storage) -> str:
-    """Where a storage lives, as files say it: "cpu", "cuda:0"."""
-    device = storage.device
-    return device.type if device.index is None or device.type == "cpu" else str(device)
-
-
 def _pickler_class(pickle_module):
-    """A Pickler of `pickle_module` that knows tensors; other modules need a pure-Python Pickler."""
+    """A Pickler of `pickle_module` that knows tensors.
+
+    One that is not derived from the pure-Python Pickler writes names as they are here: only
+    rushlight reads what it wrote.
+    """
     base = pickle._Pickler if pickle_module is pickle else pickle_module.Pickler
     if not issubclass(base, pickle._Pickler):
-        raise TypeError(
-            f"save: {pickle_module.__name__}.Pickler must derive from pickle._Pickler, as dill's "
-            "does"
-        )
+        return type("Pickler", (_Records, base), {})
     functions = {
         type(torch.float32): _Naming.save_dtype,
         torch.Size: _Naming.save_size,
         torch.device: _Naming.save_device,
         torch.layout: _Naming.save_layout,
+        torch.memory_format: _Naming.save_memory_format,
         torch.Tensor: _Naming.save_tensor,
         TypedStorage: _Naming.save_typed_storage,
         UntypedStorage: _Naming.save_untyped_storage,
@@ -229,31 +262,67 @@ def _pickler_class(pickle_module):
     return type("Pickler", (_Naming, base), {"dispatch": {**base.dispatch, **functions}})
 
 
-_options = {"crc32": True}
+class _Records:
+    """Mixin for any other Pickler: storages as records of the archive."""
+
+    def __init__(self, file, protocol: int, legacy: bool = False):
+        super().__init__(file, protocol)
+        self.storages: list[torch.Tensor] = []
+        self.kinds: list[object] = []
+        self._keys: dict[int, str] = {}
+        self._legacy = legacy
+
+    record = _Naming.record
+    _check_kind = _Naming._check_kind
+
+    def persistent_id(self, obj):
+        """A storage's place in the file; None for anything else."""
+        if isinstance(obj, UntypedStorage):
+            kind = legacy_storage_class("ByteStorage") if self._legacy else UntypedStorage
+            return self.record(obj, kind, torch.uint8)
+        if isinstance(obj, TypedStorage):
+            kind = legacy_storage_class(obj.pickle_storage_type())
+            return self.record(obj.untyped(), kind, obj.dtype)
+        return None
 
 
-def get_crc32_options() -> bool:
-    """Whether `save` computes checksums."""
-    return _options["crc32"]
+def _contents(storages: list[torch.Tensor]):
+    for tensor in storages:
+        yield _C.storage_bytes(tensor) if _C.storage_nbytes(tensor) else b""
 
 
-def set_crc32_options(compute_crc32: bool) -> None:
-    """Whether `save` computes checksums; without them damage to a file goes unnoticed."""
-    _options["crc32"] = bool(compute_crc32)
-
-
-def _write_archive(file, prefix: str, data: bytes, storages: list[torch.Tensor]) -> None:
-    archive = ArchiveWriter(file, prefix, _options["crc32"])
+def _write_archive(file, prefix: str, data, pickler, byte_order: bool) -> None:
+    options = config.save
+    archive = ArchiveWriter(file, prefix, options.compute_crc32, options.storage_alignment)
     archive.add("data.pkl", data)
     archive.add(".format_version", b"1")
-    archive.add(".storage_alignment", str(ALIGNMENT).encode())
-    archive.add("byteorder", sys.byteorder.encode())
-    for key, tensor in enumerate(storages):
-        content = _C.storage_bytes(tensor) if _C.storage_nbytes(tensor) else b""
-        archive.add(f"data/{key}", content)
+    archive.add(".storage_alignment", str(options.storage_alignment).encode())
+    if byte_order:
+        archive.add("byteorder", sys.byteorder.encode())
+    add = archive.add_hole if skips_data() else archive.add
+    for key, content in enumerate(_contents(pickler.storages)):
+        add(f"data/{key}", content)
     archive.add("version", b"3\n")
     archive.add(".data/serialization_id", _content_id(prefix, archive.checksums))
     archive.finish()
+
+
+def _write_legacy(file, data, pickler) -> None:
+    """The format before PyTorch 1.6; the keys of storages are sorted as text."""
+    from ._legacy import MAGIC_NUMBER, PROTOCOL_VERSION, system_information
+
+    protocol = pickler.proto if isinstance(pickler, _Naming) else DEFAULT_PROTOCOL
+    for head in (MAGIC_NUMBER, PROTOCOL_VERSION, system_information()):
+        file.write(pickle.dumps(head, protocol))
+    file.write(data)
+    keys = sorted(map(str, range(len(pickler.storages))))
+    file.write(pickle.dumps(keys, protocol))
+    contents = list(_contents(pickler.storages))
+    for key in map(int, keys):
+        size = memoryview(contents[key]).nbytes // pickler.kinds[key].itemsize
+        file.write(size.to_bytes(8, "little"))
+        if size:
+            file.write(contents[key])
 
 
 def _content_id(prefix: str, checksums: list[int]) -> bytes:
@@ -262,67 +331,6 @@ def _content_id(prefix: str, checksums: list[int]) -> bytes:
     for checksum in checksums:
         mixed = (mixed * 0x100000001B3 ^ checksum) % (1 << 64)
     return f"{len(checksums):020d}{mixed:020d}".encode()
-
-
-_attempts = count()
-
-
-@contextmanager
-def atomic_file(path):
-    """A binary file that takes the place of `path` only when the block ends without an error.
-
-    It is written beside `path` and synced first, so that at any moment, even after a power failure,
-    `path` is either the old file or the whole new one.
-    """
-    path = os.path.realpath(os.fspath(path))
-    parent, name = os.path.split(path)
-    if not os.path.isdir(parent):
-        raise RuntimeError(f"Parent directory {os.fsdecode(parent)} does not exist.")
-    if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as file:  # a pipe or device cannot be replaced
-            yield file
-        return
-    unique = f".{os.fsdecode(name)[:200]}.{os.getpid()}-{next(_attempts)}.tmp"
-    temporary = os.path.join(os.fsdecode(parent), unique)
-    try:
-        with open(temporary, "xb", buffering=0) as file:
-            if os.path.exists(path):
-                os.chmod(temporary, os.stat(path).st_mode & 0o7777)
-            yield file
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-
-
-class _WholeWrites:
-    """Repeats short writes of a raw file and gathers small ones."""
-
-    def __init__(self, file):
-        self._file = file
-        self._pending = bytearray()
-
-    def write(self, data) -> None:
-        view = memoryview(data)
-        if view.nbytes < 1 << 16:
-            self._pending += view
-            if len(self._pending) < 1 << 18:
-                return
-            view = None
-        self.flush()
-        if view is not None:
-            self._write_all(view)
-
-    def flush(self) -> None:
-        if self._pending:
-            self._write_all(memoryview(self._pending))
-            self._pending = bytearray()
-
-    def _write_all(self, view) -> None:
-        while view.nbytes:
-            view = view[self._file.write(view) :]
 
 
 def save(
@@ -336,23 +344,31 @@ def save(
     """Write an object to a file (a path, or anything with `write`) that `load` and PyTorch read.
 
     A path is replaced only after everything has been written: a failed save leaves the old file.
+    `_use_new_zipfile_serialization=False` writes the format that PyTorch had before 1.6.
     """
     is_path = isinstance(f, (str, os.PathLike))
     if not is_path and not hasattr(f, "write"):
         raise AttributeError(
-            "save: expected 'f' to be string, path, or a file-like object with a 'write' "
-            "attribute, "
+            "expected 'f' to be string, path, or a file-like object with a 'write' attribute: "
             f"got {type(f).__name__}"
         )
     buffer = io.BytesIO()
-    pickler = _pickler_class(pickle_module)(buffer, pickle_protocol)
+    legacy = not _use_new_zipfile_serialization
+    pickler = _pickler_class(pickle_module)(buffer, pickle_protocol, legacy)
     pickler.dump(obj)
     data = buffer.getbuffer()
+
+    def write(file, prefix: str) -> None:
+        if legacy:
+            _write_legacy(file, data, pickler)
+        else:
+            _write_archive(file, prefix, data, pickler, not _disable_byteorder_record)
+
     if not is_path:
-        _write_archive(f, "archive", data, pickler.storages)
+        write(f, "archive")
         return
     prefix = os.path.splitext(os.path.basename(os.fsdecode(f)))[0] or "archive"
     with atomic_file(f) as file:
-        whole = _WholeWrites(file)
-        _write_archive(whole, prefix, data, pickler.storages)
+        whole = WholeWrites(file)
+        write(whole, prefix)
         whole.flush()

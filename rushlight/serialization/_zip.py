@@ -12,7 +12,6 @@ from struct import Struct
 from struct import error as StructError
 from zlib import crc32
 
-ALIGNMENT = 64
 _LOCAL = Struct("<4s5H3I2H")  # signature, 5 fields, crc, packed size, size, name and extra lengths
 _CENTRAL = Struct("<4s6H3I5H2I")
 _END = Struct("<4s4H2IH")
@@ -32,8 +31,9 @@ def _flags(size: int) -> int:
 class ArchiveWriter:
     """Writes records to an open binary file, one after the other, without seeking."""
 
-    def __init__(self, file, prefix: str, checksums: bool = True):
+    def __init__(self, file, prefix: str, checksums: bool = True, alignment: int = 64):
         self._checksums = checksums
+        self._alignment = alignment
         self._write = file.write
         self._prefix = prefix
         self._position = 0
@@ -51,14 +51,22 @@ class ArchiveWriter:
         """Append a record: any object with the buffer protocol."""
         view = memoryview(data)
         view = view.cast("B") if view.nbytes else memoryview(b"")
+        self._record(name, view.nbytes, view)
+
+    def add_hole(self, name: str, data) -> None:
+        """Append a record of zeros in place of `data`, without a checksum."""
+        self._record(name, memoryview(data).nbytes, None)
+
+    def _record(self, name: str, size: int, view: memoryview | None) -> None:
         path = f"{self._prefix}/{name}".encode()
-        start, size = self._position, view.nbytes
+        start = self._position
         big = size >= _LIMIT32 or start >= _LIMIT32
         self._put(self._local_header(path, start, size, big))
         crc = 0
         for at in range(0, size, _CHUNK):
-            chunk = view[at : at + _CHUNK]
-            if self._checksums:
+            length = min(_CHUNK, size - at)
+            chunk = bytes(length) if view is None else view[at : at + length]
+            if self._checksums and view is not None:
                 crc = crc32(chunk, crc)
             self._put(chunk)
         if size:
@@ -67,11 +75,10 @@ class ArchiveWriter:
         self.checksums.append(crc)
         self._directory.append(self._central_header(path, start, size, crc))
 
-    @staticmethod
-    def _local_header(path: bytes, start: int, size: int, big: bool) -> bytes:
+    def _local_header(self, path: bytes, start: int, size: int, big: bool) -> bytes:
         sizes = Struct("<2H2Q").pack(1, 16, size, size) if big else b""
         filled = start + _LOCAL.size + len(path) + len(sizes) + 4
-        padding = -filled % ALIGNMENT
+        padding = -filled % self._alignment
         extra = sizes + b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
         short = _WIDE if big else 0
         fixed = (b"PK\x03\x04", 0, _flags(size), 0, 0, 0, 0, short, short, len(path), len(extra))
@@ -116,8 +123,8 @@ class _Record:
 
 def _corrupt(what: str) -> RuntimeError:
     return RuntimeError(
-        f"load: failed reading zip archive: {what}; the file is corrupted or incomplete "
-        "(was it saved or copied only in part?)"
+        f"PytorchStreamReader failed reading zip archive: {what}; the file is corrupted or "
+        "incomplete (was it saved or copied only in part?)"
     )
 
 
@@ -128,7 +135,7 @@ class ArchiveReader:
         self._file = file
         self._begin = file.tell()
         file.seek(0, os.SEEK_END)
-        self._length = file.tell() - self._begin
+        self.length = file.tell() - self._begin
         self._records: dict[str, _Record] = {}
         self._mapped = None
         try:
@@ -137,18 +144,20 @@ class ArchiveReader:
             raise _corrupt(str(error)) from None
 
     def _at(self, offset: int, size: int) -> bytes:
-        if offset < 0 or size < 0 or offset + size > self._length:
-            raise _corrupt(f"{size} bytes at offset {offset} of a file of {self._length} bytes")
+        if offset < 0 or size < 0 or offset + size > self.length:
+            raise _corrupt(f"{size} bytes at offset {offset} of a file of {self.length} bytes")
         self._file.seek(self._begin + offset)
         data = self._file.read(size)
+        while len(data) < size and (more := self._file.read(size - len(data))):
+            data += more
         if len(data) != size:
             raise _corrupt(f"expected {size} bytes at offset {offset}, got {len(data)}")
         return data
 
     def _directory_place(self) -> tuple[int, int, int]:
         """Entry count, size and offset of the central directory."""
-        tail_at = max(0, self._length - _END.size - 0xFFFF)
-        tail = self._at(tail_at, self._length - tail_at)
+        tail_at = max(0, self.length - _END.size - 0xFFFF)
+        tail = self._at(tail_at, self.length - tail_at)
         found = tail.rfind(b"PK\x05\x06")
         if found < 0 or len(tail) - found < _END.size:
             raise _corrupt("failed finding central directory")
@@ -264,12 +273,21 @@ class ArchiveReader:
             crc = crc32(chunk, crc)
         self._check(path, crc)
 
-    def mapped(self, path: str) -> memoryview:
-        """The record as a private, writable mapping of the file: pages load when touched."""
-        if self._mapped is None:
-            from mmap import ACCESS_COPY, mmap
+    def _map(self, shared: bool):
+        from mmap import ACCESS_COPY, ACCESS_WRITE, mmap
 
-            self._mapped = memoryview(mmap(self._file.fileno(), 0, access=ACCESS_COPY))
+        if not shared:
+            return mmap(self._file.fileno(), 0, access=ACCESS_COPY)
+        with open(self._file.name, "r+b") as writable:
+            return mmap(writable.fileno(), 0, access=ACCESS_WRITE)
+
+    def mapped(self, path: str, shared: bool = False) -> memoryview:
+        """The record as a writable mapping of the file: pages load when touched.
+
+        Writes are private, or reach the file if `shared`.
+        """
+        if self._mapped is None:
+            self._mapped = memoryview(self._map(shared))
         record = self._records[path]
         return self._mapped[self._begin + record.start : self._begin + record.end]
 

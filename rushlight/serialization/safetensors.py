@@ -14,8 +14,8 @@ import rushlight as torch
 
 from .. import _C, Tensor
 from .._storage import dtype_name
+from ._files import WholeWrites, atomic_file
 from ._load import new_storage
-from ._save import _WholeWrites, atomic_file
 
 __all__ = ["load", "load_file", "save", "save_file"]
 
@@ -95,7 +95,7 @@ def save_file(
 ) -> None:
     """Write named tensors to a file, which replaces an old one only when complete."""
     with atomic_file(filename) as file:
-        whole = _WholeWrites(file)
+        whole = WholeWrites(file)
         _write(whole.write, tensors, metadata)
         whole.flush()
 

@@ -46,8 +46,8 @@ def test_full_disk_leaves_the_old_file(saved, monkeypatch, fails_after):
             self.left -= len(data)
             return self.file.write(data)
 
-    whole = _save._WholeWrites
-    monkeypatch.setattr(_save, "_WholeWrites", lambda file: whole(FullDisk(file)))
+    whole = _save.WholeWrites
+    monkeypatch.setattr(_save, "WholeWrites", lambda file: whole(FullDisk(file)))
     with pytest.raises(OSError, match="No space"):
         torch.save([torch.zeros(50_000), torch.ones(50_000)], saved)
     assert torch.load(saved).tolist() == [0, 1, 2]
@@ -62,8 +62,8 @@ def test_short_writes_are_continued(tmp_path, monkeypatch):
         def write(self, data):
             return self.file.write(data[: max(1, min(len(data), 30_000))])
 
-    whole = _save._WholeWrites
-    monkeypatch.setattr(_save, "_WholeWrites", lambda file: whole(Slow(file)))
+    whole = _save.WholeWrites
+    monkeypatch.setattr(_save, "WholeWrites", lambda file: whole(Slow(file)))
     path = tmp_path / "x.pt"
     torch.save(torch.arange(100_000), path)
     assert torch.load(path).sum().item() == 4999950000

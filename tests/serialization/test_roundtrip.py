@@ -114,8 +114,11 @@ def test_whole_module_needs_trust():
 
 def test_storages_come_back():
     x = torch.arange(4.0)
-    loaded = roundtrip([x.untyped_storage(), x])
+    loaded = roundtrip([x.storage(), x])
     assert loaded[0].nbytes() == 16 and loaded[0].data_ptr() == loaded[1].data_ptr()
+    assert roundtrip(x.untyped_storage()).tolist() == x.untyped_storage().tolist()
+    with pytest.raises(RuntimeError, match="view the same data as different types"):
+        roundtrip([x.untyped_storage(), x])
 
 
 def test_paths_and_open_files(tmp_path):
