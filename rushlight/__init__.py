@@ -86,6 +86,11 @@ _FROM = {
     "TypedStorage": "_storage",
     "Stream": "_stream",
     "Event": "_stream",
+    "Future": "futures",
+    "autocast": "amp",
+    "GradScaler": "amp",
+    "get_device_module": "_device",
+    "vmap": "func",
     "DisableTorchFunction": "overrides",
     "DisableTorchFunctionSubclass": "overrides",
 }
@@ -96,6 +101,19 @@ _FROM |= dict.fromkeys(
         "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum",
     ),
     "_symbolic",
+)  # fmt: skip
+_FROM |= dict.fromkeys(
+    (
+        "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
+        "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
+        "get_autocast_ipu_dtype", "get_autocast_xla_dtype", "is_autocast_cache_enabled",
+        "is_autocast_cpu_enabled", "is_autocast_enabled", "is_autocast_ipu_enabled",
+        "is_autocast_xla_enabled", "set_autocast_cache_enabled", "set_autocast_cpu_dtype",
+        "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled",
+        "set_autocast_gpu_dtype", "set_autocast_ipu_dtype", "set_autocast_ipu_enabled",
+        "set_autocast_xla_dtype", "set_autocast_xla_enabled",
+    ),
+    "amp.autocast_mode",
 )  # fmt: skip
 _FROM |= dict.fromkeys(
     (

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from . import _C
 
-_TYPES = ("cpu", "cuda", "meta", "mps", "xpu", "hip", "mkldnn", "privateuseone", "ipu", "hpu")
+_TYPES = (
+    "cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu "
+    "mtia privateuseone"
+).split()
 
 
 class device:  # noqa: N801 (torch.device is spelt so)
@@ -83,6 +86,7 @@ def _device_from(text):
 
 
 device.__module__ = "torch"
+_Device = device  # for functions with a parameter of that name
 cpu = device("cpu")
 _default_devices = [cpu]
 _C.set_cpu_device(cpu)
@@ -110,3 +114,23 @@ def get_default_device() -> device:
 def set_default_device(given) -> None:
     """Make new tensors on `given` (None: the CPU)."""
     _default_devices[0] = check_device(given)
+
+
+def get_device_module(device=None):
+    """The module of a device (torch.cpu, torch.cuda): by its name, or the accelerator's if any."""
+    import importlib
+
+    if device is not None and not isinstance(device, (str, _Device)):
+        raise RuntimeError(f"Invalid value of device '{device}', expect torch.device, str, or None")
+    if device is None:
+        from .cuda import is_available
+
+        kind = "cuda" if is_available() else "cpu"
+    else:
+        kind = _Device(device).type
+    try:
+        return importlib.import_module(f"{__package__}.{kind}")
+    except ModuleNotFoundError:
+        raise RuntimeError(
+            f"Device '{kind}' does not have a corresponding module registered as 'torch.{kind}'."
+        ) from None

@@ -12,8 +12,8 @@ __all__ = """
     set_num_interop_threads get_num_interop_threads typename
     are_deterministic_algorithms_enabled use_deterministic_algorithms
     get_float32_matmul_precision set_float32_matmul_precision
-    is_deterministic_algorithms_warn_only_enabled is_distributed get_autocast_dtype
-    is_autocast_enabled set_flush_denormal resolve_conj resolve_neg is_warn_always_enabled
+    is_deterministic_algorithms_warn_only_enabled is_distributed
+    set_flush_denormal resolve_conj resolve_neg is_warn_always_enabled
     set_warn_always compiled_with_cxx11_abi from_dlpack to_dlpack
     get_deterministic_debug_mode set_deterministic_debug_mode is_anomaly_enabled
     is_anomaly_check_nan_enabled set_anomaly_enabled init_num_threads has_lapack has_mkl
@@ -379,19 +379,6 @@ def set_flush_denormal(mode) -> bool:
 def compiled_with_cxx11_abi() -> bool:
     """Whether the extension uses the C++11 ABI: it does."""
     return True
-
-
-def is_autocast_enabled(device_type=None) -> bool:
-    """Whether autocast is active for the device type."""
-    import sys
-
-    amp = sys.modules.get("rushlight.amp")
-    return bool(amp and amp.autocast_enabled(device_type or "cuda"))
-
-
-def get_autocast_dtype(device_type):
-    """The dtype autocast uses on that device type."""
-    return _C.bfloat16 if device_type == "cpu" else _C.float16
 
 
 def from_dlpack(ext_tensor, *, device=None, copy=None):

@@ -161,13 +161,13 @@ def public(names: str):
     """Publish a Python function written from other operators under `names`."""
 
     def declare(function):
-        publish(_front(function, names.split()[0]), names)
+        publish(front(function, names.split()[0]), names)
         return function
 
     return declare
 
 
-def _front(function, name):
+def front(function, name):
     """What users get of a function: it takes NumPy's spellings and asks subclasses of Tensor."""
     code = function.__code__
     front = _C.front(function, code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])

@@ -83,6 +83,10 @@ PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
       Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
       return call_helper("torch_function", {self, tuple, kwargs});
     }
+    if (modes.interpreters) {
+      PyObject* seen = interpret_composite(self, args, n, kwnames);
+      if (seen) return seen;
+    }
     Ref names(kwnames ? respelled(f, kwnames) : nullptr);
     PyObject* spelt = names ? names.p : kwnames;
     PyObject* result = PyObject_Vectorcall(f->function, args, n, spelt);

@@ -408,6 +408,21 @@ PyObject* process(PyObject* interpreter, Op* op, PyObject* const* values, PyObje
   return process(interpreter, as_object(op), call.args, call.kwargs);
 }
 
+// What an interpreter is shown: every operator, or those functions that its attribute `functions`
+// contains (True: all), composites among them.
+bool sees(PyObject* interpreter, PyObject* function, bool composite) {
+  static PyObject* const name = PyUnicode_InternFromString("functions");
+  Ref chosen(PyObject_GetAttr(interpreter, name));
+  if (!chosen) {
+    PyErr_Clear();
+    return !composite;
+  }
+  if (chosen.p == Py_True) return true;
+  const int found = PySequence_Contains(chosen, function);
+  if (found < 0) throw PythonError();
+  return found;
+}
+
 // The results of a level's own run become part of its tape, as views where the operator makes
 // views.
 void adopt(Op* op, PyObject* const* values, Tensor* t, bool multi) {
@@ -429,8 +444,9 @@ bool is_argument(PyObject* o, PyObject* const* values, int n) {
   return false;
 }
 
-// A level runs the call further out; what it returns is recorded here, over what the user holds.
-PyObject* run_level(Level* level, Op* op, PyObject* const* values, PyObject* out) {
+// vmap runs the call further out; what it returns is recorded here, over what the user holds. (A
+// dual level needs no such thing: a tensor and its tangents are on one tape.)
+PyObject* run_mapped(Level* level, Op* op, PyObject* const* values, PyObject* out) {
   const OpSpec& s = *op->spec;
   uint32_t computes = 0;
   bool record = modes.grad && !s.differentiable.empty() && wants_recording(s, values, &computes);
@@ -440,7 +456,14 @@ PyObject* run_level(Level* level, Op* op, PyObject* const* values, PyObject* out
            s.name.c_str(), Py_TYPE(values[0])->tp_name);
     Tensor* target = as_tensor(values[0]);
     record = record && !is_integral(target->array.dtype());
-    if (on_tape(target)) check_inplace(target);
+    if (on_tape(target))
+      check_inplace(target);
+    else if (record)
+      fail(ErrorType::Runtime,
+           "%s_(): a function under a transform wrote into a captured Tensor, one that is not its "
+           "own: the gradient of that would be lost. Pass the mutated tensor to the function as "
+           "an argument",
+           s.name.c_str());
     Recording recording;
     if (record) record_inputs(recording, s, values, computes, target);
     Ref done(process(as_object(level), op, values, out));
@@ -484,7 +507,11 @@ PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
   const bool sparse = any_sparse(values, s.nparams) || (out && any_sparse(&out, 1));
   if (modes.interpreters) {
     Ref top(Py_NewRef(innermost()));
-    if (!PyObject_TypeCheck(top.p, LevelType)) return process(top, op, values, out);
+    if (!PyObject_TypeCheck(top.p, LevelType)) {
+      if (sees(top, as_object(op), false)) return process(top, op, values, out);
+      Outwards outwards;
+      return dispatch(op, values, out, asked);
+    }
     if (!asked && !sparse && modes.torch_function && any_subclass(values, s.nparams)) {
       Spelt call(op, values, out);
       return call_helper("torch_function", {as_object(op), call.args, call.kwargs});
@@ -492,7 +519,7 @@ PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
     Level* level = reinterpret_cast<Level*>(top.p);
     if ((level->maps && s.random) || at_level(level, values, s.nparams) ||
         (out && at_level(level, &out, 1)))
-      return run_level(level, op, values, out);
+      return level->maps ? run_mapped(level, op, values, out) : process(top, op, values, out);
     Outwards outwards;
     return dispatch(op, values, out, true);
   }
@@ -509,6 +536,14 @@ PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
 
 }  // namespace
 
+PyObject* interpret_composite(PyObject* function, PyObject* const* args, Py_ssize_t n,
+                              PyObject* kwnames) {
+  Ref top(Py_NewRef(innermost()));
+  if (PyObject_TypeCheck(top.p, LevelType) || !sees(top, function, true)) return nullptr;
+  Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
+  return process(top, function, tuple, kwargs);
+}
+
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   Op* op = reinterpret_cast<Op*>(self);
   const OpSpec& s = *op->spec;
@@ -521,6 +556,10 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
     }
     if (modes.interpreters && !PyObject_TypeCheck(innermost(), LevelType)) {
       Ref top(Py_NewRef(innermost()));
+      if (!sees(top, self, false)) {
+        Outwards outwards;
+        return op_vectorcall(self, args, nargsf, kwnames);
+      }
       Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
       return process(top, self, tuple, kwargs);
     }

@@ -82,6 +82,9 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
 inline PyObject* call_op(Op* op, std::initializer_list<PyObject*> args) {
   return op_vectorcall(as_object(op), args.begin(), args.size(), nullptr);
 }
+// A composite that the innermost interpreter asks for; null: it does not.
+PyObject* interpret_composite(PyObject* function, PyObject* const* args, Py_ssize_t n,
+                              PyObject* kwnames);
 PyObject* call_plain(PyObject* self, PyObject* const* args, Py_ssize_t n);  // (op, args, kwargs)
 PyObject* run_op(Op* op, PyObject* const* values, PyObject* out);  // with nothing in between
 bool any_subclass(PyObject* const* values, int n);  // something with a __torch_function__ to ask

@@ -5,7 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
-from ..op import functional_table
+from ..op import front, functional_table
 from ..overrides import (  # noqa: F401
     has_torch_function,
     has_torch_function_unary,
@@ -92,4 +92,12 @@ for _n in (1, 2, 3):
         if _name in globals() and _name + "_with_indices" not in globals():
             globals()[_name + "_with_indices"] = _make(_name)
 
-del _name, _make, _n
+del _name, _make
+
+# Functions written here are seen by subclasses of Tensor and by interpreters, as operators are.
+_plain = type(_in_place)
+for _n, _value in list(globals().items()):
+    if type(_value) is _plain and not _n.startswith(("_", "has_torch_function")):
+        globals()[_n] = front(_value, "F." + _n)
+
+del _n, _value, _plain
