@@ -11,7 +11,8 @@ from .tensor.subclass import _overloaded
 __all__ = [
     "get_ignored_functions", "get_overridable_functions", "get_testing_overrides",
     "handle_torch_function", "has_torch_function", "resolve_name", "is_tensor_like",
-    "is_tensor_method_or_property", "wrap_torch_function",
+    "is_tensor_method_or_property", "wrap_torch_function", "TorchFunctionMode",
+    "BaseTorchFunctionMode",
 ]  # fmt: skip
 
 Tensor = _C.Tensor
@@ -30,6 +31,36 @@ class DisableTorchFunction:
 
 class DisableTorchFunctionSubclass(DisableTorchFunction):
     """Within the block subclasses of Tensor count as plain tensors."""
+
+
+class TorchFunctionMode:
+    """While entered, its `__torch_function__` sees every call of a public function or operator.
+
+    It runs with the mode itself left, so what it calls goes to the modes further out, then as ever.
+    """
+
+    functions = True  # the interpreter is shown composites as well as operators
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        raise NotImplementedError(f"{type(self).__name__} has no __torch_function__")
+
+    def process(self, function, args, kwargs):
+        """What the gate calls."""
+        return self.__torch_function__(function, _overloaded(args, kwargs), args, kwargs)
+
+    def __enter__(self):
+        _C.push_interpreter(self)
+        return self
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        _C.pop_interpreter()
+
+
+class BaseTorchFunctionMode(TorchFunctionMode):
+    """The mode that changes nothing."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return func(*args, **(kwargs or {}))
 
 
 def _asked(arguments):

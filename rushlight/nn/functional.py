@@ -5,7 +5,8 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
-from ..op import front, functional_table
+from ..op import front as _front
+from ..op import functional_table
 from ..overrides import (  # noqa: F401
     has_torch_function,
     has_torch_function_unary,
@@ -98,6 +99,6 @@ del _name, _make
 _plain = type(_in_place)
 for _n, _value in list(globals().items()):
     if type(_value) is _plain and not _n.startswith(("_", "has_torch_function")):
-        globals()[_n] = front(_value, "F." + _n)
+        globals()[_n] = _front(_value, "F." + _n)
 
 del _n, _value, _plain
