@@ -175,7 +175,7 @@ def get_testing_overrides() -> dict:
 
 def resolve_name(f):
     """The dotted name under which a function is public; None for others."""
-    spaces = {"torch": torch_table, "torch.nn.functional": vars(torch.nn.functional)}
+    spaces = {"torch": torch_table, "torch.nn.functional": functional_table}
     spaces |= {f"torch.{space}": table for space, table in namespace_tables.items()}
     spaces["torch.Tensor"] = vars(Tensor)
     for prefix, names in spaces.items():

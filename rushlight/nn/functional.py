@@ -99,6 +99,6 @@ del _name, _make
 _plain = type(_in_place)
 for _n, _value in list(globals().items()):
     if type(_value) is _plain and not _n.startswith(("_", "has_torch_function")):
-        globals()[_n] = _front(_value, "F." + _n)
+        globals()[_n] = functional_table[_n] = _front(_value, "F." + _n)
 
 del _n, _value, _plain
