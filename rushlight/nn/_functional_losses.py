@@ -9,6 +9,7 @@ from collections.abc import Callable
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops._lanes import some
 from ..ops.loss_elements import huber
 from . import functional as F
 from ._functional_reduction import chosen, legacy_reduction, reduced
@@ -278,7 +279,7 @@ def multi_margin_loss(
         raise RuntimeError(
             f"multi_margin_loss: expected scalar type Long but found {_scalar_name(target)}"
         )
-    if labels.numel() and not ((labels >= 0) & (labels < classes)).all():
+    if labels.numel() and some((labels < 0) | (labels >= classes)):
         raise RuntimeError("target out of range")
     column = labels.unsqueeze(1)
     excess = margin - rows.gather(1, column) + rows

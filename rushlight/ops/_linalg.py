@@ -7,6 +7,7 @@ import warnings
 from .. import _C
 from .._errors import LinAlgError
 from .._lazy import LazyModule, np
+from ._lanes import all_lanes, some
 
 lapack = LazyModule("rushlight._lapack")
 
@@ -112,6 +113,7 @@ def check_system(name, a, b, left=True):
 
 def check_info(name, info, meaning, error=LinAlgError):
     """Raise for the first matrix whose `info` is above zero; meaning(info) says what it means."""
+    info = all_lanes(info)
     if not info.any():
         return
     flat = info.reshape(-1).tolist()
@@ -122,7 +124,7 @@ def check_info(name, info, meaning, error=LinAlgError):
 
 def check_phase(name, what, turn):
     """Raise where a loss depends on the phase of complex vectors: `turn`, its slope, is not 0."""
-    if bool((turn.detach().abs() > 1e-2).any()):
+    if some(turn.detach().abs() > 1e-2):
         raise RuntimeError(
             f"{name}: The {what} in the complex case are specified up to multiplication by "
             "e^{i phi}. The specified loss function depends on this phase term, making it "

@@ -10,9 +10,10 @@ from __future__ import annotations
 from .. import _C
 from .._device import check_device
 from ..op import public
+from ._lanes import made_like
 
 Tensor = _C.Tensor
-_full, _full_like = _C.full, _C.full_like
+_full, _full_like, _level_of = _C.full, _C.full_like, _C.level_of
 
 
 def _into(out, made, dtype=None):
@@ -141,9 +142,26 @@ def full(
     return made if out is None else _into(out, made, dtype)
 
 
+def _new(like, size, value, dtype, requires_grad):
+    """A tensor of that size: with values of its own in every lane that `like` has."""
+    if _level_of(like) is None:
+        return _full(size, value, dtype or like.dtype, requires_grad)
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = size[0]
+    given = None if isinstance(value, Tensor) else value
+    made = made_like(like, lambda t, lead: _full((*lead, *size), given, dtype or t.dtype, False))
+    if isinstance(value, Tensor):
+        made.fill_(value)
+    return made.requires_grad_() if requires_grad else made
+
+
 def _like(input, value, dtype, device, requires_grad, memory_format):
     if device is not None:
         check_device(device)
+    if _level_of(input) is not None:
+        made = made_like(input, lambda t, lead: _like(t, None, dtype, None, False, memory_format))
+        made = made if value is None else made.fill_(value)
+        return made.requires_grad_() if requires_grad else made
     if memory_format is None or memory_format.name == "preserve_format":
         return _full_like(input, value, dtype, requires_grad)
     made = _full(tuple(input.shape), value, dtype or input.dtype, False)
@@ -238,7 +256,7 @@ def new_zeros(
     """Zeros of the given size with the dtype of this tensor."""
     if device is not None:
         check_device(device)
-    return _full(args if size is None else size, 0.0, dtype or self.dtype, requires_grad)
+    return _new(self, args if size is None else size, 0.0, dtype, requires_grad)
 
 
 @public("Tensor.new_ones")
@@ -255,7 +273,7 @@ def new_ones(
     """Ones of the given size with the dtype of this tensor."""
     if device is not None:
         check_device(device)
-    return _full(args if size is None else size, 1.0, dtype or self.dtype, requires_grad)
+    return _new(self, args if size is None else size, 1.0, dtype, requires_grad)
 
 
 @public("Tensor.new_empty")
@@ -272,7 +290,7 @@ def new_empty(
     """Uninitialised memory of the given size with the dtype of this tensor."""
     if device is not None:
         check_device(device)
-    return _full(args if size is None else size, None, dtype or self.dtype, requires_grad)
+    return _new(self, args if size is None else size, None, dtype, requires_grad)
 
 
 @public("Tensor.new_full")
@@ -290,7 +308,7 @@ def new_full(
     """One value in the given size with the dtype of this tensor."""
     if device is not None:
         check_device(device)
-    return _full(tuple(size), fill_value, dtype or self.dtype, requires_grad)
+    return _new(self, tuple(size), fill_value, dtype, requires_grad)
 
 
 @public("Tensor.new_tensor")

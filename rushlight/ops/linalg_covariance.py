@@ -6,6 +6,7 @@ import warnings
 
 from .. import _C
 from ..op import public
+from ._lanes import some
 
 
 @public("torch.cov Tensor.cov")
@@ -77,7 +78,7 @@ def _weights(fweights, aweights, count):
                 f"cov(): expected {name} to have the same numel as there are observations in the "
                 f"input but got {weights.numel()} != {count}"
             )
-        if count and bool((weights < 0).any()):
+        if count and some(weights < 0):
             raise RuntimeError(f"cov(): {name} cannot be negative")
     if fweights is None or aweights is None:
         return aweights if fweights is None else fweights

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .._errors import LinAlgError
 from .._lazy import np
 from ..op import op, public, return_type
+from ._lanes import some
 from ._linalg import PRECISE, deliver, expand_batches, lapack
 
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
@@ -115,7 +116,7 @@ def lstsq(input, b, rcond=None, *, driver=None, out=None):
     check_info("torch.linalg.lstsq", info, _rank_deficient)
     residuals = x.reshape(-1)[:0]
     residuals = residuals.real if a.is_complex() else residuals
-    known = driver != "gelsy" and m > n and (driver == "gels" or bool((rank == n).all()))
+    known = driver != "gelsy" and m > n and (driver == "gels" or not some(rank != n))
     if known:  # by tensor operators, so that they have gradients
         error = a @ x - rhs
         residuals = (error * error.conj()).real.sum(-2) if a.is_complex() else (error**2).sum(-2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import numpy_dtype, op, public
+from ._lanes import some
 
 _ALL = object()  # stands for a `dim` that was not given where None means something else
 
@@ -126,7 +127,7 @@ def _prod_gradient(g, input, out, dim, keepdim):
     if input.ndim == 0:
         return g
     shape = input.shape
-    if not _C.is_grad_enabled() and not (input == 0).any().item():
+    if not _C.is_grad_enabled() and not some(input == 0):
         return restore(g * out.conj(), shape, dim, keepdim) / input.conj()
     if dim is None:
         flat = input.reshape(-1)

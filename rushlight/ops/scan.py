@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import conj, op, public
+from ._lanes import some
 from .reduction import _cast
 
 
@@ -54,7 +55,7 @@ def _cumprod_gradient_by_parts(g, x, dim):
 
 def _cumprod_gradient(g, x, out, dim):
     zero = x == 0
-    if not zero.any().item():
+    if not some(zero):
         return _reversed_cumsum(g * out.conj(), dim) / x.conj()
     # Before the first zero of a slice as usual; at it, with 1 in its place; behind it nothing.
     count = zero.cumsum(dim)
@@ -76,7 +77,7 @@ class cumprod:
     def grad_input(g, input, out, dim):
         if input.numel() <= 1:
             return g
-        if _C.is_grad_enabled() and (input == 0).any().item():
+        if _C.is_grad_enabled() and some(input == 0):
             # Differentiable once more at zeros too.
             return _cumprod_gradient_by_parts(g, input, dim)
         return _cumprod_gradient(g, input, out, dim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
 from ..op import inplace_form, op, public
 from .indexing import _divide, _reduce_gradients
@@ -104,7 +105,10 @@ def _scatter(input, dim, index, src, value, reduce, forms):
     if reduce is not None:
         return forms[2](input, dim, index, src, reduce)
     if tensor and src.dim() == 0 and index.dim() != 0:
-        src, tensor = src.item(), False
+        if _C.level_of(src) is None:
+            src, tensor = src.item(), False
+        else:  # another number in every lane
+            src = src.expand(index.shape)
     return forms[0](input, dim, index, src) if tensor else forms[1](input, dim, index, src)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import op, public
+from ._lanes import some
 from .reduction import _axes, numel_of, numpy_names, put_selected, restore, share_evenly
 
 # -- variance --------------------------------------------------------------------------------
@@ -318,7 +319,7 @@ def _check_quantile(name, input, q, dim, interpolation):
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor, got {q.ndim} dims")
     if q.dtype != input.dtype:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
-    if not ((q >= 0) & (q <= 1)).all().item():
+    if some(~((q >= 0) & (q <= 1))):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
 
 
