@@ -98,7 +98,7 @@ def load_legacy(file, map_location, pickle_module, weights_only, load_args):
     body = data[start:stop]
     del data, pickles  # so that the file's bytes and the tensors do not both stay in memory
     filled = _read_storages(file, begin + first, begin + length, keys, claims.sizes)
-    table = StorageTable(lambda key, nbytes, dtype: filled[key], map_location)
+    table = StorageTable(lambda key, nbytes, dtype: filled[key], map_location, weights_only)
     if weights_only:
         encoding = load_args.get("encoding", "utf-8")
         return data_unpickler(table.persistent_load, encoding, length).load(body)

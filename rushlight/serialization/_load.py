@@ -19,7 +19,7 @@ from ._settings import (
     get_default_mmap_options,
     skips_data,
 )
-from ._unpickle import brief
+from ._unpickle import Passed, brief
 from ._zip import ArchiveReader
 
 
@@ -34,7 +34,7 @@ def _restore_function(map_location):
     if isinstance(map_location, (str, bytes, torch.device)):
         if isinstance(map_location, bytes):
             map_location = map_location.decode("ascii")
-        target = str(torch.device(map_location))
+        target = str(map_location)
         return lambda storage, location: default_restore_location(storage, target)
     if not callable(map_location):
         raise TypeError(
@@ -54,8 +54,9 @@ def _restore_function(map_location):
 class StorageTable:
     """The storages of a file by key: each is made once, and views share it."""
 
-    def __init__(self, make, map_location):
+    def __init__(self, make, map_location, passes_errors: bool = False):
         self._make = make
+        self._passes_errors = passes_errors
         self._restore = _restore_function(map_location)
         self.loaded: dict[str, UntypedStorage] = {}
 
@@ -76,7 +77,7 @@ class StorageTable:
         nbytes = numel * dtype.itemsize
         storage = self.loaded.get(key)
         if storage is None:
-            storage = self._restore(self._make(key, nbytes, dtype), location)
+            storage = self._moved(self._make(key, nbytes, dtype), location)
             self.loaded[key] = storage
         elif storage.nbytes() < nbytes:
             raise pickle.UnpicklingError(f"storage {key!r} is named again with another size")
@@ -85,6 +86,14 @@ class StorageTable:
         if kind.dtype is None:
             return storage
         return TypedStorage(wrap_storage=storage, dtype=kind.dtype)
+
+    def _moved(self, storage: UntypedStorage, location: str) -> UntypedStorage:
+        try:
+            return self._restore(storage, location)
+        except Exception as error:
+            if self._passes_errors:
+                raise Passed(error) from None
+            raise
 
 
 class StoragePart:
@@ -190,7 +199,7 @@ def _load_zip(file, map_location, pickle_module, weights_only, mmap, load_args):
         if order not in (b"little", b"big"):
             raise ValueError(f"Unknown endianness type: {brief(order)}")
     make = _storage_reader(archive, prefix, order != sys.byteorder.encode(), mmap)
-    table = StorageTable(make, map_location)
+    table = StorageTable(make, map_location, weights_only)
     data = archive.read(prefix + "data.pkl")
     where = (table.persistent_load, pickle_module, weights_only, load_args)
     return unpickle(data, archive.length, *where)

@@ -324,7 +324,8 @@ def data_unpickler(persistent_load, encoding: str = "utf-8", file_size: int = 0)
             return torch.nn.Parameter
         if full in user:
             return user[full]
-        short = name if module in _BUILTINS else full
+        full = full[:300]
+        short = name[:300] if module in _BUILTINS else full
         raise UnpicklingError(
             f"Unsupported global: GLOBAL {full} was not an allowed global by default. Please use "
             f"`torch.serialization.add_safe_globals([{short}])` or the "

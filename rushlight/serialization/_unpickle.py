@@ -45,6 +45,10 @@ def brief(obj) -> str:
     return name if type(name) is str else f"an object of type {type(obj).__name__}"
 
 
+class Passed(Exception):
+    """Carries an error of the caller's own functions past the unpickler, which wraps all others."""
+
+
 class DataUnpickler:
     """Rebuilds the object of a pickle from `makers`.
 
@@ -84,6 +88,8 @@ class DataUnpickler:
                 handler(self)
         except UnpicklingError:
             raise
+        except Passed as carried:
+            raise carried.args[0] from None
         except IndexError:
             raise UnpicklingError("the pickle is cut off or takes from an empty stack") from None
         except (StructError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -363,3 +363,73 @@ def test_numpy_scalars_load_once_allowed():
     scalar = np.float64(0.5).__reduce__()[0]
     with torch.serialization.safe_globals([scalar, np.dtype, type(np.dtype(np.float64))]):
         assert torch.load(buffer)["best"] == 0.5
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def storage(key="0", numel=4, kind="FloatStorage") -> bytes:
+    named = text("storage") + b"ctorch\n" + kind.encode() + b"\n" + text(key) + text("cpu")
+    return b"(" + named + b"J" + struct.pack("<i", numel) + b"tQ"
+
+
+def rebuilt(size: bytes, stride: bytes, metadata=b"", kind="FloatStorage", function="_v2") -> bytes:
+    """The opcodes of a tensor over record 0."""
+    head = b"ctorch._utils\n_rebuild_tensor" + function.encode() + b"\n("
+    tail = b"K\x00" + size + stride + b"\x89ccollections\nOrderedDict\n)R" + metadata + b"tR"
+    return head + storage(kind=kind) + tail
+
+
+ROWS = b"\x8a\x06\x00\x00\x00\x00\x00\x01\x85"  # (2**40,)
+STILL = b"K\x00\x85"
+RECORD = ("archive/data/0", bytes(16))
+
+
+def test_small_files_cannot_ask_for_much_memory():
+    """A call that copies is allowed what the file holds, and no more."""
+    block = b"B" + struct.pack("<I", 100_000) + bytes(100_000)
+    again = b"".join(b"cbuiltins\nbytearray\nh\x00\x85R" for _ in range(1000))
+    refused(archive(b"\x80\x02" + block + b"q\x00(" + again + b"t."), "more than it contains")
+    once_more = b"cbuiltins\nbytearray\nh\x00\x85R"
+    assert len(torch.load(archive(b"\x80\x02" + block + b"q\x00" + once_more + b"."))) == 100_000
+    for metadata in (b"}" + text("conj") + b"\x88s", b"}" + text("neg") + b"\x88s"):
+        body = rebuilt(ROWS, STILL, metadata)
+        refused(archive(b"\x80\x02" + body + b".", [RECORD]), "more than it contains")
+
+
+def test_expanded_sparse_parts_are_not_walked():
+    indices = rebuilt(b"K\x01" + ROWS[:-1] + b"\x86", b"K\x00K\x00\x86", kind="LongStorage")
+    indices = indices.replace(b"J\x04\x00\x00\x00", b"J\x02\x00\x00\x00")
+    body = b"\x80\x02ctorch._utils\n_rebuild_sparse_tensor\nctorch.serialization\n_get_layout\n"
+    body += text("torch.sparse_coo") + b"\x85R(" + indices + rebuilt(ROWS, STILL)
+    refused(archive(body + b"K\x05\x85t\x86R.", [RECORD]), "more than it contains")
+
+
+def test_deep_objects_are_neither_hashed_nor_printed():
+    deep = b")" + b"\x85" * 200_000
+    wide = b"]" + b"2\x86" * 60
+    for strange in (deep, wide):
+        for body in (
+            strange + b")R",
+            strange + b"Q",
+            b"(" + strange + b"tQ",
+            b"ctorch._tensor\n_rebuild_from_type_v2\n(" + strange + b"ctorch\nTensor\n)}tR",
+            b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\n"
+            + strange + b")}tR",
+            b"ctorch.serialization\n_get_layout\n" + strange + b"\x85R",
+            b"ctorch\ndevice\n" + strange + b"\x85R",
+            b"ctorch\nSize\n" + strange + b"\x85R",
+            b"ctorch\nfloat32\n" + strange + b"b",
+            strange + b"}b",
+            strange + b")\x81",
+            text("torch") + strange + b"\x93",
+        ):  # fmt: skip
+            refused(archive(b"\x80\x02" + body + b".", [RECORD]))
+
+
+def test_bytes_in_front_of_a_name_and_long_names():
+    refused(archive(b"\x80\x02" + storage(key="0" * 100_000) + b".", [RECORD]), "no record")
+    with pytest.raises(pickle.UnpicklingError) as caught:
+        torch.load(archive(b"\x80\x02ctorch\n" + b"x" * 100_000 + b"\n."))
+    assert len(str(caught.value)) < 5000
