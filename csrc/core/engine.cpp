@@ -276,6 +276,11 @@ struct GradMode {
 // backward(tensors, gradients or None, retain_graph, create_graph, inputs or None, accumulate)
 PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   try {
+    if (modes.transforms && PyObject_IsTrue(args[5]) == 1)
+      fail(ErrorType::Runtime,
+           "backward() called inside a functional transform. This is not supported, please use "
+           "torch.func.grad or torch.func.vjp instead or call backward() outside of the "
+           "transformed function");
     if (nargs != 6) fail(ErrorType::Type, "backward: expected 6 arguments, got %zd", nargs);
     Ref tensors(checked(PySequence_Fast(args[0], "backward: tensors must be a sequence")));
     Ref given(args[1] == Py_None

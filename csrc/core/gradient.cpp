@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "engine.h"
+#include "levels.h"
 
 namespace rl {
 
@@ -60,7 +61,8 @@ PyObject* add_gradients(PyObject* a, PyObject* b, bool create) {  // takes over 
   }
   // A sum that only the engine holds may be added to in place.
   const Array& array = as_tensor(a)->array;
-  if (!create && exact_tensor(a) && exact_tensor(b) && Py_REFCNT(a) == 1 &&
+  const bool plain = !((as_tensor(a)->flags | as_tensor(b)->flags) & (kWrapped | kDual));
+  if (!create && plain && exact_tensor(a) && exact_tensor(b) && Py_REFCNT(a) == 1 &&
       array.storage()->refs == 1 && !array.storage()->owner && array.dense() &&
       array.dtype() == as_tensor(b)->array.dtype() && array.same_shape(as_tensor(b)->array)) {
     Ref sum(checked(call_op(add_, {a, b})));
@@ -115,16 +117,17 @@ void accumulate_into(Tensor* t, Ref g, bool create) {
     const Array& a = as_tensor(g)->array;
     // A gradient nobody else holds becomes the leaf's own; otherwise a copy, laid out like the
     // leaf.
-    const bool mine = !create && exact_tensor(g) && Py_REFCNT(g.p) == 1 && a.storage()->refs == 1 &&
-                      !a.storage()->owner && a.contiguous() && t->array.contiguous() &&
-                      !as_tensor(g)->base;
+    const bool plain = !(as_tensor(g)->flags & (kWrapped | kDual));
+    const bool mine = !create && plain && exact_tensor(g) && Py_REFCNT(g.p) == 1 &&
+                      a.storage()->refs == 1 && !a.storage()->owner && a.contiguous() &&
+                      t->array.contiguous() && !as_tensor(g)->base;
     if (mine) {
       Tensor* own = as_tensor(g);
       if (own->grad_fn) {
         Py_CLEAR(own->grad_fn);
         own->requires_grad = false;
       }
-    } else if (create) {
+    } else if (create || !plain) {
       g = Ref(checked(PyObject_CallMethod(g, "clone", nullptr)));
     } else {
       Array copy = Array::empty_like(t->array, a.dtype());

@@ -1,6 +1,7 @@
 // Basic indexing: ints, slices, None, Ellipsis become views here; tensors, lists and masks go on to
 // the operators index and index_put_.
 #include "autograd.h"
+#include "levels.h"
 
 namespace rl {
 namespace {
@@ -16,8 +17,8 @@ Kind kind_of(PyObject* o) {
   if (tensor_check(o)) {
     // A 0-d integer tensor selects like an int, and so gives a view.
     const Array& a = as_tensor(o)->array;
-    return a.ndim() == 0 && is_integral(a.dtype()) && a.dtype() != DType::Bool &&
-                   a.dtype() != DType::U8
+    return a.ndim() == 0 && !differs(as_tensor(o)) && is_integral(a.dtype()) &&
+                   a.dtype() != DType::Bool && a.dtype() != DType::U8
                ? Kind::Int
                : Kind::Advanced;
   }
@@ -226,7 +227,8 @@ struct Walker {
 };
 
 bool through_ops(Tensor* t) {
-  return modes.interpreters || !exact_tensor(as_object(t)) || (modes.grad && needs_grad(t));
+  return modes.interpreters || (t->flags & kWrapped) || !exact_tensor(as_object(t)) ||
+         (modes.grad && needs_grad(t));
 }
 
 // A view of t made without recording.

@@ -35,12 +35,20 @@ static Ref open_interpreters(PyObject* stack, PyObject* leaving) {
   return PyList_GET_SIZE(rest.p) ? std::move(rest) : Ref();
 }
 
-Outwards::Outwards() : stack_(Py_NewRef(modes.interpreters)) {
-  const Py_ssize_t top = PyList_GET_SIZE(stack_) - 1;
-  Ref outer(top ? checked(PyList_GetSlice(stack_, 0, top)) : nullptr);
+void Outwards::leave(Py_ssize_t count) {
+  Ref outer(count ? PyList_GetSlice(stack_, 0, count) : nullptr);
   set_interpreters(outer);
 }
+Outwards::Outwards() : stack_(Py_NewRef(modes.interpreters)) { leave(PyList_GET_SIZE(stack_) - 1); }
+Outwards::Outwards(Level* level) : stack_(Py_XNewRef(modes.interpreters)) {
+  for (Py_ssize_t i = 0; stack_ && i < PyList_GET_SIZE(stack_); ++i) {
+    if (PyList_GET_ITEM(stack_, i) != as_object(level)) continue;
+    leave(i);
+    return;
+  }
+}
 Outwards::~Outwards() {
+  if (!stack_) return;
   bool closed = false;  // by what ran meanwhile
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(stack_); ++i) {
     PyObject* item = PyList_GET_ITEM(stack_, i);
@@ -117,17 +125,31 @@ void escaped() {
        "to another thread; return it from the function instead");
 }
 
+bool differs(const Tensor* t) {
+  while (t->flags & kWrapped) {
+    if (t->extra->batched || !t->extra->physical) return true;
+    t = t->extra->physical;
+  }
+  return false;
+}
+
 const Array& guarded_elements(const Tensor* t) {
   if (t->flags & kSparse) no_storage();
-  const Tensor* at = t;
-  while (at->flags & kWrapped) {
-    if (at->extra->batched || !at->extra->physical)
-      fail(ErrorType::Runtime,
-           "vmap: Cannot access data pointer of Tensor that doesn't have storage: the tensor has "
-           "another value in every lane; use operators that work on tensors");
-    at = at->extra->physical;
-  }
-  return elements(at);
+  if (differs(t))
+    fail(ErrorType::Runtime,
+         "vmap: Cannot access data pointer of Tensor that doesn't have storage: it has another "
+         "value in every lane; use operators that work on tensors");
+  while (t->flags & kWrapped) t = t->extra->physical;
+  return elements(t);
+}
+
+const Array& one_element(const Tensor* t) {
+  if ((t->flags & kWrapped) && differs(t))
+    fail(ErrorType::Runtime,
+         "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over "
+         "calling .item() on a Tensor: it has another value in every lane. Rewrite this with "
+         "operators that work on tensors");
+  return elements(t);
 }
 
 // -- making ---------------------------------------------------------------------------------------
@@ -287,6 +309,21 @@ PyObject* get_tangent(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
+// Where the node that made t saved t itself, the tangents belong to what it saved.
+void keep_with_tangents(Tensor* t) {
+  Node* n = t->grad_fn;
+  if (!n) return;
+  for (uint32_t i = 0; i < n->nsaved; ++i) {
+    Saved& s = n->saved[i];
+    if (s.kind != Saved::Output || s.output_nr != t->output_nr ||
+        s.array.storage() != t->array.storage() || s.version != t->array.storage()->version)
+      continue;
+    PyObject* old = s.object;
+    s.object = as_object(shallow_copy(t));
+    Py_XDECREF(old);
+  }
+}
+
 // set_tangent(tensor, level, tangent or None)
 PyObject* set_tangent(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
@@ -304,6 +341,7 @@ PyObject* set_tangent(PyObject*, PyObject* const* args, Py_ssize_t n) {
     if (!e->duals) e->duals = checked(PyDict_New());
     if (PyDict_SetItem(e->duals, args[1], args[2]) < 0) throw PythonError();
     t->flags |= kDual;
+    keep_with_tangents(t);
     Py_RETURN_NONE;
   });
 }
@@ -326,6 +364,22 @@ Tensor* shallow_copy(Tensor* t) {
   if (t->flags & kDual) {
     if (t->extra->duals) e->duals = checked(PyDict_Copy(t->extra->duals));
     c->flags |= kDual;
+  }
+  guard.release();
+  return c;
+}
+
+// The value without history at any level.
+Tensor* cut(Tensor* t, bool tangents) {
+  Tensor* c = shallow_copy(t);
+  Ref guard(as_object(c));
+  if (!tangents && (c->flags & kDual)) {
+    Py_CLEAR(c->extra->duals);
+    c->flags &= static_cast<uint16_t>(~kDual);
+  }
+  if (c->flags & kWrapped) {
+    Tensor* physical = cut(c->extra->physical, tangents);
+    Py_SETREF(c->extra->physical, physical);
   }
   guard.release();
   return c;
@@ -359,19 +413,8 @@ PyObject* fresh_input(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
-// The value without history at any level; tangents stay.
-Tensor* cut(Tensor* t) {
-  Tensor* c = shallow_copy(t);
-  if (c->flags & kWrapped) {
-    Ref guard(as_object(c));
-    Tensor* physical = cut(c->extra->physical);
-    Py_SETREF(c->extra->physical, physical);
-    guard.release();
-  }
-  return c;
-}
 PyObject* py_cut(PyObject*, PyObject* o) {
-  return guarded([&] { return as_object(cut(tensor_argument("cut", o))); });
+  return guarded([&] { return as_object(cut(tensor_argument("cut", o), true)); });
 }
 
 PyObject* py_on_tape(PyObject*, PyObject* o) {
@@ -436,6 +479,15 @@ PyObject* graph_is_live(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
+// call_outside(level, function, *args): the call as those further out than the level see it.
+PyObject* call_outside(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject* {
+    if (n < 2) fail(ErrorType::Type, "call_outside(level, function, *args)");
+    Outwards outwards(level_argument("call_outside", args[0]));
+    return checked(PyObject_Vectorcall(args[1], args + 2, static_cast<size_t>(n - 2), nullptr));
+  });
+}
+
 // enter_transform(), leave_transform(): counts the functional transforms that are running here.
 PyObject* enter_transform(PyObject*, PyObject*) { return PyLong_FromLong(++modes.transforms); }
 PyObject* leave_transform(PyObject*, PyObject*) {
@@ -490,6 +542,7 @@ PyMethodDef functions[] = {{"wrap_lanes", FAST(py_wrap_lanes), nullptr},
                            {"enter_transform", enter_transform, METH_NOARGS, nullptr},
                            {"leave_transform", leave_transform, METH_NOARGS, nullptr},
                            {"transforms", transforms, METH_NOARGS, nullptr},
+                           {"call_outside", FAST(call_outside), nullptr},
                            {"close_level", close_level, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 #undef FAST

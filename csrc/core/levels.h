@@ -22,18 +22,22 @@ inline bool on_tape(const Tensor* t) { return level_of(t) == modes.lanes; }
 
 bool any_wrapped(PyObject* const* values, int n);  // lists too
 bool at_level(const Level* level, PyObject* const* values, int n);
-Tensor* shallow_copy(Tensor* t);  // same elements, level and tangents; no history
-bool is_live(PyObject* o);        // whether a tensor has history at its level or further out
+Tensor* shallow_copy(Tensor* t);        // same elements, level and tangents; no history of its own
+Tensor* cut(Tensor* t, bool tangents);  // nor any further out; with or without tangents
+bool differs(const Tensor* t);          // from lane to lane
+bool is_live(PyObject* o);              // whether a tensor has history at its level or further out
 [[noreturn]] void escaped();
 
 // Takes the innermost interpreter off the stack as long as it lives.
 class Outwards {
  public:
   Outwards();
+  explicit Outwards(Level* level);  // with all that is further in, where it is on the stack
   ~Outwards();
   Outwards(const Outwards&) = delete;
 
  private:
+  void leave(Py_ssize_t count);
   PyObject* stack_;
 };
 void set_interpreters(PyObject* stack);  // a list or null; takes a reference of its own

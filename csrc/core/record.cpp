@@ -62,9 +62,20 @@ void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
 static Tensor* clone_quietly(Tensor* t) {
   static Op* const clone = find_op("clone");
   const bool grad = std::exchange(modes.grad, false);
-  PyObject* copy = call_op(clone, {as_object(t)});
+  PyObject* made = call_op(clone, {as_object(t)});
   modes.grad = grad;
-  return as_tensor(checked(copy));
+  Tensor* copy = as_tensor(checked(made));
+  // Tangents of levels further in were not seen by that call.
+  if ((t->flags & kDual) && t->extra->duals) {
+    TensorExtra* e = tensor_extra(copy);
+    if (!e->duals) e->duals = PyDict_New();
+    if (!e->duals || PyDict_Merge(e->duals, t->extra->duals, 0) < 0) {
+      Py_DECREF(copy);
+      throw PythonError();
+    }
+    copy->flags |= kDual;
+  }
+  return copy;
 }
 
 void save_input(Saved& s, PyObject* o, bool clone) {

@@ -1,5 +1,6 @@
 // The graph as Python builds it: nodes of custom functions, saved tensors, hooks on saving.
 #include "autograd.h"
+#include "levels.h"
 
 namespace rl {
 
@@ -19,7 +20,8 @@ static PyObject* connect(PyObject*, PyObject* args) {
                    static_cast<int>(PyTuple_GET_SIZE(outputs)));
     for (uint32_t i = 0; i < n->nedges; ++i) {
       PyObject* o = PyTuple_GET_ITEM(inputs, i);
-      if (tensor_check(o) && needs_grad(as_tensor(o))) n->edges[i] = edge_of(as_tensor(o));
+      if (tensor_check(o) && needs_grad(as_tensor(o)) && on_tape(as_tensor(o)))
+        n->edges[i] = edge_of(as_tensor(o));
     }
     n->sequence = next_sequence();
     for (uint32_t i = 0; i < n->noutputs; ++i) {
@@ -69,7 +71,7 @@ static PyObject* py_check_inplace(PyObject*, PyObject* t) {
 static PyObject* any_requires_grad(PyObject*, PyObject* o) {
   if (!modes.grad) Py_RETURN_FALSE;
   try {
-    if (tensor_check(o)) return PyBool_FromLong(needs_grad(as_tensor(o)));
+    if (tensor_check(o)) return PyBool_FromLong(needs_grad(as_tensor(o)) && on_tape(as_tensor(o)));
     return PyBool_FromLong((PyList_Check(o) || PyTuple_Check(o)) && list_needs_grad(o));
   } catch (...) {
     translate_exception();
@@ -125,6 +127,8 @@ static PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject* kwargs)
       s->saved.array = as_tensor(tensor)->array;
       s->saved.version = s->saved.array.storage()->version;
       s->saved.output_nr = as_tensor(tensor)->output_nr;
+      if (as_tensor(tensor)->flags & (kWrapped | kDual))
+        s->saved.object = as_object(shallow_copy(as_tensor(tensor)));
     } else if (is_output && tensor_check(tensor)) {
       pack_saved(s->saved, as_tensor(tensor), Py_True, as_tensor(tensor)->output_nr);
     } else {

@@ -1,5 +1,6 @@
 // What Python's operators do on tensors: arithmetic, comparison, truth, length, indexing.
 #include "autograd.h"
+#include "levels.h"
 
 namespace rl {
 
@@ -120,6 +121,11 @@ PyObject* rich_compare(PyObject* a, PyObject* b, int how) {
 
 int truth(Tensor* t) {
   try {
+    if ((t->flags & kWrapped) && differs(t))
+      fail(ErrorType::Runtime,
+           "vmap: It looks like you're attempting to use a Tensor in some data-dependent control "
+           "flow. We don't support that yet: the answer may differ from lane to lane. "
+           "torch.where chooses between tensors");
     if (t->array.numel() != 1) {
       fail(ErrorType::Runtime, "Boolean value of Tensor with %s is ambiguous",
            t->array.numel() ? "more than one value" : "no values");
@@ -133,7 +139,7 @@ int truth(Tensor* t) {
 }
 // The one element; of a complex number whose imaginary part is 0 the real part.
 Ref real_item(Tensor* t, const char* type) {
-  const Array& a = elements(t);
+  const Array& a = one_element(t);
   if (a.numel() != 1)
     fail(ErrorType::Value, "only one element tensors can be converted to Python scalars");
   Ref v(checked(item_object(a)));
@@ -159,7 +165,7 @@ PyObject* to_index(Tensor* t) {
     if (t->array.numel() != 1 || !is_integral(t->array.dtype()) || !is_number(t->array.dtype()))
       fail(ErrorType::Type,
            "only integer tensors of a single element can be converted to an index");
-    Ref v(checked(item_object(elements(t))));
+    Ref v(checked(item_object(one_element(t))));
     return PyNumber_Long(v);
   });
 }

@@ -137,6 +137,10 @@ PyObject* get_is_leaf(Tensor* t, void*) {
 }
 PyObject* get_output_nr(Tensor* t, void*) { return PyLong_FromLong(t->output_nr); }
 PyObject* get_base(Tensor* t, void*) { return Py_NewRef(t->base ? as_object(t->base) : Py_None); }
+PyObject* get_dual(Tensor* t, void*) {
+  return Py_NewRef(t->extra && t->extra->duals && PyDict_GET_SIZE(t->extra->duals) ? t->extra->duals
+                                                                                   : Py_None);
+}
 PyObject* get_version(Tensor* t, void*) {
   if (t->flags & kInference) {
     PyErr_SetString(PyExc_RuntimeError, "Inference tensors do not track version counter.");
@@ -146,6 +150,8 @@ PyObject* get_version(Tensor* t, void*) {
 }
 PyObject* get_data(Tensor* t, void*) {
   return guarded([&] {
+    if (t->flags & kWrapped)
+      fail(ErrorType::Runtime, "accessing `data` under vmap transform is not allowed");
     Tensor* d = Py_TYPE(t) == TensorType || Py_TYPE(t) == ParameterType
                     ? tensor_new(t->array)
                     : tensor_new(elements(t), Py_TYPE(t));
@@ -253,6 +259,7 @@ PyGetSetDef tensor_getset[] = {
     {"_grad_fn", (getter)get_grad_fn, (setter)set_grad_fn, nullptr, nullptr},
     {"is_leaf", (getter)get_is_leaf, nullptr, "Whether no recorded operation made this tensor.",
      nullptr},
+    {"_dual", (getter)get_dual, nullptr, "Tangents by level, or None.", nullptr},
     {"output_nr", (getter)get_output_nr, nullptr, nullptr, nullptr},
     {"_base", (getter)get_base, nullptr, "Tensor this one is a view of, or None.", nullptr},
     {"_version", (getter)get_version, nullptr, "How many in-place writes the storage has seen.",
@@ -305,7 +312,7 @@ PyObject* m_data_ptr(Tensor* t, PyObject*) {
 PyObject* m_storage_offset(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.offset()); }
 PyObject* m_element_size(Tensor* t, PyObject*) { return PyLong_FromLong(t->array.item()); }
 PyObject* m_item(Tensor* t, PyObject*) {
-  return guarded([&] { return item_object(elements(t)); });
+  return guarded([&] { return item_object(one_element(t)); });
 }
 PyObject* m_tolist(Tensor* t, PyObject*) {
   return guarded([&] { return tolist_object(elements(t)); });
@@ -327,8 +334,8 @@ PyObject* m_is_row_major(Tensor* t, PyObject*) { return PyBool_FromLong(t->array
 
 PyObject* m_detach(Tensor* t, PyObject*) {
   return guarded([&]() -> PyObject* {
-    if (modes.interpreters || !exact_tensor(as_object(t)))
-      return call_helper("detach", {as_object(t)});
+    if (!exact_tensor(as_object(t))) return call_helper("detach", {as_object(t)});
+    if (t->flags & (kWrapped | kDual)) return as_object(cut(t, false));
     Tensor* d = tensor_new(t->array);
     d->flags |= t->flags & (kInference | kNoVersion);
     return as_object(d);
@@ -353,6 +360,14 @@ PyObject* m_detach_(Tensor* t, PyObject*) {
 }
 PyObject* m_requires_grad_(Tensor* t, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   PyObject* value = n >= 1 || (kwnames && PyTuple_GET_SIZE(kwnames) == 1) ? args[0] : Py_True;
+  if (modes.transforms && value == Py_True) {
+    PyErr_SetString(PyExc_RuntimeError,
+                    "You are attempting to call Tensor.requires_grad_() (or perhaps using "
+                    "torch.autograd.functional.* APIs) inside of a function being transformed: "
+                    "its gradients would be lost there. Use the transforms of torch.func (grad, "
+                    "vjp, jacrev, jacfwd, hessian), or call requires_grad_() outside of it");
+    return nullptr;
+  }
   return set_requires_grad(t, value, nullptr) < 0 ? nullptr : Py_NewRef(as_object(t));
 }
 PyObject* m_retain_grad(Tensor* t, PyObject*) {

@@ -72,6 +72,7 @@ inline const Array& elements(const Tensor* t) {
     return guarded_elements(t);
   return t->array;
 }
+const Array& one_element(const Tensor* t);  // elements(), in the words of .item()
 [[noreturn]] void no_storage();  // NotImplementedError: a sparse tensor has no elements of its own
 inline PyObject* as_object(void* o) { return reinterpret_cast<PyObject*>(o); }
 
