@@ -21,8 +21,7 @@ class VmapLevel(_C.Level):
         if op.random:
             from . import _random
 
-            result = _random.run(self, op, lowered, named, batched)
-            return _C.lift(self, result, args, True)
+            return _random.run(self, op, args, lowered, named, batched)
         if not batched:
             return _C.lift(self, op(*lowered, **named), args, False)
         if op.inplace and type(lowered[0]) is not _batching.Lanes:

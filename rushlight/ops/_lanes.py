@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import _C
+from ..op import op
 
 Tensor = _C.Tensor
 
@@ -30,3 +31,24 @@ def all_lanes(x: Tensor) -> Tensor:
 def some(flags: Tensor) -> bool:
     """Whether any element is true, in whatever lane."""
     return bool(all_lanes(flags).any())
+
+
+@op("", kernel="alias", view=True)
+class own_lanes:
+    """A tensor that is about to be filled with random numbers, in the lanes that will draw them.
+
+    Outside of vmap it is the tensor itself; so it is under randomness "same".
+    """
+
+    random = True
+
+    def forward(input):
+        return input
+
+    def samples(make):
+        yield (make(2, 3),)
+
+
+def to_draw(blank: Tensor) -> Tensor:
+    """New memory for random numbers: under vmap each lane may draw its own."""
+    return own_lanes(blank) if _C.transforms() else blank

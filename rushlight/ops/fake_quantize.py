@@ -21,7 +21,7 @@ class fake_quantize:
         return g * ((q >= quant_min) & (q <= quant_max))
 
     # The gradient is not the derivative of what is computed: finite differences do not apply.
-    random = True
+    underivable = True
 
     def samples(make):
         yield (

@@ -6,6 +6,7 @@ from operator import index
 
 from .._C import Tensor, int64
 from ..op import public
+from ._lanes import to_draw
 from .creation import _full, empty, empty_like
 from .random import _fit, normal_sample, permutation, random_inplace
 
@@ -30,10 +31,10 @@ def _sizes(name, args, size):
 def _blank(name, args, size, out, dtype, device):
     """Memory to fill: `out` in that shape, or a new tensor."""
     if out is None and device is None and size is None and args:
-        return _full(args, None, dtype, False)
+        return to_draw(_full(args, None, dtype, False))
     shape = _sizes(name, args, size)
     if out is None:
-        return empty(shape, dtype=dtype, device=device)
+        return to_draw(empty(shape, dtype=dtype, device=device))
     if dtype is not None and out.dtype != dtype:
         raise RuntimeError(f"dtype {dtype} does not match dtype of out parameter ({out.dtype})")
     _fit(out, shape)
@@ -41,7 +42,8 @@ def _blank(name, args, size, out, dtype, device):
 
 
 def _blank_like(input, dtype, device, memory_format):
-    return empty_like(input.detach(), dtype=dtype, device=device, memory_format=memory_format)
+    like = input.detach()
+    return to_draw(empty_like(like, dtype=dtype, device=device, memory_format=memory_format))
 
 
 def _finish(tensor, requires_grad):
