@@ -180,36 +180,44 @@ void gemm_packed(const GemmArgs& g) {
   }
 }
 
+// Where the rows of A lie: in place, or in panels of kRows rows.
+template <class R>
+struct Left {
+  const R* a;
+  int64_t row, col;
+  int64_t panel = 0;  // elements of a panel; 0: in place
+  const R* at(int64_t i) const { return panel ? a + i / kRows * panel + i % kRows : a + i * row; }
+};
+
 template <class R, int Rows, int Vectors>
-inline void small_rows(const GemmArgs& g, int64_t& i, const R* b, int64_t b_row, int64_t j,
-                       int64_t nj, const Finish<R>& f) {
-  const R* a = static_cast<const R*>(g.a);
+inline void small_rows(const GemmArgs& g, const Left<R>& left, int64_t& i, const R* b,
+                       int64_t b_row, int64_t j, int64_t nj, const Finish<R>& f) {
   R* c = static_cast<R*>(g.c);
   const R* bias = g.bias ? static_cast<const R*>(g.bias) + j : nullptr;
   for (; i + Rows <= g.m; i += Rows) {
     typename Vector<R>::type acc[Rows][kVectors];
     if constexpr (Vectors < kVectors)
       for (int r = 0; r < Rows; ++r) acc[r][1] = typename Vector<R>::type{};
-    micro_kernel<R, Rows, Vectors>(g.k, a + i * g.a_row, g.a_row, g.a_col, b, b_row, acc);
+    micro_kernel<R, Rows, Vectors>(g.k, left.at(i), left.row, left.col, b, b_row, acc);
     store_tile<R, R>(acc, c + i * g.c_row + j, g.c_row, Rows, nj, f, bias);
   }
 }
 
 // All rows against one tile's width of columns.
 template <class R, int Vectors>
-void small_columns(const GemmArgs& g, const R* b, int64_t b_row, int64_t j, int64_t nj,
-                   const Finish<R>& f) {
+void small_columns(const GemmArgs& g, const Left<R>& left, const R* b, int64_t b_row, int64_t j,
+                   int64_t nj, const Finish<R>& f) {
   int64_t i = 0;
-  small_rows<R, kRows, Vectors>(g, i, b, b_row, j, nj, f);
-  if constexpr (kRows > 8) small_rows<R, 8, Vectors>(g, i, b, b_row, j, nj, f);
-  if constexpr (kRows > 4) small_rows<R, 4, Vectors>(g, i, b, b_row, j, nj, f);
-  small_rows<R, 2, Vectors>(g, i, b, b_row, j, nj, f);
-  small_rows<R, 1, Vectors>(g, i, b, b_row, j, nj, f);
+  small_rows<R, kRows, Vectors>(g, left, i, b, b_row, j, nj, f);
+  if constexpr (kRows > 8) small_rows<R, 8, Vectors>(g, left, i, b, b_row, j, nj, f);
+  if constexpr (kRows > 4) small_rows<R, 4, Vectors>(g, left, i, b, b_row, j, nj, f);
+  small_rows<R, 2, Vectors>(g, left, i, b, b_row, j, nj, f);
+  small_rows<R, 1, Vectors>(g, left, i, b, b_row, j, nj, f);
 }
 
 // A is read in place; B too, except where its rows are strided or a tile would overrun them.
 template <class R>
-void gemm_small(const GemmArgs& g) {
+void gemm_small(const GemmArgs& g, const Left<R>& left) {
   constexpr int cols = kTileCols<R>, lanes = Vector<R>::lanes;
   const R* b = static_cast<const R*>(g.b);
   const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
@@ -230,9 +238,30 @@ void gemm_small(const GemmArgs& g) {
       b_row = width;
     }
     if (nj <= lanes)
-      small_columns<R, 1>(g, bj, b_row, j, nj, f);
+      small_columns<R, 1>(g, left, bj, b_row, j, nj, f);
     else
-      small_columns<R, kVectors>(g, bj, b_row, j, nj, f);
+      small_columns<R, kVectors>(g, left, bj, b_row, j, nj, f);
+  }
+}
+template <class R>
+void gemm_small(const GemmArgs& g) {
+  gemm_small<R>(g, {static_cast<const R*>(g.a), g.a_row, g.a_col});
+}
+
+// B is packed. Rows of A that would crowd into few sets of the cache are packed too, when enough
+// columns share the cost.
+template <class R>
+void gemm_prepacked(GemmArgs g) {
+  if (g.m < kRows || g.k < 64 || g.n < 4 * kTileCols<R>) return gemm_small<R>(g);
+  const int64_t rows = g.m,
+                most = std::min<int64_t>(kBlockRows, (rows + kRows - 1) / kRows * kRows);
+  R* panels = static_cast<R*>(thread_buffer(0, most * g.k * sizeof(R)));
+  for (int64_t i = 0; i < rows; i += kBlockRows) {
+    g.m = std::min(kBlockRows, rows - i);
+    pack<R, R>(panels, static_cast<const R*>(g.a), g.m, g.k, g.a_row, g.a_col, kRows);
+    gemm_small<R>(g, {panels, 1, kRows, kRows * g.k});
+    g.a = static_cast<const R*>(g.a) + g.m * g.a_row;
+    g.c = static_cast<R*>(g.c) + g.m * g.c_row;
   }
 }
 
@@ -241,7 +270,7 @@ void gemm_real(const GemmArgs& g) {
   if (g.m <= 0 || g.n <= 0) return;
   if (g.k <= 0) return scale_only<T>(g);
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
-    if (g.packed) return gemm_small<T>(g);
+    if (g.packed) return gemm_prepacked<T>(g);
   }
   // A product with few columns is the transposed one with few rows, if C can be written so.
   if (g.n < g.m && g.n == 1 && !g.bias && g.c_row == 1) {

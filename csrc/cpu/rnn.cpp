@@ -7,8 +7,9 @@
 //         n = tanh(W_in x + b_in + r (W_hn h + b_hn))         h' = n + z (h - n)
 //
 // x (T, B, I), h (B, H), W_ih (G H, I), W_hh (G H, H). The input's part of all steps is one
-// product; then each step is one product and one pass over its gates. Rows of the batch never meet,
-// so a thread takes some rows through all time without waiting for others. The forward pass keeps,
+// product, or joins the state's where the weights stay in the cache: (x | h) (W_ih | W_hh)^T; then
+// each step is one product and one pass over its gates. Rows of the batch never meet, so a thread
+// takes some rows through all time without waiting for others. The forward pass keeps,
 // per step, LSTM: i f g o c' (5 H), GRU: r z n and W_hn h + b_hn (4 H), RNN: nothing but its
 // output. The gradient fills (T, B, G H) gate gradients the same way; weights' gradients are
 // products of those with x and the previous h. Both (T, B) and (B, T) memory orders are used as
@@ -128,62 +129,95 @@ template <class T>
 struct Forward {
   Geometry g;
   const T *x, *h0, *c0, *w_ih, *w_hh, *b_ih, *b_hh;
-  T *gates, *output, *panels, *bias;  // gates (rows, width), output (rows, H)
+  T *gates, *output, *panels, *bias;  // gates (rows, width) or (B, width), output (rows, H)
+  bool joined, kept;
+
+  // What a row computes at time t: kept for the gradient, or written over by the next step.
+  T* own(int64_t t, int64_t b) const { return gates + (kept ? g.row(t, b) : b) * g.width; }
+
+  // In a GRU the hidden bias sits inside the reset gate's product; elsewhere both join.
+  const T* input_bias() const {
+    if (g.mode == kGru || !b_hh) return b_ih;
+    if (!b_ih) return b_hh;
+    for (int64_t j = 0; j < g.gh(); ++j) bias[j] = b_ih[j] + b_hh[j];
+    return bias;
+  }
+
+  // (W_ih | W_hh), for products with (x | h).
+  StepWeights<T> joined_weights() const {
+    const GemmKernel& kernel = gemm_kernel(dtype_of<T>::value);
+    T* to = panels;
+    for (int64_t j = 0; j < g.gh(); j += kernel.panel) {
+      const int64_t wide = std::min<int64_t>(kernel.panel, g.gh() - j);
+      kernel.pack(to, w_ih + j * g.inputs, g.inputs, wide, 1, g.inputs);
+      to += g.inputs * kernel.panel;
+      kernel.pack(to, w_hh + j * g.hidden, g.hidden, wide, 1, g.hidden);
+      to += g.hidden * kernel.panel;
+    }
+    return {panels, 0, 0, true};
+  }
 
   void run() const {
     const int64_t n = g.hidden, gh = g.gh();
-    // In a GRU the hidden bias sits inside the reset gate's product; elsewhere both join.
-    const T* both = b_ih;
-    if (b_ih && b_hh && g.mode != kGru) {
-      for (int64_t j = 0; j < gh; ++j) bias[j] = b_ih[j] + b_hh[j];
-      both = bias;
-    } else if (g.mode != kGru && b_hh) {
-      both = b_hh;
-    }
     GemmArgs all = shape(g.rows(), gh, g.inputs);
-    all.bias = both;
-    product<T>(all, x, g.inputs, 1, w_ih, 1, g.inputs, gates, g.width);
-    const StepWeights<T> w = step_weights(w_hh, n, gh, 1, n, panels);
+    all.bias = input_bias();
+    if (!joined) product<T>(all, x, g.inputs, 1, w_ih, 1, g.inputs, gates, g.width);
+    const StepWeights<T> w = joined ? joined_weights() : step_weights(w_hh, n, gh, 1, n, panels);
     const int64_t work = std::max<int64_t>(1, g.steps * (gh * n + gh * 10));
     parallel_for(g.batch, std::max<int64_t>(g.batch >= 8 ? 4 : 1, 300000 / work),
-                 [&](int64_t begin, int64_t end) { rows(w, begin, end); });
+                 [&](int64_t begin, int64_t end) {
+                   const int64_t m = end - begin, side = joined ? g.inputs + n : gh;
+                   T* buffer = joined || g.mode == kGru
+                                   ? static_cast<T*>(thread_buffer(3, m * side * sizeof(T)))
+                                   : nullptr;
+                   for (int64_t s = 0; s < g.steps; ++s) {
+                     multiply(w, static_cast<const T*>(all.bias), buffer, s, begin, m);
+                     for (int64_t b = 0; b < m; ++b) finish(buffer + b * gh, s, begin + b);
+                   }
+                 });
   }
 
-  void rows(const StepWeights<T>& w, int64_t begin, int64_t end) const {
-    const int64_t n = g.hidden, gh = g.gh(), m = end - begin;
-    T* side = g.mode == kGru ? static_cast<T*>(thread_buffer(3, m * gh * sizeof(T))) : nullptr;
-    for (int64_t s = 0; s < g.steps; ++s) {
-      const int64_t t = g.time(s), before = s ? g.row(g.time(s - 1), begin) : 0;
-      const T* h = s ? output + before * n : h0 + begin * n;
-      const int64_t h_row = s ? g.row_batch * n : n;
-      T* own = gates + g.row(t, begin) * g.width;
-      const int64_t own_row = g.row_batch * g.width;
-      if (side) {
-        GemmArgs args = shape(m, gh, n);
-        args.bias = b_hh;
-        w.multiply(args, h, h_row, side, gh);
-      } else {
-        w.multiply(shape(m, gh, n, 1), h, h_row, own, own_row);
-      }
+  const T* before(int64_t s, int64_t b) const {  // the hidden state that step s starts from
+    return s ? output + g.row(g.time(s - 1), b) * g.hidden : h0 + b * g.hidden;
+  }
+
+  // The products of step s. buffer: (x | h) when joined, the hidden part's product in a GRU.
+  void multiply(const StepWeights<T>& w, const T* both, T* buffer, int64_t s, int64_t begin,
+                int64_t m) const {
+    const int64_t n = g.hidden, gh = g.gh(), t = g.time(s);
+    const int64_t h_row = s ? g.row_batch * n : n, own_row = kept ? g.row_batch * g.width : g.width;
+    if (joined) {
+      const int64_t wide = g.inputs + n;
       for (int64_t b = 0; b < m; ++b) {
-        T* out = output + g.row(t, begin + b) * n;
-        T* row = own + b * own_row;
-        if (g.mode == kGru) {
-          gru_row(row, side + b * gh, h + b * h_row, out, n);
-        } else if (g.mode == kLstm) {
-          const T* cell =
-              s ? gates + g.row(g.time(s - 1), begin + b) * g.width + 4 * n : c0 + (begin + b) * n;
-          lstm_row(row, cell, out, n);
-        } else {
-          plain_row(g.mode, row, out, n);
-        }
+        std::copy_n(x + g.row(t, begin + b) * g.inputs, g.inputs, buffer + b * wide);
+        std::copy_n(before(s, begin + b), n, buffer + b * wide + g.inputs);
       }
+      GemmArgs args = shape(m, gh, wide);
+      args.bias = both;
+      w.multiply(args, buffer, wide, own(t, begin), own_row);
+    } else if (g.mode == kGru) {
+      GemmArgs args = shape(m, gh, n);
+      args.bias = b_hh;
+      w.multiply(args, before(s, begin), h_row, buffer, gh);
+    } else {
+      w.multiply(shape(m, gh, n, 1), before(s, begin), h_row, own(t, begin), own_row);
     }
+  }
+
+  void finish(const T* side, int64_t s, int64_t b) const {
+    const int64_t n = g.hidden, t = g.time(s);
+    T *row = own(t, b), *out = output + g.row(t, b) * n;
+    if (g.mode == kGru)
+      gru_row(row, side, before(s, b), out, n);
+    else if (g.mode == kLstm)
+      lstm_row(row, s ? own(g.time(s - 1), b) + 4 * n : c0 + b * n, out, n);
+    else
+      plain_row(g.mode, row, out, n);
   }
 };
 
 // -- one step of one row, backward
-// ------------------------------------------------------------------
+// -----------------------------------------------------------------
 template <class T>
 void lstm_row_back(const T* gates, const T* cell, const T* dh, T* dc, T* out, int64_t n) {
   const T *i = gates, *f = gates + n, *g = gates + 2 * n, *o = gates + 3 * n, *c = gates + 4 * n;
@@ -276,8 +310,7 @@ void sum_rows(const T* a, int64_t rows, int64_t cols, T* out) {
   product<T>(shape(1, cols, rows), &one, 0, 0, a, cols, 1, out, cols);
 }
 
-// -- operands
-// ---------------------------------------------------------------------------------------
+// -- operands -------------------------------------------------------------------------------------
 struct Operands {
   Geometry g;
   Array x, h0, c0, w_ih, w_hh, b_ih, b_hh;
@@ -352,40 +385,49 @@ Array output_array(const Operands& o) {
 }
 
 template <class T>
-void forward(Call& call, const Operands& o) {
+void forward(Call& call, const Operands& o, bool keep) {
   const Geometry& g = o.g;
-  Array out = output_array(o), gates = Array::empty(o.compute, {g.rows(), g.width});
-  Scratch<T> panels(static_cast<size_t>(panels_needed<T>(g, g.hidden, g.gh()))),
+  // Enough rows a step to share weights that the cache holds: one product for input and state.
+  const bool joined =
+      g.mode != kGru && g.steps > 1 && g.batch >= 24 && g.inputs * g.gh() <= int64_t{1} << 20;
+  keep = keep || !joined;
+  Array out = output_array(o),
+        gates = Array::empty(o.compute, {keep ? g.rows() : g.batch, g.width});
+  const int64_t depth = g.hidden + (joined ? g.inputs : 0);
+  Scratch<T> panels(static_cast<size_t>(panels_needed<T>(g, depth, g.gh()))),
       bias(static_cast<size_t>(g.gh()));
+  const Forward<T> f{g,
+                     o.x.data<T>(),
+                     o.h0.data<T>(),
+                     pointer<T>(o.c0),
+                     o.w_ih.data<T>(),
+                     o.w_hh.data<T>(),
+                     pointer<T>(o.b_ih),
+                     pointer<T>(o.b_hh),
+                     gates.data<T>(),
+                     out.data<T>(),
+                     panels.get(),
+                     bias.get(),
+                     joined,
+                     keep};
   if (g.rows() * g.hidden > 0) {
     NoGil nogil(g.rows() * g.gh() * (g.inputs + g.hidden) / 8);
-    const Forward<T> f{g,
-                       o.x.data<T>(),
-                       o.h0.data<T>(),
-                       pointer<T>(o.c0),
-                       o.w_ih.data<T>(),
-                       o.w_hh.data<T>(),
-                       pointer<T>(o.b_ih),
-                       pointer<T>(o.b_hh),
-                       gates.data<T>(),
-                       out.data<T>(),
-                       panels.get(),
-                       bias.get()};
     f.run();
   }
   Array h_last = o.h0, c_last = o.c0;
-  const Array kept = gates;
   if (o.sequence && g.steps) {
     h_last = out.select(0, g.time(g.steps - 1)).clone();
   } else if (!o.sequence) {
     h_last = out;
   }
   if (g.mode == kLstm) {
-    const int64_t sizes[2] = {g.batch, g.hidden}, strides[2] = {g.row_batch * g.width, 1};
+    const int64_t sizes[2] = {g.batch, g.hidden},
+                  strides[2] = {keep ? g.row_batch * g.width : g.width, 1};
     c_last = Array::empty(o.compute, {g.batch, g.hidden});
     if (g.steps)
-      copy_into(c_last, gates.as_strided(Shape(sizes, 2), Shape(strides, 2),
-                                         g.row(g.time(g.steps - 1), 0) * g.width + 4 * g.hidden));
+      copy_into(c_last,
+                gates.as_strided(Shape(sizes, 2), Shape(strides, 2),
+                                 f.own(g.time(g.steps - 1), 0) - gates.data<T>() + 4 * g.hidden));
     else
       copy_into(c_last, o.c0);
   } else {
@@ -395,7 +437,7 @@ void forward(Call& call, const Operands& o) {
   if (o.sequence) call.result(out.to(o.type));
   call.result(h_last.to(o.type));
   call.result(c_last.to(o.type));
-  call.result(gates);
+  call.result(keep ? gates : Array::empty(o.compute, {0}));
 }
 
 // The order of the wanted gradients: input, h0, c0, w_ih, w_hh, b_ih, b_hh.
@@ -472,25 +514,26 @@ void backward(Call& call, const Operands& o, const Array* g_out, const Array* g_
     if (needs[i]) call.result(made[i]->to(o.type));
 }
 
-void run_forward(Call& call, bool reverse) {
+void run_forward(Call& call, bool reverse, bool keep) {
   const int64_t mode = call.integer(0);
   if (mode < kTanh || mode > kGru)
     fail(ErrorType::Value, "%s: unknown mode %ld", call.name(), long(mode));
   const Operands o = read_operands(call, 1, mode, reverse);
   if (o.compute == DType::F64)
-    forward<double>(call, o);
+    forward<double>(call, o, keep);
   else
-    forward<float>(call, o);
+    forward<float>(call, o, keep);
 }
 
 }  // namespace
 
-// (mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse) -> output, hidden, cell, gates
+// (mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, keep) -> output, hidden, cell, gates;
+// the gates may be empty without keep
 RL_KERNEL(rnn_layer) {
   if (call.tensor(1).ndim() != 3)
     fail(ErrorType::Runtime, "%s: expected a 3-d input, got %s", call.name(),
          shape_text(call.tensor(1).shape()).c_str());
-  run_forward(call, call.boolean(8));
+  run_forward(call, call.boolean(8), call.boolean(9));
 }
 
 // (mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh) -> hidden, cell, gates
@@ -498,7 +541,7 @@ RL_KERNEL(rnn_cell) {
   if (call.tensor(1).ndim() != 2)
     fail(ErrorType::Runtime, "%s: expected a 2-d input, got %s", call.name(),
          shape_text(call.tensor(1).shape()).c_str());
-  run_forward(call, false);
+  run_forward(call, false, true);
 }
 
 // (mode, g_output, g_hidden, g_cell, input, h0, c0, w_ih, w_hh, b_ih, b_hh, output, gates, reverse,

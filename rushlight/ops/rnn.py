@@ -189,14 +189,17 @@ def _declare_layer(own, node, default):
     class layer:
         """One layer in one direction over a sequence (T, B, I).
 
-        Returns the outputs (T, B, H), the last hidden and cell state, and what the gradient keeps.
+        Returns the outputs (T, B, H), the last hidden and cell state, and what the gradient keeps,
+        which may be empty without `keep`.
         """
 
-        def forward(mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse):
+        def forward(mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, keep=True):
             return _reference(mode, input, h0, c0, (w_ih, w_hh, b_ih, b_hh), reverse)
 
         def backward(g, mode, input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, output, gates, needs):
             inputs = input, h0, c0, w_ih, w_hh, b_ih, b_hh
+            if not gates.numel():
+                *_, gates = layer(mode, *inputs, reverse)
             return _gradients(mode, g[:3], inputs, output, gates, reverse, needs)
 
         def samples(make):
@@ -255,7 +258,9 @@ def run_layer(mode, input, state, weights, reverse):
     number = MODES[mode]
     layer = lstm_layer if number == 2 else gru_layer if number == 3 else rnn_layer
     cell = state[1] if number == 2 else None
-    output, hidden, cell, _ = layer(number, input, state[0], cell, *weights[:4], reverse)
+    tensors = input, state[0], cell, *weights[:4]
+    keep = _C.any_requires_grad(tensors)
+    output, hidden, cell, _ = layer(number, *tensors, reverse, keep)
     return output, ((hidden, cell) if number == 2 else (hidden,))
 
 

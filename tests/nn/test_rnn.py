@@ -150,3 +150,23 @@ def test_weights_are_listed_by_layer_and_direction():
     assert len(net.all_weights) == 4 and [len(w) for w in net.all_weights] == [5] * 4
     assert net.all_weights[1][0] is net.weight_ih_l0_reverse
     assert net.flatten_parameters() is None
+
+
+@pytest.mark.parametrize("batch", [2, 30])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_layer_that_keeps_nothing_computes_the_same(kind, batch):
+    from rushlight.ops.rnn import gru_layer, lstm_layer, rnn_layer
+
+    layer = kind(4, 7, batch_first=True)
+    x = torch.randn(batch, 5, 4, requires_grad=True)
+    kept = layer(x)[0]
+    with torch.no_grad():
+        assert torch.allclose(layer(x)[0], kept, atol=1e-6)
+    (wanted,) = torch.autograd.grad(kept.square().sum(), x)
+    number, run = {nn.RNN: (0, rnn_layer), nn.GRU: (3, gru_layer), nn.LSTM: (2, lstm_layer)}[kind]
+    state = torch.zeros(batch, 7)
+    cell = state if number == 2 else None
+    weights = [p.detach() for p in layer.parameters()]
+    output = run(number, x.transpose(0, 1), state, cell, *weights, False, False)[0]
+    (got,) = torch.autograd.grad(output.square().sum(), x)
+    assert torch.allclose(got, wanted, atol=1e-6)
