@@ -6,7 +6,8 @@
 //   c1 = sum_c w[c] s[c] / D,  c2 = sum_c w[c] t[c] r^2 / D,  r = 1 / sqrt(var + eps)
 //   dx = r (g w[c] - c1 - (x - mean) c2)        dw[c] = sum_rows t[c] r     db[c] = sum_rows s[c]
 //
-// Rows are read once from memory while they fit the cache, as in layer_norm.
+// Rows are read once from memory while they fit the cache. The statistics of a row are kept for the
+// gradient, which saves it a pass.
 #include "core/layout.h"
 #include "moments.h"
 #include "row.h"
@@ -59,31 +60,58 @@ void group_stats(const C* x, int64_t n, double eps, C& mean, C& scale) {
   scale = C(1) / std::sqrt(var + static_cast<C>(eps));
 }
 
+// out = (row - mean) * scale * w + b, with w and b of the row's channels.
+template <class C>
+void normalise_row(const Groups& k, const C* row, C mean, C scale, const C* w, const C* b, C* out) {
+  if (k.spatial == 1) {
+#pragma omp simd
+    for (int64_t c = 0; c < k.per_group(); ++c) out[c] = (row[c] - mean) * (w[c] * scale) + b[c];
+    return;
+  }
+  for (int64_t c = 0; c < k.per_group(); ++c) {
+    const C wc = w[c] * scale, bc = b[c];
+#pragma omp simd
+    for (int64_t j = c * k.spatial; j < (c + 1) * k.spatial; ++j)
+      out[j] = (row[j] - mean) * wc + bc;
+  }
+}
+
+// s and t of one channel.
+template <class C>
+void channel_sums(const C* g, const C* x, int64_t n, C mean, double& s, double& t) {
+  s = t = 0;
+  for (int64_t i = 0; i < n; i += kPiece) {
+    C a = 0, b = 0;
+    const int64_t end = std::min(n, i + kPiece);
+#pragma omp simd reduction(+ : a, b)
+    for (int64_t j = i; j < end; ++j) a += g[j], b += g[j] * (x[j] - mean);
+    s += a, t += b;
+  }
+}
+
 // g, x: one row. s, t: per channel of its group, in float64.
 template <class C>
-void backward_row(const Groups& k, const C* g, const C* x, const C* w, double eps, C* dx, double* s,
-                  double* t) {
-  C mean, scale;
-  const int64_t cols = k.cols();
-  group_stats<C>(x, cols, eps, mean, scale);
+void backward_row(const Groups& k, const C* g, const C* x, const C* w, C mean, C scale, C* dx,
+                  double* s, double* t) {
+  const double cols = static_cast<double>(k.cols());
   double c1 = 0, c2 = 0;
   for (int64_t c = 0; c < k.per_group(); ++c) {
-    const C *gc = g + c * k.spatial, *xc = x + c * k.spatial;
-    double sum = 0, dot = 0;
-    for (int64_t i = 0; i < k.spatial; i += kPiece) {
-      C a = 0, b = 0;
-      const int64_t end = std::min(k.spatial, i + kPiece);
-#pragma omp simd reduction(+ : a, b)
-      for (int64_t j = i; j < end; ++j) a += gc[j], b += gc[j] * (xc[j] - mean);
-      sum += a, dot += b;
-    }
-    c1 += sum * w[c];
-    c2 += dot * w[c];
-    s[c] = sum;
-    t[c] = dot * scale;
+    const int64_t at = c * k.spatial;
+    if (k.spatial == 1)
+      s[c] = g[c], t[c] = g[c] * (x[c] - mean);
+    else
+      channel_sums<C>(g + at, x + at, k.spatial, mean, s[c], t[c]);
+    c1 += s[c] * w[c];
+    c2 += t[c] * w[c];
+    t[c] *= scale;
   }
-  const C m1 = static_cast<C>(c1 / static_cast<double>(cols));
-  const C m2 = static_cast<C>(c2 * scale * scale / static_cast<double>(cols));
+  const C m1 = static_cast<C>(c1 / cols), m2 = static_cast<C>(c2 * scale * scale / cols);
+  if (k.spatial == 1) {
+#pragma omp simd
+    for (int64_t c = 0; c < k.per_group(); ++c)
+      dx[c] = scale * (g[c] * w[c] - m1 - (x[c] - mean) * m2);
+    return;
+  }
   for (int64_t c = 0; c < k.per_group(); ++c) {
     const C wc = w[c];
 #pragma omp simd
@@ -92,19 +120,32 @@ void backward_row(const Groups& k, const C* g, const C* x, const C* w, double ep
   }
 }
 
+// Sums over the rows: out[c] = sum of cells[i, c].
+template <class C>
+void sum_cells(const double* cells, int64_t rows, int64_t channels, double* total, C* out) {
+  std::fill_n(total, channels, 0.0);
+  for (int64_t i = 0; i < rows; ++i)
+#pragma omp simd
+    for (int64_t c = 0; c < channels; ++c) total[c] += cells[i * channels + c];
+  for (int64_t c = 0; c < channels; ++c) out[c] = static_cast<C>(total[c]);
+}
+
 }  // namespace
 
-RL_KERNEL(group_norm) {  // input, num_groups, weight, bias, eps
+// input, num_groups, weight, bias, eps -> output, mean and 1 / deviation (N, num_groups)
+RL_KERNEL(group_norm) {
   const Array& input = call.tensor(0);
   const Array *weight = call.tensor_or_null(2), *bias = call.tensor_or_null(3);
   const Groups k = check_groups(input, call.integer(1), weight, bias);
   const double eps = call.real(4);
   const Array x = input.contiguous_copy();
-  Array y = Array::empty(x.dtype(), x.shape());
+  Array y = Array::empty(x.dtype(), x.shape()), means, scales;
   visit_real("GroupNormKernelImpl", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using C = compute_t<T>;
-    if (x.numel() == 0) return;
+    means = Array::empty(dtype_of<C>::value, {k.n, k.groups});
+    scales = Array::empty(dtype_of<C>::value, {k.n, k.groups});
+    if (x.numel() == 0) return fill(means, 0.0), fill(scales, 0.0);
     const Array w_array = per_channel<C>(weight, k.channels, 1);
     const Array b_array = per_channel<C>(bias, k.channels, 0);
     const int64_t cols = k.cols();
@@ -115,23 +156,22 @@ RL_KERNEL(group_norm) {  // input, num_groups, weight, bias, eps
         C* buf = buffer.mine();
         const C* row = load_row(x.data<T>() + r * cols, cols, buf);
         C* out = row_target(y.data<T>() + r * cols, buf);
-        C mean, scale;
+        C &mean = means.data<C>()[r], &scale = scales.data<C>()[r];
         group_stats<C>(row, cols, eps, mean, scale);
         const int64_t first = r % k.groups * k.per_group();
-        for (int64_t c = 0; c < k.per_group(); ++c) {
-          const C wc = w_array.data<C>()[first + c] * scale, bc = b_array.data<C>()[first + c];
-#pragma omp simd
-          for (int64_t j = c * k.spatial; j < (c + 1) * k.spatial; ++j)
-            out[j] = (row[j] - mean) * wc + bc;
-        }
+        normalise_row<C>(k, row, mean, scale, w_array.data<C>() + first, b_array.data<C>() + first,
+                         out);
         store_row(y.data<T>() + r * cols, cols, out);
       }
     });
   });
   call.result(input.channels_last() ? laid_out_as(y, input) : y);
+  call.result(std::move(means));
+  call.result(std::move(scales));
 }
 
-RL_KERNEL(group_norm_backward) {  // g, input, num_groups, weight, eps; results: dx, dw, db
+// g, input, num_groups, weight, mean, scale -> dx, dw, db
+RL_KERNEL(group_norm_backward) {
   const Array x = call.tensor(1).contiguous_copy();
   const Array g_input = call.tensor(0).to(x.dtype());
   const Array* weight = call.tensor_or_null(3);
@@ -139,19 +179,22 @@ RL_KERNEL(group_norm_backward) {  // g, input, num_groups, weight, eps; results:
   if (!g_input.same_shape(x))
     fail(ErrorType::Runtime, "group_norm_backward: g has shape %s, expected that of input, %s",
          shape_text(g_input.shape()).c_str(), shape_text(x.shape()).c_str());
-  const double eps = call.real(4);
+  const Array means = call.tensor(4).contiguous_copy(), scales = call.tensor(5).contiguous_copy();
   const int64_t cols = k.cols();
   const Rows g = rows_of(g_input, cols);
   Array dx = Array::empty(x.dtype(), x.shape()), dw, db;
   visit_real("group_norm_backward", x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using C = compute_t<T>;
+    for (const Array& a : {means, scales})
+      if (a.dtype() != dtype_of<C>::value || a.numel() != k.n * k.groups)
+        fail(ErrorType::Runtime, "group_norm_backward: the statistics do not fit the input");
     const Array w = per_channel<C>(weight, k.channels, 1);
     dw = Array::empty(dtype_of<C>::value, {k.channels});
     db = Array::empty(dtype_of<C>::value, {k.channels});
     const ThreadBuffer<T> buffer(2 * cols);
     const int64_t rows = x.numel() ? k.n * k.groups : 0, cells = rows * k.per_group();
-    const Scratch<double> s(cells), t(cells);
+    const Scratch<double> s(cells), t(cells), total(k.channels);
     NoGil nogil(x.numel(), 20000);
     parallel_for(rows, row_grain(cols), [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
@@ -160,17 +203,15 @@ RL_KERNEL(group_norm_backward) {  // g, input, num_groups, weight, eps; results:
         const C* gr = load_row(g.at<T>(r), cols, buf + cols);
         C* out = row_target(dx.data<T>() + r * cols, buf);
         const int64_t cell = r * k.per_group();
-        backward_row<C>(k, gr, xr, w.data<C>() + cell % k.channels, eps, out, s.get() + cell,
-                        t.get() + cell);
+        backward_row<C>(k, gr, xr, w.data<C>() + cell % k.channels, means.data<C>()[r],
+                        scales.data<C>()[r], out, s.get() + cell, t.get() + cell);
         store_row(dx.data<T>() + r * cols, cols, out);
       }
     });
-    for (int64_t c = 0; c < k.channels; ++c) {
-      double a = 0, b = 0;
-      for (int64_t i = c; i < cells; i += k.channels) a += t[i], b += s[i];
-      dw.data<C>()[c] = static_cast<C>(a);
-      db.data<C>()[c] = static_cast<C>(b);
-    }
+    sum_cells<C>(t.get(), cells / std::max<int64_t>(k.channels, 1), k.channels, total.get(),
+                 dw.data<C>());
+    sum_cells<C>(s.get(), cells / std::max<int64_t>(k.channels, 1), k.channels, total.get(),
+                 db.data<C>());
   });
   const Array& input = call.tensor(1);
   call.result(input.channels_last() ? laid_out_as(dx, input) : dx);

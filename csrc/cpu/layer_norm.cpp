@@ -97,7 +97,8 @@ void forward_kernel(Call& call, bool rms) {
   call.result(std::move(y));
 }
 
-// Column sums over the rows of one thread: 64 rows in the compute type, then in float64.
+// Column sums over the rows of one thread: 64 rows in the compute type, then in float64. Without
+// `sum` there are no more than 64.
 template <class C>
 struct ColumnSums {
   C* part;
@@ -108,6 +109,7 @@ struct ColumnSums {
     if (++rows == 64) flush();
   }
   void flush() {
+    if (!sum) return;
     for (int64_t i = 0; i < n; ++i) sum[i] += part[i], part[i] = 0;
     rows = 0;
   }
@@ -189,16 +191,15 @@ void backward_kernel(Call& call) {
     const int threads = num_threads();
     const ThreadBuffer<T> buffer(2 * cols);
     const Scratch<C> parts(work.affine ? threads * 2 * cols : 0);
-    const Scratch<double> totals(work.affine ? threads * 2 * cols : 0);
-    if (work.affine) {
-      std::fill_n(parts.get(), threads * 2 * cols, C(0));
-      std::fill_n(totals.get(), threads * 2 * cols, 0.0);
-    }
+    const bool many = cols && x.numel() / cols > 64;
+    const Scratch<double> totals(work.affine && many ? threads * 2 * cols : 0);
+    if (work.affine) std::fill_n(parts.get(), threads * 2 * cols, C(0));
+    if (totals.get()) std::fill_n(totals.get(), threads * 2 * cols, 0.0);
     NoGil nogil(x.numel(), 20000);
     if (cols)
       parallel_for(x.numel() / cols, row_grain(cols), [&](int64_t r0, int64_t r1) {
         const int64_t at = work.affine ? omp_get_thread_num() * 2 * cols : 0;
-        ColumnSums<C> sums{parts.get() + at, totals.get() + at, 2 * cols};
+        ColumnSums<C> sums{parts.get() + at, many ? totals.get() + at : nullptr, 2 * cols};
         backward_rows<T>(work, x.data<T>(), g, w.data<C>(), dx.data<T>(), buffer.mine(), sums, r0,
                          r1);
         if (work.affine) sums.flush();
@@ -206,7 +207,7 @@ void backward_kernel(Call& call) {
     if (!work.affine) return;
     for (int64_t i = 0; i < 2 * cols; ++i) {
       double s = 0;
-      for (int t = 0; t < threads; ++t) s += totals[t * 2 * cols + i];
+      for (int64_t t = i; t < threads * 2 * cols; t += 2 * cols) s += many ? totals[t] : parts[t];
       (i < cols ? dw.data<C>()[i] : db.data<C>()[i - cols]) = static_cast<C>(s);
     }
   });

@@ -155,20 +155,33 @@ def _group_gradients(g, input, num_groups, weight, eps):
     return dx.reshape(input.shape), (g * xh.reshape(g.shape)).sum(dims), g.sum(dims)
 
 
-@op("", name="group_norm", node="NativeGroupNorm", differentiable=("input", "weight", "bias"))
+@op(
+    "",
+    name="group_norm",
+    node="NativeGroupNorm",
+    outputs=("output", "mean", "scale"),
+    grad_outputs=1,
+    differentiable=("input", "weight", "bias"),
+)
 class _group_norm:
-    """Normalise groups of channels of each sample, then scale by channel."""
+    """Normalise groups of channels of each sample, then scale by channel.
+
+    Returns (output, mean, 1 / deviation); the statistics have shape (N, num_groups).
+    """
 
     def forward(input, num_groups, weight, bias, eps):
         x = input.reshape(input.shape[0], num_groups, -1)
-        x = x - x.mean(-1, keepdims=True)
-        x = (x / np.sqrt((x * x).mean(-1, keepdims=True) + eps)).reshape(input.shape)
-        return _affine(x, _per_channel(weight, x.ndim), _per_channel(bias, x.ndim))
+        mean = x.mean(-1, keepdims=True)
+        x = x - mean
+        scale = 1 / np.sqrt((x * x).mean(-1, keepdims=True) + eps)
+        x = (x * scale).reshape(input.shape)
+        output = _affine(x, _per_channel(weight, x.ndim), _per_channel(bias, x.ndim))
+        return output, mean[..., 0], scale[..., 0]
 
-    def backward(g, input, num_groups, weight, eps):
+    def backward(g, input, num_groups, weight, eps, mean, scale):
         if _C.is_grad_enabled():
-            return _group_gradients(g, input, num_groups, weight, eps)
-        return group_norm_backward(g, input, num_groups, weight, eps)
+            return _group_gradients(g[0], input, num_groups, weight, eps)
+        return group_norm_backward(g[0], input, num_groups, weight, mean, scale)
 
     def samples(make):
         yield make(2, 6, 4), 3, make(6), make(6), 1e-5
@@ -179,19 +192,20 @@ class _group_norm:
 class group_norm_backward:
     """The gradients of group_norm: (dx, dw, db)."""
 
-    def forward(g, input, num_groups, weight, eps):
+    def forward(g, input, num_groups, weight, mean, scale):
         n = input.shape[0]
-        x = input.reshape(n, num_groups, -1)
-        x = x - x.mean(-1, keepdims=True)
-        r = 1 / np.sqrt((x * x).mean(-1, keepdims=True) + eps)
-        xh = x * r
+        x, r = input.reshape(n, num_groups, -1), scale[..., None]
+        xh = (x - mean[..., None]) * r
         a = _scale(g, _per_channel(weight, g.ndim)).reshape(x.shape)
         dx = (a - a.mean(-1, keepdims=True) - xh * (a * xh).mean(-1, keepdims=True)) * r
         axes = (0, *range(2, g.ndim))
         return dx.reshape(input.shape), (g * xh.reshape(g.shape)).sum(axes), g.sum(axes)
 
     def samples(make):
-        yield make(2, 6, 4), make(2, 6, 4), 3, make(6), 1e-5
+        x = make(2, 6, 4)
+        dtype = x.dtype if x.is_floating_point() else _C.float64
+        x, g, w = (make(*s, dtype=dtype, grad=False) for s in ((2, 6, 4), (2, 6, 4), (6,)))
+        yield g, x, 3, w, *_group_norm(x, 3, None, None, 1e-5)[1:]
 
 
 @public("F.group_norm")
@@ -206,22 +220,20 @@ def functional_group_norm(input, num_groups, weight=None, bias=None, eps=1e-05):
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {list(shape)}"
         )
-    return _group_norm(input, num_groups, weight, bias, eps)
+    return _group_norm(input, num_groups, weight, bias, eps)[0]
 
 
 @public("torch.group_norm")
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05, cudnn_enabled=True):
     """Normalise `num_groups` groups of channels of each sample, then scale by channel."""
-    return _group_norm(input, num_groups, weight, bias, eps)
+    return _group_norm(input, num_groups, weight, bias, eps)[0]
 
 
 @public("torch.native_group_norm")
 def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     """group_norm with its statistics: (output, mean, 1 / deviation), each (N, group)."""
-    output = _group_norm(input, group, weight, bias, eps)
-    rows = input.reshape(N, group, C * HxW // group)
-    var, mean = _var_mean(rows, -1, 0, False)
-    return output, mean, (var + eps).rsqrt()
+    output, mean, scale = _group_norm(input, group, weight, bias, eps)
+    return output, mean.to(input.dtype), scale.to(input.dtype)
 
 
 # -- batch and instance norm ---------------------------------------------------------------------
