@@ -232,8 +232,10 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05, cudnn_enabl
 @public("torch.native_group_norm")
 def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     """group_norm with its statistics: (output, mean, 1 / deviation), each (N, group)."""
-    output, mean, scale = _group_norm(input, group, weight, bias, eps)
-    return output, mean.to(input.dtype), scale.to(input.dtype)
+    output = _group_norm(input, group, weight, bias, eps)[0]
+    rows = input.reshape(N, group, C * HxW // group)
+    var, mean = _var_mean(rows, -1, 0, False)
+    return output, mean, (var + eps).rsqrt()
 
 
 # -- batch and instance norm ---------------------------------------------------------------------
