@@ -278,7 +278,7 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   try {
     if (modes.transforms && PyObject_IsTrue(args[5]) == 1)
       fail(ErrorType::Runtime,
-           "backward() called inside a functional transform. This is not supported, please use "
+           "backward() called inside a functorch transform. This is not supported, please use "
            "torch.func.grad or torch.func.vjp instead or call backward() outside of the "
            "transformed function");
     if (nargs != 6) fail(ErrorType::Type, "backward: expected 6 arguments, got %zd", nargs);

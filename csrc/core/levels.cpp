@@ -395,8 +395,8 @@ PyObject* fresh_input(PyObject*, PyObject* const* args, Py_ssize_t n) {
     Tensor* t = tensor_argument("fresh_input", args[0]);
     const bool wanted = PyObject_IsTrue(args[1]) == 1;
     if (wanted && !is_differentiable(t->array.dtype()))
-      fail(ErrorType::Runtime,
-           "only Tensors of floating point and complex dtype can require gradients");
+      fail(ErrorType::Runtime, "only Tensors of floating point dtype can require gradients, got %s",
+           dtype_name(t->array.dtype()));
     Tensor* c;
     if (on_tape(t)) {
       c = shallow_copy(t);

@@ -363,8 +363,9 @@ PyObject* m_requires_grad_(Tensor* t, PyObject* const* args, Py_ssize_t n, PyObj
   if (modes.transforms && value == Py_True) {
     PyErr_SetString(PyExc_RuntimeError,
                     "You are attempting to call Tensor.requires_grad_() (or perhaps using "
-                    "torch.autograd.functional.* APIs) inside of a function being transformed: "
-                    "its gradients would be lost there. Use the transforms of torch.func (grad, "
+                    "torch.autograd.functional.* APIs) inside of a function being transformed "
+                    "by a functorch transform: its gradients would be lost there. Use the "
+                    "transforms of torch.func (grad, "
                     "vjp, jacrev, jacfwd, hessian), or call requires_grad_() outside of it");
     return nullptr;
   }

@@ -223,17 +223,11 @@ def grad(
 
 
 def _batched(outputs, inputs, grad_outputs, retain_graph, create_graph):
-    """One backward run per item of the leading dimension of `grad_outputs`, results stacked."""
-    from .. import stack
+    """One backward run for all items of the leading dimension of `grad_outputs`."""
+    from ..func._vmap import map_leaves
 
-    batches = _as_tuple(grad_outputs)
-    size = next(batch.shape[0] for batch in batches if batch is not None)
-    rows = []
-    for i in range(size):
-        picked = tuple([None if batch is None else batch[i] for batch in batches])
-        gradients = _checked_gradients(outputs, picked)
-        keep = retain_graph or i + 1 < size
-        rows.append(_C.backward(outputs, gradients, keep, create_graph, inputs, False))
-    return tuple(
-        [None if column[0] is None else stack(column) for column in zip(*rows, strict=True)]
-    )
+    def run(*gradients):
+        gradients = _checked_gradients(outputs, gradients)
+        return _C.backward(outputs, gradients, retain_graph, create_graph, inputs, False)
+
+    return map_leaves(run, _as_tuple(grad_outputs))
