@@ -242,8 +242,8 @@ def test_anomaly_mode_names_the_operation():
         with pytest.raises(RuntimeError, match="returned nan values"):
             y.backward(torch.ones(1, dtype=torch.float64))
     with torch.autograd.set_detect_anomaly(True):
-        assert torch.autograd.anomaly.is_anomaly_enabled()
-    assert not torch.autograd.anomaly.is_anomaly_enabled()
+        assert torch.is_anomaly_enabled()
+    assert not torch.is_anomaly_enabled()
 
 
 # Checking gradients

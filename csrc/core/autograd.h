@@ -82,8 +82,15 @@ uint64_t next_sequence();
 size_t block_bytes(int nedges, int nsaved, int noutputs);
 void allocate_parts(Node* n, int nedges, int nsaved, int noutputs);
 void free_parts(Node* n);
+void node_init(Node* n, const OpSpec* spec);
+int node_traverse(Node* n, visitproc visit, void* arg);
+int node_clear(Node* n);
+void node_dealloc(Node* n);
 PyTypeObject* node_subtype(const std::string& name);  // lives for ever
+PyObject* node_dict(Node* n, const char* key);        // new reference: one of its dicts
 PyObject* node_metadata(Node* n, void*);              // new reference
+std::string maker_name(const Node* n);                // as messages name it: MulBackward0 is Mul
+void note_anomaly(Node* n);                           // engine.cpp
 bool list_needs_grad(PyObject* o);                    // a list or tuple
 void save_input(Saved& s, PyObject* o, bool clone);
 void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr);

@@ -13,6 +13,7 @@ namespace {
 
 struct State {
   int dependencies = 0;
+  int captures = -1;  // first of the node's captures
   bool needed = true;
   std::vector<PyObject*> gradients;  // one per output of the node, owned; null where none arrived
 };
@@ -21,37 +22,44 @@ struct Later {
   bool operator()(const Node* a, const Node* b) const { return a->sequence < b->sequence; }
 };
 
+// A gradient that the caller asked for; `index` is its place in the result.
 struct Capture {
-  Node* node;
   uint32_t nr;
   size_t index;
+  int next;  // the node's next one, or -1
 };
 
 struct Task {
   std::unordered_map<Node*, State> states;
   std::priority_queue<Node*, std::vector<Node*>, Later> ready;
   std::vector<Capture> captures;
-  std::vector<PyObject*> captured;  // owned, null where unused
-  std::vector<Node*> held;          // strong references to the roots
-  bool keep = false, create = false, accumulate = true;
+  std::vector<PyObject*> captured;   // owned, null where unused
+  std::vector<PyObject*> callbacks;  // owned; run when all nodes have
+  std::vector<Edge> inputs;          // strong references
+  std::vector<Node*> held;           // strong references to the roots
+  bool keep = false, create = false, accumulate = true, selective = false;
 
   ~Task() {
     for (auto& [node, state] : states) {
       for (PyObject* g : state.gradients) Py_XDECREF(g);
     }
     for (PyObject* g : captured) Py_XDECREF(g);
+    for (PyObject* f : callbacks) Py_DECREF(f);
+    for (const Edge& e : inputs) Py_DECREF(e.node);
     for (Node* n : held) Py_DECREF(n);
   }
 };
 
-// The backward run of this thread, for hooks that ask.
+// The backward run of this thread, for hooks that ask, and the node whose turn it is.
 thread_local Task* t_task = nullptr;
 thread_local int64_t t_run = -1;
+thread_local Node* t_node = nullptr;
 int64_t g_runs = 0;
 
 struct Running {
   Task* task = t_task;
   int64_t run = t_run;
+  Node* node = t_node;
   explicit Running(Task* now) {
     t_task = now;
     t_run = g_runs++;
@@ -59,6 +67,7 @@ struct Running {
   ~Running() {
     t_task = task;
     t_run = run;
+    t_node = node;
   }
 };
 
@@ -76,88 +85,56 @@ void check_nan(Node* n, const Results& out) {
   }
 }
 
-// Under anomaly mode a failing node tells which forward call made it.
+// Under anomaly mode a failing node tells which forward call made it, and which backward call made
+// that, if one did.
 void report_anomaly(Node* n) {
   PyObject *type, *value, *trace;
   PyErr_Fetch(&type, &value, &trace);
-  PyObject* data = extra_item(n, "metadata");
-  PyObject* text = data ? PyDict_GetItemString(data, "traceback_") : nullptr;
-  Ref name(PyUnicode_FromString(node_label(n).c_str()));
   try {
-    Ref done(call_helper("report_anomaly", {name, text ? text : Py_None}));
+    Ref done(call_helper("report_anomaly", {as_object(n)}));
   } catch (const PythonError&) {
     PyErr_Clear();
   }
   PyErr_Restore(type, value, trace);
 }
 
+void capture(Task& task, const State& state) {
+  for (int i = state.captures; i >= 0; i = task.captures[static_cast<size_t>(i)].next) {
+    const Capture& c = task.captures[static_cast<size_t>(i)];
+    if (c.nr >= state.gradients.size() || !state.gradients[c.nr]) continue;
+    Py_XSETREF(task.captured[c.index], Py_NewRef(state.gradients[c.nr]));
+  }
+}
+
+// Hooks on tensors come first, then hooks before the node, the node, and hooks after it. What is
+// asked of a node that runs is its gradient before any hook, as in PyTorch.
 void apply_node(Task& task, Node* n, State& state, Results& out) {
   std::vector<PyObject*>& gradients = state.gradients;
-  if (n->extra) {
-    run_output_hooks(n, gradients);
-    if (PyObject* pre = extra_item(n, "prehooks")) {
-      Ref hooks(checked(PyDict_Values(pre)));
-      for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.p); ++i) {
-        Ref tuple(gradient_tuple(gradients));
-        Ref got(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.p, i), tuple)));
-        if (got == Py_None) continue;
-        Ref seq(PyTuple_Check(got.p) ? got.release() : checked(PyTuple_Pack(1, got.p)));
-        for (size_t k = 0; k < gradients.size() && k < static_cast<size_t>(PyTuple_GET_SIZE(seq.p));
-             ++k) {
-          PyObject* o =
-              none_to_null(Py_NewRef(PyTuple_GET_ITEM(seq.p, static_cast<Py_ssize_t>(k))));
-          Py_XDECREF(gradients[k]);
-          gradients[k] = o;
-        }
-      }
-    }
-  }
-  for (const Capture& c : task.captures) {
-    if (c.node == n && gradients[c.nr]) {
-      if (n->variable && n->variable->extra && n->variable->extra->hooks &&
-          PyDict_GET_SIZE(n->variable->extra->hooks)) {
-        gradients[c.nr] =
-            run_tensor_hooks(n->variable->extra->hooks, Ref(gradients[c.nr])).release();
-      }
-      Py_XDECREF(task.captured[c.index]);
-      task.captured[c.index] = Py_NewRef(gradients[c.nr]);
-    }
-  }
-  if (!state.needed) return;
-  if (n->variable) {
-    if (task.accumulate && gradients[0]) {
-      PyObject* g = gradients[0];
-      gradients[0] = nullptr;
-      accumulate_into(n->variable, Ref(g), task.create);
-    }
+  if (!state.needed) {
+    if (state.captures < 0) return;
+    run_tensor_hooks(n, gradients);
+    capture(task, state);
     return;
   }
-  bool any = false;
-  for (PyObject* g : gradients) any = any || g;
-  if (!any && n->spec) return;
-  out.assign(n->nedges, nullptr);
-  run_node(n, gradients, out);
-  if (g_anomaly && g_anomaly_check_nan) check_nan(n, out);
-  if (PyObject* post = extra_item(n, "hooks")) {
-    Ref hooks(checked(PyDict_Values(post)));
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.p); ++i) {
-      Ref inputs(gradient_tuple(out)), outputs(gradient_tuple(gradients));
-      Ref got(checked(
-          PyObject_CallFunctionObjArgs(PyList_GET_ITEM(hooks.p, i), inputs.p, outputs.p, nullptr)));
-      if (got == Py_None) continue;
-      Ref seq(PyTuple_Check(got.p) ? got.release() : checked(PyTuple_Pack(1, got.p)));
-      if (PyTuple_GET_SIZE(seq.p) != static_cast<Py_ssize_t>(out.size())) {
-        fail(ErrorType::Runtime,
-             "hook has returned an incorrect number of values (got %zd, but expected %zu)",
-             PyTuple_GET_SIZE(seq.p), out.size());
-      }
-      for (size_t k = 0; k < out.size(); ++k) {
-        PyObject* o = none_to_null(Py_NewRef(PyTuple_GET_ITEM(seq.p, static_cast<Py_ssize_t>(k))));
-        Py_XDECREF(out[k]);
-        out[k] = o;
-      }
+  capture(task, state);
+  run_tensor_hooks(n, gradients);
+  if (n->extra) run_prehooks(n, gradients);
+  if (n->variable) {
+    if (gradients[0]) {
+      Ref arrived(n->extra ? Py_NewRef(gradients[0]) : nullptr);
+      PyObject* g = std::exchange(gradients[0], nullptr);
+      accumulate_into(n->variable, Ref(g), task.create);
+      run_accumulated_hooks(n->variable);
+      gradients[0] = arrived.release();
     }
+  } else {
+    bool any = !n->spec;  // nodes written in Python see None
+    for (PyObject* g : gradients) any = any || g;
+    out.assign(n->nedges, nullptr);
+    if (any) run_node(n, gradients, out);
+    if (g_anomaly && g_anomaly_check_nan) check_nan(n, out);
   }
+  if (n->extra) run_posthooks(n, gradients, out);
 }
 
 // -- the walk -----------------------------------------------------------------------------------
@@ -180,35 +157,41 @@ void count_dependencies(Task& task, const std::vector<Node*>& roots) {
   }
 }
 
-// With `inputs` given only nodes on a path to one of them run.
+// With `inputs` given only nodes on a path to one of them run: of grad() those between, of
+// backward(inputs=) the inputs' own too, which accumulate or hand on to retain_grad.
 void mark_needed(Task& task, const std::vector<Node*>& roots) {
-  std::unordered_map<Node*, int> phase;  // 1 open, 2 done
   for (auto& [n, s] : task.states) s.needed = false;
+  for (size_t i = 0; i < task.inputs.size(); ++i) {
+    auto found = task.states.find(task.inputs[i].node);
+    if (found == task.states.end()) continue;
+    if (task.accumulate) {
+      found->second.needed = true;
+    } else {
+      task.captures.push_back({task.inputs[i].nr, i, found->second.captures});
+      found->second.captures = static_cast<int>(task.captures.size()) - 1;
+    }
+  }
+  std::unordered_map<Node*, bool> done;  // false while what comes after is looked at
   std::vector<Node*> stack(roots);
   while (!stack.empty()) {
     Node* n = stack.back();
-    int& p = phase[n];
-    if (p == 0) {
-      p = 1;
+    auto [it, fresh] = done.try_emplace(n, false);
+    if (fresh) {
       for (uint32_t i = 0; i < n->nedges; ++i) {
         Node* next = n->edges[i].node;
-        if (next && phase.find(next) == phase.end()) stack.push_back(next);
+        if (next && !done.count(next)) stack.push_back(next);
       }
       continue;
     }
     stack.pop_back();
-    if (p == 2) continue;
-    p = 2;
-    bool needed = task.accumulate && n->variable;
-    if (needed) {
-      needed = false;
-      for (const Capture& c : task.captures) needed = needed || c.node == n;
-    }
+    if (it->second) continue;
+    it->second = true;
+    bool needed = task.states[n].needed;
     for (uint32_t i = 0; i < n->nedges && !needed; ++i) {
       Node* next = n->edges[i].node;
       if (!next) continue;
-      needed = task.states[next].needed;
-      for (const Capture& c : task.captures) needed = needed || c.node == next;
+      const State& after = task.states[next];
+      needed = after.needed || after.captures >= 0;
     }
     task.states[n].needed = needed;
   }
@@ -233,6 +216,7 @@ void walk(Task& task) {
   while (!task.ready.empty()) {
     Node* n = task.ready.top();
     task.ready.pop();
+    t_node = n;
     State& state = task.states[n];
     if (state.gradients.empty()) state.gradients.resize(output_count(n), nullptr);
     Results out;
@@ -273,6 +257,81 @@ struct GradMode {
   ~GradMode() { modes.grad = saved; }
 };
 
+// Where the gradient of a tensor, or of a (node, output number) pair, arrives.
+Edge edge_argument(PyObject* o, const char* what) {
+  if (tensor_check(o)) return edge_of(as_tensor(o));
+  if (!PyTuple_Check(o) || PyTuple_GET_SIZE(o) < 2 ||
+      !PyObject_TypeCheck(PyTuple_GET_ITEM(o, 0), NodeType))
+    fail(ErrorType::Runtime, "all %s have to be Tensors or GradientEdges, but got %s", what,
+         Py_TYPE(o)->tp_name);
+  Node* n = reinterpret_cast<Node*>(PyTuple_GET_ITEM(o, 0));
+  const int64_t nr = integer(PyTuple_GET_ITEM(o, 1));
+  if (nr < 0 || nr >= output_count(n))
+    fail(ErrorType::Index, "GradientEdge: %s has %u outputs, got output number %lld",
+         node_label(n).c_str(), output_count(n), static_cast<long long>(nr));
+  Py_INCREF(n);
+  return {n, static_cast<uint32_t>(nr)};
+}
+
+// The gradient that enters at a root when none is given.
+Ref implicit_gradient(const Edge& edge) {
+  const bool leaf = edge.node->variable;
+  if (!leaf && edge.nr >= edge.node->noutputs)
+    fail(ErrorType::Runtime, "grad must be given for an output of %s",
+         node_label(edge.node).c_str());
+  Shape shape;
+  DType dtype;
+  if (leaf) {
+    shape = edge.node->variable->array.shape();
+    dtype = edge.node->variable->array.dtype();
+  } else {
+    shape = edge.node->outputs[edge.nr].shape();
+    dtype = edge.node->outputs[edge.nr].dtype;
+  }
+  int64_t count = 1;
+  for (int64_t n : shape) count *= n;
+  if (count != 1)
+    fail(ErrorType::Runtime, "grad can be implicitly created only for scalar outputs");
+  if (!is_real(dtype))
+    fail(ErrorType::Runtime,
+         "grad can be implicitly created only for real scalar outputs but got torch.%s",
+         dtype_name(dtype));
+  Array one = Array::empty(dtype, shape);
+  fill(one, 1.0);
+  return Ref(as_object(tensor_new(std::move(one))));
+}
+
+// Everything that a run begins with: the edges that gradients enter by, and the inputs asked for.
+std::vector<Edge> prepare(Task& task, PyObject* tensors, PyObject* inputs) {
+  std::vector<Edge> starts;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(tensors); ++i) {
+    const Edge edge = edge_argument(PySequence_Fast_GET_ITEM(tensors, i), "outputs");
+    if (!edge.node)
+      fail(ErrorType::Runtime,
+           "element %zd of tensors does not require grad and does not have a grad_fn", i);
+    task.held.push_back(edge.node);
+    starts.push_back(edge);
+  }
+  for (Py_ssize_t i = 0; inputs && i < PySequence_Fast_GET_SIZE(inputs); ++i) {
+    const Edge edge = edge_argument(PySequence_Fast_GET_ITEM(inputs, i), "inputs");
+    if (!edge.node)
+      fail(ErrorType::Runtime, "One of the differentiated Tensors does not require grad");
+    task.inputs.push_back(edge);
+  }
+  task.captured.resize(task.inputs.size(), nullptr);
+  std::vector<Node*> roots;
+  for (const Edge& e : starts) roots.push_back(e.node);
+  count_dependencies(task, roots);
+  task.selective = inputs;
+  if (inputs) mark_needed(task, roots);
+  return starts;
+}
+
+void run_callbacks(Task& task) {
+  for (size_t i = 0; i < task.callbacks.size(); ++i)  // one may add another
+    Ref done(checked(PyObject_CallNoArgs(task.callbacks[i])));
+}
+
 // backward(tensors, gradients or None, retain_graph, create_graph, inputs or None, accumulate)
 PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   try {
@@ -282,99 +341,45 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
            "torch.func.grad or torch.func.vjp instead or call backward() outside of the "
            "transformed function");
     if (nargs != 6) fail(ErrorType::Type, "backward: expected 6 arguments, got %zd", nargs);
-    Ref tensors(checked(PySequence_Fast(args[0], "backward: tensors must be a sequence")));
-    Ref given(args[1] == Py_None
-                  ? nullptr
-                  : checked(PySequence_Fast(args[1], "backward: gradients must be a sequence")));
+    auto sequence = [&](int i, const char* message) {
+      return Ref(args[i] == Py_None ? nullptr : checked(PySequence_Fast(args[i], message)));
+    };
+    Ref tensors = sequence(0, "backward: tensors must be a sequence");
+    Ref given = sequence(1, "backward: gradients must be a sequence");
+    Ref inputs = sequence(4, "backward: inputs must be a sequence");
+    if (!tensors ||
+        (given && PySequence_Fast_GET_SIZE(given.p) != PySequence_Fast_GET_SIZE(tensors.p)))
+      fail(ErrorType::Runtime, "backward: got other numbers of tensors and of gradients");
     Task task;
     task.keep = PyObject_IsTrue(args[2]) == 1;
     task.create = PyObject_IsTrue(args[3]) == 1;
     task.accumulate = PyObject_IsTrue(args[5]) == 1;
-    const Py_ssize_t count = PySequence_Fast_GET_SIZE(tensors.p);
-    std::vector<Node*> roots;
-    std::vector<std::pair<Edge, PyObject*>> starts;
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      PyObject* o = PySequence_Fast_GET_ITEM(tensors.p, i);
-      Edge edge{nullptr, 0};
-      if (tensor_check(o)) {
-        edge = edge_of(as_tensor(o));
-        if (!edge.node)
-          fail(ErrorType::Runtime,
-               "element %zd of tensors does not require grad and does not have a grad_fn", i);
-      } else {  // (node, output number)
-        Ref node(checked(PySequence_GetItem(o, 0))), nr(checked(PySequence_GetItem(o, 1)));
-        if (!PyObject_TypeCheck(node.p, NodeType))
-          fail(ErrorType::Type, "backward: expected a Tensor or a GradientEdge, got %s",
-               Py_TYPE(o)->tp_name);
-        edge = {reinterpret_cast<Node*>(node.release()), static_cast<uint32_t>(integer(nr))};
-      }
-      task.held.push_back(edge.node);
-      roots.push_back(edge.node);
-      PyObject* g = given ? PySequence_Fast_GET_ITEM(given.p, i) : Py_None;
-      starts.push_back({edge, g});
-    }
-    if (args[4] != Py_None) {
-      Ref inputs(checked(PySequence_Fast(args[4], "backward: inputs must be a sequence")));
-      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(inputs.p); ++i) {
-        PyObject* o = PySequence_Fast_GET_ITEM(inputs.p, i);
-        if (tensor_check(o)) {
-          if (!needs_grad(as_tensor(o)))
-            fail(ErrorType::Runtime, "One of the differentiated Tensors does not require grad");
-          Edge e = edge_of(as_tensor(o));
-          task.held.push_back(e.node);
-          task.captures.push_back({e.node, e.nr, static_cast<size_t>(i)});
-        } else {
-          Ref node(checked(PySequence_GetItem(o, 0))), nr(checked(PySequence_GetItem(o, 1)));
-          if (!PyObject_TypeCheck(node.p, NodeType))
-            fail(ErrorType::Type, "grad: expected a Tensor or a GradientEdge, got %s",
-                 Py_TYPE(o)->tp_name);
-          task.captures.push_back({reinterpret_cast<Node*>(node.p),
-                                   static_cast<uint32_t>(integer(nr)), static_cast<size_t>(i)});
-          task.held.push_back(reinterpret_cast<Node*>(node.release()));
-        }
-      }
-      task.captured.resize(task.captures.size(), nullptr);
-    }
-    count_dependencies(task, roots);
-    if (args[4] != Py_None) mark_needed(task, roots);
+    const std::vector<Edge> starts = prepare(task, tensors, inputs);
     Running running(&task);
     GradMode mode(task.create);
     for (size_t i = 0; i < starts.size(); ++i) {
-      auto& [edge, g] = starts[i];
-      Ref start;
-      if (g == Py_None) {
-        PyObject* o = PySequence_Fast_GET_ITEM(tensors.p, static_cast<Py_ssize_t>(i));
-        if (!tensor_check(o))
-          fail(ErrorType::Runtime, "grad must be given for a GradientEdge output");
-        const Array& a = as_tensor(o)->array;
-        if (a.numel() != 1)
-          fail(ErrorType::Runtime, "grad can be implicitly created only for scalar outputs");
-        if (!is_real(a.dtype()))
-          fail(ErrorType::Runtime,
-               "grad can be implicitly created only for real scalar outputs but got %s",
-               dtype_name(a.dtype()));
-        Array one = Array::empty(a.dtype(), a.shape());
-        fill(one, 1.0);
-        start = Ref(as_object(tensor_new(std::move(one))));
-      } else {
-        start = Ref(Py_NewRef(g));
-      }
+      const Edge& edge = starts[i];
+      PyObject* g = given ? PySequence_Fast_GET_ITEM(given.p, static_cast<Py_ssize_t>(i)) : Py_None;
+      if (g != Py_None && !tensor_check(g))
+        fail(ErrorType::Type, "gradients can be either Tensors or None, but got %s",
+             Py_TYPE(g)->tp_name);
+      Ref start = g == Py_None ? implicit_gradient(edge) : Ref(Py_NewRef(g));
       start = fit(std::move(start), edge.node, edge.nr, nullptr, static_cast<uint32_t>(i));
       deliver(task, edge.node, edge.nr, std::move(start));
     }
-    for (Node* n : roots) {
-      State& s = task.states[n];
+    for (const Edge& e : starts) {
+      State& s = task.states[e.node];
       if (s.dependencies == 0) {
         s.dependencies = -1;  // queued once, however often it is a root
-        task.ready.push(n);
+        task.ready.push(e.node);
       }
     }
     walk(task);
-    if (task.accumulate && args[4] == Py_None) Py_RETURN_NONE;
+    run_callbacks(task);
+    if (task.accumulate) Py_RETURN_NONE;
     PyObject* tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(task.captured.size())));
     for (size_t i = 0; i < task.captured.size(); ++i) {
-      PyObject* g = task.captured[i];
-      task.captured[i] = nullptr;
+      PyObject* g = std::exchange(task.captured[i], nullptr);
       PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(i), g ? g : Py_NewRef(Py_None));
     }
     return tuple;
@@ -384,12 +389,29 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   }
 }
 
-// backward_run(): number of the run in progress, or -1. will_execute(node): whether it takes part.
+// What hooks may ask about the run in progress, under PyTorch's private names too.
+// backward_run(): its number, or -1. will_execute(node): whether the node takes part.
 PyObject* backward_run(PyObject*, PyObject*) { return PyLong_FromLongLong(t_run); }
 PyObject* will_execute(PyObject*, PyObject* node) {
   if (!t_task || !PyObject_TypeCheck(node, NodeType)) Py_RETURN_FALSE;
   auto found = t_task->states.find(reinterpret_cast<Node*>(node));
   return PyBool_FromLong(found != t_task->states.end() && found->second.needed);
+}
+PyObject* current_node(PyObject*, PyObject*) {
+  return Py_NewRef(t_task && t_node ? as_object(t_node) : Py_None);
+}
+// Whether every leaf gets its gradient: not under grad() nor backward(inputs=).
+PyObject* is_checkpoint_valid(PyObject*, PyObject*) {
+  return PyBool_FromLong(!t_task || !t_task->selective);
+}
+PyObject* queue_callback(PyObject*, PyObject* callback) {
+  if (!t_task) {
+    PyErr_SetString(PyExc_RuntimeError,
+                    "Final callbacks can only be installed during backward pass.");
+    return nullptr;
+  }
+  t_task->callbacks.push_back(Py_NewRef(callback));
+  Py_RETURN_NONE;
 }
 
 // -- modes --------------------------------------------------------------------------------------
@@ -424,7 +446,12 @@ PyMethodDef functions[] = {
     {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward)), METH_FASTCALL,
      nullptr},
     {"backward_run", backward_run, METH_NOARGS, nullptr},
+    {"_current_graph_task_id", backward_run, METH_NOARGS, nullptr},
     {"will_execute", will_execute, METH_O, nullptr},
+    {"_will_engine_execute_node", will_execute, METH_O, nullptr},
+    {"_current_autograd_node", current_node, METH_NOARGS, nullptr},
+    {"is_checkpoint_valid", is_checkpoint_valid, METH_NOARGS, nullptr},
+    {"queue_callback", queue_callback, METH_O, nullptr},
     {"is_grad_enabled", is_grad_enabled, METH_NOARGS, "Whether operators record history."},
     {"set_grad_enabled", set_grad_enabled, METH_O,
      "Set whether operators record; returns the previous state."},
@@ -436,6 +463,15 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
+
+// Where the node's forward call was made, and in whose backward, for report_anomaly.
+void note_anomaly(Node* n) {
+  Ref trace(call_helper("forward_trace", {}));
+  Ref notes(checked(node_metadata(n, nullptr)));
+  if (PyDict_SetItemString(notes, "traceback_", trace) < 0) throw PythonError();
+  if (t_task && t_node && PyDict_SetItemString(notes, "parent_", as_object(t_node)) < 0)
+    throw PythonError();
+}
 
 bool init_engine(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
 

@@ -1,5 +1,6 @@
 // One node's turn: its gradient functions, hooks, accumulation into a leaf.
 #include <cstring>
+#include <mutex>
 
 #include "engine.h"
 #include "levels.h"
@@ -71,44 +72,33 @@ PyObject* add_gradients(PyObject* a, PyObject* b, bool create) {  // takes over 
   return checked(call_op(add, {a, b}));
 }
 
-// Runs the callables of a hook dict on a gradient; each may replace it.
-Ref run_tensor_hooks(PyObject* dict, Ref g) {
-  Ref hooks(checked(PyDict_Values(dict)));
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.p); ++i) {
-    Ref got(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.p, i), g)));
-    if (got == Py_None) continue;
-    if (!tensor_check(got))
-      fail(ErrorType::Type, "hook returned a %s, expected a Tensor or None",
-           Py_TYPE(got.p)->tp_name);
-    g = std::move(got);
+// Two backward runs may reach one leaf at once, and kernels let other threads run: a sum must not
+// be read between another's reading and writing it.
+class LeafLock {
+ public:
+  explicit LeafLock(const Tensor* t) : mutex_(all()[reinterpret_cast<uintptr_t>(t) / 64 % kCount]) {
+    if (mutex_.try_lock()) return;
+    PyThreadState* state = PyEval_SaveThread();  // its holder may need the GIL to go on
+    mutex_.lock();
+    PyEval_RestoreThread(state);
   }
-  return g;
-}
+  ~LeafLock() { mutex_.unlock(); }
+  LeafLock(const LeafLock&) = delete;
 
-PyObject* extra_item(Node* n, const char* key) {  // borrowed or null
-  return n->extra ? PyDict_GetItemString(n->extra, key) : nullptr;
-}
-
-// Hooks on a non-leaf tensor and its retained gradient belong to the node that made it.
-void run_output_hooks(Node* n, std::vector<PyObject*>& gradients) {
-  PyObject* by_output = extra_item(n, "tensor_hooks");
-  PyObject* retained = extra_item(n, "retains");
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    if (!gradients[i]) continue;
-    Ref key(PyLong_FromSize_t(i));
-    PyObject* dict = by_output ? PyDict_GetItemWithError(by_output, key) : nullptr;
-    if (dict) gradients[i] = run_tensor_hooks(dict, Ref(gradients[i])).release();
-    PyObject* keeper = retained ? PyDict_GetItemWithError(retained, key) : nullptr;
-    if (keeper) Ref done(checked(PyObject_CallOneArg(keeper, gradients[i])));
+ private:
+  static constexpr size_t kCount = 64;
+  static std::recursive_mutex* all() {
+    static std::recursive_mutex mutexes[kCount];
+    return mutexes;
   }
-}
+  std::recursive_mutex& mutex_;
+};
 
 void accumulate_into(Tensor* t, Ref g, bool create) {
-  if (t->extra && t->extra->hooks && PyDict_GET_SIZE(t->extra->hooks))
-    g = run_tensor_hooks(t->extra->hooks, std::move(g));
-  const bool sparse = ((t->flags | as_tensor(g)->flags) & kSparse) ||
-                      (t->grad && (as_tensor(t->grad)->flags & kSparse));
-  if (sparse) {
+  const LeafLock lock(t);
+  const uint16_t flags = t->flags | as_tensor(g)->flags | (t->grad ? as_tensor(t->grad)->flags : 0);
+  if (flags & (kWrapped | kDual)) create = true;  // operators alone see every lane and tangent
+  if (flags & kSparse) {
     Ref held(t->grad ? Py_NewRef(t->grad) : Py_NewRef(Py_None));
     Ref sum(call_helper("accumulate_sparse", {held, g, create ? Py_True : Py_False}));
     tensor_track(t);
@@ -147,11 +137,6 @@ void accumulate_into(Tensor* t, Ref g, bool create) {
           checked(PyObject_CallFunction(helper("inplace_form"), "O", find_op("add"))));
     Ref done(checked(call_op(add_, {t->grad, g})));
   }
-  if (t->extra && t->extra->post_hooks && PyDict_GET_SIZE(t->extra->post_hooks)) {
-    Ref hooks(checked(PyDict_Values(t->extra->post_hooks)));
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(hooks.p); ++i)
-      Ref done(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.p, i), as_object(t))));
-  }
 }
 
 PyObject* gradient_tuple(const std::vector<PyObject*>& gradients) {
@@ -170,6 +155,7 @@ PyObject* none_to_null(PyObject* o) {  // takes over o
 
 // The arguments a gradient function names: the incoming gradient, saved values, `needs`.
 PyObject* call_gradient(Node* n, const GradFn& fn, PyObject* g) {
+  if (n->released) fail_freed();  // by another thread, just now
   PyObject* args[kMaxParams + 4];
   Ref owned[kMaxParams + 4];
   int count = 0;
@@ -271,15 +257,17 @@ void run_python(Node* n, const std::vector<PyObject*>& gradients, Results& out) 
   }
 }
 
+void fail_freed() {
+  fail(ErrorType::Runtime,
+       "Trying to backward through the graph a second time (or directly access saved tensors "
+       "after they have already been freed). Saved intermediate values of the graph are freed "
+       "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
+       "backward through the graph a second time or if you need to access saved tensors after "
+       "calling backward.");
+}
+
 void run_node(Node* n, const std::vector<PyObject*>& gradients, Results& out) {
-  if (n->released) {
-    fail(ErrorType::Runtime,
-         "Trying to backward through the graph a second time (or directly access saved tensors "
-         "after they have already been freed). Saved intermediate values of the graph are freed "
-         "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
-         "backward through the graph a second time or if you need to access saved tensors after "
-         "calling backward.");
-  }
+  if (n->released) fail_freed();
   if (n->spec) {
     run_operator(n, gradients, out);
   } else if (Py_TYPE(n) == CopySlicesType || Py_TYPE(n) == AsStridedType) {

@@ -1,15 +1,10 @@
 // Nodes: the recorded side of an operator call, and how tensors are tied to them.
 #include "autograd.h"
 
-#include <structmember.h>
-
 #include <atomic>
 #include <cstring>
 
 namespace rl {
-
-PyTypeObject *NodeType, *AccumulateGradType, *CopySlicesType, *AsStridedType;
-bool g_anomaly, g_anomaly_check_nan = true;
 
 uint64_t next_sequence() {
   static std::atomic<uint64_t> count{0};
@@ -59,8 +54,6 @@ void free_parts(Node* n) {
   n->nedges = n->nsaved = n->noutputs = 0;
 }
 
-namespace {
-
 int node_traverse(Node* n, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(n));
   for (uint32_t i = 0; i < n->nedges; ++i) Py_VISIT(n->edges[i].node);
@@ -96,7 +89,7 @@ void node_dealloc(Node* n) {
   Py_TRASHCAN_END
 }
 
-void init_fields(Node* n, const OpSpec* spec) {
+void node_init(Node* n, const OpSpec* spec) {
   n->spec = spec;
   n->edges = nullptr;
   n->saved = nullptr;
@@ -108,101 +101,6 @@ void init_fields(Node* n, const OpSpec* spec) {
   n->nedges = n->nsaved = n->noutputs = 0;
   n->computes = 0;
   n->released = false;
-}
-
-PyObject* node_tp_new(PyTypeObject* type, PyObject*, PyObject*) {  // Python-defined nodes
-  Node* n = reinterpret_cast<Node*>(PyType_GenericAlloc(type, 0));
-  if (n) init_fields(n, nullptr);
-  return as_object(n);
-}
-
-PyObject* node_name(Node* n, PyObject*) {
-  return PyUnicode_FromString(strrchr(Py_TYPE(n)->tp_name, '.')
-                                  ? strrchr(Py_TYPE(n)->tp_name, '.') + 1
-                                  : Py_TYPE(n)->tp_name);
-}
-PyObject* node_sequence(Node* n, PyObject*) { return PyLong_FromUnsignedLongLong(n->sequence); }
-PyObject* node_repr(Node* n) {
-  PyObject* name = node_name(n, nullptr);
-  PyObject* text = name ? PyUnicode_FromFormat("<%U object at %p>", name, n) : nullptr;
-  Py_XDECREF(name);
-  return text;
-}
-PyObject* next_functions(Node* n, void*) {
-  PyObject* tuple = PyTuple_New(n->nedges);
-  if (!tuple) return nullptr;
-  for (uint32_t i = 0; i < n->nedges; ++i) {
-    PyObject* node = n->edges[i].node ? as_object(n->edges[i].node) : Py_None;
-    PyTuple_SET_ITEM(tuple, i, Py_BuildValue("OI", node, n->edges[i].nr));
-  }
-  return tuple;
-}
-PyObject* extra_dict(Node* n) {
-  if (!n->extra) n->extra = PyDict_New();
-  return n->extra;
-}
-// A dict of its own inside extra, made on demand: metadata, hooks, prehooks, tensor hooks.
-PyObject* sub_dict(Node* n, PyObject* key) {
-  PyObject* extra = extra_dict(n);
-  if (!extra) return nullptr;
-  PyObject* d = PyDict_GetItemWithError(extra, key);
-  if (d) return Py_NewRef(d);
-  if (PyErr_Occurred()) return nullptr;
-  d = PyDict_New();
-  if (!d || PyDict_SetItem(extra, key, d) < 0) return nullptr;
-  return d;
-}
-}  // namespace
-
-PyObject* node_metadata(Node* n, void*) {
-  PyObject* key = PyUnicode_FromString("metadata");
-  PyObject* d = sub_dict(n, key);
-  Py_DECREF(key);
-  return d;
-}
-
-namespace {
-
-PyObject* node_sub_dict(Node* n, PyObject* key) { return sub_dict(n, key); }
-PyObject* node_variable(Node* n, void*) {
-  if (!n->variable) {
-    PyErr_SetString(PyExc_AttributeError, "variable: only AccumulateGrad nodes have one");
-    return nullptr;
-  }
-  return Py_NewRef(as_object(n->variable));
-}
-PyObject* node_released(Node* n, void*) { return PyBool_FromLong(n->released); }
-
-PyGetSetDef node_getset[] = {
-    {"next_functions", (getter)next_functions, nullptr,
-     "((node, input number), ...) one per input.", nullptr},
-    {"metadata", (getter)node_metadata, nullptr, "A dict for users' notes.", nullptr},
-    {"variable", (getter)node_variable, nullptr, "The leaf whose gradient this node accumulates.",
-     nullptr},
-    {"_released", (getter)node_released, nullptr, nullptr, nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMethodDef node_methods[] = {
-    {"name", (PyCFunction)node_name, METH_NOARGS, "The node's class name."},
-    {"_sequence_nr", (PyCFunction)node_sequence, METH_NOARGS, nullptr},
-    {"_sub_dict", (PyCFunction)node_sub_dict, METH_O, nullptr},
-    {nullptr, nullptr, 0, nullptr}};
-PyMemberDef node_members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(Node, weakrefs), READONLY, nullptr},
-    {nullptr, 0, 0, 0, nullptr}};
-
-}  // namespace
-
-PyTypeObject* node_subtype(const std::string& name) {
-  // The type keeps a pointer to its name: it lives for ever.
-  char* full = strdup(("rushlight." + name).c_str());
-  // Named here, or heap types would get the generic (slower) deallocator.
-  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)},
-                         {Py_tp_traverse, reinterpret_cast<void*>(node_traverse)},
-                         {Py_tp_clear, reinterpret_cast<void*>(node_clear)},
-                         {0, nullptr}};
-  PyType_Spec spec = {full, sizeof(Node), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
-  Ref bases(checked(PyTuple_Pack(1, NodeType)));
-  return reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&spec, bases)));
 }
 
 void Meta::set(const Array& a) {
@@ -224,7 +122,7 @@ Node* node_new(PyTypeObject* type, const OpSpec* spec, int nedges, int nsaved, i
     n = PyObject_GC_New(Node, type);
     if (!n) throw PythonError();
   }
-  init_fields(n, spec);
+  node_init(n, spec);
   allocate_parts(n, nedges, nsaved, noutputs);
   PyObject_GC_Track(n);
   return n;
@@ -238,10 +136,9 @@ static bool stale(const Tensor* t) {
   return t->base && !(t->flags & kQuietView) && t->history != t->base->history;
 }
 
-bool needs_grad(Tensor* t) {
-  if (t->requires_grad) return true;
-  return stale(t) && t->base->requires_grad;
-}
+// A view of what needs a gradient needs one too, even one made under no_grad: its gradient then
+// leads nowhere.
+bool needs_grad(Tensor* t) { return t->requires_grad || (t->base && t->base->requires_grad); }
 
 // The base's history was replaced by an in-place write: the view is now a strided read of it.
 void regenerate_view(Tensor* v) {
@@ -284,9 +181,22 @@ Edge edge_of(Tensor* t) {
   return {nullptr, 0};
 }
 
+// What retain_grad keeps is the gradient of the tensor as it is now: it moves to the new node.
+static void move_retained(Node* from, uint32_t from_nr, Node* to, uint32_t to_nr) {
+  PyObject* kept = from->extra ? PyDict_GetItemString(from->extra, "retains") : nullptr;
+  Ref key(PyLong_FromUnsignedLong(from_nr)), to_key(PyLong_FromUnsignedLong(to_nr));
+  Ref keeper(kept ? Py_XNewRef(PyDict_GetItemWithError(kept, key)) : nullptr);
+  if (!keeper) return;
+  Ref target(checked(node_dict(to, "retains")));
+  if (PyDict_SetItem(target, to_key, keeper) < 0 || PyDict_DelItem(kept, key) < 0)
+    throw PythonError();
+}
+
 void attach(Node* n, Tensor* t, int nr) {
   tensor_track(t);
   Node* old = t->grad_fn;
+  if (old && (t->flags & kRetainsGrad))
+    move_retained(old, t->output_nr, n, static_cast<uint32_t>(nr));
   t->grad_fn = reinterpret_cast<Node*>(Py_NewRef(as_object(n)));
   t->output_nr = static_cast<uint32_t>(nr);
   t->requires_grad = true;
@@ -315,7 +225,7 @@ void check_inplace(Tensor* t) {
          "Output %u of %s is a view and is being modified inplace. This view is the output of a "
          "function that returns multiple views. Such functions do not allow the output views to be "
          "modified inplace. You should replace the inplace operation by an out-of-place one.",
-         t->output_nr, t->grad_fn ? strrchr(Py_TYPE(t->grad_fn)->tp_name, '.') + 1 : "a function");
+         t->output_nr, t->grad_fn ? maker_name(t->grad_fn).c_str() : "a function");
   }
   if (t->requires_grad && !grad_fn_of(t)) {
     fail(ErrorType::Runtime,
@@ -350,32 +260,6 @@ void rebase_history(Tensor* t, Node* n, int nr) {
   attach(copy, base, 0);
   ++base->history;
   regenerate_view(t);
-}
-
-bool init_nodes(PyObject* module) {
-  PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(node_tp_new)},
-                         {Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)},
-                         {Py_tp_traverse, reinterpret_cast<void*>(node_traverse)},
-                         {Py_tp_clear, reinterpret_cast<void*>(node_clear)},
-                         {Py_tp_repr, reinterpret_cast<void*>(node_repr)},
-                         {Py_tp_getset, node_getset},
-                         {Py_tp_methods, node_methods},
-                         {Py_tp_members, node_members},
-                         {0, nullptr}};
-  PyType_Spec spec = {"rushlight.Node", sizeof(Node), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
-  NodeType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
-  if (!NodeType) return false;
-  try {
-    AccumulateGradType = node_subtype("AccumulateGrad");
-    CopySlicesType = node_subtype("CopySlices");
-    AsStridedType = node_subtype("AsStridedBackward0");
-  } catch (...) {
-    translate_exception();
-    return false;
-  }
-  return PyModule_AddObjectRef(module, "Node", as_object(NodeType)) == 0 &&
-         PyModule_AddObjectRef(module, "AccumulateGrad", as_object(AccumulateGradType)) == 0;
 }
 
 }  // namespace rl

@@ -1,6 +1,4 @@
 // Recording a call: which values its node keeps, and what they are when the gradient runs.
-#include <cstring>
-
 #include "autograd.h"
 #include "levels.h"
 
@@ -172,12 +170,7 @@ void record_inputs(Recording& r, const OpSpec& s, PyObject* const* args, uint32_
       case SavedKind::Output: break;
     }
   }
-  if (g_anomaly) {
-    Ref trace(call_helper("forward_trace", {}));
-    Ref key(PyUnicode_FromString("traceback_"));
-    Ref d(checked(node_metadata(n, nullptr)));
-    PyDict_SetItem(d, key, trace);
-  }
+  if (g_anomaly) note_anomaly(n);
 }
 
 // n = 0: an in-place call, outputs[0] is the target, attached by rebase_history.
@@ -243,7 +236,6 @@ PyObject* unpack_saved(Node* n, Saved& s) {
     default: break;
   }
   if (s.array.storage()->version != s.version) {
-    const char* name = strrchr(Py_TYPE(n)->tp_name, '.');
     const Array& a = s.array;
     std::string origin;
     Node* maker = s.kind == Saved::Output ? n : s.object ? as_tensor(s.object)->grad_fn : nullptr;
@@ -251,37 +243,24 @@ PyObject* unpack_saved(Node* n, Saved& s) {
                         : s.object              ? as_tensor(s.object)->output_nr
                                                 : 0;
     if (maker)
-      origin = ", which is output " + std::to_string(nr) + " of " +
-               (strrchr(Py_TYPE(maker)->tp_name, '.') ? strrchr(Py_TYPE(maker)->tp_name, '.') + 1
-                                                      : Py_TYPE(maker)->tp_name) +
-               ",";
+      origin = ", which is output " + std::to_string(nr) + " of " + maker_name(maker) + ",";
     fail(ErrorType::Runtime,
          "one of the variables needed for gradient computation has been modified by an inplace "
-         "operation: [torch.%sTensor %s]%s is at "
-         "version %u; expected version %u instead. Hint: %s (while computing %s)",
+         "operation: [torch.%sTensor %s]%s is at version %u; expected version %u instead. Hint: %s",
          dtype_scalar_name(a.dtype()), shape_text(a.shape()).c_str(), origin.c_str(),
          a.storage()->version, s.version,
          g_anomaly ? "the backtrace further above shows the operation that failed to compute its "
                      "gradient. The variable in question was changed in there or anywhere later. "
                      "Good luck!"
                    : "enable anomaly detection to find the operation that failed to compute its "
-                     "gradient, with torch.autograd.set_detect_anomaly(True).",
-         name ? name + 1 : "");
+                     "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).");
   }
   if (s.kind == Saved::Output) {
     Tensor* t = s.object ? shallow_copy(as_tensor(s.object)) : tensor_new(s.array);
     attach(n, t, static_cast<int>(s.output_nr));
     return as_object(t);
   }
-  Tensor* t = as_tensor(s.object);
-  // `p.data = ...` between forward and backward: the value as it was then.
-  if (t->array.storage() != s.array.storage() || t->array.offset() != s.array.offset() ||
-      !t->array.same_shape(s.array)) {
-    Tensor* old = tensor_new(s.array);
-    if (t->grad_fn) attach(t->grad_fn, old, static_cast<int>(t->output_nr));
-    return as_object(old);
-  }
-  return Py_NewRef(s.object);
+  return Py_NewRef(s.object);  // as it is now: `p.data = ...` since then counts, as in PyTorch
 }
 
 void release_saved(Node* n) {

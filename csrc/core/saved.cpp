@@ -31,11 +31,7 @@ static PyObject* connect(PyObject*, PyObject* args) {
       if (is_differentiable(as_tensor(o)->array.dtype()))
         attach(n, as_tensor(o), static_cast<int>(i));
     }
-    if (g_anomaly) {
-      Ref trace(call_helper("forward_trace", {}));
-      Ref d(checked(node_metadata(n, nullptr)));
-      PyDict_SetItemString(d, "traceback_", trace);
-    }
+    if (g_anomaly) note_anomaly(n);
     Py_RETURN_NONE;
   } catch (...) {
     translate_exception();
@@ -98,6 +94,22 @@ static PyObject* set_saved_hooks(PyObject*, PyObject* pair) {
   PyObject* old = t_saved_hooks ? t_saved_hooks : Py_NewRef(Py_None);
   t_saved_hooks = pair == Py_None ? nullptr : Py_NewRef(pair);
   return old;
+}
+
+// set_versions(tensors, versions): forget the in-place writes since then.
+static PyObject* set_versions(PyObject*, PyObject* args) {
+  PyObject *tensors, *versions;
+  if (!PyArg_ParseTuple(args, "O!O!", &PyTuple_Type, &tensors, &PyTuple_Type, &versions))
+    return nullptr;
+  return guarded([&]() -> PyObject* {
+    const Py_ssize_t n = PyTuple_GET_SIZE(tensors);
+    if (PyTuple_GET_SIZE(versions) != n)
+      fail(ErrorType::Value, "set_versions: expected one version for each tensor");
+    for (Py_ssize_t i = 0; i < n; ++i)
+      array_of(PyTuple_GET_ITEM(tensors, i)).storage()->version =
+          static_cast<uint32_t>(integer(PyTuple_GET_ITEM(versions, i)));
+    Py_RETURN_NONE;
+  });
 }
 
 // -- SavedTensor ----------------------------------------------------------------------------------
@@ -205,6 +217,7 @@ bool init_saved(PyObject* module) {
                                     {"any_requires_grad", any_requires_grad, METH_O, nullptr},
                                     {"gradient_edge", gradient_edge, METH_O, nullptr},
                                     {"set_saved_hooks", set_saved_hooks, METH_O, nullptr},
+                                    {"set_versions", set_versions, METH_VARARGS, nullptr},
                                     {nullptr, nullptr, 0, nullptr}};
   return SavedType && PyModule_AddObjectRef(module, "SavedTensor", as_object(SavedType)) == 0 &&
          PyModule_AddFunctions(module, functions) == 0;

@@ -117,9 +117,10 @@ PyObject* get_grad(Tensor* t, void*) {
   if (t->grad_fn && !(t->flags & kRetainsGrad)) {
     if (PyErr_WarnEx(PyExc_UserWarning,
                      "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. "
-                     "Its .grad attribute won't be "
-                     "populated during autograd.backward(). Use .retain_grad() on it if you want "
-                     "its gradient.",
+                     "Its .grad attribute won't be populated during autograd.backward(). If you "
+                     "indeed want the .grad field to be populated for a non-leaf Tensor, use "
+                     ".retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by "
+                     "mistake, make sure you access the leaf Tensor instead.",
                      1) < 0) {
       return nullptr;
     }
@@ -195,8 +196,7 @@ int set_grad(Tensor* t, PyObject* value, void*) {
       return 0;
     }
     if (!tensor_check(value))
-      fail(ErrorType::Type,
-           "assigned grad expected to be a Tensor or None but got grad of type \"%s\"",
+      fail(ErrorType::Type, "assigned grad expected to be a Tensor or None but got grad of type %s",
            Py_TYPE(value)->tp_name);
     if (value == as_object(t)) fail(ErrorType::Runtime, "can't assign Variable as its own grad");
     const Array &own = t->array, &given = as_tensor(value)->array;
@@ -205,7 +205,9 @@ int set_grad(Tensor* t, PyObject* value, void*) {
            dtype_name(given.dtype()), dtype_name(own.dtype()));
     }
     if (!own.same_shape(given)) {
-      fail(ErrorType::Runtime, "assigned grad has data of a different size: got %s, expected %s",
+      fail(ErrorType::Runtime,
+           "attempting to assign a gradient of size '%s' to a tensor of size '%s'. Please ensure "
+           "that the gradient and the tensor are the same size",
            shape_text(given.shape()).c_str(), shape_text(own.shape()).c_str());
     }
     tensor_track(t);
@@ -219,7 +221,8 @@ int set_grad(Tensor* t, PyObject* value, void*) {
 
 int set_data(Tensor* t, PyObject* value, void*) {
   if (!value || !tensor_check(value)) {
-    PyErr_SetString(PyExc_TypeError, "Variable data has to be a tensor, but got something else");
+    PyErr_Format(PyExc_TypeError, "Variable data has to be a tensor, but got %s",
+                 value ? Py_TYPE(value)->tp_name : "nothing");
     return -1;
   }
   try {

@@ -8,7 +8,6 @@ from .. import _C
 
 _set_grad_enabled = _C.set_grad_enabled
 _GENERATOR = 0x20
-_COROUTINE = 0x80
 
 
 def _wrap_generator(make_context, func):
@@ -38,17 +37,12 @@ def _wrap_generator(make_context, func):
     return wrapped
 
 
-def _wrap_coroutine(make_context, func):
-    @wraps(func)
-    async def wrapped(*args, **kwargs):
-        with make_context():
-            return await func(*args, **kwargs)
-
-    return wrapped
-
-
 def context_decorator(make_context, func):
-    """`func` running within a new context at every call; a class gets its constructor wrapped."""
+    """`func` running within a new context at every call; a class gets its constructor wrapped.
+
+    A generator's body runs within it too. Of a coroutine function, as in PyTorch, only the call
+    that makes the coroutine does.
+    """
     if isinstance(func, type):
         import warnings
 
@@ -64,8 +58,6 @@ def context_decorator(make_context, func):
     flags = getattr(getattr(func, "__code__", None), "co_flags", 0)
     if flags & _GENERATOR:
         return _wrap_generator(make_context, func)
-    if flags & _COROUTINE:
-        return _wrap_coroutine(make_context, func)
 
     @wraps(func)
     def wrapped(*args, **kwargs):
@@ -121,6 +113,11 @@ class set_grad_enabled:
     __slots__ = ("mode", "prev")
 
     def __init__(self, mode: bool):
+        if type(mode) is not bool:
+            raise TypeError(
+                "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not "
+                f"{type(mode).__name__}"
+            )
         self.mode = mode
         self.prev = _set_grad_enabled(mode)
 
@@ -215,6 +212,10 @@ class set_multithreading_enabled(_Setting):
     """Whether backward may use several threads; this engine always runs in the caller's."""
 
 
+class _force_original_view_tracking(_Setting):
+    """Whether views are tracked one by one; this engine always reads them from their base."""
+
+
 class enforce_grad_layout_policy(_Setting):
     """Whether new gradients are laid out like their leaves; this engine always sees to that."""
 
@@ -225,3 +226,17 @@ class enforce_grad_layout_policy(_Setting):
 def is_multithreading_enabled() -> bool:
     """What `set_multithreading_enabled` last said."""
     return set_multithreading_enabled._current
+
+
+class _unsafe_preserve_version_counter:
+    """Within the block, in-place writes to the given tensors go unnoticed by the graph."""
+
+    def __init__(self, tensors):
+        self.tensors = tensors if isinstance(tensors, tuple) else (tensors,)
+        self.prev_versions = tuple([t._version for t in self.tensors])
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, exc_type, exc_value, traceback) -> None:
+        _C.set_versions(self.tensors, self.prev_versions)

@@ -6,6 +6,22 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 
 from .. import _C, Tensor
+from .grad_mode import context_decorator
+
+__all__ = [
+    "GradientEdge",
+    "Node",
+    "allow_mutation_on_saved_tensors",
+    "disable_saved_tensors_hooks",
+    "get_gradient_edge",
+    "increment_version",
+    "region_activation_memory_budget",
+    "register_multi_grad_hook",
+    "save_on_cpu",
+    "saved_tensors_hooks",
+    "set_override_stale_capture_stream",
+    "set_warn_on_accumulate_grad_stream_mismatch",
+]
 
 Node = _C.Node
 
@@ -24,18 +40,18 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
             "gradients"
         )
     node, output_nr = _C.gradient_edge(tensor)
-    return GradientEdge(node, output_nr, node)
+    return GradientEdge(node, output_nr)
 
 
-class _Handle:
+class _MultiHandle:
     """Removes several hooks at once."""
 
     def __init__(self, handles):
-        self._handles = tuple(handles)
+        self.handles = tuple(handles)
 
     def remove(self) -> None:
         """Remove the hooks; a second call does nothing."""
-        for handle in self._handles:
+        for handle in self.handles:
             handle.remove()
 
     def __enter__(self):
@@ -47,7 +63,7 @@ class _Handle:
 
 def register_multi_grad_hook(
     tensors: Sequence[Tensor], fn: Callable, *, mode: str = "all"
-) -> _Handle:
+) -> _MultiHandle:
     """Call `fn` once per backward run: with all gradients ("all"), or with the first to come
     ("any").
 
@@ -57,45 +73,50 @@ def register_multi_grad_hook(
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     watch = _FirstGradient(fn) if mode == "any" else _AllGradients(tensors, fn)
-    return _Handle([t.register_hook(watch.hook(i)) for i, t in enumerate(tensors)])
+    return _MultiHandle([t.register_hook(watch.hook(i)) for i, t in enumerate(tensors)])
 
 
 class _FirstGradient:
+    """Remembers the runs that have begun, so that threads do not take turns in calling."""
+
     def __init__(self, fn):
         self._fn = fn
-        self._run = None
+        self._last = -1
+        self._seen: set = set()
 
     def hook(self, index: int):
         def on_gradient(gradient):
             run = _C.backward_run()
-            if run != self._run:
-                self._run = run
-                self._fn(gradient)
+            if run == self._last or run in self._seen:
+                return
+            self._seen = {r for r in self._seen if r > run - 1000}
+            self._seen.add(run)
+            self._last = run
+            self._fn(gradient)
 
         return on_gradient
 
 
 class _AllGradients:
-    """Gathers the gradients of one run; the graph below the roots tells how many will come."""
+    """Gathers the gradients of each run; the graph below the roots tells how many will come."""
 
     def __init__(self, tensors, fn):
         self._nodes = [get_gradient_edge(t).node for t in tensors]
         self._fn = fn
-        self._run = None
-        self._pending = 0
-        self._buffer: list = []
+        self._runs: dict = {}
 
     def hook(self, index: int):
         def on_gradient(gradient):
             run = _C.backward_run()
-            if run != self._run:
-                self._run = run
-                self._buffer = [None] * len(self._nodes)
-                self._pending = sum(map(_C.will_execute, self._nodes))
-            self._buffer[index] = gradient
-            self._pending -= 1
-            if self._pending == 0:
-                self._fn(self._buffer)
+            found = self._runs.get(run)
+            if found is None:
+                found = [[None] * len(self._nodes), sum(map(_C.will_execute, self._nodes))]
+                self._runs[run] = found
+            found[0][index] = gradient
+            found[1] -= 1
+            if found[1] <= 0:
+                del self._runs[run]
+                self._fn(found[0])
 
         return on_gradient
 
@@ -109,14 +130,15 @@ class saved_tensors_hooks:
     def __init__(self, pack_hook: Callable, unpack_hook: Callable):
         self.pack_hook = pack_hook
         self.unpack_hook = unpack_hook
+        self._previous: list = []
 
     def __enter__(self) -> None:
         if _refusals:
             raise RuntimeError(_refusals[-1])
-        self._previous = _C.set_saved_hooks((self.pack_hook, self.unpack_hook))
+        self._previous.append(_C.set_saved_hooks((self.pack_hook, self.unpack_hook)))
 
     def __exit__(self, exc_type, exc_value, traceback) -> None:
-        _C.set_saved_hooks(self._previous)
+        _C.set_saved_hooks(self._previous.pop())
 
 
 class save_on_cpu(saved_tensors_hooks):
@@ -141,28 +163,60 @@ class disable_saved_tensors_hooks:
         self.error_message = error_message
 
     def __enter__(self) -> None:
+        previous = _C.set_saved_hooks(None)
+        _C.set_saved_hooks(previous)
+        if previous is not None:
+            raise RuntimeError(self.error_message)
         _refusals.append(self.error_message)
 
     def __exit__(self, exc_type, exc_value, traceback) -> None:
         _refusals.pop()
 
+    def __call__(self, func):
+        return context_decorator(lambda: type(self)(self.error_message), func)
+
 
 _refusals: list[str] = []
 
 
+def allow_mutation_on_saved_tensors():
+    """Within the block, tensors saved for backward may be written to; backward runs in it too.
+
+    The block's value has `clear()`, which forgets what was saved.
+    """
+    from ._mutation import AllowMutation
+
+    return AllowMutation()
+
+
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
     """Say that tensors were changed in a way that the graph cannot see."""
+    if not isinstance(tensor, (Tensor, Iterable)):
+        raise RuntimeError("increment_version expect a Iterable[Tensor] as input")
     for one in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        if one.is_inference():
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed. You can "
+                "make a clone to get a normal tensor before doing inplace update."
+            )
         _C.bump_version(one)
 
 
-__all__ = [
-    "GradientEdge",
-    "Node",
-    "disable_saved_tensors_hooks",
-    "get_gradient_edge",
-    "increment_version",
-    "register_multi_grad_hook",
-    "save_on_cpu",
-    "saved_tensors_hooks",
-]
+def region_activation_memory_budget(budget: float):
+    """The share of activations that compiled code may keep; of use under `torch.compile` alone."""
+    raise RuntimeError(
+        "region_activation_memory_budget is only supported under torch.compile: got an eager call"
+    )
+
+
+def set_warn_on_accumulate_grad_stream_mismatch(enabled: bool) -> None:
+    """Whether gradients from another stream than their leaf's warn; there are none here."""
+    _stream_settings["warn_on_mismatch"] = bool(enabled)
+
+
+def set_override_stale_capture_stream(enabled: bool) -> None:
+    """What backward does about streams outside a capture; there are none here."""
+    _stream_settings["override_stale"] = bool(enabled)
+
+
+_stream_settings = {"warn_on_mismatch": True, "override_stale": False}

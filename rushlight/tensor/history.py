@@ -122,6 +122,9 @@ def _node_hook(kind):
 
 _C.Node.register_hook = _node_hook("hooks")
 _C.Node.register_prehook = _node_hook("prehooks")
+_C.Node._register_hook_dict = lambda self, hooks: self._sub_dict("tensor_hooks").setdefault(
+    0, hooks
+)
 _C.Node.__module__ = "torch.autograd.graph"
 
 
@@ -179,22 +182,32 @@ def _forward_trace():
     return "".join(traceback.format_stack()[:-1])
 
 
-def _report_anomaly(name, trace):
+def _report_anomaly(node):
     import warnings
 
-    if trace is None:
-        warnings.warn(
+    name, notes = node.name(), node.metadata
+    if "traceback_" not in notes:
+        text = (
             f"Error detected in {name}. No forward pass information available. Enable detect "
-            "anomaly during forward pass for more information.",
-            UserWarning,
-            stacklevel=2,
+            "anomaly during forward pass for more information."
         )
     else:
-        warnings.warn(
-            f"Error detected in {name}. Traceback of forward call that caused the error:\n{trace}",
-            UserWarning,
-            stacklevel=2,
+        text = (
+            f"Error detected in {name}. Traceback of forward call that caused the error:\n"
+            f"{notes['traceback_']}"
         )
+    warnings.warn(text, UserWarning, stacklevel=2)
+    while "traceback_" in notes and "parent_" in notes:
+        node = notes["parent_"]
+        name, notes = node.name(), node.metadata
+        origin = (
+            f"Traceback of forward call that induced the previous calculation:\n"
+            f"{notes['traceback_']}"
+            if "traceback_" in notes
+            else "No forward pass information available."
+        )
+        text = f"\n\nPrevious calculation was induced by {name}. {origin}"
+        warnings.warn(text, UserWarning, stacklevel=2)
 
 
 _C.set_helper("forward_trace", _forward_trace)
