@@ -8,6 +8,7 @@ import warnings
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops._lanes import same_memory
 from ..ops.resample import resample
 from . import functional as F
 
@@ -156,7 +157,7 @@ def _nearest(input, sizes, scales, exact):
 
     result = _channels_last(input, resize)
     # A result that moved nothing is still memory of its own.
-    return input.clone() if result.data_ptr() == input.data_ptr() else result
+    return input.clone() if same_memory(result, input) else result
 
 
 def _weighted(input, sizes, scales, mode, corners, antialias):
@@ -176,7 +177,7 @@ def _weighted(input, sizes, scales, mode, corners, antialias):
         return x
 
     result = _channels_last(input.to(_work_dtype(input)), resize).to(input.dtype)
-    return input.clone() if result.data_ptr() == input.data_ptr() else result
+    return input.clone() if same_memory(result, input) else result
 
 
 def _combined(input, dim, index, weight, inside=None):

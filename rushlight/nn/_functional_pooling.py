@@ -7,6 +7,7 @@ import math
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops._lanes import all_lanes, some
 from . import functional as F
 
 __all__ = [
@@ -116,9 +117,10 @@ def _max_unpool(n, input, indices, kernel_size, stride, padding, output_size):
     lead = input.shape[:-n]
     flat = indices.reshape(*lead, -1)
     wrong = (flat < 0) | (flat >= total)
-    if flat.numel() and wrong.any():
+    if flat.numel() and some(wrong):
+        place = int(all_lanes(flat)[all_lanes(wrong)][0])
         raise RuntimeError(
-            f"Found an invalid max index: {int(flat[wrong][0])} (output volumes are of size "
+            f"Found an invalid max index: {place} (output volumes are of size "
             + "x".join(str(s) for s in size)
             + ")"
         )

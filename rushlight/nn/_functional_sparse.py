@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops._lanes import all_lanes, some
 from . import functional as F
 
 __all__ = ["embedding_bag"]
@@ -94,7 +95,8 @@ def _check_mode(mode, scale_grad_by_freq, sparse):
 
 def _check_range(input, rows):
     wrong = (input < 0) | (input >= rows)
-    if input.numel() and wrong.any():
+    if input.numel() and some(wrong):
+        input, wrong = all_lanes(input), all_lanes(wrong)
         place = int(wrong.nonzero()[0, 0])
         raise RuntimeError(
             f"Index {place} of input takes value {int(input[place])} which is not in the valid "

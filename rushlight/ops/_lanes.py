@@ -28,6 +28,51 @@ def all_lanes(x: Tensor) -> Tensor:
     return x
 
 
+def shared_out(x: Tensor, *others) -> Tensor:
+    """`x` with values of its own in every lane in which one of the others has them."""
+    from .indexing import _where
+
+    for other in others:
+        if isinstance(other, Tensor) and _C.level_of(other) is not None:
+            x = _where(other.new_ones((), dtype=_C.bool), x, x)
+    return x
+
+
+def same_memory(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors begin at the same element."""
+    return all_lanes(a).data_ptr() == all_lanes(b).data_ptr()
+
+
+def one_by_one(function, *args):
+    """`function` for every lane by itself, its results stacked; nothing is recorded.
+
+    For what looks at values on its way.
+    """
+    levels = [_C.level_of(x) for x in args if isinstance(x, Tensor)]
+    levels = [x for x in levels if x is not None]
+    if not levels:
+        return function(*args)
+    level = max(levels, key=lambda x: x.number)
+    held = [_C.unwrap_lanes(x, level) if isinstance(x, Tensor) else None for x in args]
+    found = []
+    for i in range(level.size):
+        own = [
+            x if h is None else h[0].select(0, i) if h[1] else h[0]
+            for x, h in zip(args, held, strict=True)
+        ]
+        found.append(one_by_one(function, *own))
+    return _stacked(level, found)
+
+
+def _stacked(level, found):
+    if isinstance(found[0], (tuple, list)):
+        return type(found[0])([_stacked(level, column) for column in zip(*found, strict=True)])
+    from .join import stack
+
+    made = stack(found)
+    return _C.wrap_lanes(level, (_C.unwrap_lanes(made, level) or (made,))[0], True)
+
+
 def some(flags: Tensor) -> bool:
     """Whether any element is true, in whatever lane."""
     return bool(all_lanes(flags).any())

@@ -78,6 +78,22 @@ def range_(
     return made.requires_grad_() if requires_grad else made
 
 
+def _in_lanes(*ends):
+    return any(isinstance(x, Tensor) and _C.level_of(x) is not None for x in ends)
+
+
+def _spaced(start, end, steps, dtype):
+    """linspace by tensor operators, where its ends differ from lane to lane of a vmap."""
+    dtype = dtype or _C.get_default_dtype()
+    start, end = (x.to(dtype) if isinstance(x, Tensor) else x for x in (start, end))
+    places = _C.linspace(0, steps - 1, steps, dtype, False)
+    step = (end - start) / max(steps - 1, 1)
+    from .indexing import where
+
+    return where(places < steps // 2 + steps % 2, start + step * places,
+                 end - step * (steps - 1 - places))  # fmt: skip
+
+
 @public("torch.linspace")
 def linspace(
     start,
@@ -94,6 +110,8 @@ def linspace(
     """`steps` evenly spaced numbers from `start` to `end`, both included."""
     if device is not None:
         check_device(device)
+    if _in_lanes(start, end):
+        return _spaced(start, end, steps, dtype)
     if out is None:
         return _C.linspace(start, end, steps, dtype, requires_grad)
     return _into(out, _C.linspace(start, end, steps, out.dtype, False), dtype)
@@ -116,6 +134,8 @@ def logspace(
     """`steps` numbers evenly spaced in the exponent, from base**start to base**end."""
     if device is not None:
         check_device(device)
+    if _in_lanes(start, end):
+        return base ** _spaced(start, end, steps, dtype)
     if out is None:
         return _C.logspace(start, end, steps, base, dtype, requires_grad)
     return _into(out, _C.logspace(start, end, steps, base, out.dtype, False), dtype)

@@ -6,6 +6,7 @@ import warnings
 
 from .. import _C
 from ..op import public
+from ._lanes import some
 from .fft import fft_c2c, fft_c2r, fft_r2c, overlap_add
 from .fft_functions import whole
 
@@ -247,7 +248,7 @@ def _trimmed(summed, envelope, n_fft, center, length):
     if length is not None:
         end = start + length
     y, weight = summed[..., start:end], envelope[start:end]
-    if weight.numel() == 0 or float(weight.detach().abs().min()) < 1e-11:
+    if weight.numel() == 0 or some(weight.detach().abs() < 1e-11):
         raise RuntimeError(
             "istft: window overlap add min: 1; the windows must cover the whole result (NOLA): "
             "choose another window, a smaller hop_length, or center=True"

@@ -93,22 +93,22 @@ def _per_channel(p, ndim):
 def group_norm(op, size, input, num_groups, weight, bias, eps):
     x = full(input, size)
     own = _own(weight, bias)
-    y = op(_samples(x), num_groups, *((None, None) if own else (weight, bias)), eps)
-    y = y.reshape(x.shape)
-    return _scaled(y, weight, bias, lambda p: _per_channel(p, y.ndim)) if own else y
+    made = op(_samples(x), num_groups, *((None, None) if own else (weight, bias)), eps)
+    y = made[0].reshape(x.shape)
+    if own:
+        y = _scaled(y, weight, bias, lambda p: _per_channel(p, y.ndim))
+    return type(made)((y, *[t.reshape((size, x.shape[1], num_groups)) for t in made[1:]]))
 
 
 @rule("group_norm_backward")
-def group_norm_backward(op, size, g, input, num_groups, weight, eps):
-    g, x = full(g, size), full(input, size)
+def group_norm_backward(op, size, g, input, num_groups, weight, mean, scale):
+    g, x, mean, scale = (full(t, size) for t in (g, input, mean, scale))
     a = g if weight is None else g * _per_channel(weight, g.ndim)
-    dx = op(_samples(a), _samples(x), num_groups, None, eps)[0]
-    shape, g, x = x.shape, _wide(g), _wide(x)
-    rows = x.reshape((size, x.shape[1], num_groups, -1))
-    rows = rows - rows.mean(-1, True)
-    unit = (rows * ((rows * rows).mean(-1, True) + eps).rsqrt()).reshape(x.shape)
+    dx = op(*[_samples(t) for t in (a, x)], num_groups, None, _samples(mean), _samples(scale))[0]
+    g, rows = _wide(g), _wide(x).reshape((*mean.shape, -1))
+    unit = ((rows - mean.unsqueeze(-1)) * scale.unsqueeze(-1)).reshape(x.shape)
     dims = (1, *range(3, g.ndim))
-    return dx.reshape(shape), (g * unit).sum(dims), g.sum(dims)
+    return dx.reshape(x.shape), (g * unit).sum(dims), g.sum(dims)
 
 
 # -- batch norm --------------------------------------------------------------------------------
@@ -147,10 +147,17 @@ def batch_norm(op, size, input, weight, bias, running_mean, running_var, trainin
         empty = [t.unsqueeze(0).expand((size, *t.shape)) for t in made[1:]]
         return type(made)((made[0].reshape(x.shape), *empty))
     stats = [_flat(p, size) for p in (running_mean, running_var)]
+    if training:  # memory to write to, where it is not that of the lanes already
+        stats = [p if p is None or type(r) is Lanes else p.contiguous()
+                 for p, r in zip(stats, (running_mean, running_var), strict=True)]  # fmt: skip
     made = op(_channels(x), _flat(weight, size), _flat(bias, size), *stats, training, momentum, eps)
     if training:
         for own, updated in zip((running_mean, running_var), stats, strict=True):
-            if updated is not None and updated.data_ptr() != own.tensor.data_ptr():
+            if updated is None:
+                continue
+            if type(own) is not Lanes:  # all lanes update it alike
+                own.copy_(updated[: own.shape[0]])
+            else:
                 own.tensor.copy_(updated.reshape(own.tensor.shape))
     each = [t.reshape((size, t.shape[0] // size)) for t in made[1:]]
     return type(made)((_lanes(made[0], size), *each))

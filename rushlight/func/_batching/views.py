@@ -152,7 +152,8 @@ def narrow(op, size, input, dim, start, length):
 @rule("unfold")
 def unfold(op, lanes, input, dimension, size, step):
     x = at_least_one(input.tensor)
-    return op(x, behind(dimension, input.tensor.ndim - 1), size, step)
+    made = op(x, behind(dimension, input.tensor.ndim - 1), size, step)
+    return made if input.tensor.ndim > 1 else made.squeeze(1)
 
 
 @rule("diagonal")
