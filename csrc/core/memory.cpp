@@ -3,6 +3,9 @@
 #include "tensor.h"
 
 namespace rl {
+
+bool init_crc32(PyObject* module);
+
 namespace {
 
 // -- buffers
@@ -292,7 +295,7 @@ bool init_memory(PyObject* module) {
   PyType_Spec spec = {"rushlight.Buffer", sizeof(BufferObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   BufferType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
-  return BufferType && PyModule_AddFunctions(module, functions) == 0;
+  return BufferType && PyModule_AddFunctions(module, functions) == 0 && init_crc32(module);
 }
 
 }  // namespace rl

@@ -2,8 +2,9 @@
 
 `load`: `mmap` (whether files are mapped), `endianness` (byte order of files that do not say theirs;
 None is the machine's), `mmap_flags` (`mmap.MAP_PRIVATE` or `MAP_SHARED`; None is private) and
-`calculate_storage_offsets`. `save`: `compute_crc32`, `storage_alignment` in bytes and
-`use_pinned_memory_for_d2h`.
+`calculate_storage_offsets`. `save`: `compute_crc32`, `storage_alignment` in bytes,
+`use_pinned_memory_for_d2h`, and `sync`: whether a file is on the disk before it takes its place,
+which only a power failure can tell and which takes the disk's time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ class _Section:
 
 
 load = _Section(mmap=False, endianness=None, mmap_flags=None, calculate_storage_offsets=False)
-save = _Section(compute_crc32=True, use_pinned_memory_for_d2h=False, storage_alignment=64)
+save = _Section(
+    compute_crc32=True, use_pinned_memory_for_d2h=False, storage_alignment=64, sync=False
+)
 
 
 @contextmanager

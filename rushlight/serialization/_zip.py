@@ -7,10 +7,12 @@ trusts nothing: every offset and size is checked against the file before it is u
 from __future__ import annotations
 
 import os
+import zlib
 from itertools import pairwise
 from struct import Struct
 from struct import error as StructError
-from zlib import crc32
+
+from .. import _C
 
 _LOCAL = Struct("<4s5H3I2H")  # signature, 5 fields, crc, packed size, size, name and extra lengths
 _CENTRAL = Struct("<4s6H3I5H2I")
@@ -21,7 +23,8 @@ _WIDE = 0xFFFFFFFF  # in a 32-bit field: the value stands in a 64-bit one
 _LIMIT32 = _WIDE
 _UTF8_NAMES = 0x0800
 _SIZES_FOLLOW = 0x0008  # in a descriptor behind the data; empty records have none
-_CHUNK = 1 << 24
+_CHUNK = 1 << 20  # what is checked and copied while it is in the cache
+crc32 = getattr(_C, "crc32", zlib.crc32)
 
 
 def _flags(size: int) -> int:

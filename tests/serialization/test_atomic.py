@@ -2,12 +2,21 @@
 
 import errno
 import os
+import random
+import signal
 import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 import rushlight as torch
-from rushlight.serialization import _save
+from rushlight.serialization import _save, safetensors
+from rushlight.utils.serialization import config
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(torch.__file__).parents[1])}
 
 
 class Unpicklable:
@@ -74,7 +83,7 @@ def test_failed_sync_leaves_the_old_file(saved, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="Input/output"):
+    with config.patch("save.sync", True), pytest.raises(OSError, match="Input/output"):
         torch.save(torch.zeros(3), saved)
     assert torch.load(saved).tolist() == [0, 1, 2]
     assert only_file(saved.parent) == ["model.pt"]
@@ -106,3 +115,69 @@ def test_object_without_write_is_refused():
 def test_device_file_is_written_directly():
     torch.save(torch.ones(1), os.devnull)
     assert not stat.S_ISREG(os.stat(os.devnull).st_mode)
+
+
+def test_systems_without_nameless_files(saved, monkeypatch):
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    torch.save(torch.ones(2), saved)
+    assert torch.load(saved).tolist() == [1, 1] and only_file(saved.parent) == ["model.pt"]
+    with pytest.raises(ValueError, match="cannot be pickled"):
+        torch.save([torch.zeros(100), Unpicklable()], saved)
+    assert only_file(saved.parent) == ["model.pt"]
+
+
+def test_new_files_have_the_usual_mode(tmp_path):
+    torch.save(torch.ones(1), tmp_path / "a.pt")
+    (tmp_path / "b").write_bytes(b"")
+    assert os.stat(tmp_path / "a.pt").st_mode == os.stat(tmp_path / "b").st_mode
+
+
+SAVES = """
+import sys
+import rushlight as torch
+values = [torch.full((1_000_000,), float(i)) for i in range(5)]
+print("ready", flush=True)
+for step in range(10_000):
+    torch.save({"step": step, "x": values[step % 5]}, sys.argv[1])
+    if step == 2:
+        print("saved", flush=True)
+"""
+
+
+def test_a_killed_process_leaves_a_whole_file(tmp_path):
+    path = tmp_path / "model.pt"
+    rng = random.Random(0)
+    for _ in range(6):
+        command = [sys.executable, "-c", SAVES, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
+            assert process.stdout.readline() == b"ready\n"
+            assert process.stdout.readline() == b"saved\n"
+            time.sleep(rng.random() * 0.05)
+            process.send_signal(signal.SIGKILL)
+        loaded = torch.load(path)
+        assert (loaded["x"] == loaded["step"] % 5).all()
+    if hasattr(os, "O_TMPFILE"):
+        assert only_file(tmp_path) == ["model.pt"]
+
+
+LIMITED = """
+import resource, sys
+import rushlight as torch
+from rushlight.serialization import safetensors
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+for name, save in (("model.pt", torch.save), ("x.safetensors", safetensors.save_file)):
+    try:
+        save({"x": torch.zeros(100_000)}, sys.argv[1] + "/" + name)
+    except OSError as error:
+        print(error.errno)
+"""
+
+
+def test_a_file_that_cannot_grow_leaves_the_old_one(saved):
+    safetensors.save_file({"x": torch.arange(3)}, saved.parent / "x.safetensors")
+    command = [sys.executable, "-c", LIMITED, str(saved.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+    assert done.stdout.split() == [str(errno.EFBIG)] * 2, done.stderr
+    assert torch.load(saved).tolist() == [0, 1, 2]
+    assert safetensors.load_file(saved.parent / "x.safetensors")["x"].tolist() == [0, 1, 2]
+    assert sorted(only_file(saved.parent)) == ["model.pt", "x.safetensors"]

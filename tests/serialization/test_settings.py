@@ -310,3 +310,16 @@ def test_helpers():
         assert check(Module, (1, 6), error_if_malformed=False)
     assert serialization.normalize_storage_type(torch.FloatStorage) is torch.FloatStorage
     assert serialization.StorageType("HalfStorage").dtype is torch.float16
+
+
+def test_checksums_are_those_of_zip_files():
+    from zlib import crc32
+
+    from rushlight.serialization import _zip
+
+    data = bytes((i * i + i // 7) % 256 for i in range(70_001))
+    for size in (*range(200), 1000, 4096, 65_536, 70_000):
+        for start in (0, 1):
+            part = memoryview(data)[start : start + size]
+            for value in (0, 1, 0xFFFFFFFF):
+                assert _zip.crc32(part, value) == crc32(part, value), (size, start, value)
