@@ -10,6 +10,8 @@ import math
 from contextlib import contextmanager
 from struct import Struct
 
+from . import _C
+
 _PROFILES = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
     "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
@@ -264,6 +266,13 @@ def _tangent_suffix(tensor) -> str | None:
     return None if tangent is None else f"tangent={tangent}"
 
 
+def _wrapped_text(level, physical, batched) -> str:
+    """What a tensor of vmap stands for, set in."""
+    value = tensor_repr(physical).replace("\n", "\n    ")
+    lanes = "0" if batched else "None"
+    return f"BatchedTensor(lvl={level.number}, bdim={lanes}, value=\n    {value}\n)"
+
+
 def _node_name(node) -> str:
     name = type(node).__name__
     # Nodes made in C++ may share one Python type; they say their own name.
@@ -285,6 +294,9 @@ def _with_suffixes(text: str, suffixes, indent: int) -> str:
 
 def tensor_repr(tensor, *, tensor_contents: str | None = None) -> str:
     """The text of `repr(tensor)`; `tensor_contents` replaces the elements."""
+    level = _C.level_of(tensor)
+    if level is not None:
+        return _wrapped_text(level, *_C.unwrap_lanes(tensor, level))
     kind = type(tensor).__name__
     prefix = "tensor(" if kind in ("Tensor", "Parameter") else f"{kind}("
     indent = len(prefix)

@@ -1,4 +1,4 @@
-"""Forward-mode transforms: jvp, the Jacobian by columns, linearize; and the Hessian of both modes."""
+"""Forward-mode transforms: jvp, the Jacobian by columns, linearize; and the Hessian."""
 
 from __future__ import annotations
 
