@@ -276,19 +276,28 @@ def corpus(modules) -> list[tuple[str, bytes]]:
     return found
 
 
-def use(obj, depth: int = 0) -> None:
+def use(obj) -> None:
     """Read every tensor within an object that was loaded."""
-    if isinstance(obj, torch.Tensor):
-        if obj.numel() < 100_000:
-            repr(obj)
-            if obj.layout is not torch.strided:
-                obj.to_dense()
-            elif obj.dtype.is_floating_point or obj.dtype.is_complex:
-                obj.detach().clone()
-        return
-    if depth < 20 and isinstance(obj, (dict, list, tuple)):
-        for part in list(obj.values() if isinstance(obj, dict) else obj)[:50]:
-            use(part, depth + 1)
+    waiting, seen = [obj], set()
+    while waiting:
+        obj = waiting.pop()
+        if id(obj) in seen:
+            continue
+        seen.add(id(obj))
+        if isinstance(obj, torch.Tensor):
+            read(obj)
+        elif isinstance(obj, (dict, list, tuple)):
+            waiting += list(obj.values() if isinstance(obj, dict) else obj)[:200]
+
+
+def read(tensor) -> None:
+    """Look at every element, unless they are many more than the file can hold."""
+    if tensor.numel() < 100_000:
+        repr(tensor)
+        if tensor.layout is not torch.strided:
+            tensor.to_dense()
+        elif tensor.dtype.is_floating_point or tensor.dtype.is_complex:
+            tensor.detach().clone()
 
 
 def attempt(kind: str, data: bytes, mapped: Path | None = None) -> bool:
