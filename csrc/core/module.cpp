@@ -25,9 +25,10 @@ PyMODINIT_FUNC PyInit__C() {
   PyObject* m = PyModule_Create(&definition);
   if (!m) return nullptr;
   using namespace rl;
-  if (init_dtypes(m) && init_tensor(m) && init_op(m) && init_front(m) && init_nodes(m) &&
-      init_saved(m) && init_engine(m) && init_python(m) && init_memory(m) && init_settings(m) &&
-      init_functions(m) && init_generator(m) && init_layer(m) && init_sparse(m) && init_levels(m))
+  if (init_dtypes(m) && init_tensor(m) && init_op(m) && init_front(m) && init_output(m) &&
+      init_nodes(m) && init_saved(m) && init_engine(m) && init_python(m) && init_memory(m) &&
+      init_settings(m) && init_functions(m) && init_generator(m) && init_layer(m) &&
+      init_sparse(m) && init_levels(m))
     return m;
   Py_DECREF(m);
   return nullptr;

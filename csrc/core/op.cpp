@@ -149,28 +149,6 @@ PyObject* pack_outputs(const OpSpec& s, Tensor** outputs, int n) {
   return tuple;
 }
 
-// An in-place write through a broadcast view would write one element many times.
-void check_no_overlap(const Array& a) {
-  for (int d = 0; a.numel() && d < a.ndim(); ++d) {
-    if (a.sizes()[d] > 1 && a.strides()[d] == 0) {
-      fail(ErrorType::Runtime,
-           "unsupported operation: more than one element of the written-to tensor refers to a "
-           "single memory location. Please clone() the tensor before performing the operation.");
-    }
-  }
-}
-
-// A dtype in the words of PyTorch's message about outputs.
-const char* c_name(DType t) {
-  switch (t) {
-    case DType::F32: return "float";
-    case DType::F64: return "double";
-    case DType::I32: return "int";
-    case DType::I64: return "long int";
-    default: return dtype_scalar_name(t);
-  }
-}
-
 // Whether an operator may write through a broadcast view, as PyTorch lets those do that write the
 // same value everywhere (and, for old times' sake, those that write at given places).
 bool may_repeat(const std::string& name) {
@@ -178,56 +156,11 @@ bool may_repeat(const std::string& name) {
          name == "index_fill";
 }
 
-// Results into tensors the caller gave: resized when they are empty or of the wrong shape.
-void store_out(const OpSpec& s, PyObject* given, const Array& a) {
-  if (!tensor_check(given))
-    fail(ErrorType::Type, "%s(): argument 'out' must be Tensor, not %s", s.name.c_str(),
-         Py_TYPE(given)->tp_name);
-  Tensor* out = as_tensor(given);
-  if (s.exact_out && a.dtype() != out->array.dtype())
-    fail(ErrorType::Runtime, "%s: Expected out tensor to have dtype %s, but got %s instead",
-         s.name.c_str(), c_name(a.dtype()), c_name(out->array.dtype()));
-  if (!can_cast(a.dtype(), out->array.dtype())) {
-    fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s",
-         dtype_scalar_name(a.dtype()), dtype_scalar_name(out->array.dtype()));
-  }
-  check_no_overlap(out->array);
-  if (!out->array.same_shape(a)) {
-    if (out->array.numel()) {
-      if (PyErr_WarnFormat(PyExc_UserWarning, 1,
-                           "An output with one or more elements was resized since it had shape %s, "
-                           "which does not match the required "
-                           "output shape %s. This behavior is deprecated, and in a future PyTorch "
-                           "release outputs will not be resized "
-                           "unless they have zero elements. You can explicitly reuse an out tensor "
-                           "t by resizing it, inplace, to zero "
-                           "elements with t.resize_(0).",
-                           shape_text(out->array.shape()).c_str(),
-                           shape_text(a.shape()).c_str()) < 0) {
-        throw PythonError();
-      }
-    }
-    Ref size(size_object(a.shape()));
-    Ref done(call_helper("resize_", {given, size}));
-  }
-  const bool shared = a.storage() == out->array.storage();
-  copy_into(out->array, shared ? a.clone() : a);
-  if (!(out->flags & kNoVersion)) bump_version(out->array);
-}
-
-// An output may be an operand itself but not overlap one.
-void check_operands(PyObject* out, PyObject* given) {
-  if (tensor_check(given)) check_partial_overlap(as_tensor(out)->array, as_tensor(given)->array);
-  if (!PyList_Check(given) && !PyTuple_Check(given)) return;
-  for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(given); ++k)
-    check_operands(out, PySequence_Fast_GET_ITEM(given, k));
-}
-
 PyObject* call_with_out(Op* op, Call& call, PyObject* out) {
   const OpSpec& s = *op->spec;
   const int n = call.result_count();
   if (s.outputs == Outputs::One) {
-    store_out(s, out, call.output(0));
+    store_out(s.name.c_str(), s.exact_out, out, call.output(0));
     return Py_NewRef(out);
   }
   if (!PyTuple_Check(out) && !PyList_Check(out))
@@ -237,7 +170,8 @@ PyObject* call_with_out(Op* op, Call& call, PyObject* out) {
     fail(ErrorType::Type, "%s(): expected a tuple of %d elements in argument 'out', got %zd",
          s.name.c_str(), n, PySequence_Fast_GET_SIZE(out));
   std::vector<Tensor*> outputs;
-  for (int i = 0; i < n; ++i) store_out(s, PySequence_Fast_GET_ITEM(out, i), call.output(i));
+  for (int i = 0; i < n; ++i)
+    store_out(s.name.c_str(), s.exact_out, PySequence_Fast_GET_ITEM(out, i), call.output(i));
   for (int i = 0; i < n; ++i)
     outputs.push_back(as_tensor(Py_NewRef(PySequence_Fast_GET_ITEM(out, i))));
   return pack_outputs(s, outputs.data(), n);

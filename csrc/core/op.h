@@ -82,6 +82,11 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
 inline PyObject* call_op(Op* op, std::initializer_list<PyObject*> args) {
   return op_vectorcall(as_object(op), args.begin(), args.size(), nullptr);
 }
+// output.cpp
+void store_out(const char* name, bool exact, PyObject* given, const Array& a);
+void check_operands(PyObject* out, PyObject* given);
+void check_no_overlap(const Array& a);
+bool init_output(PyObject* module);
 // A composite that the innermost interpreter asks for; null: it does not.
 PyObject* interpret_composite(PyObject* function, PyObject* const* args, Py_ssize_t n,
                               PyObject* kwnames);

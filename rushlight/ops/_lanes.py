@@ -38,6 +38,11 @@ def shared_out(x: Tensor, *others) -> Tensor:
     return x
 
 
+def zeros_for(g: Tensor, shape, *places) -> Tensor:
+    """Zeros of `shape` to write `g` into at the given places, in the lanes of all of them."""
+    return shared_out(g.new_zeros(shape), *places)
+
+
 def same_memory(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors begin at the same element."""
     return all_lanes(a).data_ptr() == all_lanes(b).data_ptr()

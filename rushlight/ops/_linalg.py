@@ -8,6 +8,7 @@ from .. import _C
 from .._errors import LinAlgError
 from .._lazy import LazyModule, np
 from ._lanes import all_lanes, some
+from ._outputs import deliver  # noqa: F401 (for the families)
 
 lapack = LazyModule("rushlight._lapack")
 
@@ -154,42 +155,3 @@ def warn_replaced(old, new):
         UserWarning,
         stacklevel=3,
     )
-
-
-# -- results --------------------------------------------------------------------------------------
-
-
-def deliver(result, out, castable=False):
-    """The result, written to `out` if given: a tensor, or a tuple of as many as the result has.
-
-    Its dtype must be the result's, or with `castable` one that the result can be cast to.
-    """
-    if out is None:
-        return result
-    single = isinstance(result, _C.Tensor)
-    results, outs = ((result,), (out,)) if single else (tuple(result), out)
-    if not single and (not isinstance(out, (tuple, list)) or len(out) != len(results)):
-        raise TypeError(f"out= must be a tuple of {len(results)} tensors: got {out!r}")
-    for made, target in zip(results, outs, strict=True):
-        _check_out(made, target, castable)
-    for made, target in zip(results, outs, strict=True):
-        if target.shape != made.shape:
-            target.resize_(made.shape)
-        target.copy_(made)
-    return out if single else type(result)(outs)
-
-
-def _check_out(made, target, castable):
-    from .. import can_cast
-
-    if not isinstance(target, _C.Tensor):
-        raise TypeError(f"argument 'out' must be Tensor, not {type(target).__name__}")
-    if made.dtype is not target.dtype and not (castable and can_cast(made.dtype, target.dtype)):
-        raise RuntimeError(
-            f"Expected out tensor to have dtype {made.dtype}, but got {target.dtype} instead"
-        )
-    if made.requires_grad or (target.requires_grad and _C.is_grad_enabled()):
-        raise RuntimeError(
-            "linear algebra: functions with out=... arguments don't support automatic "
-            "differentiation, but one of the arguments requires grad."
-        )

@@ -219,7 +219,7 @@ class hard_swish:
         yield from wide_samples(make)
 
 
-@op("F.softplus", pointwise=1)
+@op("F.softplus", pointwise=1, exact_out=True)
 class softplus:
     """`log(1 + exp(beta * x)) / beta`, and `x` itself where `beta * x > threshold`."""
 
@@ -236,7 +236,7 @@ class softplus:
         yield make(3, 5, low=-5, high=5), 2.0, 4.0
 
 
-@op("F.logsigmoid", pointwise=1, kernel="log_sigmoid", node="LogSigmoid")
+@op("F.logsigmoid", pointwise=1, kernel="log_sigmoid", node="LogSigmoid", exact_out=True)
 class logsigmoid:
     """`log(sigmoid(x))`, without overflow."""
 

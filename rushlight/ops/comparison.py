@@ -149,7 +149,7 @@ class isfinite:
         yield (make(3, 5),)
 
 
-@op("", name="isposinf", pointwise=1)
+@op("", name="isposinf", pointwise=1, exact_out=True)
 class positive_infinity:
     """Whether elements are plus infinity."""
 
@@ -160,7 +160,7 @@ class positive_infinity:
         yield (make(3, 5),)
 
 
-@op("", name="isneginf", pointwise=1)
+@op("", name="isneginf", pointwise=1, exact_out=True)
 class negative_infinity:
     """Whether elements are minus infinity."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import _C
 from ..op import public, publish
+from ._outputs import deliver
 
 Tensor = _C.Tensor
 
@@ -17,24 +18,13 @@ def _copies(name, method):
             )
         seen = getattr(input, method)(*args, **kwargs)
         if isinstance(seen, tuple):
-            if out is None:
-                return tuple(_fresh(t) for t in seen)
-            for given, t in zip(out, seen, strict=True):
-                _store(given, t)
-            return None
-        return _fresh(seen) if out is None else _store(out, seen)
+            made = deliver(tuple(_fresh(t) for t in seen), out)
+            return made if out is None else None
+        return deliver(_fresh(seen), out)
 
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = f"What `{method}` shows of the input, as new memory."
     return copy
-
-
-def _store(out, t):
-    if out.dtype is not t.dtype:
-        raise RuntimeError(
-            f"Expected out tensor to have dtype {t.dtype}, but got {out.dtype} instead"
-        )
-    return out.resize_(t.shape).copy_(t)
 
 
 def _fresh(t):
@@ -125,3 +115,9 @@ def fill_diagonal_(self, fill_value, wrap=False):
         for start in range(cols + 1, rows, cols + 1):
             self[start:].diagonal().fill_(fill_value)
     return self
+
+
+@public("torch.expand_copy")
+def expand_copy(input, size, *, implicit=False, out=None):
+    """A copy of `input` expanded to `size`."""
+    return deliver(_fresh(input.expand(size)), out)

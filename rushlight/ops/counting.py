@@ -5,6 +5,8 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import op, public, return_type
+from ._lanes import one_by_one, zeros_for
+from ._outputs import deliver
 from .sorting import searchsorted
 
 Tensor = _C.Tensor
@@ -89,7 +91,7 @@ def _binned(x, bins, range, weight, density):
     count = 1
     for n in shape:
         count *= n
-    hist = x.new_zeros(count).scatter_add_(0, flat, share * inside).reshape(shape)
+    hist = zeros_for(x, count, flat).scatter_add_(0, flat, share * inside).reshape(shape)
     if density:
         hist = hist / hist.sum()
         for k, own in enumerate(edges):
@@ -108,12 +110,13 @@ def _check_real(name, input):
 def histogram(input: Tensor, bins, *, range=None, weight=None, density: bool = False, out=None):
     """(hist, bin_edges): counts (or weights) in equal bins, or between given edges."""
     _check_real("histogram", input)
+    if _C.level_of(input) is not None and out is None:
+        alone = lambda x, w: tuple(  # noqa: E731
+            histogram(x, bins, range=range, weight=w, density=density)
+        )
+        return _histogram_type(one_by_one(alone, input, weight))
     hist, (edges,) = _binned(input.detach().reshape(-1, 1), [bins], range, weight, density)
-    if out is not None:
-        out[0].resize_(hist.shape).copy_(hist)
-        out[1].resize_(edges.shape).copy_(edges)
-        hist, edges = out
-    return _histogram_type((hist, edges))
+    return deliver(_histogram_type((hist, edges)), out)
 
 
 @public("torch.histogramdd")

@@ -8,6 +8,7 @@ import operator
 from .. import _C
 from .._device import check_device
 from ..op import public
+from ._outputs import deliver
 from .comparison import scalar_name
 from .fft import fft_c2c, fft_c2r, fft_r2c
 
@@ -310,7 +311,7 @@ def _frequencies(name, n, d, dtype, device, requires_grad, out, place):
     span = n * float(d)
     made = place(n, dtype) * (1 / span if span else math.copysign(math.inf, span))
     if out is not None:
-        made = out.resize_(made.shape).copy_(made)
+        made = deliver(made, out)
     return made.requires_grad_() if requires_grad else made
 
 

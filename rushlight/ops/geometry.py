@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..op import public
+from ._outputs import deliver
 from .complex import view_as_complex, view_as_real
 
 
@@ -37,7 +38,7 @@ def resize_as_(input, the_template, *, memory_format=None):
 
 
 def _copied(seen, out):
-    return seen.clone() if out is None else out.resize_(seen.shape).copy_(seen)
+    return deliver(seen.clone(), out)
 
 
 @public("torch.view_as_complex_copy")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import op, public
+from ._lanes import shared_out, zeros_for
+from ._outputs import deliver
 
 
 def _key(indices):
@@ -22,7 +24,7 @@ class index:
         return input[_key(indices)]
 
     def grad_input(g, indices, input_shape):
-        return g.new_zeros(input_shape).index_put_(indices, g, True)
+        return zeros_for(g, input_shape, *indices).index_put_(indices, g, True)
 
     def samples(make):
         rows = make(4, dtype="int64", low=0, high=3)
@@ -62,7 +64,7 @@ class index_select:
         return np.take(input, index, dim)
 
     def grad_input(g, dim, index, input_shape):
-        return g.new_zeros(input_shape).index_add_(dim, index, g)
+        return zeros_for(g, input_shape, index).index_add_(dim, index, g)
 
     def samples(make):
         yield make(3, 5), 1, make(4, dtype="int64", low=0, high=5)
@@ -222,7 +224,7 @@ class take:
         return np.take(input, index)
 
     def grad_input(g, index, input_shape):
-        return g.new_zeros(input_shape).put_(index, g, True)
+        return zeros_for(g, input_shape, index).put_(index, g, True)
 
     def samples(make):
         yield make(3, 5), make(2, 2, dtype="int64", low=0, high=15)
@@ -372,7 +374,7 @@ def nonzero_static(input, *, size, fill_value=-1, out=None):
     found = _nonzero(input)[:size]
     made = found.new_full((size, input.dim()), fill_value)
     made[: found.size(0)] = found
-    return made if out is None else out.resize_(made.shape).copy_(made)
+    return deliver(made, out)
 
 
 @public("torch.argwhere Tensor.argwhere")
@@ -383,7 +385,7 @@ def argwhere(input):
 
 def _scattered(name, input, src, view):
     """A copy of `input` with `src` written into a view of it."""
-    out = input.clone()
+    out = shared_out(input, src).clone()
     place = view(out)
     if place.shape != src.shape:
         raise RuntimeError(

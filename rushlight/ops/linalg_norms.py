@@ -140,17 +140,17 @@ def matrix_power(input, n, *, out=None):
         unit = identity(input).expand(input.shape)
         if input.requires_grad:  # a constant, that the graph of `input` leads to all the same
             unit = unit + input[..., :0].sum()
-        return deliver(unit.clone(), out)
+        return deliver(unit.clone(), out, castable=True)
     base, n = (inv(input), -n) if n < 0 else (input, n)
     if n == 1:
-        return deliver(base.clone() if base is input else base, out)
+        return deliver(base.clone() if base is input else base, out, castable=True)
     result = None
     while n:
         if n & 1:
             result = base if result is None else result @ base
         n >>= 1
         base = base @ base if n else base
-    return deliver(result, out)
+    return deliver(result, out, castable=True)
 
 
 # Taylor polynomials of degree 18 are exact to rounding where the 1-norm is below these

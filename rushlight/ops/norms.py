@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import numpy_dtype, op, public
+from ._outputs import deliver
 from .reduction import _axes, restore
 
 _INF = float("inf")
@@ -89,13 +90,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
         result = extreme(() if dim is None else dim, keepdim)
     else:
         result = _power_norm(x, ord, dim, keepdim, dtype)
-    return result if out is None else _store(out, result)
-
-
-def _store(out, result):
-    if out.shape != result.shape:
-        out.resize_(result.shape)
-    return out.copy_(result)
+    return deliver(result, out)
 
 
 @public("torch.norm Tensor.norm")
@@ -148,7 +143,7 @@ def renorm(input, p, dim, maxnorm, *, out=None):
     size = vector_norm(input, float(p), others, True)
     # PyTorch's 1e-7 keeps the division finite.
     result = input * where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
-    return result if out is None else _store(out, result)
+    return deliver(result, out)
 
 
 @public("Tensor.renorm_")
@@ -197,4 +192,4 @@ def logsumexp(input, dim, keepdim=False, *, out=None):
 
             input = input.to(get_default_dtype())
         result = _logsumexp(input, dim, keepdim)
-    return result if out is None else _store(out, result)
+    return deliver(result, out, castable=True)

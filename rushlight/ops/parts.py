@@ -129,7 +129,7 @@ class frac:
         yield (make(3, 5, low=-3, high=3),)
 
 
-@op("", name="round", pointwise=1)
+@op("", name="round", pointwise=1, exact_out=True)
 class round_whole:
     """The nearest integer, halves to the even one."""
 
@@ -143,7 +143,7 @@ class round_whole:
         yield (make(3, 5, low=-3, high=3),)
 
 
-@op("", pointwise=1, node="RoundBackward1")
+@op("", pointwise=1, node="RoundBackward1", exact_out=True)
 class round_decimals:
     """Rounded to `decimals` places behind the point (before it, if negative)."""
 
@@ -255,7 +255,7 @@ class nextafter:
         yield make(3, 5), make(3, 5)
 
 
-@op("", name="heaviside", pointwise=2, numbers="")
+@op("", name="heaviside", pointwise=2, numbers="", exact_out=True)
 class step:
     """Zero for negative elements, one for positive ones, `values` at zero."""
 
@@ -297,7 +297,7 @@ def heaviside_(input, values):
     return _step_(input, values)
 
 
-@op("", pointwise=1, name="nan_to_num")
+@op("", pointwise=1, name="nan_to_num", exact_out=True)
 class replace_nonfinite:
     """NaN and the infinities replaced by numbers."""
 

@@ -3,23 +3,8 @@
 from __future__ import annotations
 
 from ..op import conj, public
+from ._outputs import deliver
 from .matmul import dot, mm
-
-
-def _stored(result, out):
-    if out is None:
-        return result
-    from .. import _C
-
-    if _C.any_requires_grad((result,)):
-        raise RuntimeError(
-            "functions with out=... arguments don't support automatic differentiation, "
-            "but one of the arguments requires grad."
-        )
-    if out.shape != result.shape:
-        out.resize_(result.shape)
-    out.copy_(result)
-    return out
 
 
 @public("torch.outer Tensor.outer torch.ger Tensor.ger")
@@ -28,14 +13,14 @@ def outer(input, vec2, *, out=None):
     for name, v in (("self", input), ("vec2", vec2)):
         if v.ndim != 1:
             raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {v.ndim}-D")
-    return _stored(input.unsqueeze(1) * vec2, out)
+    return deliver(input.unsqueeze(1) * vec2, out, castable=True)
 
 
 @public("torch.inner Tensor.inner")
 def inner(input, other, *, out=None):
     """Sum products over the last dims of both."""
     if input.ndim == 0 or other.ndim == 0:
-        return _stored(input * other, out)
+        return deliver(input * other, out)
     if input.shape[-1] != other.shape[-1]:
         raise RuntimeError(
             "inner() the last dimension must match on both input tensors but got shapes "
@@ -44,7 +29,7 @@ def inner(input, other, *, out=None):
     if input.dtype is not other.dtype:
         raise RuntimeError("both inputs should have same dtype")
     if input.ndim == other.ndim == 1:
-        return _stored(dot(input, other), out)
+        return deliver(dot(input, other), out)
     return tensordot(input, other, dims=([-1], [-1]), out=out)
 
 
@@ -100,7 +85,7 @@ def tensordot(a, b, dims=2, out=None):
         depth *= a.shape[i]
     left = a.permute(rest_a + first).reshape(_product(rows), depth)
     right = b.permute(second + rest_b).reshape(depth, _product(cols))
-    return _stored(mm(left, right).reshape(rows + cols), out)
+    return deliver(mm(left, right).reshape(rows + cols), out)
 
 
 def _product(sizes):
@@ -119,7 +104,7 @@ def kron(input, other, *, out=None):
     a = input.reshape([s for n in a_shape for s in (n, 1)])
     b = other.reshape([s for n in b_shape for s in (1, n)])
     sizes = [m * n for m, n in zip(a_shape, b_shape, strict=True)]
-    return _stored((a * b).reshape(sizes), out)
+    return deliver((a * b).reshape(sizes), out, castable=True)
 
 
 def _best_order(sizes):
@@ -188,7 +173,7 @@ def multi_dot(tensors, *, out=None):
         result = result.squeeze(0)
     if column:
         result = result.squeeze(-1)
-    return _stored(result, out)
+    return deliver(result, out)
 
 
 def _scalar_name(t):
@@ -215,11 +200,11 @@ def chain_matmul(*matrices, out=None):
         if t.ndim != 2:
             raise RuntimeError(f"Tensor dimension is {t.ndim}, expected 2 instead: got operand {i}")
     if len(matrices) == 1:
-        return _stored(matrices[0], out)
+        return deliver(matrices[0], out)
     return multi_dot(matrices, out=out)
 
 
 @public("linalg.vecdot")
 def vecdot(x, y, *, dim=-1, out=None):
     """Sum conj(x) * y along `dim`, with broadcasting."""
-    return _stored((conj(x) * y).sum(dim), out)
+    return deliver((conj(x) * y).sum(dim), out)

@@ -6,6 +6,7 @@ from .. import _C
 from .._lazy import np
 from ..op import numpy_dtype, op, public
 from ._lanes import some
+from ._outputs import deliver
 
 _ALL = object()  # stands for a `dim` that was not given where None means something else
 
@@ -109,7 +110,7 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None, out=None):
     """Average over `dim` (default: all) of the elements that are not NaN."""
     count = sum(input.isnan().logical_not(), dim, keepdim)
     result = nansum(input, dim, keepdim, dtype=dtype) / count
-    return result if out is None else out.copy_(result)
+    return deliver(result, out, castable=True)
 
 
 def _exclusive_products(x, dim):

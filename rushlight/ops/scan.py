@@ -6,6 +6,7 @@ from .. import _C
 from .._lazy import np
 from ..op import conj, op, public
 from ._lanes import some
+from ._outputs import deliver
 from .reduction import _cast
 
 
@@ -176,7 +177,7 @@ def diff(input, n=1, dim=-1, prepend=None, append=None, *, out=None):
         high = x.narrow(dim, 1, size - 1) if size else x
         low = x.narrow(dim, 0, size - 1) if size else x
         x = high.logical_xor(low) if x.dtype is _C.bool else high - low
-    return x if out is None else out.resize_(x.shape).copy_(x)
+    return deliver(x, out)
 
 
 def _panels(y, x, dx, dim):

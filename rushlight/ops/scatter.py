@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import inplace_form, op, public
+from ._outputs import deliver
 from .indexing import _divide, _reduce_gradients
 
 
@@ -28,7 +29,7 @@ class gather:
         return input[_places(index, dim)]
 
     def grad_input(g, dim, index, input_shape):
-        return g.new_zeros(input_shape).scatter_add_(dim, index, g)
+        return zeros_for(g, input_shape, index).scatter_add_(dim, index, g)
 
     def samples(make):
         yield make(3, 5), 1, make(3, 2, dtype="int64", low=0, high=5)
@@ -118,7 +119,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None, out=None):
     made = _scatter(
         input, dim, index, src, value, reduce, (scatter_src, scatter_value, scatter_old_reduce)
     )
-    return made if out is None else out.resize_(made.shape).copy_(made)
+    return deliver(made, out)
 
 
 _IN_PLACE = tuple(map(inplace_form, (scatter_src, scatter_value, scatter_old_reduce)))
@@ -212,7 +213,7 @@ def take_along_dim(input, indices, dim=None, *, out=None):
     if dim is None:
         flat = input.reshape(-1)
         made = flat.gather(0, _from_front(indices.reshape(-1), flat.numel()))
-        return made if out is None else out.resize_(made.shape).copy_(made)
+        return deliver(made, out)
     if input.dim() != indices.dim():
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of "

@@ -640,12 +640,6 @@ def ravel(input):
     return input.contiguous().view(-1)
 
 
-@public("torch.expand_copy")
-def expand_copy(input, size, *, implicit=False, out=None):
-    """A copy of `input` expanded to `size`."""
-    return input.expand(size).clone()
-
-
 @public("torch.adjoint Tensor.adjoint")
 def adjoint(input):
     """The conjugate transpose of the last two dims."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import op, public
+from ._outputs import deliver
 
 Tensor = _C.Tensor
 
@@ -20,7 +21,7 @@ def _order(x, dim, descending):
 def _values_gradient(g, indices, dim, shape):
     if not shape:
         return g
-    return g.new_zeros(shape).scatter_add_(dim, indices, g)
+    return zeros_for(g, shape, indices).scatter_add_(dim, indices, g)
 
 
 @op("", name="sort", outputs=("values", "indices"))
@@ -59,7 +60,7 @@ def argsort(
 def msort(input: Tensor, *, out=None):
     """Sort along the first dim."""
     values = _sort(input, 0)[0]
-    return values if out is None else out.resize_(values.shape).copy_(values)
+    return deliver(values, out)
 
 
 @op("", name="topk", outputs=("values", "indices"))
@@ -267,4 +268,4 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False, out=None
         at = searchsorted(line, x.contiguous()).clamp_(max=line.numel() - 1)
         found = line.take(at) == x
     found = ~found if invert else found
-    return found if out is None else out.resize_(found.shape).copy_(found)
+    return deliver(found, out)

@@ -6,6 +6,7 @@ import math
 
 from .._lazy import np
 from ..op import op, public
+from ._outputs import deliver
 
 ROOT_PI = 1.7724538509055159
 
@@ -174,7 +175,7 @@ def mvlgamma(input, p, *, out=None):
         steps = steps.to(input.dtype)
     total = (input.unsqueeze(-1) - steps).lgamma().sum(-1)
     total = total + 0.25 * p * (p - 1) * math.log(math.pi)
-    return total if out is None else out.copy_(total)
+    return deliver(total, out, castable=True)
 
 
 @public("Tensor.mvlgamma_")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .._lazy import np
 from ..op import op, public
 from ._lanes import some
+from ._outputs import deliver
 from .reduction import _axes, numel_of, numpy_names, put_selected, restore, share_evenly
 
 # -- variance --------------------------------------------------------------------------------
@@ -365,11 +366,11 @@ def _quantile(name, input, q, dim, keepdim, interpolation, skip_nan):
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear", out=None):
     """The q-th quantiles (0 to 1) along `dim` (default: of all); a NaN makes its slice NaN."""
     result = _quantile("quantile", input, q, dim, keepdim, interpolation, False)
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    return deliver(result, out)
 
 
 @public("torch.nanquantile Tensor.nanquantile")
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear", out=None):
     """The q-th quantiles (0 to 1) along `dim` (default: of all) of what is not NaN."""
     result = _quantile("nanquantile", input, q, dim, keepdim, interpolation, True)
-    return result if out is None else out.resize_(result.shape).copy_(result)
+    return deliver(result, out)

@@ -65,3 +65,43 @@ def test_narrow_takes_a_scalar_tensor_of_integers_only():
         torch.narrow_copy(X, 2, 0, 1)
     with pytest.raises(IndexError, match="no dimensions"):
         torch.tensor(1.0).unbind()
+
+
+COMPOSITES = {
+    "diff": lambda out: torch.diff(torch.ones(4), out=out),
+    "quantile": lambda out: torch.quantile(torch.ones(4), 0.5, out=out),
+    "msort": lambda out: torch.msort(torch.ones(4), out=out),
+    "scatter": lambda out: torch.scatter(
+        torch.ones(4), 0, torch.tensor([1]), torch.zeros(1), out=out
+    ),
+    "tensordot": lambda out: torch.tensordot(torch.ones(2, 2), torch.ones(2, 2), 1, out=out),
+    "inner": lambda out: torch.inner(torch.ones(2, 2), torch.ones(2, 2), out=out),
+    "renorm": lambda out: torch.renorm(torch.ones(2, 2), 2, 0, 1.0, out=out),
+    "norm": lambda out: torch.norm(torch.ones(2, 2), 2, 0, out=out),
+    "expand_copy": lambda out: torch.expand_copy(torch.ones(1), (3,), out=out),
+    "round": lambda out: torch.round(torch.ones(3), out=out),
+    "isposinf": lambda out: torch.isposinf(torch.ones(3), out=out),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_composites_refuse_outputs_of_another_dtype(name):
+    for dtype in (torch.float64, torch.int64):
+        given = torch.zeros(3, dtype=dtype)
+        with pytest.raises(RuntimeError, match="Expected out tensor to have dtype|result type"):
+            COMPOSITES[name](given)
+        assert torch.equal(given, torch.zeros(3, dtype=dtype))
+
+
+@pytest.mark.parametrize("name", sorted(set(COMPOSITES) - {"isposinf"}))
+def test_composites_resize_outputs_with_a_warning(name):
+    with pytest.warns(UserWarning, match="An output with one or more elements was resized"):
+        got = COMPOSITES[name](torch.zeros(2, 3, 5))
+    assert torch.equal(got, COMPOSITES[name](None))
+
+
+def test_of_several_outputs_none_is_written_when_one_cannot_be():
+    hist, edges = torch.zeros(3), torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(RuntimeError, match="Expected out tensor"):
+        torch.histogram(torch.arange(5.0), 3, out=(hist, edges))
+    assert hist.tolist() == [0, 0, 0]
