@@ -13,6 +13,8 @@ __all__ = [
 ]  # fmt: skip
 __all__ += ["DataParallel", "parallel"]  # noqa: F405 (loaded when first used)
 
+utils.load_norms()
+
 
 def factory_kwargs(kwargs):
     """The arguments that a tensor factory takes, out of those of a module.

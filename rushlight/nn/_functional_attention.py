@@ -45,7 +45,7 @@ def _check(condition, message):
         raise AssertionError(message)
 
 
-def _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads):
+def _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads):
     """Whether the inputs have a batch; the masks must go with them."""
     if query.dim() not in (2, 3):
         raise AssertionError(
@@ -81,19 +81,18 @@ def _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads):
     return batched
 
 
-def _packed_projection(query, key, value, weight, bias):
+def _in_projection_packed(q, k, v, w, b=None):
     """Queries, keys and values from one weight (3 E, E); one product where inputs are equal."""
-    size = query.size(-1)
-    if key is value:
-        if query is key:
-            return F.linear(query, weight, bias).chunk(3, -1)
-        w_q, w_kv = weight.split([size, size * 2])
-        b_q, b_kv = (None, None) if bias is None else bias.split([size, size * 2])
-        return (F.linear(query, w_q, b_q), *F.linear(key, w_kv, b_kv).chunk(2, -1))
-    weights = weight.chunk(3)
-    biases = [None] * 3 if bias is None else bias.chunk(3)
-    inputs = (query, key, value)
-    return tuple(F.linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True))
+    size = q.size(-1)
+    if k is v:
+        if q is k:
+            return F.linear(q, w, b).chunk(3, -1)
+        w_q, w_kv = w.split([size, size * 2])
+        b_q, b_kv = (None, None) if b is None else b.split([size, size * 2])
+        return (F.linear(q, w_q, b_q), *F.linear(k, w_kv, b_kv).chunk(2, -1))
+    biases = [None] * 3 if b is None else b.chunk(3)
+    parts = zip((q, k, v), w.chunk(3), biases, strict=True)
+    return tuple(F.linear(x, weight, bias) for x, weight, bias in parts)
 
 
 def _attention_mask(attn_mask, lengths, num_heads, batch):
@@ -161,7 +160,7 @@ def multi_head_attention_forward(
     is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """Project (L, N, E) queries, keys and values, attend in every head, project back."""
-    batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
+    batched = _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:
         query, key, value = _with_batch(query, key, value)
         if key_padding_mask is not None:
@@ -185,13 +184,19 @@ def multi_head_attention_forward(
     attn_mask = _attention_mask(attn_mask, lengths, num_heads, batch)
     if use_separate_proj_weight:
         weights = (q_proj_weight, k_proj_weight, v_proj_weight)
-        q, k, v = _separate_projections(query, key, value, weights, in_proj_bias)
+        for name, weight in zip("qkv", weights, strict=True):
+            _check(
+                weight is not None,
+                f"use_separate_proj_weight is True but {name}_proj_weight is None",
+            )
+        biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
+        q, k, v = _in_projection(query, key, value, *weights, *biases)
     else:
         _check(
             key.shape == value.shape,
             f"key shape {key.shape} does not match value shape {value.shape}",
         )
-        q, k, v = _packed_projection(query, key, value, in_proj_weight, in_proj_bias)
+        q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
     masks = [attn_mask, key_padding_mask]
     if bias_k is not None and bias_v is not None:
         _check(static_k is None, "bias cannot be added to static key.")
@@ -228,15 +233,13 @@ def _head_size(embed, expected, num_heads):
     return embed // num_heads
 
 
-def _separate_projections(query, key, value, weights, bias):
-    """Queries, keys and values from three weights and one bias for all."""
+def _in_projection(q, k, v, w_q, w_k, w_v, b_q=None, b_k=None, b_v=None):
+    """Queries, keys and values from a weight and a bias each."""
     _check(
-        key.shape[:2] == value.shape[:2],
-        f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}",
+        k.shape[:2] == v.shape[:2],
+        f"key's sequence and batch dims {k.shape[:2]} do not match value's {v.shape[:2]}",
     )
-    biases = [None] * 3 if bias is None else bias.chunk(3)
-    parts = zip((query, key, value), weights, biases, strict=True)
-    return tuple(F.linear(x, w, b) for x, w, b in parts)
+    return F.linear(q, w_q, b_q), F.linear(k, w_k, b_k), F.linear(v, w_v, b_v)
 
 
 def _with_batch(query, key, value):

@@ -9,7 +9,7 @@ from rushlight import Tensor
 
 from ..ops.ctc import _ctc_loss
 from . import functional as F
-from ._functional_reduction import chosen
+from ._reduction import chosen
 
 __all__ = ["LinearCrossEntropyOptions", "ctc_loss", "linear_cross_entropy"]
 

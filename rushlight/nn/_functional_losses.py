@@ -12,7 +12,7 @@ from rushlight import Tensor
 from ..ops._lanes import some
 from ..ops.loss_elements import huber
 from . import functional as F
-from ._functional_reduction import chosen, legacy_reduction, reduced
+from ._reduction import chosen, legacy_reduction, reduced
 
 __all__ = [
     "cosine_embedding_loss", "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss",
@@ -316,7 +316,7 @@ def multilabel_margin_loss(
     rows = input.reshape(1, -1) if single else input
     labels = target.reshape(rows.shape)
     classes = rows.shape[1]
-    if labels.numel() and ((labels < -1) | (labels >= classes)).any():
+    if labels.numel() and some((labels < -1) | (labels >= classes)):
         raise RuntimeError("multilabel_margin_loss: target out of range")
     given = (labels >= 0).to(torch.int64).cumprod(1).to(torch.bool)
     places = torch.where(given, labels, torch.zeros_like(labels))

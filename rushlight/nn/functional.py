@@ -8,12 +8,19 @@ from rushlight import Tensor
 from ..op import front as _front
 from ..op import functional_table
 from ..overrides import (  # noqa: F401
+    handle_torch_function,
     has_torch_function,
     has_torch_function_unary,
     has_torch_function_variadic,
 )
 from ._functional_attention import *  # noqa: F403
-from ._functional_attention import _canonical_mask, _none_or_dtype  # noqa: F401
+from ._functional_attention import (  # noqa: F401
+    _canonical_mask,
+    _in_projection,
+    _in_projection_packed,
+    _mha_shape_check,
+    _none_or_dtype,
+)
 from ._functional_blocks import *  # noqa: F403
 from ._functional_ctc import *  # noqa: F403
 from ._functional_distance import *  # noqa: F403

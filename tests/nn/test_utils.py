@@ -10,7 +10,7 @@ import rushlight as torch
 from rushlight import nn
 from rushlight.nn import utils
 from rushlight.nn.utils import parametrizations, parametrize
-from rushlight.nn.utils.stateless import functional_call
+from rushlight.nn.utils.stateless import _functional_call as functional_call
 
 
 def with_grads(*values):

@@ -93,6 +93,18 @@ class Conversion:
         """Move to a GPU."""
         return self._apply(lambda t: t.cuda(device))
 
+    def xpu(self, device=None):
+        """Move to an Intel GPU."""
+        return self._apply(lambda t: t.xpu(device))
+
+    def mtia(self, device=None):
+        """Move to an MTIA device."""
+        return self._apply(lambda t: t.mtia(device))
+
+    def ipu(self, device=None):
+        """Move to an IPU."""
+        return self._apply(lambda t: t.ipu(device))
+
     def share_memory(self):
         """Move storages to shared memory, so that child processes see the same values."""
         return self._apply(lambda t: t.share_memory_())
@@ -116,6 +128,11 @@ def _parse_to(*args, **kwargs):
     if len(args) > len(names) + 1:
         raise TypeError(f"to() received an invalid combination of arguments: got {args!r}")
     given = dict(zip([*names, "copy"], args, strict=False))
+    if isinstance(first, torch.dtype) and "device" in kwargs and args:
+        raise TypeError(
+            "to() received an invalid combination of arguments: got a dtype by position and a "
+            "device by keyword, expected to(device, dtype)"
+        )
     for name, value in kwargs.items():
         if name not in ("device", "dtype", "non_blocking", "copy") or name in given:
             raise TypeError(

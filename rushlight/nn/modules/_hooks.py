@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 
+import rushlight as torch
 from rushlight import Tensor
 from rushlight.autograd import Function
 
@@ -88,19 +90,27 @@ def register_module_full_backward_hook(hook) -> RemovableHandle:
     return _add(backward_hooks, hook)
 
 
-class _Gate(Function):
-    """The identity, which hands the gradients that pass back to a callable."""
+class BackwardHookFunction(Function):
+    """The identity, which hands the gradients that pass back to the `visit` of its node."""
 
     @staticmethod
-    def forward(ctx, visit, *tensors):
-        ctx.visit = visit
+    def forward(ctx, *tensors):
         ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(*(t for t in tensors if not t.requires_grad))
-        return tuple(t.view_as(t) for t in tensors)
+        ctx.kinds = [(not t.requires_grad, t.shape, t.dtype, t.device) for t in tensors]
+        passed = tuple(t.view_as(t) for t in tensors)
+        ctx.mark_non_differentiable(
+            *(p for p, t in zip(passed, tensors, strict=True) if not t.requires_grad)
+        )
+        return passed
 
     @staticmethod
     def backward(ctx, *grads):
-        return (None, *ctx.visit(grads))
+        # PyTorch's hooks see zeros, not None, for an input that asked for no gradient.
+        grads = [
+            torch.zeros(shape, dtype=dtype, device=device) if idle else grad
+            for grad, (idle, shape, dtype, device) in zip(grads, ctx.kinds, strict=True)
+        ]
+        return tuple(ctx.visit(grads))
 
 
 class BackwardHook:
@@ -123,6 +133,13 @@ class BackwardHook:
 
     def setup_output_hook(self, result):
         single = not isinstance(result, tuple)
+        if single and not isinstance(result, Tensor):
+            warnings.warn(
+                "For backward hooks to be called, module output should be a Tensor or a tuple of "
+                f"Tensors but received {type(result)}",
+                stacklevel=5,
+            )
+            return result
         items = (result,) if single else result
         gated, places, count = self._gate(items, self._visit_outputs)
         self.n_outputs, self.output_places = len(items), places
@@ -137,7 +154,9 @@ class BackwardHook:
         places = [i for i, item in enumerate(items) if isinstance(item, Tensor)]
         if not any(items[i].requires_grad for i in places):
             return items, None, 0
-        passed = _Gate.apply(visit, *(items[i] for i in places))
+        passed = BackwardHookFunction.apply(*(items[i] for i in places))
+        node = next(t.grad_fn for t in passed if t.requires_grad)
+        node.visit = visit
         items = list(items)
         for i, tensor in zip(places, passed, strict=True):
             items[i] = tensor
@@ -159,6 +178,12 @@ class BackwardHook:
                 full = self._checked(out, len(full), "Backward pre hook", "grad_output")
         self.grad_outputs = full
         if self.input_places is None:
+            if self.hooks:
+                warnings.warn(
+                    "Full backward hook is firing when gradients are computed with respect to "
+                    "module outputs since no inputs require gradients.",
+                    stacklevel=2,
+                )
             none = (None,) * max(self.n_inputs, 0)
             for hook in self.hooks:
                 out = hook(self.module, none, full)

@@ -187,13 +187,10 @@ class ParameterDict(Module):
         from .container import _pairs
 
         pairs = _pairs(parameters, "ParameterDict", "ParametersDict")
-        if type(parameters) is dict or not isinstance(parameters, (Mapping, ParameterDict)):
-            for key, value in pairs:
-                self[key] = value
-            return
-        # Mappings without an order of their own are taken in the order of their names.
-        ordered = isinstance(parameters, ParameterDict) or hasattr(parameters, "move_to_end")
-        for key, value in pairs if ordered else sorted(pairs):
+        # Mappings that promise no order of their own are taken in the order of their names.
+        if isinstance(parameters, Mapping) and not hasattr(parameters, "move_to_end"):
+            pairs = sorted(pairs)
+        for key, value in pairs:
             self[key] = value
 
     def extra_repr(self) -> str:

@@ -118,7 +118,9 @@ class LSTMCell(RNNCellBase):
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         self._check_dims(input, "input")
-        for i, state in enumerate(hx or ()):
+        if isinstance(hx, Tensor):
+            raise TypeError("lstm_cell(): argument 'hx' must be tuple of Tensors, not Tensor")
+        for i, state in enumerate(() if hx is None else hx):
             self._check_dims(state, f"hx[{i}]")
         return self._step(torch.lstm_cell, input, hx)
 

@@ -362,9 +362,8 @@ def _commit(changes, errors, keep_backup):
 def _failure(change, error):
     if isinstance(change, _ExtraState):
         return f"While setting the extra state, an exception occurred : {error.args}."
-    action = "swapping" if change.assign else "copying"
     return (
-        f'While {action} the parameter named "{change.key}", whose dimensions in the model are '
+        f'While copying the parameter named "{change.key}", whose dimensions in the model are '
         f"{change.old.size()} and whose dimensions in the checkpoint are {change.new.size()}, "
         f"an exception occurred : {error.args}."
     )

@@ -11,6 +11,7 @@ from .. import functional as F
 from .. import init
 from ..parameter import Parameter
 from .attention import MultiheadAttention
+from .linear import NonDynamicallyQuantizableLinear  # noqa: F401
 from .module import Module
 
 __all__ = [

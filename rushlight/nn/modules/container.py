@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
@@ -33,7 +34,7 @@ class Sequential(Module):
 
     def __init__(self, *args) -> None:
         super().__init__()
-        if len(args) == 1 and isinstance(args[0], Mapping):
+        if len(args) == 1 and isinstance(args[0], OrderedDict):
             for name, module in args[0].items():
                 self.add_module(name, module)
         else:
@@ -51,7 +52,7 @@ class Sequential(Module):
     def __getitem__(self, index):
         if isinstance(index, slice):
             part = list(self._modules.items())[index]
-            return type(self)(dict(part))
+            return type(self)(OrderedDict(part))
         return self._modules[self._name_at(index)]
 
     def __setitem__(self, index: int, module: Module) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any, TypeVar
 
 import rushlight as torch
 from rushlight import _C, Tensor
@@ -12,6 +13,7 @@ from . import _hooks
 from ._calls import Calls
 from ._conversion import Conversion
 from ._hooks import (
+    BackwardHook,  # noqa: F401
     backward_hooks,
     backward_pre,
     forward_hooks,
@@ -25,8 +27,19 @@ from ._hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from ._state import State, _IncompatibleKeys  # noqa: F401
+from ._state import _EXTRA_STATE_KEY_SUFFIX, State, _IncompatibleKeys  # noqa: F401
 from ._walk import Walk
+
+# PyTorch's names of the registries, for programs that look into them.
+_global_forward_hooks = forward_hooks
+_global_forward_hooks_always_called = _hooks.forward_always_called
+_global_forward_hooks_with_kwargs = _hooks.forward_with_kwargs
+_global_forward_pre_hooks = forward_pre
+_global_backward_hooks = backward_hooks
+_global_backward_pre_hooks = backward_pre
+_global_buffer_registration_hooks = _hooks.buffer_registration
+_global_module_registration_hooks = _hooks.module_registration
+_global_parameter_registration_hooks = _hooks.parameter_registration
 
 __all__ = [
     "Module",
@@ -42,7 +55,7 @@ __all__ = [
 
 # Made when first asked for: most modules never have a hook, and a call of one without any
 # tests a single key ("_unhooked") instead of four dictionaries.
-_HOOK_REGISTRIES = frozenset(
+_HOOK_REGISTRIES = dict.fromkeys(
     (
         "_backward_pre_hooks",
         "_backward_hooks",
@@ -62,6 +75,10 @@ _CALL_REGISTRIES = frozenset(
 )
 
 
+# The type of a dictionary that `state_dict` fills, for annotations.
+T_destination = TypeVar("T_destination", bound=dict[str, Any])
+
+
 class Module(Calls, Walk, State, Conversion):
     """Base class of neural network modules: assign parameters and modules, define `forward`."""
 
@@ -71,6 +88,7 @@ class Module(Calls, Walk, State, Conversion):
     call_super_init = False
     _compiled_call_impl = None
     _is_full_backward_hook = None
+    T_destination = T_destination
 
     def __init__(self, *args, **kwargs) -> None:
         if args or kwargs:
@@ -114,9 +132,6 @@ class Module(Calls, Walk, State, Conversion):
                     attributes.pop("_unhooked", None)
                 registry = attributes[name] = OrderedDict()
                 return registry
-        found = getattr(type(self), name, None)
-        if isinstance(found, property):  # it failed within: let its own error be seen
-            return found.fget(self)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value) -> None:
@@ -126,10 +141,10 @@ class Module(Calls, Walk, State, Conversion):
                 self._forget(name, "parameters")
                 self.register_parameter(name, value)
                 return
-            if isinstance(value, Buffer):
+            if isinstance(value, Buffer) and name not in attributes.get("_parameters", ()):
                 self._set_buffer(name, value, attributes.get("_buffers"))
                 return
-        elif isinstance(value, Module):
+        elif isinstance(value, Module) and name not in attributes.get("_parameters", ()):
             self._set_module(name, value, attributes.get("_modules"))
             return
         if "_parameters" in attributes:
@@ -148,10 +163,7 @@ class Module(Calls, Walk, State, Conversion):
         if modules is None:
             raise AttributeError("cannot assign module before Module.__init__() call")
         self._forget(name, "module")
-        for hook in _hooks.module_registration.values():
-            out = hook(self, name, value)
-            if out is not None:
-                value = out
+        value = _registered(_hooks.module_registration, self, name, value)
         modules[name] = value
 
     def _set_known(self, name, value, kind, expected):
@@ -163,7 +175,7 @@ class Module(Calls, Walk, State, Conversion):
         if kind == "parameter":
             self.register_parameter(name, None)
         else:
-            self._modules[name] = None
+            self._modules[name] = _registered(_hooks.module_registration, self, name, None)
 
     def _set_buffer(self, name, value, buffers):
         if buffers is None:
@@ -177,10 +189,7 @@ class Module(Calls, Walk, State, Conversion):
             self._forget(name, "buffer")
             self.register_buffer(name, value, value.persistent)
             return
-        for hook in _hooks.buffer_registration.values():
-            out = hook(self, name, value)
-            if out is not None:
-                value = out
+        value = _registered(_hooks.buffer_registration, self, name, value)
         buffers[name] = value
 
     def _forget(self, name, kind):
@@ -236,10 +245,7 @@ class Module(Calls, Walk, State, Conversion):
                 f"cannot assign '{torch.typename(tensor)}' object to buffer '{name}' "
                 "(torch Tensor or None required)"
             )
-        for hook in _hooks.buffer_registration.values():
-            out = hook(self, name, tensor)
-            if out is not None:
-                tensor = out
+        tensor = _registered(_hooks.buffer_registration, self, name, tensor)
         buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -264,10 +270,7 @@ class Module(Calls, Walk, State, Conversion):
                     f"be created explicitly. To express '{name}' as a function of another Tensor, "
                     "compute the value in the forward() method."
                 )
-            for hook in _hooks.parameter_registration.values():
-                out = hook(self, name, param)
-                if out is not None:
-                    param = out
+            param = _registered(_hooks.parameter_registration, self, name, param)
         params[name] = param
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -275,10 +278,7 @@ class Module(Calls, Walk, State, Conversion):
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{torch.typename(module)} is not a Module subclass")
         self._check_name(name, "module", self._modules)
-        for hook in _hooks.module_registration.values():
-            out = hook(self, name, module)
-            if out is not None:
-                module = out
+        module = _registered(_hooks.module_registration, self, name, module)
         self._modules[name] = module
 
     def register_module(self, name: str, module: Module | None) -> None:
@@ -344,6 +344,15 @@ class Module(Calls, Walk, State, Conversion):
 # From here on the common case of __getattr__ and __call__ runs in csrc/core/layer.cpp;
 # what these methods say is what it does.
 _C.set_module_class(Module, (forward_hooks, forward_pre, backward_hooks, backward_pre))
+
+
+def _registered(hooks, module, name, value):
+    """What the registration hooks make of a value."""
+    for hook in hooks.values():
+        out = hook(module, name, value)
+        if out is not None:
+            value = out
+    return value
 
 
 def _refuse_arguments(module, args, kwargs):

@@ -22,6 +22,16 @@ for _class in (GRUCell, LSTMCell, RNNCell, RNNCellBase):
     _class.__module__ = __name__  # where pickles look for them
 
 
+def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
+    """`tensor.index_select(dim, permutation)`, by its old name."""
+    warnings.warn(
+        "apply_permutation is deprecated, please use tensor.index_select(dim, permutation) instead",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return tensor.index_select(dim, permutation)
+
+
 class RNNBase(Module):
     """Weights, checks and the run common to RNN, LSTM and GRU."""
 
@@ -118,7 +128,17 @@ class RNNBase(Module):
 
     @property
     def _flat_weights(self):
-        return [getattr(self, name) for name in self._flat_weights_names]
+        given = self.__dict__.get("_given_weights")
+        return given or [getattr(self, name) for name in self._flat_weights_names]
+
+    @_flat_weights.setter
+    def _flat_weights(self, weights):
+        """Use these tensors, in the order of `_flat_weights_names`, whatever the attributes are."""
+        own = [getattr(self, name, None) for name in self._flat_weights_names]
+        if all(a is b for a, b in zip(own, weights, strict=True)):
+            self.__dict__.pop("_given_weights", None)
+        else:
+            self.__dict__["_given_weights"] = list(weights)
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -127,8 +147,9 @@ class RNNBase(Module):
 
     def _layers(self):
         """(w_ih, w_hh, b_ih, b_hh, w_hr) of each layer and direction, None for the missing."""
+        flat = iter(self._flat_weights)
         for names in self._all_weights:
-            weights = [getattr(self, name) for name in names]
+            weights = [next(flat) for _ in names]
             biases = weights[2:4] if self.bias else [None, None]
             yield (*weights[:2], *biases, weights[-1] if self.proj_size else None)
 
@@ -136,7 +157,7 @@ class RNNBase(Module):
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """The input has the right dtype, number of dimensions and last size."""
-        dtype = self._parameters["weight_ih_l0"].dtype if self._parameters else input.dtype
+        dtype = self._flat_weights[0].dtype
         if input.dtype != dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). "

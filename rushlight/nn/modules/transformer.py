@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 
 import rushlight as torch
@@ -36,13 +37,13 @@ def _generate_square_subsequent_mask(size, device=None, dtype=None):
     )
 
 
-def _sequence_length(src, batch_first):
+def _get_seq_len(src, batch_first):
     if src.dim() == 2:
         return src.size(0)
     return src.size(1 if batch_first else 0)
 
 
-def _is_causal(mask, is_causal=None, size=None):
+def _detect_is_causal_mask(mask, is_causal=None, size=None):
     """Whether a mask is the causal one; found out by comparing when nobody said so."""
     if is_causal is not None or mask is None:
         return bool(is_causal)
@@ -51,7 +52,7 @@ def _is_causal(mask, is_causal=None, size=None):
     return mask.size() == causal.size() and bool((mask == causal).all())
 
 
-def _activation_function(activation):
+def _get_activation_fn(activation):
     if activation == "relu":
         return F.relu
     if activation == "gelu":
@@ -59,7 +60,7 @@ def _activation_function(activation):
     raise RuntimeError(f"activation should be relu/gelu, not {activation}")
 
 
-def _clones(module, count):
+def _get_clones(module, count):
     return ModuleList([copy.deepcopy(module) for _ in range(count)])
 
 
@@ -167,20 +168,34 @@ class Transformer(Module):
                 init.xavier_uniform_(p)
 
 
-def _may_skip_padding(layer):
-    """Whether a layer is one that PyTorch runs on sequences of different lengths at once."""
+def _why_not_skip_padding(layer):
+    """What keeps a layer from running on sequences of different lengths at once, or ""."""
     if not isinstance(layer, TransformerEncoderLayer):
-        return False
+        return "encoder_layer was not an TransformerEncoderLayer"
     attention = layer.self_attn
-    return bool(
-        attention.batch_first
-        and attention._qkv_same_embed_dim
-        and attention.in_proj_bias is not None
-        and attention.num_heads % 2 == 0
-        and not layer.norm_first
-        and layer.activation_relu_or_gelu
-        and layer.norm1.eps == layer.norm2.eps
+    reasons = (
+        (layer.norm_first, "encoder_layer.norm_first was True"),
+        (
+            not attention.batch_first,
+            "encoder_layer.self_attn.batch_first was not True(use batch_first for better "
+            "inference performance)",
+        ),
+        (
+            not attention._qkv_same_embed_dim,
+            "encoder_layer.self_attn._qkv_same_embed_dim was not True",
+        ),
+        (attention.in_proj_bias is None, "encoder_layer.self_attn was passed bias=False"),
+        (
+            not layer.activation_relu_or_gelu,
+            "encoder_layer.activation_relu_or_gelu was not True",
+        ),
+        (
+            layer.norm1.eps != layer.norm2.eps,
+            "encoder_layer.norm1.eps was not equal to encoder_layer.norm2.eps",
+        ),
+        (attention.num_heads % 2, "encoder_layer.self_attn.num_heads is odd"),
     )
+    return next((text for holds, text in reasons if holds), "")
 
 
 class TransformerEncoder(Module):
@@ -197,11 +212,18 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = _clones(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
-        self.use_nested_tensor = enable_nested_tensor and _may_skip_padding(encoder_layer)
+        why_not = _why_not_skip_padding(encoder_layer)
+        self.use_nested_tensor = enable_nested_tensor and not why_not
+        if enable_nested_tensor and why_not:
+            warnings.warn(
+                f"enable_nested_tensor is True, but self.use_nested_tensor is False because "
+                f"{why_not}",
+                stacklevel=2,
+            )
         self.mask_check = mask_check
 
     def forward(
@@ -216,8 +238,8 @@ class TransformerEncoder(Module):
         )
         mask = _float_mask(mask, "mask", None, "", src.dtype, False)
         output = src
-        length = _sequence_length(src, self._batch_first())
-        is_causal = _is_causal(mask, is_causal, length)
+        length = _get_seq_len(src, self._batch_first())
+        is_causal = _detect_is_causal_mask(mask, is_causal, length)
         for layer in self.layers:
             output = layer(
                 output,
@@ -256,7 +278,7 @@ class TransformerDecoder(Module):
         self, decoder_layer: TransformerDecoderLayer, num_layers: int, norm: Module | None = None
     ) -> None:
         super().__init__()
-        self.layers = _clones(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -274,8 +296,8 @@ class TransformerDecoder(Module):
         output = tgt
         first = self.layers[0] if len(self.layers) else None
         batch_first = getattr(getattr(first, "self_attn", None), "batch_first", False)
-        length = _sequence_length(tgt, batch_first)
-        tgt_is_causal = _is_causal(tgt_mask, tgt_is_causal, length)
+        length = _get_seq_len(tgt, batch_first)
+        tgt_is_causal = _detect_is_causal_mask(tgt_mask, tgt_is_causal, length)
         for layer in self.layers:
             output = layer(
                 output,
@@ -323,7 +345,7 @@ class TransformerEncoderLayer(Module):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
         if isinstance(activation, str):
-            activation = _activation_function(activation)
+            activation = _get_activation_fn(activation)
         self.activation_relu_or_gelu = _activation_kind(activation)
         self.activation = activation
 
@@ -412,7 +434,7 @@ class TransformerDecoderLayer(Module):
         self.dropout2 = Dropout(dropout)
         self.dropout3 = Dropout(dropout)
         if isinstance(activation, str):
-            activation = _activation_function(activation)
+            activation = _get_activation_fn(activation)
         self.activation = activation
 
     def __setstate__(self, state):

@@ -27,6 +27,16 @@ def _reverse_repeat_tuple(values, count):
     return tuple(x for x in reversed(values) for _ in range(count))
 
 
+def _list_with_default(out_size, defaults):
+    """Sizes with the last of `defaults` where one is None."""
+    if isinstance(out_size, int):
+        return out_size
+    if len(defaults) <= len(out_size):
+        raise ValueError(f"Input dimension should be at least {len(out_size) + 1}")
+    last = defaults[-len(out_size) :]
+    return [d if v is None else v for v, d in zip(out_size, last, strict=True)]
+
+
 def consume_prefix_in_state_dict_if_present(state_dict, prefix: str) -> None:
     """Strip a prefix such as "module." from the keys of a state dict, in place and in order."""
     for key in list(state_dict.keys()):

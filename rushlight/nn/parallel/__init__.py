@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .data_parallel import DataParallel, data_parallel, gather, parallel_apply, replicate, scatter
+from .data_parallel import DataParallel, data_parallel
+from .parallel_apply import parallel_apply
+from .replicate import replicate
+from .scatter_gather import gather, scatter
 
 __all__ = [
     "DataParallel",

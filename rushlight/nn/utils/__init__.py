@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import clip_grad, convert_parameters, fusion, init, memory_format, rnn, stateless
+from . import clip_grad, convert_parameters, fusion, init, memory_format, rnn
 from .clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -29,19 +29,12 @@ __all__ = [
     "convert_conv3d_weight_memory_format", "convert_parameters", "fuse_conv_bn_eval",
     "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights", "fusion",
     "get_total_norm", "init", "memory_format", "parameters_to_vector", "parametrizations",
-    "parametrize", "remove_spectral_norm", "remove_weight_norm", "rnn", "skip_init",
+    "parametrize", "prune", "remove_spectral_norm", "remove_weight_norm", "rnn", "skip_init",
     "spectral_norm", "stateless", "vector_to_parameters", "weight_norm",
 ]  # fmt: skip
 
 # These build on Module, which itself needs this package, so they load when first used.
-_LATER = {
-    "parametrize": "parametrize",
-    "parametrizations": "parametrizations",
-    "weight_norm": "_weight_norm",
-    "remove_weight_norm": "_weight_norm",
-    "spectral_norm": "_spectral_norm",
-    "remove_spectral_norm": "_spectral_norm",
-}
+_LATER = ("parametrizations", "parametrize", "prune", "stateless")
 
 
 def __getattr__(name):
@@ -49,7 +42,17 @@ def __getattr__(name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module = import_module(f".{_LATER[name]}", __name__)
-    value = module if _LATER[name] == name else getattr(module, name)
-    globals()[name] = value
-    return value
+    return import_module(f".{name}", __name__)
+
+
+def load_norms():
+    """Load the two modules whose names this package has for their functions."""
+    from .spectral_norm import remove_spectral_norm, spectral_norm
+    from .weight_norm import remove_weight_norm, weight_norm
+
+    globals().update(
+        spectral_norm=spectral_norm,
+        remove_spectral_norm=remove_spectral_norm,
+        weight_norm=weight_norm,
+        remove_weight_norm=remove_weight_norm,
+    )

@@ -147,6 +147,11 @@ def pack_padded_sequence(
             "'lengths' argument should be a 1D CPU int64 tensor, but got "
             f"{lengths.dim()}D {lengths.device} {lengths.dtype} tensor"
         )
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"pack_padded_sequence(): argument 'input' must be Tensor, not {type(input).__name__}"
+        )
+    lengths = lengths.to(torch.int64)
     sorted_indices = None
     if not enforce_sorted:
         lengths, sorted_indices = torch.sort(lengths, descending=True)
@@ -245,6 +250,9 @@ def pad_sequence(
     sequences = list(sequences.unbind(0) if isinstance(sequences, Tensor) else sequences)
     if not sequences:
         raise RuntimeError("received an empty list of sequences")
+    for s in sequences:
+        if not isinstance(s, Tensor):
+            raise TypeError(f"pad_sequence: expected Tensor as element, but got {type(s).__name__}")
     if any(s.dim() == 0 for s in sequences):
         raise RuntimeError("pad_sequence: sequences must have at least one dimension: got 0-d")
     longest = max(s.size(0) for s in sequences)

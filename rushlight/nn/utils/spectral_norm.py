@@ -51,6 +51,54 @@ class SpectralNorm:
     def __call__(self, module: Module, inputs) -> None:
         setattr(module, self.name, self.compute_weight(module, module.training))
 
+    def _restore_v(self, matrix, u, sigma):
+        """The vector v that gives a known largest singular value with u."""
+        v = torch.linalg.multi_dot([torch.linalg.pinv(matrix.t() @ matrix), matrix.t(), u[:, None]])
+        v = v.squeeze(1)
+        return v * (sigma / torch.dot(u, torch.mv(matrix, v)))
+
+
+class SpectralNormLoadStateDictPreHook:
+    """Adds what the first form of checkpoint lacked: it held the weight, but not v."""
+
+    def __init__(self, fn: SpectralNorm) -> None:
+        self.fn = fn
+
+    def __call__(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ) -> None:
+        fn = self.fn
+        version = local_metadata.get("spectral_norm", {}).get(fn.name + ".version")
+        key = prefix + fn.name
+        if version is not None and version >= 1:
+            return
+        if key not in state_dict and all(key + end in state_dict for end in ("_orig", "_u", "_v")):
+            return
+        missing = [key + end for end in ("_orig", "", "_u") if key + end not in state_dict]
+        if missing:
+            if strict:
+                missing_keys.extend(missing)
+            return
+        with torch.no_grad():
+            original, weight = state_dict[key + "_orig"], state_dict.pop(key)
+            sigma = (original / weight).mean()
+            u = state_dict[key + "_u"]
+            state_dict[key + "_v"] = fn._restore_v(fn.as_matrix(original), u, sigma)
+
+
+class SpectralNormStateDictHook:
+    """Notes the form of the checkpoint in its metadata."""
+
+    def __init__(self, fn: SpectralNorm) -> None:
+        self.fn = fn
+
+    def __call__(self, module, state_dict, prefix, local_metadata) -> None:
+        versions = local_metadata.setdefault("spectral_norm", {})
+        key = self.fn.name + ".version"
+        if key in versions:
+            raise RuntimeError(f"Unexpected key in metadata['spectral_norm']: {key}")
+        versions[key] = self.fn._version
+
 
 def spectral_norm(
     module: Module,
@@ -85,6 +133,8 @@ def spectral_norm(
     module.register_buffer(name + "_u", u)
     module.register_buffer(name + "_v", v)
     module.register_forward_pre_hook(hook)
+    module._register_state_dict_hook(SpectralNormStateDictHook(hook))
+    module._register_load_state_dict_pre_hook(SpectralNormLoadStateDictPreHook(hook))
     return module
 
 
@@ -100,5 +150,16 @@ def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
             delattr(module, name + "_orig")
             module.register_parameter(name, Parameter(weight.detach()))
             del module._forward_pre_hooks[key]
+            _forget(module._state_dict_hooks, name)
+            _forget(module._load_state_dict_pre_hooks, name)
             return module
     raise ValueError(f"spectral_norm of '{name}' not found in {module}")
+
+
+def _forget(registry, name):
+    """Drop the checkpoint hooks of a parameter that is spectral no more."""
+    kinds = (SpectralNormStateDictHook, SpectralNormLoadStateDictPreHook)
+    for key, hook in list(registry.items()):
+        hook = getattr(hook, "hook", hook)
+        if isinstance(hook, kinds) and hook.fn.name == name:
+            del registry[key]

@@ -41,3 +41,13 @@ def get_enum(reduction):
     if reduction not in numbers:
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return numbers[reduction]
+
+
+def legacy_get_string(size_average, reduce, emit_warning: bool = True) -> str:
+    """The name of the reduction that the old arguments mean."""
+    return legacy_reduction(size_average, reduce, emit_warning)
+
+
+def legacy_get_enum(size_average, reduce, emit_warning: bool = True) -> int:
+    """The number of the reduction that the old arguments mean."""
+    return get_enum(legacy_reduction(size_average, reduce, emit_warning))

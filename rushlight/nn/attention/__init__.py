@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from enum import IntEnum
 
-from ..backends import cuda as _flags
+from rushlight import Tensor
+
+from ...backends import cuda as _flags
 
 __all__ = [
     "SDPBackend",
@@ -56,7 +58,8 @@ def sdpa_kernel(backends: list[SDPBackend] | SDPBackend, set_priority: bool = Fa
     wanted = [backends] if isinstance(backends, SDPBackend) else backends
     if not isinstance(wanted, Iterable) or not all(isinstance(b, SDPBackend) for b in wanted):
         raise AssertionError(
-            "Backend must be an instance of SDPBackend or a list of SDPBackend instances"
+            "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got "
+            f"{type(backends).__name__}"
         )
     wanted = set(wanted)
     before = {backend: enabled() for backend, (enabled, _) in _SWITCHES.items()}
@@ -67,6 +70,48 @@ def sdpa_kernel(backends: list[SDPBackend] | SDPBackend, set_priority: bool = Fa
     finally:
         for backend, (_, enable) in _SWITCHES.items():
             enable(before[backend])
+
+
+def _cur_sdpa_kernel_backends(with_priority: bool = False) -> list[SDPBackend]:
+    """The algorithms allowed now; with priority in the order in which they are tried."""
+    order = (
+        SDPBackend.FLASH_ATTENTION,
+        SDPBackend.EFFICIENT_ATTENTION,
+        SDPBackend.MATH,
+        SDPBackend.CUDNN_ATTENTION,
+    )
+    order = order if with_priority else (order[-1], *order[:-1])
+    return [backend for backend in order if _SWITCHES[backend][0]()]
+
+
+class SDPAParams:
+    """The arguments of one call of scaled_dot_product_attention, for `can_use_...`."""
+
+    def __init__(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None,
+        dropout: float,
+        is_causal: bool,
+        enable_gqa: bool,
+    ) -> None:
+        self.query, self.key, self.value = query, key, value
+        self.attn_mask = attn_mask
+        self.dropout = dropout
+        self.is_causal = is_causal
+        self.enable_gqa = enable_gqa
+
+
+def can_use_flash_attention(params: SDPAParams, debug: bool = False) -> bool:
+    """Whether the flash kernel for GPUs takes these arguments."""
+    return params.query.is_cuda and _flags.flash_sdp_enabled()
+
+
+def can_use_efficient_attention(params: SDPAParams, debug: bool = False) -> bool:
+    """Whether the memory-efficient kernel for GPUs takes these arguments."""
+    return params.query.is_cuda and _flags.mem_efficient_sdp_enabled()
 
 
 _registered: dict[str, Callable] = {}
