@@ -31,21 +31,30 @@ def _register(registry, hook, prepend=False):
     return handle
 
 
-def _with_hooks(step):
-    """Wrap a `step` that a subclass wrote so that the hooks run around it."""
-
-    @wraps(step)
-    def hooked(self, *args, **kwargs):
-        if self._has_hooks():
-            return self._run_hooked(step, (self, *args), kwargs)
-        return step(self, *args, **kwargs)
-
-    hooked.hooked = True
-    return hooked
-
-
 class Hooks:
     """The hooks of one optimizer, and how its step runs between them."""
+
+    _running_hooks = False
+
+    @staticmethod
+    def profile_hook_step(func: Callable) -> Callable:
+        """Wrap a `step` so that the hooks run around it."""
+
+        @wraps(func)
+        def hooked(*args, **kwargs):
+            self, *_ = args
+            if self._has_hooks():
+                return self._run_hooked(func, args, kwargs)
+            return func(*args, **kwargs)
+
+        hooked.hooked = True
+        return hooked
+
+    def _patch_step_function(self) -> None:
+        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
+        cls = type(self)
+        if not getattr(cls.step, "hooked", False):
+            cls.step = self.profile_hook_step(cls.step)
 
     def _make_hooks(self):
         self._optimizer_step_pre_hooks = OrderedDict()
@@ -54,8 +63,6 @@ class Hooks:
         self._optimizer_state_dict_post_hooks = OrderedDict()
         self._optimizer_load_state_dict_pre_hooks = OrderedDict()
         self._optimizer_load_state_dict_post_hooks = OrderedDict()
-        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
-        self._running_hooks = False
 
     def _has_hooks(self):
         return (
@@ -67,8 +74,6 @@ class Hooks:
 
     def _run_hooked(self, step, args, kwargs):
         # `step` may lead to another hooked step, by super(): the hooks run around the outer.
-        if args[1:] == (None,):
-            args = args[:1]
         pre = chain(_global_optimizer_pre_hooks.values(), self._optimizer_step_pre_hooks.values())
         for hook in list(pre):
             result = hook(self, args, kwargs)
@@ -83,7 +88,7 @@ class Hooks:
         try:
             out = step(*args, **kwargs)
         finally:
-            self._running_hooks = False
+            del self._running_hooks
         post = chain(
             self._optimizer_step_post_hooks.values(), _global_optimizer_post_hooks.values()
         )

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from math import sqrt
+from typing import Any
+
 import rushlight as torch
 
 from .. import Tensor
+
+# Where a graph of device work can be captured; `capturable=True` means nothing elsewhere.
+_CAPTURABLE_DEVICES = ["cuda", "xpu", "hpu", "privateuseone"]
+_FUSED_DEVICES = ["mps", "cuda", "xpu", "hpu", "cpu", "mtia", "privateuseone"]
 
 
 def scalar_dtype() -> torch.dtype:
@@ -21,6 +28,50 @@ def zero_step(fused: bool | None = None) -> Tensor:
 def to_number(value):
     """The Python number in a one-element tensor; anything else unchanged."""
     return value.item() if isinstance(value, Tensor) else value
+
+
+def number_of(group: dict[str, Any], name: str) -> Any:
+    """An option as a number; a tensor stays one where gradients shall flow into it."""
+    value = group[name]
+    return value if group.get("differentiable") else to_number(value)
+
+
+def numbers_of(group: dict[str, Any], name: str) -> Any:
+    """A tuple of options, as numbers."""
+    values = group[name]
+    return values if group.get("differentiable") else tuple(map(to_number, values))
+
+
+def root(x):
+    """The square root of a number or a tensor."""
+    return x.sqrt() if isinstance(x, Tensor) else sqrt(x)
+
+
+# What follows works in place, with a factor that is a number, or a tensor with a gradient.
+def add_scaled(x: Tensor, y: Tensor, factor) -> Tensor:
+    """x += factor * y."""
+    return x.add_(y * factor) if isinstance(factor, Tensor) else x.add_(y, alpha=factor)
+
+
+def add_ratio(x: Tensor, a: Tensor, b: Tensor, factor) -> Tensor:
+    """x += factor * a / b."""
+    if isinstance(factor, Tensor):
+        return x.add_(a / b * factor)
+    return x.addcdiv_(a, b, value=factor)
+
+
+def decayed(g: Tensor, p: Tensor, decay) -> Tensor:
+    """The gradient with weight decay added to it."""
+    if isinstance(decay, Tensor):
+        return g + p.clone() * decay  # p itself is about to change
+    return g.add(p, alpha=decay) if decay else g
+
+
+def move_square(square: Tensor, g: Tensor, beta) -> Tensor:
+    """square = beta * square + (1 - beta) * g**2."""
+    if isinstance(beta, Tensor):
+        return square.lerp_(g.square(), 1 - beta)
+    return square.mul_(beta).addcmul_(g, g, value=1 - beta)
 
 
 def check_lr(lr: float | Tensor, message: str = "Invalid learning rate: {}") -> None:
@@ -47,6 +98,27 @@ def check_betas(betas) -> None:
     for index in range(2):
         if not 0.0 <= betas[index] < 1.0:
             raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
+
+
+def check_mode(p: Tensor, group: dict[str, Any], captured: str | None) -> None:
+    """Refuse a parameter that the chosen way of running a step cannot update."""
+    if group.get("fused"):
+        if not p.is_floating_point():
+            raise RuntimeError(
+                "`fused=True` requires all the params to be floating point Tensors of "
+                f"supported devices: {_FUSED_DEVICES} but {p.dtype} and {p.device.type}"
+            )
+        return
+    if captured is None:
+        return
+    if group.get("foreach") and group.get("differentiable"):
+        raise AssertionError("_foreach ops don't support autograd")
+    # XLA can capture only what runs parameter by parameter.
+    devices = _CAPTURABLE_DEVICES if group.get("foreach") else [*_CAPTURABLE_DEVICES, "xla"]
+    if group.get("capturable") and p.device.type not in devices:
+        raise AssertionError(
+            f"If capturable=True, {captured} must be on supported devices: {devices}."
+        )
 
 
 def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) -> None:

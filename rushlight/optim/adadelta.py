@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import rushlight as torch
 
-from .. import Tensor
-from ._options import check_at_least_zero, check_lr, to_number, zero_step
+from .. import _C, Tensor
+from ._options import (
+    add_scaled,
+    check_at_least_zero,
+    check_lr,
+    decayed,
+    move_square,
+    number_of,
+    zero_step,
+)
 from .optimizer import Optimizer, ParamsT
 
 
 class Adadelta(Optimizer):
     """Scale the gradient by the ratio of the running sizes of past steps and gradients."""
+
+    _kernel = staticmethod(_C.fused_adadelta)
 
     def __init__(
         self,
@@ -54,9 +64,8 @@ class Adadelta(Optimizer):
         rho, eps = group["rho"], group["eps"]
         square, past = state["square_avg"], state["acc_delta"]
         state["step"] += 1
-        if group["weight_decay"]:
-            g = g.add(p, alpha=group["weight_decay"])
-        square.mul_(rho).addcmul_(g, g, value=1 - rho)
-        delta = past.add(eps).sqrt_() / square.add(eps).sqrt_() * g
-        past.mul_(rho).addcmul_(delta, delta, value=1 - rho)
-        p.add_(delta, alpha=-to_number(group["lr"]))
+        g = decayed(g, p, number_of(group, "weight_decay"))
+        move_square(square, g, rho)
+        delta = past.add(eps).sqrt() / square.add(eps).sqrt() * g
+        move_square(past, delta, rho)
+        add_scaled(p, delta, -number_of(group, "lr"))

@@ -5,7 +5,16 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import _C, Tensor
-from ._options import check_at_least_zero, check_fused, check_lr, like, to_number, zero_step
+from ._options import (
+    add_ratio,
+    check_at_least_zero,
+    check_fused,
+    check_lr,
+    decayed,
+    like,
+    number_of,
+    zero_step,
+)
 from .optimizer import Optimizer, ParamsT
 
 
@@ -68,16 +77,15 @@ class Adagrad(Optimizer):
     def _update(self, p, g, state, group):
         state["step"] += 1
         step = state["step"].item()
-        lr = to_number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
+        lr = number_of(group, "lr") / (1 + (step - 1) * group["lr_decay"])
         if g.is_sparse:
             if group["weight_decay"]:
                 raise RuntimeError("weight_decay option is not compatible with sparse gradients")
             self._update_sparse(p, g.coalesce(), state["sum"], lr, group["eps"])
             return
-        if group["weight_decay"]:
-            g = g.add(p, alpha=group["weight_decay"])
+        g = decayed(g, p, number_of(group, "weight_decay"))
         total = state["sum"].addcmul_(g, g, value=1)
-        p.addcdiv_(g, total.sqrt().add_(group["eps"]), value=-lr)
+        add_ratio(p, g, total.sqrt() + group["eps"], -lr)
 
     def _update_sparse(self, p, g, total, lr, eps):
         """Only rows with a gradient change, in the sum of squares too."""

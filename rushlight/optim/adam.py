@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
 import rushlight as torch
 
 from .. import _C, Tensor
-from ._options import check_at_least_zero, check_betas, check_fused, check_lr, to_number, zero_step
+from ._options import (
+    add_ratio,
+    check_at_least_zero,
+    check_betas,
+    check_fused,
+    check_lr,
+    decayed,
+    move_square,
+    number_of,
+    numbers_of,
+    root,
+    zero_step,
+)
 from .optimizer import Optimizer, ParamsT
 
 
@@ -15,7 +25,16 @@ class Adam(Optimizer):
     """Divide a running mean of gradients by the root of a running mean of their squares."""
 
     _kernel = staticmethod(_C.fused_adam)
-    _sparse_message = "{} does not support sparse gradients, please consider SparseAdam instead"
+    _sparse_message = "Adam does not support sparse gradients, please consider SparseAdam instead"
+    _late_options = {
+        "amsgrad": False,
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+        "fused": None,
+    }
 
     def __init__(
         self,
@@ -66,21 +85,22 @@ class Adam(Optimizer):
         return state
 
     def _update(self, p, g, state, group):
-        lr, decay = to_number(group["lr"]), group["weight_decay"]
-        beta1, beta2 = map(to_number, group["betas"])
+        lr, decay = number_of(group, "lr"), number_of(group, "weight_decay")
+        beta1, beta2 = numbers_of(group, "betas")
         mean, square = state["exp_avg"], state["exp_avg_sq"]
         state["step"] += 1
         step = state["step"].item()
-        if decay and group["decoupled_weight_decay"]:
+        if not group["decoupled_weight_decay"]:
+            g = decayed(g, p, decay)
+        elif isinstance(decay, Tensor) or decay:
             p.mul_(1 - lr * decay)
-        elif decay:
-            g = g.add(p, alpha=decay)
         mean.lerp_(g, 1 - beta1)
-        square.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        move_square(square, g, beta2)
         if group["amsgrad"]:
-            square = state["max_exp_avg_sq"].copy_(torch.maximum(state["max_exp_avg_sq"], square))
-        scale = (square.sqrt() / sqrt(1 - beta2**step)).add_(group["eps"])
-        p.addcdiv_(mean, scale, value=-lr / (1 - beta1**step))
+            largest = torch.maximum(state["max_exp_avg_sq"].clone(), square)
+            square = state["max_exp_avg_sq"].copy_(largest)
+        scale = square.sqrt() / root(1 - beta2**step) + group["eps"]
+        add_ratio(p, mean, scale, -lr / (1 - beta1**step))
 
 
 def _check_tensor_options(lr, betas, plain_foreach):

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import rushlight as torch
 
-from .. import Tensor
-from ._options import check_at_least_zero, check_betas, check_lr, to_number, zero_step
+from .. import _C, Tensor
+from ._options import (
+    add_ratio,
+    check_at_least_zero,
+    check_betas,
+    check_lr,
+    decayed,
+    number_of,
+    zero_step,
+)
 from .optimizer import Optimizer, ParamsT
 
 
 class Adamax(Optimizer):
     """Divide a running mean of gradients by a decaying maximum of their size."""
+
+    _kernel = staticmethod(_C.fused_adamax)
 
     def __init__(
         self,
@@ -53,9 +63,8 @@ class Adamax(Optimizer):
         beta1, beta2 = group["betas"]
         state["step"] += 1
         step = state["step"].item()
-        if group["weight_decay"]:
-            g = g.add(p, alpha=group["weight_decay"])
+        g = decayed(g, p, number_of(group, "weight_decay"))
         mean = state["exp_avg"].lerp_(g, 1 - beta1)
         largest = state["exp_inf"].mul_(beta2)
-        largest.copy_(torch.maximum(largest, g.abs().add_(group["eps"])))
-        p.addcdiv_(mean, largest, value=-to_number(group["lr"]) / (1 - beta1**step))
+        largest.copy_(torch.maximum(largest.clone(), g.abs() + group["eps"]))
+        add_ratio(p, mean, largest, -number_of(group, "lr") / (1 - beta1**step))

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import rushlight as torch
 
-from .. import Tensor
-from ._options import check_at_least_zero, check_lr, scalar_dtype, to_number, zero_step
+from .. import _C, Tensor
+from ._options import (
+    add_scaled,
+    check_at_least_zero,
+    check_lr,
+    decayed,
+    number_of,
+    scalar_dtype,
+    to_number,
+    zero_step,
+)
 from .optimizer import Optimizer, ParamsT
 
 
 class ASGD(Optimizer):
     """SGD with a decaying step that also keeps the average of the points it visits (`ax`)."""
 
+    _kernel = staticmethod(_C.fused_asgd)
+    _captured = "params, mus, etas, and state_steps"
     _tensor_state = ("step", "eta", "mu")
 
     def __init__(
@@ -51,19 +62,18 @@ class ASGD(Optimizer):
         }
 
     def _update(self, p, g, state, group):
-        lr, lambd = to_number(group["lr"]), group["lambd"]
+        lr, lambd = number_of(group, "lr"), group["lambd"]
         eta, mu, average = state["eta"].item(), state["mu"].item(), state["ax"]
         state["step"] += 1
         step = state["step"].item()
-        if group["weight_decay"]:
-            g = g.add(p, alpha=group["weight_decay"])
+        g = decayed(g, p, number_of(group, "weight_decay"))
         p.mul_(1 - lambd * eta)
-        p.add_(g, alpha=-eta)
+        add_scaled(p, g, -eta)
         if mu == 1:
             average.copy_(p)
         else:
             average.lerp_(p, mu)
         # Rounded to the default type even where a checkpoint made the state wider.
         eta, mu = lr / (1 + lambd * lr * step) ** group["alpha"], 1 / max(1, step - group["t0"])
-        state["eta"].copy_(torch.tensor(eta, dtype=scalar_dtype()))
+        state["eta"].copy_(torch.as_tensor(eta, dtype=scalar_dtype()))
         state["mu"].copy_(torch.tensor(mu, dtype=scalar_dtype()))

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import rushlight as torch
 
-from .. import Tensor
-from ._options import check_at_least_zero, check_betas, check_lr, scalar_dtype, to_number, zero_step
+from .. import _C, Tensor
+from ._options import (
+    add_ratio,
+    check_at_least_zero,
+    check_betas,
+    check_lr,
+    decayed,
+    move_square,
+    number_of,
+    scalar_dtype,
+    zero_step,
+)
 from .optimizer import Optimizer, ParamsT
 
 
 class NAdam(Optimizer):
     """Adam that looks ahead along its momentum, which warms up by `momentum_decay`."""
 
+    _kernel = staticmethod(_C.fused_nadam)
     _tensor_state = ("step", "mu_product")
+    _captured = "params, mu_products and state_steps"
+    _late_options = {
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+    }
 
     def __init__(
         self,
@@ -58,21 +77,21 @@ class NAdam(Optimizer):
         }
 
     def _update(self, p, g, state, group):
-        lr, decay = to_number(group["lr"]), group["weight_decay"]
+        lr, decay = number_of(group, "lr"), number_of(group, "weight_decay")
         beta1, beta2 = group["betas"]
         state["step"] += 1
         step = state["step"].item()
-        if decay and group["decoupled_weight_decay"]:
+        if not group["decoupled_weight_decay"]:
+            g = decayed(g, p, decay)
+        elif isinstance(decay, Tensor) or decay:
             p.mul_(1 - lr * decay)
-        elif decay:
-            g = g.add(p, alpha=decay)
         momentum, ahead = (
             beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1)
         )
         state["mu_product"] *= momentum
         product = state["mu_product"].item()
         mean = state["exp_avg"].lerp_(g, 1 - beta1)
-        square = state["exp_avg_sq"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        scale = square.div(1 - beta2**step).sqrt().add_(group["eps"])
-        p.addcdiv_(g, scale, value=-lr * (1 - momentum) / (1 - product))
-        p.addcdiv_(mean, scale, value=-lr * ahead / (1 - product * ahead))
+        square = move_square(state["exp_avg_sq"], g, beta2)
+        scale = square.div(1 - beta2**step).sqrt() + group["eps"]
+        add_ratio(p, g, scale, -lr * (1 - momentum) / (1 - product))
+        add_ratio(p, mean, scale, -lr * ahead / (1 - product * ahead))

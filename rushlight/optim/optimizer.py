@@ -12,29 +12,12 @@ from typing import Any
 import rushlight as torch
 
 from .. import _C, Tensor
-from ._hooks import Hooks, _with_hooks
+from ._hooks import Hooks
 from ._hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
 from ._hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
-from ._options import scalar_dtype, to_number
+from ._options import check_mode, scalar_dtype
 
 ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
-
-# Options that checkpoints of old versions lack, with the value that they stood for.
-_LATE_OPTIONS = {
-    "momentum": 0,
-    "nesterov": False,
-    "centered": False,
-    "amsgrad": False,
-    "maximize": False,
-    "foreach": None,
-    "capturable": False,
-    "differentiable": False,
-    "decoupled_weight_decay": False,
-    "fused": None,
-}
-
-# Where a graph of device work can be captured; `capturable=True` means nothing elsewhere.
-_CAPTURABLE_DEVICES = ["cuda", "xpu", "hpu", "privateuseone"]
 
 
 class _RequiredParameter:
@@ -61,17 +44,23 @@ class Optimizer(Hooks):
     _kernel: Callable[[dict, dict], list | None] | None = None
     _sparse_message = "{} does not support sparse gradients"
     _sparse_gradients = False
+    # What `capturable=True` asks to be on a device whose work can be captured.
+    _captured: str | None = "params and state_steps"
+    # Options that checkpoints of old versions lack, with the value that they stood for.
+    _late_options: dict[str, Any] = {
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+        "capturable": False,
+        "fused": None,
+    }
     # State entries that checkpoints of old versions hold as numbers.
     _tensor_state: tuple[str, ...] = ("step",)
-
-    def __init_subclass__(cls, **kwargs) -> None:
-        super().__init_subclass__(**kwargs)
-        if "step" in cls.__dict__:
-            cls.step = _with_hooks(cls.__dict__["step"])
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self._make_hooks()
+        self._patch_step_function()
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or "
@@ -100,8 +89,9 @@ class Optimizer(Hooks):
         self.__dict__.update(state)
         if "_optimizer_step_pre_hooks" not in self.__dict__:
             self._make_hooks()
+        self._patch_step_function()
         for group in self.param_groups:
-            for name, value in _LATE_OPTIONS.items():
+            for name, value in self._late_options.items():
                 if name in self.defaults:
                     group.setdefault(name, value)
             for p in group["params"]:
@@ -118,7 +108,7 @@ class Optimizer(Hooks):
             lines.append(f"Parameter Group {number}")
             for key in sorted(group):
                 if key != "params":
-                    lines.append(f"    {key}: {to_number(group[key])}")
+                    lines.append(f"    {key}: {group[key]}")
             lines.append("")
         return "\n".join(lines[:-1]) + "\n)"
 
@@ -129,8 +119,8 @@ class Optimizer(Hooks):
         `closure`, when given, evaluates the model anew first (with gradients recorded) and
         its value is returned.
         """
-        if self._has_hooks():
-            return self._run_hooked(type(self).step, (self, closure), {})
+        if type(self)._update is Optimizer._update:
+            raise NotImplementedError
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -160,25 +150,43 @@ class Optimizer(Hooks):
 
     def _update_each(self, group, params):
         """The same update in tensor operators, one parameter after another."""
-        previous = _C.set_grad_enabled(bool(self.defaults.get("differentiable", False)))
+        recorded = bool(self.defaults.get("differentiable", False))
+        update = self._update_recorded if recorded else self._update_one
+        previous = _C.set_grad_enabled(recorded)
         try:
             for p in params:
                 self._check(p, p.grad, group)
                 state = self.state.get(p)
                 if not state:
                     state = self._init_state(p, group)
-                g = -p.grad if group.get("maximize") else p.grad
-                if p.is_complex():
-                    self._update_complex(p, g, state, group)
-                else:
-                    self._update(p, g, state, group)
+                update(p, -p.grad if group.get("maximize") else p.grad, state, group)
                 if state:
                     self.state[p] = state
         finally:
             _C.set_grad_enabled(previous)
 
-    def _update_complex(self, p, g, state, group):
-        """Treat a complex parameter as a real one with one more dimension of size 2."""
+    def _update_recorded(self, p, g, state, group):
+        """An update that gradients flow through.
+
+        It works on copies, for what one step saved has to survive the next.
+        """
+        copies = {k: v.clone() if isinstance(v, Tensor) else v for k, v in state.items()}
+        copy = p.clone()
+        self._update_one(copy, g, copies, group)
+        p.copy_(copy)
+        for name, value in copies.items():
+            if not isinstance(value, Tensor):
+                state[name] = value
+            elif name in state:
+                state[name].copy_(value)
+            else:
+                state[name] = value.clone()
+
+    def _update_one(self, p, g, state, group):
+        if not p.is_complex():
+            self._update(p, g, state, group)
+            return
+        # A complex parameter is a real one with one more dimension of size 2.
         real = {
             key: torch.view_as_real(value)
             if isinstance(value, Tensor) and value.is_complex()
@@ -192,16 +200,7 @@ class Optimizer(Hooks):
     def _check(self, p, g, group):
         if not self._sparse_gradients and g.is_sparse:
             raise RuntimeError(self._sparse_message.format(type(self).__name__))
-        if group.get("capturable") and p.device.type not in _CAPTURABLE_DEVICES:
-            raise AssertionError(
-                "If capturable=True, params and state_steps must be on supported devices: "
-                f"{_CAPTURABLE_DEVICES}."
-            )
-        if group.get("fused") and not p.is_floating_point():
-            raise RuntimeError(
-                "`fused=True` requires all the params to be floating point Tensors of "
-                f"supported devices: ['cpu', 'cuda'] but {p.dtype} and {p.device.type}"
-            )
+        check_mode(p, group, self._captured)
 
     def _init_state(self, p, group) -> dict[str, Any]:
         return {}
@@ -248,11 +247,12 @@ class Optimizer(Hooks):
                 strict=True,
             )
         )
+        groups = {key: group for group in saved for key in group["params"]}
         state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         for key, value in state_dict["state"].items():
             if key in parameters:
                 p = parameters[key]
-                state[p] = {k: self._fit(p, k, v) for k, v in value.items()}
+                state[p] = {k: self._fit(p, k, v, groups[key]) for k, v in value.items()}
             else:
                 state[key] = value
         for group, new in zip(self.param_groups, saved, strict=True):
@@ -273,20 +273,32 @@ class Optimizer(Hooks):
                     "that doesn't match the size of optimizer's group"
                 )
 
-    @classmethod
-    def _fit(cls, p, key, value):
+    def _fit(self, p, key, value, group):
         """A loaded value on the parameter's device, in its dtype unless it counts steps."""
         if isinstance(value, Tensor):
-            if key == "step":
-                return value
-            if p.is_floating_point():
-                return value.to(dtype=p.dtype, device=p.device)
-            return value.to(device=p.device)
+            return self._process_value_according_to_param_policy(p, value, 0, [group], key)
         if isinstance(value, dict):
-            return {k: cls._fit(p, key, v) for k, v in value.items()}
+            return {k: self._fit(p, k, v, group) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
-            return type(value)(cls._fit(p, key, v) for v in value)
+            return type(value)(self._fit(p, key, v, group) for v in value)
         return value
+
+    @staticmethod
+    def _process_value_according_to_param_policy(
+        param: Tensor,
+        value: Tensor,
+        param_id: int,
+        param_groups: list[dict[str, Any]],
+        key: Any = None,
+    ) -> Tensor:
+        if key == "step":
+            group = next((g for g in param_groups if param_id in g["params"]), param_groups[0])
+            if group.get("capturable") or group.get("fused"):
+                return value.to(dtype=torch.float32, device=param.device)
+            return value
+        if param.is_floating_point():
+            return value.to(dtype=param.dtype, device=param.device)
+        return value.to(device=param.device)
 
     # -- gradients and groups ------------------------------------------------------------
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -318,6 +330,7 @@ class Optimizer(Hooks):
                 "ordering of tensors in sets will change between runs. Please use a list instead."
             )
         names, params = _split_names(list(params))
+        names = names or param_group.get("param_names")
         for p in params:
             self._check_parameter(p)
         for name, default in self.defaults.items():

@@ -6,13 +6,32 @@ from math import sqrt
 
 import rushlight as torch
 
-from .. import Tensor
-from ._options import check_at_least_zero, check_betas, check_lr, to_number, zero_step
+from .. import _C, Tensor
+from ._options import (
+    add_ratio,
+    add_scaled,
+    check_at_least_zero,
+    check_betas,
+    check_lr,
+    decayed,
+    move_square,
+    number_of,
+    zero_step,
+)
 from .optimizer import Optimizer, ParamsT
 
 
 class RAdam(Optimizer):
     """Adam that steps by plain momentum until the second moment is known well enough."""
+
+    _kernel = staticmethod(_C.fused_radam)
+    _late_options = {
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+        "capturable": False,
+    }
 
     def __init__(
         self,
@@ -54,23 +73,23 @@ class RAdam(Optimizer):
         }
 
     def _update(self, p, g, state, group):
-        lr, decay = to_number(group["lr"]), group["weight_decay"]
+        lr, decay = number_of(group, "lr"), number_of(group, "weight_decay")
         beta1, beta2 = group["betas"]
         state["step"] += 1
         step = state["step"].item()
-        if decay and group["decoupled_weight_decay"]:
+        if not group["decoupled_weight_decay"]:
+            g = decayed(g, p, decay)
+        elif isinstance(decay, Tensor) or decay:
             p.mul_(1 - lr * decay)
-        elif decay:
-            g = g.add(p, alpha=decay)
         mean = state["exp_avg"].lerp_(g, 1 - beta1)
-        square = state["exp_avg_sq"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        square = move_square(state["exp_avg_sq"], g, beta2)
         size = lr / (1 - beta1**step)
         rectification = _rectification(beta2, step)
         if rectification is None:
-            p.add_(mean, alpha=-size)
+            add_scaled(p, mean, -size)
             return
-        size *= sqrt(1 - beta2**step) * rectification
-        p.addcdiv_(mean, square.sqrt().add_(group["eps"]), value=-size)
+        size = size * (sqrt(1 - beta2**step) * rectification)
+        add_ratio(p, mean, square.sqrt() + group["eps"], -size)
 
 
 def _rectification(beta2, step):

@@ -5,7 +5,16 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import _C, Tensor
-from ._options import check_at_least_zero, check_lr, to_number, zero_step
+from ._options import (
+    add_ratio,
+    add_scaled,
+    check_at_least_zero,
+    check_lr,
+    decayed,
+    move_square,
+    number_of,
+    zero_step,
+)
 from .optimizer import Optimizer, ParamsT
 
 
@@ -13,6 +22,14 @@ class RMSprop(Optimizer):
     """Divide the gradient by the root of a running mean of its squares."""
 
     _kernel = staticmethod(_C.fused_rmsprop)
+    _late_options = {
+        "momentum": 0,
+        "centered": False,
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+        "capturable": False,
+    }
 
     def __init__(
         self,
@@ -57,18 +74,17 @@ class RMSprop(Optimizer):
         return state
 
     def _update(self, p, g, state, group):
-        lr, alpha = to_number(group["lr"]), group["alpha"]
+        lr, alpha = number_of(group, "lr"), group["alpha"]
         square = state["square_avg"]
         state["step"] += 1
-        if group["weight_decay"]:
-            g = g.add(p, alpha=group["weight_decay"])
-        square.mul_(alpha).addcmul_(g, g, value=1 - alpha)
+        g = decayed(g, p, number_of(group, "weight_decay"))
+        move_square(square, g, alpha)
         if group["centered"]:
             mean = state["grad_avg"].lerp_(g, 1 - alpha)
             square = square.addcmul(mean, mean, value=-1)
-        scale = square.sqrt().add_(group["eps"])
+        scale = square.sqrt() + group["eps"]
         if group["momentum"] > 0:
             velocity = state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(g, scale)
-            p.add_(velocity, alpha=-lr)
+            add_scaled(p, velocity, -lr)
         else:
-            p.addcdiv_(g, scale, value=-lr)
+            add_ratio(p, g, scale, -lr)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import rushlight as torch
 
-from .. import Tensor
-from ._options import check_lr, to_number, zero_step
+from .. import _C, Tensor
+from ._options import (
+    check_lr,
+    to_number,
+    zero_step,
+)
 from .optimizer import Optimizer, ParamsT
 
 
 class Rprop(Optimizer):
     """Step by the gradient's sign, with a size per element that grows while the sign holds."""
+
+    _kernel = staticmethod(_C.fused_rprop)
 
     def __init__(
         self,
@@ -44,16 +50,18 @@ class Rprop(Optimizer):
         return {
             "step": zero_step(),
             "prev": torch.zeros_like(p),
-            "step_size": torch.full_like(p, size).detach(),
+            "step_size": torch.full_like(p.grad, size).detach(),
         }
 
     def _update(self, p, g, state, group):
         shrink, grow = group["etas"]
         smallest, largest = group["step_sizes"]
         state["step"] += 1
-        agreement = g * state["prev"]
+        agreement = g * state["prev"].clone()
         turned = agreement < 0
-        factor = torch.ones_like(g).masked_fill_(agreement > 0, grow).masked_fill_(turned, shrink)
+        # A sign that is not a number stays so.
+        factor = agreement.sign().masked_fill_(agreement == 0, 1)
+        factor = factor.masked_fill_(agreement > 0, grow).masked_fill_(turned, shrink)
         size = state["step_size"].mul_(factor).clamp_(smallest, largest)
         # Where the sign turned the step was too far: stay, and forget the direction.
         g = g.masked_fill(turned, 0)

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from .. import _C, Tensor
-from ._options import check_at_least_zero, check_fused, check_one_element, to_number
+from ._options import (
+    add_scaled,
+    check_at_least_zero,
+    check_fused,
+    check_one_element,
+    decayed,
+    number_of,
+)
 from .optimizer import Optimizer, ParamsT
 
 
@@ -12,6 +19,14 @@ class SGD(Optimizer):
 
     _kernel = staticmethod(_C.fused_sgd)
     _sparse_gradients = True
+    _captured = None
+    _late_options = {
+        "nesterov": False,
+        "maximize": False,
+        "foreach": None,
+        "differentiable": False,
+        "fused": False,
+    }
 
     def __init__(
         self,
@@ -49,8 +64,7 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def _update(self, p, g, state, group):
-        if group["weight_decay"]:
-            g = g.add(p, alpha=to_number(group["weight_decay"]))
+        g = decayed(g, p, number_of(group, "weight_decay"))
         momentum = group["momentum"]
         if momentum:
             velocity = state.get("momentum_buffer")
@@ -59,4 +73,4 @@ class SGD(Optimizer):
             else:
                 velocity.mul_(momentum).add_(g, alpha=1 - group["dampening"])
             g = g.add(velocity, alpha=momentum) if group["nesterov"] else velocity
-        p.add_(g, alpha=-to_number(group["lr"]))
+        add_scaled(p, g, -number_of(group, "lr"))

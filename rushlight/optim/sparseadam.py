@@ -37,6 +37,17 @@ class SparseAdam(Optimizer):
             if not 0.0 <= betas[index] < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
+        complex_ = [
+            [i, k]
+            for i, group in enumerate(self.param_groups)
+            for k, p in enumerate(group["params"])
+            if p.is_complex()
+        ]
+        if complex_:
+            raise ValueError(
+                f"Complex params at indices {complex_}: "
+                "SparseAdam does not support complex parameters"
+            )
         sparse = [
             [i, k]
             for i, group in enumerate(self.param_groups)
