@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
 from ..op import op, public
 from ._lanes import shared_out, zeros_for
@@ -303,6 +304,11 @@ class masked_scatter:
     def grad_source(g, mask, source_shape):
         from .join import cat
 
+        if _C.level_of(mask) is not None:  # how many elements are used differs from lane to lane
+            flat, last = mask.expand(g.shape).reshape(-1), source_shape.numel()
+            places = _where(flat, flat.cumsum(0) - 1, last)
+            made = zeros_for(g, (last + 1,), mask).scatter(0, places, g.reshape(-1))
+            return made.narrow(0, 0, last).reshape(source_shape)
         used = g.masked_select(mask)
         rest = source_shape.numel() - used.numel()
         return cat([used, g.new_zeros(rest)]).reshape(source_shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import conj, op, public, return_type
+from ._lanes import some
 from ._linalg import check_float, check_square, deliver, lapack, square
 from .linalg import svd
 from .linalg_solve import inv, inv_ex
@@ -23,7 +24,7 @@ class det:
 
     def grad_A(g, A, out):
         inverse, info = inv_ex(A)
-        if not info.any():
+        if not some(info):
             return (g * conj(out)).unsqueeze(-1).unsqueeze(-1) * inverse.mH
         # det * inverse is the adjugate, finite for singular matrices too: through the SVD,
         # where the product of the other singular values replaces det / s.

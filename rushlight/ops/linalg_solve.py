@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import op, public
+from ._lanes import some
 from ._linalg import (
     PRECISE,
     check_float,
@@ -188,7 +189,7 @@ def _tolerances(a, atol, rtol):
     from .. import Tensor, finfo
 
     if rtol is None:
-        given = atol is not None and (not isinstance(atol, Tensor) or bool((atol > 0).any()))
+        given = atol is not None and (not isinstance(atol, Tensor) or some(atol > 0))
         rtol = 0.0 if given else max(a.shape[-2:]) * finfo(a.dtype).eps
     parts = [0.0 if atol is None else atol, rtol]
     for part in parts:

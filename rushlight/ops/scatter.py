@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import inplace_form, op, public
+from ._lanes import zeros_for
 from ._outputs import deliver
 from .indexing import _divide, _reduce_gradients
 

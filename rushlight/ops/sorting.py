@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import op, public
+from ._lanes import zeros_for
 from ._outputs import deliver
 
 Tensor = _C.Tensor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import rushlight as torch
+
 from ._lanes import Lanes, Refusal, aligned, full, plain, rank, rule
 
 
@@ -65,6 +67,7 @@ def layer_norm_backward(
     if not need_affine:
         return tuple(made)
     g, x = (_wide(t) for t in (g, x))  # as the kernel sums them
+    eps = torch.finfo(x.dtype).eps if eps is None else eps
     lead = tuple(range(1, x.ndim - len(normalized_shape)))
     dims = tuple(range(x.ndim - len(normalized_shape), x.ndim))
     centred = x if rms else x - x.mean(dims, True)
@@ -147,9 +150,8 @@ def batch_norm(op, size, input, weight, bias, running_mean, running_var, trainin
         empty = [t.unsqueeze(0).expand((size, *t.shape)) for t in made[1:]]
         return type(made)((made[0].reshape(x.shape), *empty))
     stats = [_flat(p, size) for p in (running_mean, running_var)]
-    if training:  # memory to write to, where it is not that of the lanes already
-        stats = [p if p is None or type(r) is Lanes else p.contiguous()
-                 for p, r in zip(stats, (running_mean, running_var), strict=True)]  # fmt: skip
+    if training:  # memory to write to
+        stats = [None if p is None else p.clone() for p in stats]
     made = op(_channels(x), _flat(weight, size), _flat(bias, size), *stats, training, momentum, eps)
     if training:
         for own, updated in zip((running_mean, running_var), stats, strict=True):
