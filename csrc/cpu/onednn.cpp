@@ -10,7 +10,7 @@
 
 #if RL_ONEDNN
 
-#include <oneapi/dnnl/dnnl.h>
+#include "onednn_library.h"
 
 #include <list>
 #include <memory>
@@ -24,9 +24,9 @@ constexpr size_t kMostPlans = 512;
 dnnl_engine_t engine() {
   static dnnl_engine_t e = [] {
     dnnl_engine_t made = nullptr;
-    if (dnnl_engine_create(&made, dnnl_cpu, 0) != dnnl_success)
+    if (dnn().engine_create(&made, dnnl_cpu, 0) != dnnl_success)
       fail(ErrorType::Runtime, "oneDNN: could not create a CPU engine");
-    dnnl_set_primitive_cache_capacity(64);  // ours keeps what is in use
+    dnn().set_primitive_cache_capacity(64);  // ours keeps what is in use
     return made;
   }();
   return e;
@@ -35,7 +35,7 @@ dnnl_engine_t engine() {
 dnnl_stream_t stream() {
   thread_local dnnl_stream_t s = [] {
     dnnl_stream_t made = nullptr;
-    if (dnnl_stream_create(&made, engine(), dnnl_stream_default_flags) != dnnl_success)
+    if (dnn().stream_create(&made, engine(), dnnl_stream_default_flags) != dnnl_success)
       fail(ErrorType::Runtime, "oneDNN: could not create a stream");
     return made;
   }();
@@ -47,7 +47,7 @@ void check(dnnl_status_t status, const char* what) {
     fail(ErrorType::Runtime, "oneDNN: %s failed with status %d", what, status);
 }
 
-template <class H, dnnl_status_t (*destroy)(H)>
+template <class H, dnnl_status_t (*OneDnn::*destroy)(H)>
 struct Handle {
   H h = nullptr;
   Handle() = default;
@@ -58,21 +58,21 @@ struct Handle {
     return *this;
   }
   ~Handle() {
-    if (h) destroy(h);
+    if (h) (dnn().*destroy)(h);
   }
   operator H() const { return h; }
   H* out() { return &h; }
 };
-using Desc = Handle<dnnl_memory_desc_t, dnnl_memory_desc_destroy>;
-using PrimitiveDesc = Handle<dnnl_primitive_desc_t, dnnl_primitive_desc_destroy>;
-using Primitive = Handle<dnnl_primitive_t, dnnl_primitive_destroy>;
-using Memory = Handle<dnnl_memory_t, dnnl_memory_destroy>;
-using Attr = Handle<dnnl_primitive_attr_t, dnnl_primitive_attr_destroy>;
-using PostOps = Handle<dnnl_post_ops_t, dnnl_post_ops_destroy>;
+using Desc = Handle<dnnl_memory_desc_t, &OneDnn::memory_desc_destroy>;
+using PrimitiveDesc = Handle<dnnl_primitive_desc_t, &OneDnn::primitive_desc_destroy>;
+using Primitive = Handle<dnnl_primitive_t, &OneDnn::primitive_destroy>;
+using Memory = Handle<dnnl_memory_t, &OneDnn::memory_destroy>;
+using Attr = Handle<dnnl_primitive_attr_t, &OneDnn::primitive_attr_destroy>;
+using PostOps = Handle<dnnl_post_ops_t, &OneDnn::post_ops_destroy>;
 
 Memory memory_of(const_dnnl_memory_desc_t d) {
   Memory m;
-  check(dnnl_memory_create(m.out(), d, engine(), DNNL_MEMORY_NONE), "memory_create");
+  check(dnn().memory_create(m.out(), d, engine(), DNNL_MEMORY_NONE), "memory_create");
   return m;
 }
 
@@ -100,17 +100,17 @@ struct Plan {
 
 Attr user_scratchpad() {
   Attr a;
-  check(dnnl_primitive_attr_create(a.out()), "attr_create");
-  check(dnnl_primitive_attr_set_scratchpad_mode(a, dnnl_scratchpad_mode_user), "scratchpad mode");
+  check(dnn().primitive_attr_create(a.out()), "attr_create");
+  check(dnn().primitive_attr_set_scratchpad_mode(a, dnnl_scratchpad_mode_user), "scratchpad mode");
   return a;
 }
 
 Primitive reorder_between(const_dnnl_memory_desc_t from, const_dnnl_memory_desc_t to) {
   PrimitiveDesc pd;
-  check(dnnl_reorder_primitive_desc_create(pd.out(), from, engine(), to, engine(), nullptr),
+  check(dnn().reorder_primitive_desc_create(pd.out(), from, engine(), to, engine(), nullptr),
         "reorder");
   Primitive p;
-  check(dnnl_primitive_create(p.out(), pd), "reorder");
+  check(dnn().primitive_create(p.out(), pd), "reorder");
   return p;
 }
 
@@ -119,10 +119,10 @@ void add_operand(Plan& plan, int arg, dnnl_query_t query, const_dnnl_memory_desc
   Operand o;
   o.arg = arg;
   o.output = output;
-  o.desc = dnnl_primitive_desc_query_md(plan.pd, query, 0);
+  o.desc = dnn().primitive_desc_query_md(plan.pd, query, 0);
   o.library = memory_of(o.desc);
-  if (!dnnl_memory_desc_equal(o.desc, plain)) {
-    o.bytes = dnnl_memory_desc_get_size(o.desc);
+  if (!dnn().memory_desc_equal(o.desc, plain)) {
+    o.bytes = dnn().memory_desc_get_size(o.desc);
     o.plain = memory_of(plain);
     o.reorder = output ? reorder_between(o.desc, plain) : reorder_between(plain, o.desc);
   }
@@ -137,9 +137,9 @@ void add_bias(Plan& plan, int arg, const_dnnl_memory_desc_t desc) {
 }
 
 void finish(Plan& plan) {
-  check(dnnl_primitive_create(plan.primitive.out(), plan.pd), "primitive_create");
-  const_dnnl_memory_desc_t d = dnnl_primitive_desc_query_md(plan.pd, dnnl_query_scratchpad_md, 0);
-  plan.scratch_bytes = d ? dnnl_memory_desc_get_size(d) : 0;
+  check(dnn().primitive_create(plan.primitive.out(), plan.pd), "primitive_create");
+  const_dnnl_memory_desc_t d = dnn().primitive_desc_query_md(plan.pd, dnnl_query_scratchpad_md, 0);
+  plan.scratch_bytes = d ? dnn().memory_desc_get_size(d) : 0;
   if (plan.scratch_bytes) plan.scratch = memory_of(d);
   plan.supported = true;
 }
@@ -219,7 +219,7 @@ class Threads {
 int threads_for(int64_t flops) { return flops < 400000 ? 1 : num_threads(); }
 
 void execute(dnnl_primitive_t p, const dnnl_exec_arg_t* args, int n) {
-  check(dnnl_primitive_execute(p, stream(), n, args), "execute");
+  check(dnn().primitive_execute(p, stream(), n, args), "execute");
 }
 
 void run_reorder(const Operand& o, dnnl_memory_t from, dnnl_memory_t to) {
@@ -247,14 +247,14 @@ void bind(Plan& plan, void* const* pointers, Arena& arena, int ready = -1) {
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     Operand& o = plan.operands[i];
     if (!o.reorder || static_cast<int>(i) == ready) {
-      check(dnnl_memory_set_data_handle(o.library, pointers[i]), "set_data_handle");
+      check(dnn().memory_set_data_handle(o.library, pointers[i]), "set_data_handle");
       continue;
     }
-    check(dnnl_memory_set_data_handle(o.plain, pointers[i]), "set_data_handle");
-    check(dnnl_memory_set_data_handle(o.library, arena.take(o.bytes)), "set_data_handle");
+    check(dnn().memory_set_data_handle(o.plain, pointers[i]), "set_data_handle");
+    check(dnn().memory_set_data_handle(o.library, arena.take(o.bytes)), "set_data_handle");
   }
   if (plan.scratch_bytes)
-    check(dnnl_memory_set_data_handle(plan.scratch, arena.take(plan.scratch_bytes)),
+    check(dnn().memory_set_data_handle(plan.scratch, arena.take(plan.scratch_bytes)),
           "set_data_handle");
 }
 
@@ -274,21 +274,21 @@ void run(Plan& plan, int ready = -1) {
 
 bool reference_implementation(const_dnnl_primitive_desc_t pd) {
   const char* name = nullptr;
-  dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name);
+  dnn().primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name);
   return name && std::string_view(name).find("ref") != std::string_view::npos;
 }
 
 // -- convolutions --------------------------------------------------------------------------------
 Desc strided_desc(int n, const int64_t* sizes, const int64_t* strides, DType t) {
   Desc d;
-  check(dnnl_memory_desc_create_with_strides(d.out(), n, sizes, data_type(t), strides),
+  check(dnn().memory_desc_create_with_strides(d.out(), n, sizes, data_type(t), strides),
         "memory_desc");
   return d;
 }
 
 Desc any_desc(int n, const int64_t* sizes, DType t) {
   Desc d;
-  check(dnnl_memory_desc_create_with_tag(d.out(), n, sizes, data_type(t), dnnl_format_tag_any),
+  check(dnn().memory_desc_create_with_tag(d.out(), n, sizes, data_type(t), dnnl_format_tag_any),
         "memory_desc");
   return d;
 }
@@ -359,20 +359,20 @@ PlanPtr make_conv(ConvPass pass, DType t, const ConvShape& s, bool bias) {
   PrimitiveDesc hint;
   if (pass != ConvPass::Forward) {
     // The backward passes want a forward description as a hint.
-    status = dnnl_convolution_forward_primitive_desc_create(
+    status = dnn().convolution_forward_primitive_desc_create(
         hint.out(), engine(), dnnl_forward_training, alg, px, any_w, nullptr, py, stride, dilation,
         low, high, attr);
     if (status != dnnl_success) return plan;
   }
   if (pass == ConvPass::Forward)
-    status = dnnl_convolution_forward_primitive_desc_create(
+    status = dnn().convolution_forward_primitive_desc_create(
         plan->pd.out(), engine(), dnnl_forward_training, alg, px, any_w, b, py, stride, dilation,
         low, high, attr);
   else if (pass == ConvPass::Data)
-    status = dnnl_convolution_backward_data_primitive_desc_create(
+    status = dnn().convolution_backward_data_primitive_desc_create(
         plan->pd.out(), engine(), alg, px, any_w, py, stride, dilation, low, high, hint, attr);
   else
-    status = dnnl_convolution_backward_weights_primitive_desc_create(
+    status = dnn().convolution_backward_weights_primitive_desc_create(
         plan->pd.out(), engine(), alg, px, any_w, b, py, stride, dilation, low, high, hint, attr);
   if (status != dnnl_success || reference_implementation(plan->pd)) return plan;
   if (pass == ConvPass::Forward) {
@@ -420,12 +420,12 @@ PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, in
   const Attr attr = user_scratchpad();
   PostOps post;
   if (g.beta == c128(1)) {
-    check(dnnl_post_ops_create(post.out()), "post_ops");
-    check(dnnl_post_ops_append_sum(post, 1.0f, 0, dnnl_data_type_undef), "post_ops");
-    check(dnnl_primitive_attr_set_post_ops(attr, post), "post_ops");
+    check(dnn().post_ops_create(post.out()), "post_ops");
+    check(dnn().post_ops_append_sum(post, 1.0f, 0, dnnl_data_type_undef), "post_ops");
+    check(dnn().primitive_attr_set_post_ops(attr, post), "post_ops");
   }
   const dnnl_status_t status =
-      dnnl_matmul_primitive_desc_create(plan->pd.out(), engine(), a, b, bias, c, attr);
+      dnn().matmul_primitive_desc_create(plan->pd.out(), engine(), a, b, bias, c, attr);
   if (status != dnnl_success || reference_implementation(plan->pd)) return plan;
   add_operand(*plan, DNNL_ARG_SRC, dnnl_query_src_md, a, false);
   add_operand(*plan, DNNL_ARG_WEIGHTS, dnnl_query_weights_md, b, false);
@@ -441,7 +441,7 @@ bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_
               int64_t c_batch) {
   if (t != DType::BF16 || g.alpha != c128(1) || (g.beta != c128(0) && g.beta != c128(1)))
     return false;
-  if (g.m == 0 || g.n == 0 || g.k == 0 || batch == 0) return false;
+  if (g.m == 0 || g.n == 0 || g.k == 0 || batch == 0 || !dnn_available()) return false;
   // One of the strides must be 1, or the library has only slow paths.
   if ((g.a_row != 1 && g.a_col != 1) || (g.b_row != 1 && g.b_col != 1)) return false;
   const int threads = threads_for(batch * g.m * g.n * g.k);
@@ -463,7 +463,7 @@ bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_
 }
 
 bool dnn_conv(ConvPass pass, DType t, const ConvShape& s, void* x, void* w, void* bias, void* y) {
-  if (t != DType::F32 && t != DType::BF16) return false;
+  if ((t != DType::F32 && t != DType::BF16) || !dnn_available()) return false;
   const int threads = threads_for(s.flops());
   const Threads use(threads);
   const Lease plan(find_conv(pass, t, s, bias != nullptr, threads));
@@ -478,7 +478,7 @@ bool dnn_conv(ConvPass pass, DType t, const ConvShape& s, void* x, void* w, void
 
 bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w, const void* gy,
                        void* gx, void* gw, void* gbias) {
-  if (t != DType::F32 && t != DType::BF16) return false;
+  if ((t != DType::F32 && t != DType::BF16) || !dnn_available()) return false;
   const int threads = threads_for(s.flops());
   const Threads use(threads);
   const Lease data(find_conv(ConvPass::Data, t, s, false, threads));
@@ -495,9 +495,9 @@ bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w
   }
   const Operand &dy = data->operands[kY], &wy = weights->operands[kY];
   int ready = -1;
-  if (dy.reorder && wy.reorder && dnnl_memory_desc_equal(dy.desc, wy.desc)) {
+  if (dy.reorder && wy.reorder && dnn().memory_desc_equal(dy.desc, wy.desc)) {
     ready = kY;
-    check(dnnl_memory_get_data_handle(dy.library, &wp[kY]), "get_data_handle");
+    check(dnn().memory_get_data_handle(dy.library, &wp[kY]), "get_data_handle");
   }
   arena.keep_only(ready == kY ? wp[kY] : nullptr);
   bind(*weights, wp, arena, ready);
