@@ -111,6 +111,9 @@ def run_network(mode, input, states, layers, directions, dropout, training, batc
     `states` holds (layers * directions, N, H) tensors; `layers` lists the weights in the same
     order. Dropout acts on the output of every layer but the last.
     """
+    if batch_sizes is None:
+        # The outputs lie as the input does: by time, in the order that PyTorch's dropout draws in.
+        input = input.contiguous()
     finals = []
     depth = len(layers) // directions
     for layer in range(depth):
