@@ -213,7 +213,16 @@ void check_inplace(Tensor* t) {
   }
   if (!modes.grad) return;
   if (t->base && (t->flags & (kQuietView | kMultiView)) && needs_grad(t->base)) {
-    if (t->flags & kQuietView) {
+    if ((t->flags & (kOwnView | kMultiView)) == kOwnView) {
+      fail(ErrorType::Runtime,
+           "Output %u of %s is a view and is being modified inplace. This view was created inside "
+           "a custom Function (or because an input was returned as-is) and the autograd logic to "
+           "handle view+inplace would override the custom backward associated with the custom "
+           "Function, leading to incorrect gradients. This behavior is forbidden. You can fix this "
+           "by cloning the output of the custom Function.",
+           t->output_nr, t->grad_fn ? maker_name(t->grad_fn).c_str() : "a function");
+    }
+    if ((t->flags & (kQuietView | kOwnView)) == kQuietView) {
       fail(ErrorType::Runtime,
            "A view was created in no_grad mode and is being modified inplace with grad mode "
            "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You "

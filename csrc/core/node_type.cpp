@@ -48,6 +48,11 @@ PyObject* node_name(Node* n, PyObject*) {
 }
 
 PyObject* node_repr(Node* n) {
+  if (Py_TYPE(n)->tp_dictoffset) {  // a class of Python's, in a module
+    Ref module(PyObject_GetAttrString(as_object(Py_TYPE(n)), "__module__"));
+    if (!module) return nullptr;
+    return PyUnicode_FromFormat("<%S.%s object at %p>", module.p, node_label(n).c_str(), n);
+  }
   return PyUnicode_FromFormat("<%s object at %p>", node_label(n).c_str(), n);
 }
 

@@ -46,10 +46,21 @@ thread_local PyObject* t_saved_hooks =
 void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
   const bool grad = modes.grad;
   modes.grad = false;  // what the hook computes is no part of the graph
-  Ref plain(t->flags & kSparse ? call_helper("detach", {as_object(t)})
-                               : as_object(shallow_copy(t)));
-  PyObject* packed = PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), plain);
+  // An output would keep its own node alive.
+  Ref shown(t->flags & kSparse   ? call_helper("detach", {as_object(t)})
+            : history == Py_True ? as_object(shallow_copy(t))
+                                 : Py_NewRef(as_object(t)));
+  const uint32_t version = t->array.storage()->version;
+  PyObject* packed = PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), shown);
   modes.grad = grad;
+  if (packed && t->array.storage()->version != version) {
+    Py_DECREF(packed);
+    fail(ErrorType::Runtime,
+         "A saved tensor pack hook is modifying its input in place. Tensors provided as input to "
+         "pack hook cannot be modified by in-place operations as this can lead to unexpected "
+         "side-effects. Please open an issue if you need to perform in-place operations on the "
+         "input to a pack hook.");
+  }
   Ref owned(checked(packed));
   s.object = checked(PyTuple_Pack(3, packed, PyTuple_GET_ITEM(t_saved_hooks, 1), history));
   s.kind = Saved::Packed;
@@ -215,6 +226,20 @@ void record_outputs(Recording& r, const OpSpec& s, Tensor* const* outputs, int c
 
 // -- unpacking ----------------------------------------------------------------------------------
 
+// What a hook gave back, as the value that was saved: with the history that it had.
+static PyObject* with_history(Node* n, Tensor* got, PyObject* history, uint32_t nr) {
+  Node* maker = history == Py_True ? n : reinterpret_cast<Node*>(history);
+  if (history == Py_None || (got->flags & kSparse) || got->grad_fn == maker ||
+      (got->extra && got->extra->accumulator == maker))
+    return Py_NewRef(as_object(got));
+  Tensor* t = shallow_copy(got);
+  if (history != Py_True && maker->variable && !modes.grad)
+    t->requires_grad = true;
+  else
+    attach(maker, t, static_cast<int>(nr));
+  return as_object(t);
+}
+
 PyObject* unpack_saved(Node* n, Saved& s) {
   switch (s.kind) {
     case Saved::Empty: return Py_NewRef(Py_None);
@@ -222,16 +247,12 @@ PyObject* unpack_saved(Node* n, Saved& s) {
     case Saved::Packed: {
       PyObject* got = checked(
           PyObject_CallOneArg(PyTuple_GET_ITEM(s.object, 1), PyTuple_GET_ITEM(s.object, 0)));
-      PyObject* history = PyTuple_GET_ITEM(s.object, 2);
-      if (history != Py_None && modes.grad && tensor_check(got) &&
-          !(as_tensor(got)->flags & kSparse)) {
-        Ref held(got);
-        Tensor* t = shallow_copy(as_tensor(got));
-        attach(history == Py_True ? n : reinterpret_cast<Node*>(history), t,
-               static_cast<int>(s.output_nr));
-        return as_object(t);
-      }
-      return got;
+      Ref held(got);
+      if (!tensor_check(got))
+        fail(ErrorType::Type,
+             "Output of saved tensor unpack_hook expected to be a Tensor but got result of type %s",
+             Py_TYPE(got)->tp_name);
+      return with_history(n, as_tensor(got), PyTuple_GET_ITEM(s.object, 2), s.output_nr);
     }
     default: break;
   }

@@ -28,8 +28,9 @@ static PyObject* connect(PyObject*, PyObject* args) {
       PyObject* o = PyTuple_GET_ITEM(outputs, i);
       if (!tensor_check(o)) continue;
       node_output(n, static_cast<int>(i), as_tensor(o)->array);
-      if (is_differentiable(as_tensor(o)->array.dtype()))
-        attach(n, as_tensor(o), static_cast<int>(i));
+      if (!is_differentiable(as_tensor(o)->array.dtype())) continue;
+      attach(n, as_tensor(o), static_cast<int>(i));
+      if (as_tensor(o)->base) as_tensor(o)->flags |= kOwnView | (n->noutputs > 1 ? kMultiView : 0);
     }
     if (g_anomaly) note_anomaly(n);
     Py_RETURN_NONE;
@@ -188,6 +189,11 @@ static PyObject* saved_unpack(SavedObject* s, PyObject* args) {
     translate_exception();
     return nullptr;
   }
+}
+PyObject* saved_tensor(PyObject* o) {
+  if (!PyObject_TypeCheck(o, SavedType)) return nullptr;
+  const Saved& s = reinterpret_cast<SavedObject*>(o)->saved;
+  return s.kind == Saved::Input || s.kind == Saved::Output ? s.object : nullptr;
 }
 static PyObject* saved_release(SavedObject* s, PyObject*) {
   saved_clear(s);

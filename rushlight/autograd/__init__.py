@@ -319,20 +319,11 @@ def _materialized(results, inputs, create_graph) -> list:
 
 def _batched(outputs, gradients, retain_graph, create_graph, inputs, accumulate):
     """One backward run for all items of the leading dimension of the gradients."""
-    from ..func import vmap
-
-    places = [i for i, g in enumerate(gradients) if g is not None]
-    if not places:
+    if all(g is None for g in gradients):
         return _C.backward(outputs, gradients, retain_graph, create_graph, inputs, accumulate)
-    unused: list[bool] = []
+    from ..func._vmap import map_leaves
 
-    def vjp(*lanes):
-        given = list(gradients)
-        for place, lane in zip(places, lanes, strict=True):
-            given[place] = lane
-        found = _C.backward(outputs, tuple(given), retain_graph, create_graph, inputs, accumulate)
-        unused[:] = [g is None for g in found]
-        return tuple([g for g in found if g is not None])
+    def run(*lanes):
+        return _C.backward(outputs, lanes, retain_graph, create_graph, inputs, accumulate)
 
-    results = iter(vmap(vjp)(*[gradients[place] for place in places]))
-    return tuple([None if absent else next(results) for absent in unused])
+    return map_leaves(run, gradients)
