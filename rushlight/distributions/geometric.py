@@ -31,7 +31,7 @@ class Geometric(Binary, Distribution):
         super().__init__(shape, validate_args=validate_args)
         if self._validate_args and probs is not None:
             value = self.probs
-            invalid = value[~(value > 0)]
+            invalid = value.masked_select(~(value > 0))
             if invalid.numel() > 0:
                 raise ValueError(
                     "Expected parameter probs "

@@ -45,7 +45,7 @@ def _standard_normal(shape, dtype, device):
 
 def _sum_rightmost(value, dim):
     """The sum over the last `dim` dims."""
-    return value if dim == 0 else value.sum(tuple(range(-dim, 0)))
+    return value if dim == 0 else value.reshape(value.shape[:-dim] + (-1,)).sum(-1)
 
 
 def logits_to_probs(logits: torch.Tensor, is_binary: bool = False) -> torch.Tensor:

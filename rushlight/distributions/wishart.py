@@ -125,26 +125,22 @@ class Wishart(_WithCovariance, ExponentialFamily):
     def rsample(self, sample_shape=torch.Size(), max_try_correction=None):  # noqa: B008
         """Variates; singular ones are drawn again, `max_try_correction` times (10) at most."""
         tries = 10 if max_try_correction is None else max_try_correction
-        sample_shape = torch.Size(sample_shape)
-        sample = self._bartlett_sampling(sample_shape)
-        # A sample is drawn again for the whole batch.
-        singular = self._singular(sample)
-        if singular.any():
-            warnings.warn("Singular sample detected.", stacklevel=2)
-            for _ in range(tries):
-                again = self._bartlett_sampling(sample[singular].shape[:1])
-                sample = sample.clone()
-                sample[singular] = again
-                still = self._singular(again)
-                singular = singular.clone()
-                singular[singular.clone()] = still
-                if not singular.any():
-                    break
+        sample = self._bartlett_sampling(torch.Size(sample_shape))
+        # PyTorch's first check is the wrong way round: what is not singular is drawn again, too.
+        # The same seed gives the same numbers only with this.
+        again = self._any_of_batch(self.support.check(sample))
+        for _ in range(tries):
+            if not again.any():
+                break
+            sample = sample.clone()
+            sample[again] = self._bartlett_sampling(torch.Size((int(again.sum()),)))
+            again = self._any_of_batch(~self.support.check(sample))
+            if again.any():
+                warnings.warn("Singular sample detected.", stacklevel=2)
         return sample
 
-    def _singular(self, sample):
-        singular = ~self.support.check(sample)
-        return singular.flatten(-len(self._batch_shape)).any(-1) if self._batch_shape else singular
+    def _any_of_batch(self, flags):
+        return flags.flatten(-len(self._batch_shape)).any(-1) if self._batch_shape else flags
 
     def log_prob(self, value):
         if self._validate_args:
