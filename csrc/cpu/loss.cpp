@@ -139,7 +139,7 @@ double entropy_row(const T* x_, int64_t t, int64_t n, const compute_t<T>* w, con
                    compute_t<T>* buf, double& lse) {
   using C = compute_t<T>;
   const C* x = load_row(x_, n, buf);
-  const C top = extreme_run<C, 1>(x, n);
+  const C top = row_top<C>(x, n);
   const double log_rest = std::log(exp_sum<C>(x, n, top, nullptr)), log_sum = log_rest + top;
   lse = log_sum;
   double loss = (1 - s.amount) * w[t] * (log_rest + (static_cast<double>(top) - x[t]));

@@ -6,7 +6,7 @@
 #include "reduce.h"
 #include "vecmath.h"
 
-#ifdef __F16C__
+#if defined(__F16C__) || defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -89,17 +89,87 @@ void store_row(T* p, int64_t n, const compute_t<T>* buf) {
 
 constexpr int64_t kPiece = 1024;  // elements summed in the compute type before widening
 
-// exp(x[i] - top) of n <= kLanes elements into out, as one whole vector: what is left over of a row
-// costs no more than the vectors before it, and short rows (a few classes) go fast.
+// The first n < kLanes elements of a vector, so that what is left over of a row costs no more than
+// the vectors before it, and short rows (a few classes) go fast. The other lanes are `fill`.
+template <class C>
+void load_part(typename VecOf<C>::type& v, const C* p, int64_t n, C fill) {
+#ifdef __AVX512F__
+  if constexpr (sizeof(C) == 4)
+    v = typename VecOf<C>::type(
+        _mm512_mask_loadu_ps(_mm512_set1_ps(fill), static_cast<__mmask16>((1u << n) - 1), p));
+  else
+    v = typename VecOf<C>::type(
+        _mm512_mask_loadu_pd(_mm512_set1_pd(fill), static_cast<__mmask8>((1u << n) - 1), p));
+#else
+  alignas(64) C pad[kLanes<C>];
+  for (C& x : pad) x = fill;
+  for (int64_t i = 0; i < n; ++i) pad[i] = p[i];
+  load_vec<C>(v, pad);
+#endif
+}
+template <class C>
+void store_part(C* p, int64_t n, const typename VecOf<C>::type& v) {
+#ifdef __AVX512F__
+  if constexpr (sizeof(C) == 4)
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), __m512(v));
+  else
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1), __m512d(v));
+#else
+  for (int64_t i = 0; i < n; ++i) p[i] = v[i];
+#endif
+}
+
+template <class C>
+void exp_lanes(typename VecOf<C>::type& v, C top) {
+  alignas(64) C lane[kLanes<C>];
+  __builtin_memcpy(lane, &v, sizeof lane);
+#pragma omp simd
+  for (int l = 0; l < kLanes<C>; ++l) lane[l] = exp_nonpositive(lane[l] - top);
+  load_vec<C>(v, lane);
+}
+
+// exp(x[i] - top) of n < kLanes elements into out.
 template <class C>
 void exp_tail(const C* x, int64_t n, C top, C* out) {
+  typename VecOf<C>::type v;
+  load_part<C>(v, x, n, top);
+  exp_lanes<C>(v, top);
+  store_part<C>(out, n, v);
+}
+
+template <class C, int N = kLanes<C>>
+C fold_max(const typename VecN<C, N>::type& v) {
+  if constexpr (N == 2) {
+    return v[0] > v[1] ? v[0] : v[1];
+  } else {
+    typename VecN<C, N / 2>::type low, high;
+    __builtin_memcpy(&low, &v, sizeof low);
+    __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof low);
+    return fold_max<C, N / 2>(low > high ? low : high);
+  }
+}
+
+// The largest of n >= 1 elements; a NaN wins.
+template <class C>
+C row_top(const C* p, int64_t n) {
   constexpr int L = kLanes<C>;
-  alignas(64) C pad[L];
-  for (int l = 0; l < L; ++l) pad[l] = top;
-  for (int64_t i = 0; i < n; ++i) pad[i] = x[i];
-#pragma omp simd
-  for (int l = 0; l < L; ++l) pad[l] = exp_nonpositive(pad[l] - top);
-  for (int64_t i = 0; i < n; ++i) out[i] = pad[i];
+  if (n >= 8 * L) return extreme_run<C, 1>(p, n);
+  typename VecOf<C>::type best, v, zero{};
+  load_part<C>(best, p, std::min<int64_t>(n, L - 1), p[0]);
+  auto odd = best != best;
+  int64_t i = 0;
+  for (; i + L <= n; i += L) {
+    load_vec<C>(v, p + i);
+    odd |= v != v;
+    best = v > best ? v : best;
+  }
+  if (i < n) {
+    load_part<C>(v, p + i, n - i, p[0]);
+    odd |= v != v;
+    best = v > best ? v : best;
+  }
+  return fold_lanes<C>(odd ? zero + 1 : zero) == C(0) ? fold_max<C>(best)
+                                                      : std::numeric_limits<C>::quiet_NaN();
 }
 template <class C>
 int64_t whole_vectors(int64_t n) {
@@ -109,32 +179,24 @@ int64_t whole_vectors(int64_t n) {
 // Sum of exp(x[i] - top), and the terms themselves when out is not null.
 template <class C>
 double exp_sum(const C* x, int64_t n, C top, C* out) {
-  const int64_t whole = whole_vectors<C>(n);
+  constexpr int L = kLanes<C>;
+  typename VecOf<C>::type v, s{}, zero{};
   double sum = 0;
-  for (int64_t i = 0; i < whole; i += kPiece) {
-    const int64_t end = std::min(whole, i + kPiece);
-    C s = 0;
-    if (out) {
-#pragma omp simd reduction(+ : s)
-      for (int64_t k = i; k < end; ++k) {
-        const C e = exp_nonpositive(x[k] - top);
-        out[k] = e;
-        s += e;
-      }
-    } else {
-#pragma omp simd reduction(+ : s)
-      for (int64_t k = i; k < end; ++k) s += exp_nonpositive(x[k] - top);
-    }
-    sum += s;
+  const int64_t whole = whole_vectors<C>(n);
+  for (int64_t i = 0; i < whole; i += L) {
+    load_vec<C>(v, x + i);
+    exp_lanes<C>(v, top);
+    if (out) __builtin_memcpy(out + i, &v, sizeof v);
+    s += v;
+    if (i % kPiece == kPiece - L) sum += fold_lanes<C>(s), s = zero;
   }
   if (whole < n) {
-    C rest[kLanes<C>], s = 0;
-    exp_tail<C>(x + whole, n - whole, top, rest);
-    for (int64_t i = 0; i < n - whole; ++i) s += rest[i];
-    if (out) std::copy_n(rest, n - whole, out + whole);
-    sum += s;
+    load_part<C>(v, x + whole, n - whole, -std::numeric_limits<C>::infinity());
+    exp_lanes<C>(v, top);
+    if (out) store_part<C>(out + whole, n - whole, v);
+    s += v;
   }
-  return sum;
+  return sum + fold_lanes<C>(s);
 }
 
 // Sum of a[i] b[i].

@@ -4,31 +4,41 @@
 //   log_softmax  y = x - m - log s
 //   backward     dx = y (g - sum(g y))       and   dx = g - exp(y) sum(g)
 //
-// inner == 1: a row is read from memory once, its other passes run in the cache. Otherwise blocks
-// of up to 64 neighbouring columns go together, vectorised over the columns.
+// inner == 1: a row is read from memory once, its other passes run in the cache; short rows go in
+// groups, so that their logarithms and quotients are vectors. Otherwise blocks of up to 64
+// neighbouring columns go together, vectorised over the columns.
 #include "row.h"
 
 namespace rl {
 namespace {
 
-constexpr int64_t kColumns = 64;
+constexpr int64_t kColumns = 64, kGroup = 32;  // columns of a block, rows of a group
 
+// Rows that go together: as many as half the cache nearest to the core holds.
+int64_t group_of(int64_t n) {
+  return std::clamp<int64_t>(4096 / std::max<int64_t>(n, 1), 1, kGroup);
+}
+
+// `rows` <= kGroup rows of n elements.
 template <class T, bool Log>
-void softmax_row(const T* x_, T* y_, int64_t n, compute_t<T>* buf) {
+void softmax_rows(const T* x_, T* y_, int64_t rows, int64_t n, compute_t<T>* buf) {
   using C = compute_t<T>;
-  const C* x = load_row(x_, n, buf);
+  const C* x = load_row(x_, rows * n, buf);
   C* y = row_target(y_, buf);
-  const C top = extreme_run<C, 1>(x, n);
-  if constexpr (Log) {
-    const C shift = static_cast<C>(std::log(exp_sum<C>(x, n, top, nullptr)));
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) y[i] = x[i] - top - shift;
-  } else {
-    const C scale = static_cast<C>(1 / exp_sum<C>(x, n, top, y));
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) y[i] *= scale;
+  C top[kGroup];
+  double sum[kGroup];
+  for (int64_t r = 0; r < rows; ++r) {
+    top[r] = row_top<C>(x + r * n, n);
+    sum[r] = exp_sum<C>(x + r * n, n, top[r], Log ? nullptr : y + r * n);
   }
-  store_row(y_, n, y);
+#pragma omp simd
+  for (int64_t r = 0; r < rows; ++r) sum[r] = Log ? log(sum[r]) : 1 / sum[r];
+  for (int64_t r = 0; r < rows; ++r) {
+    const C c = static_cast<C>(sum[r]), shift = top[r];
+#pragma omp simd
+    for (int64_t i = r * n; i < (r + 1) * n; ++i) y[i] = Log ? x[i] - shift - c : y[i] * c;
+  }
+  store_row(y_, rows * n, y);
 }
 
 // x, y: n rows of `width` <= kColumns columns, `inner` elements apart.
@@ -101,12 +111,13 @@ void backward_columns(const T* g, const T* y, T* dx, int64_t n, int64_t inner, i
     }
 }
 
-// Runs rows(r) for inner == 1, else columns(first, width), in threads.
+// Runs rows(first, count) for inner == 1, else columns(first, width), in threads.
 template <class R, class K>
 void each_slice(const Split& s, R&& rows, K&& columns) {
   if (s.inner == 1) {
     parallel_for(s.outer, row_grain(s.n), [&](int64_t r0, int64_t r1) {
-      for (int64_t r = r0; r < r1; ++r) rows(r);
+      const int64_t group = group_of(s.n);
+      for (int64_t r = r0; r < r1; r += group) rows(r, std::min(group, r1 - r));
     });
     return;
   }
@@ -131,21 +142,22 @@ void forward_kernel(Call& call) {  // input, dim, dtype
     call.result(std::move(y));
     return;
   }
-  visit_real(
-      Log ? "log_softmax_lastdim_kernel_impl" : "softmax_lastdim_kernel_impl", x.dtype(),
-      [&](auto tag) {
-        using T = decltype(tag);
-        const T* xp = x.data<T>();
-        T* yp = y.data<T>();
-        const ThreadBuffer<T> buffer(s.n);
-        NoGil nogil(x.numel(), 20000);
-        each_slice(
-            s,
-            [&](int64_t r) { softmax_row<T, Log>(xp + r * s.n, yp + r * s.n, s.n, buffer.mine()); },
-            [&](int64_t k, int64_t width) {
-              softmax_columns<T, Log>(xp + k, yp + k, s.n, s.inner, width);
-            });
-      });
+  visit_real(Log ? "log_softmax_lastdim_kernel_impl" : "softmax_lastdim_kernel_impl", x.dtype(),
+             [&](auto tag) {
+               using T = decltype(tag);
+               const T* xp = x.data<T>();
+               T* yp = y.data<T>();
+               const ThreadBuffer<T> buffer(s.n * group_of(s.n));
+               NoGil nogil(x.numel(), 20000);
+               each_slice(
+                   s,
+                   [&](int64_t r, int64_t count) {
+                     softmax_rows<T, Log>(xp + r * s.n, yp + r * s.n, count, s.n, buffer.mine());
+                   },
+                   [&](int64_t k, int64_t width) {
+                     softmax_columns<T, Log>(xp + k, yp + k, s.n, s.inner, width);
+                   });
+             });
   call.result(std::move(y));
 }
 
@@ -167,8 +179,9 @@ void backward_kernel(Call& call) {  // g, out, dim
     NoGil nogil(y.numel(), 20000);
     each_slice(
         s,
-        [&](int64_t r) {
-          backward_row<T, Log>(gp + r * s.n, yp + r * s.n, dp + r * s.n, s.n, buffer.mine());
+        [&](int64_t r, int64_t count) {
+          for (const int64_t end = r + count; r < end; ++r)
+            backward_row<T, Log>(gp + r * s.n, yp + r * s.n, dp + r * s.n, s.n, buffer.mine());
         },
         [&](int64_t k, int64_t width) {
           backward_columns<T, Log>(gp + k, yp + k, dp + k, s.n, s.inner, width);
@@ -208,7 +221,7 @@ RL_KERNEL(logsumexp) {  // input, dim, keepdim
     parallel_for(y.numel(), row_grain(n), [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         const C* row = load_row(xp + r * n, n, buffer.mine());
-        const C top = n ? extreme_run<C, 1>(row, n) : -std::numeric_limits<C>::infinity();
+        const C top = n ? row_top<C>(row, n) : -std::numeric_limits<C>::infinity();
         // An infinite maximum is the answer; inf - inf would be NaN.
         yp[r] =
             T(std::isinf(top) ? top
