@@ -97,6 +97,7 @@ void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr);
 extern thread_local PyObject* t_saved_hooks;  // (pack, unpack) of the innermost pair
 
 bool init_nodes(PyObject* module);
+PyObject* saved_tensor(PyObject* o);  // what a SavedTensor refers to: borrowed, may be null
 bool init_saved(PyObject* module);
 bool init_engine(PyObject* module);
 

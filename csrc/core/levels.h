@@ -20,7 +20,23 @@ inline Level* level_of(const Tensor* t) {  // null: a tensor of no vmap
 // lies further out has its tape there.
 inline bool on_tape(const Tensor* t) { return level_of(t) == modes.lanes; }
 
-bool any_wrapped(PyObject* const* values, int n);  // lists too
+constexpr int kDepth = 8;  // of lists in lists
+
+template <class F>
+bool any_tensor(PyObject* o, F f, int depth = kDepth) {
+  if (tensor_check(o)) return f(as_tensor(o));
+  if (depth && (PyList_Check(o) || PyTuple_Check(o))) {
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
+      if (any_tensor(PySequence_Fast_GET_ITEM(o, i), f, depth - 1)) return true;
+    }
+  }
+  return false;
+}
+
+Level* level_argument(const char* name, PyObject* o);       // TypeError when it is none
+Tensor* tensor_argument(const char* name, PyObject* o);     // TypeError when it is none
+PyObject* tangent_of(const Tensor* t, const Level* level);  // borrowed or null
+bool any_wrapped(PyObject* const* values, int n);           // lists too
 bool at_level(const Level* level, PyObject* const* values, int n);
 Tensor* shallow_copy(Tensor* t);        // same elements, level and tangents; no history of its own
 Tensor* cut(Tensor* t, bool tangents);  // nor any further out; with or without tangents
@@ -43,5 +59,7 @@ class Outwards {
 void set_interpreters(PyObject* stack);  // a list or null; takes a reference of its own
 
 bool init_levels(PyObject* module);
+bool init_wrapped(PyObject* module);
+bool init_liveness(PyObject* module);
 
 }  // namespace rl

@@ -137,6 +137,8 @@ class DualLevel(_C.Level):
         ):
             return None
         value = op(*args, **kwargs)
+        if value.is_complex():  # of real operands
+            return None
         if not value.is_floating_point():
             return value, None
         known = dict(zip(names, args, strict=False)) | kwargs | {"out": value}
@@ -241,8 +243,7 @@ def _named(name, known):
 
 
 def _laid_out_like(value, tangent):
-    empty = torch.empty_strided(value.shape, value.stride(), dtype=tangent.dtype)
-    return empty.copy_(tangent)
+    return tangent.new_empty_strided(value.shape, value.stride()).copy_(tangent)
 
 
 def _cut(value):
@@ -300,7 +301,8 @@ def _products(outputs, stand_ins: _StandIns, recorded: bool) -> list[Tensor | No
 
 
 def _product(output, stand_ins, recorded):
-    dummy = _C.fresh_input(torch.zeros_like(output), True)
+    # Any dummy would do; some gradients take its logarithm.
+    dummy = _C.fresh_input(torch.ones_like(output), True)
     rows = grad(
         output, stand_ins.primals, dummy, retain_graph=True, create_graph=True, allow_unused=True
     )

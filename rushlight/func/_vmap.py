@@ -194,15 +194,15 @@ def run(func, size, dims, leaves, spec, out_dims, randomness, kwargs):
     return tree_unflatten(results, out_spec)
 
 
-def map_leaves(func, tensors):
+def map_leaves(func: Callable, tensors: tuple) -> tuple:
     """A function of several tensors or None, over dim 0 of each; its results may hold None."""
-    sizes = {x.shape[0] if x.dim() else 1 for x in tensors if x is not None}
-    if len(sizes) != 1 or any(x is not None and x.dim() == 0 for x in tensors):
+    sizes = {x.shape[0] if x.dim() else None for x in tensors if x is not None}
+    if len(sizes) != 1 or None in sizes:
         raise ValueError(
             "vmap: Expected all tensors to have the same size in the mapped dimension, got shapes "
             f"{[None if x is None else tuple(x.shape) for x in tensors]}"
         )
-    with entered(lambda: VmapLevel(sizes.pop(), "error")) as level:
+    with entered(lambda: VmapLevel(*sizes, "error")) as level:
         found = func(*[None if x is None else _C.wrap_lanes(level, x, True) for x in tensors])
     return tuple([None if x is None else _unwrapped(level, x, 0, func) for x in found])
 
