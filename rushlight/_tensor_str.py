@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from struct import Struct
 
 from . import _C
 
@@ -79,17 +78,6 @@ def printoptions(**kwargs):
         set_printoptions(**saved)
 
 
-_FLOAT32 = Struct("f")
-
-
-def _single(value: float) -> float:
-    """`value` rounded to float32, in which PyTorch decides about every dtype but float64."""
-    try:
-        return _FLOAT32.unpack(_FLOAT32.pack(value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)
-
-
 class _Integers:
     """Integers and bools, padded on the left to the widest."""
 
@@ -103,16 +91,16 @@ class _Integers:
 class _Floats:
     """Floats in one of three styles: whole numbers (`1.`), fixed point, scientific."""
 
-    def __init__(self, values, is_double: bool):
+    def __init__(self, values):
         options = PRINT_OPTS
         precision = options.precision
-        shown = [v for v in values if v and math.isfinite(v)]
+        shown = self._telling(values)
         whole = all(v.is_integer() for v in shown)
         scientific = False
         if shown:
             scientific = options.sci_mode
             if scientific is None:
-                scientific = self._wants_scientific(shown, whole, is_double)
+                scientific = self._wants_scientific(shown, whole)
         self.suffix = ""
         if scientific:
             self.spec = f".{precision}e"
@@ -125,14 +113,17 @@ class _Floats:
         self.width = max((len(format(v, self.spec)) + len(self.suffix) for v in shown), default=1)
 
     @staticmethod
-    def _wants_scientific(shown, whole: bool, is_double: bool) -> bool:
+    def _telling(values) -> list:
+        """The values that decide about the style and the width."""
+        return [v for v in values if v and math.isfinite(v)]
+
+    @staticmethod
+    def _wants_scientific(shown, whole: bool) -> bool:
+        if any(v != v for v in shown):
+            return False
         smallest = min(map(abs, shown))
         largest = max(map(abs, shown))
-        ratio = largest / smallest
-        tiny = 1e-4
-        if not is_double:
-            ratio, tiny = _single(ratio), _single(tiny)
-        return ratio > 1000 or largest > 1e8 or (not whole and smallest < tiny)
+        return largest / smallest > 1000 or largest > 1e8 or (not whole and smallest < 1e-4)
 
     def __call__(self, value: float) -> str:
         text = format(value, self.spec)
@@ -141,12 +132,20 @@ class _Floats:
         return text.rjust(self.width)
 
 
+class _Powers(_Floats):
+    """Powers of two: without a zero the least of them compares as one, and nan counts as finite."""
+
+    @staticmethod
+    def _telling(values) -> list:
+        return [v for v in values if v != 2.0**-127]
+
+
 class _Complexes:
     """Complex numbers: real and imaginary parts choose their styles separately."""
 
-    def __init__(self, values, is_double: bool):
-        self.real = _Floats([v.real for v in values], is_double)
-        self.imag = _Floats([v.imag for v in values], is_double)
+    def __init__(self, values):
+        self.real = _Floats([v.real for v in values])
+        self.imag = _Floats([v.imag for v in values])
         self.width = self.real.width + self.imag.width + 1
 
     def __call__(self, value: complex) -> str:
@@ -157,9 +156,11 @@ class _Complexes:
 
 def _column_format(values, dtype):
     if dtype.is_complex:
-        return _Complexes(values, dtype.itemsize == 16)
+        return _Complexes(values)
     if dtype.is_floating_point:
-        return _Floats(values, dtype.itemsize == 8)
+        if str(dtype) == "torch.float8_e8m0fnu":
+            return _Powers(values)
+        return _Floats(values)
     return _Integers(values)
 
 
@@ -199,7 +200,7 @@ def _elided(items: list, size: int, dots: str) -> list:
 
 def _vector_text(values, size: int, form, indent: int) -> str:
     columns = max(1, (PRINT_OPTS.linewidth - indent) // (form.width + 2))
-    words = _elided([form(v) for v in values], size, " ...")
+    words = _elided([form(v) for v in values], size, " ..." if PRINT_OPTS.edgeitems else "...")
     lines = [", ".join(words[i : i + columns]) for i in range(0, len(words), columns)]
     return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
@@ -310,6 +311,8 @@ def tensor_repr(tensor, *, tensor_contents: str | None = None) -> str:
         contents = tensor_contents
         if contents is None:
             contents = _contents(tensor, indent)
+        if PRINT_OPTS.edgeitems == 0:  # the elements shown do not tell the shape
+            suffixes.append(f"size={tuple(tensor.shape)}")
     else:
         contents = "[]" if tensor_contents is None else tensor_contents
         if tensor.dim() != 1:

@@ -6,6 +6,7 @@ import time
 import pytest
 
 import rushlight as torch
+from rushlight._tensor_str import printoptions
 
 # Expression, print options, text; the texts were printed by PyTorch 2.13.
 GOLDEN = [
@@ -351,3 +352,28 @@ def test_profiles_and_options_combine():
     assert repr(torch.tensor([1 / 3])) == "tensor([0.333])"
     torch.set_printoptions(profile="full")
     assert "..." not in repr(torch.arange(2000))
+
+
+def test_without_edge_items_the_size_is_told():
+    with printoptions(edgeitems=0):
+        assert repr(torch.arange(3)) == "tensor([0, 1, 2], size=(3,))"
+        assert repr(torch.arange(2000)) == "tensor([...], size=(2000,))"
+        assert repr(torch.tensor(2.0)) == "tensor(2., size=())"
+
+
+def test_small_numbers_are_compared_in_double_precision():
+    assert repr(torch.tensor([1e-4])) == "tensor([1.0000e-04])"
+    assert (
+        repr(torch.tensor([1e-4], dtype=torch.float64)) == "tensor([0.0001], dtype=torch.float64)"
+    )
+    assert repr(torch.tensor([100 + 1e-4j])) == "tensor([100.+1.0000e-04j])"
+
+
+def test_powers_of_two_without_a_zero():
+    codes = torch.tensor([0, 127, 129, 255], dtype=torch.uint8)
+    text = "tensor([0.0000, 1.0000, 4.0000,    nan], dtype=torch.float8_e8m0fnu)"
+    assert repr(codes.view(torch.float8_e8m0fnu)) == text
+    assert (
+        repr(codes[:3].view(torch.float8_e8m0fnu))
+        == "tensor([0., 1., 4.], dtype=torch.float8_e8m0fnu)"
+    )
