@@ -130,7 +130,7 @@ class UninitializedTensorMixin:
             "_backward_hooks", "_is_param", "cls_to_become", "cpu", "cuda", "data", "detach",
             "device", "double", "dtype", "float", "grad", "grad_fn", "half", "bfloat16",
             "is_complex", "is_cuda", "is_floating_point", "is_leaf", "is_shared", "layout",
-            "materialize", "persistent", "requires_grad", "requires_grad_", "share_memory_",
+            "materialize", "persistent", "requires_grad", "requires_grad_", "share_memory_", "size",
             "to", "type", "zero_", "_is_buffer", "pin_memory",
         )
     )  # fmt: skip
@@ -165,7 +165,7 @@ class UninitializedTensorMixin:
                 "parameter into an initialized one. Call `forward` to initialize the parameters "
                 "before accessing their attributes."
             )
-        if hasattr(Tensor, name):
+        if callable(getattr(Tensor, name, None)):  # what only describes the tensor may be read
             raise ValueError(_refusal(name, type(self).__name__))
         return super().__getattribute__(name)
 

@@ -271,4 +271,4 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
     _check(p)
     if input.ndim not in (4, 5):
         _warn_dims("dropout3d", 3, input.ndim)
-    return _drop_features(input, p, training, inplace, dims=1 if input.ndim == 4 else 2)
+    return _drop_features(input, p, training, inplace, dims=2 if input.ndim == 5 else 1)

@@ -366,6 +366,8 @@ def functional_batch_norm(
     """Normalise channels by the batch's statistics (training) or the running ones."""
     if training:
         _check_batch(input.shape)
+        if eps <= 0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     return batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, True)
 
 

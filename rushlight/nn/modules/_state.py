@@ -322,8 +322,10 @@ def _checked(module, name, key, param, value, assign, errors):
             f"object from checkpoint but received {type(value)}"
         )
         return None
-    lazy = is_lazy(param)
-    if not lazy and not is_lazy(value):
+    if is_lazy(param):
+        if is_lazy(value) and not assign:
+            return None  # neither has values yet
+    else:
         # Scalars were saved as one-element vectors before 0.4.
         if param.dim() == 0 and value.dim() == 1 and value.shape[0] == 1:
             value = value[0]

@@ -184,6 +184,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
     def initialize_parameters(self, input) -> None:
         """Learn the number of channels from the input."""
         if not self.has_uninitialized_params():
+            self.num_features = self.num_features or input.shape[1]
             return
         self.num_features = input.shape[1]
         for tensor in (self.weight, self.bias, self.running_mean, self.running_var):

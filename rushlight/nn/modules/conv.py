@@ -85,13 +85,12 @@ class _ConvNd(Module):
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
             f"stride={self.stride}"
         ]
-        n = len(self.kernel_size)
-        if self.padding != (0,) * n:
+        if self.padding != (0,) * len(self.padding):
             # A named padding prints without quotes.
             parts.append(f"padding={self.padding}")
-        if self.dilation != (1,) * n:
+        if self.dilation != (1,) * len(self.dilation):
             parts.append(f"dilation={self.dilation}")
-        if self.output_padding != (0,) * n:
+        if self.output_padding != (0,) * len(self.output_padding):
             parts.append(f"output_padding={self.output_padding}")
         if self.groups != 1:
             parts.append(f"groups={self.groups}")
@@ -317,6 +316,7 @@ class _LazyConvXdMixin(LazyModuleMixin):
     def initialize_parameters(self, input, *args, **kwargs) -> None:
         """Learn the number of channels from the input."""
         if not self.has_uninitialized_params():
+            self.in_channels = self.in_channels or self._channels_of(input)
             return
         self.in_channels = self._channels_of(input)
         if self.in_channels % self.groups != 0:

@@ -139,6 +139,7 @@ class LazyLinear(LazyModuleMixin, Linear):
     def initialize_parameters(self, input) -> None:
         """Learn the sizes from the input."""
         if not self.has_uninitialized_params():
+            self.in_features = self.in_features or input.shape[-1]
             return
         with torch.no_grad():
             self.in_features = input.shape[-1]

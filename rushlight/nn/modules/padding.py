@@ -100,7 +100,7 @@ class _CircularPadNd(_PadNd):
     _mode = "circular"
 
     def forward(self, input: Tensor) -> Tensor:
-        n = len(self.padding) // 2
+        n = self._spatial
         if input.dim() not in (n + 1, n + 2):
             raise ValueError(f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input)")
         return F.pad(input, self.padding, "circular")
@@ -109,16 +109,20 @@ class _CircularPadNd(_PadNd):
 class CircularPad1d(_CircularPadNd):
     """Pad the last dimension with its other end."""
 
+    _spatial = 1
+
 
 class CircularPad2d(_CircularPadNd):
     """Pad the last two dimensions with their other ends."""
 
+    _spatial = 2
     _tuple = staticmethod(_quadruple)
 
 
 class CircularPad3d(_CircularPadNd):
     """Pad the last three dimensions with their other ends."""
 
+    _spatial = 3
     _tuple = staticmethod(_sextuple)
 
 
