@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import Tensor
+from ._functional_rule import run_rule
 from ._options import check_lr, to_number, zero_step
 from .optimizer import Optimizer, ParamsT
 
@@ -83,3 +84,37 @@ class Adafactor(Optimizer):
 
 def _root_mean_square(x):
     return x.norm().item() / max(x.numel(), 1) ** 0.5
+
+
+def adafactor(
+    params: list[Tensor],
+    grads: list[Tensor],
+    row_vars: list[Tensor | None],
+    col_vars: list[Tensor | None],
+    variances: list[Tensor | None],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    has_complex: bool = False,
+    *,
+    d: float,
+    lr: float | Tensor,
+    beta2_decay: float,
+    weight_decay: float,
+    eps1: float,
+    eps2: float,
+    maximize: bool,
+) -> None:
+    """One step of Adafactor over lists of tensors, which change in place."""
+    states = {"row_var": row_vars, "col_var": col_vars, "variance": variances, "step": state_steps}
+    group = {
+        "d": d,
+        "lr": lr,
+        "beta2_decay": beta2_decay,
+        "weight_decay": weight_decay,
+        "maximize": maximize,
+        "foreach": foreach,
+        "eps": (eps1, eps2),
+    }
+    run_rule(Adafactor, params, grads, states, group, grad_scale, found_inf)

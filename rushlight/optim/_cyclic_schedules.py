@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from .. import Tensor
-from ._scheduler import LRScheduler, check_optimizer, per_group, set_value
+from ._scheduler import LRScheduler, _enable_get_lr_call, check_optimizer, per_group, set_value
 from .optimizer import Optimizer
 
 
@@ -303,14 +303,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         else:
             self._place(epoch)
         self.last_epoch = floor(epoch)
-        self._get_lr_called_within_step = True
-        try:
+        with _enable_get_lr_call(self):
             rates = self.get_lr()
-        finally:
-            self._get_lr_called_within_step = False
-        for group, lr in zip(self.optimizer.param_groups, rates, strict=False):
-            set_value(group, "lr", lr)
-        self._last_lr = self._current_lrs()
+        self._set_lrs(rates)
 
     def _place(self, epoch):
         """Set how far `epoch` is into which period."""

@@ -6,6 +6,8 @@ from math import sqrt
 
 import rushlight as torch
 
+from .. import Tensor
+from ._functional_rule import run_rule
 from ._options import check_lr, to_number
 from .optimizer import Optimizer, ParamsT
 
@@ -97,3 +99,34 @@ def _adjusted_lr(lr, rule, shape):
     if rule == "match_rms_adamw":
         return lr * 0.2 * sqrt(max(rows, columns))
     return lr * sqrt(max(1, rows / columns))
+
+
+def muon(
+    params: list[Tensor],
+    grads: list[Tensor],
+    muon_momentum_bufs: list[Tensor],
+    *,
+    foreach: bool | None = None,
+    lr: float,
+    weight_decay: float,
+    momentum: float,
+    nesterov: bool,
+    ns_coefficients: tuple[float, float, float],
+    ns_steps: int,
+    eps: float,
+    adjust_lr_fn: str | None,
+    has_complex: bool,
+) -> None:
+    """One step of Muon over lists of tensors, which change in place."""
+    states = {"momentum_buffer": muon_momentum_bufs}
+    group = {
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "momentum": momentum,
+        "nesterov": nesterov,
+        "ns_coefficients": ns_coefficients,
+        "ns_steps": ns_steps,
+        "eps": eps,
+        "adjust_lr_fn": adjust_lr_fn,
+    }
+    run_rule(Muon, params, grads, states, group)

@@ -10,7 +10,7 @@ import rushlight as torch
 from .. import Tensor
 
 # Where a graph of device work can be captured; `capturable=True` means nothing elsewhere.
-_CAPTURABLE_DEVICES = ["cuda", "xpu", "hpu", "privateuseone"]
+CAPTURABLE_DEVICES = ["cuda", "xpu", "hpu", "privateuseone"]
 _FUSED_DEVICES = ["mps", "cuda", "xpu", "hpu", "cpu", "mtia", "privateuseone"]
 
 
@@ -114,7 +114,7 @@ def check_mode(p: Tensor, group: dict[str, Any], captured: str | None) -> None:
     if group.get("foreach") and group.get("differentiable"):
         raise AssertionError("_foreach ops don't support autograd")
     # XLA can capture only what runs parameter by parameter.
-    devices = _CAPTURABLE_DEVICES if group.get("foreach") else [*_CAPTURABLE_DEVICES, "xla"]
+    devices = CAPTURABLE_DEVICES if group.get("foreach") else [*CAPTURABLE_DEVICES, "xla"]
     if group.get("capturable") and p.device.type not in devices:
         raise AssertionError(
             f"If capturable=True, {captured} must be on supported devices: {devices}."

@@ -69,6 +69,20 @@ def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
     return list(value)
 
 
+class _enable_get_lr_call:  # noqa: N801 (the name that subclasses elsewhere import)
+    """Inside the block `get_lr` may be called without a warning."""
+
+    def __init__(self, o: LRScheduler) -> None:
+        self.o = o
+
+    def __enter__(self) -> _enable_get_lr_call:
+        self.o._get_lr_called_within_step = True
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.o._get_lr_called_within_step = False
+
+
 class LRScheduler:
     """Base of all schedules: a subclass defines `get_lr`, the rates at `last_epoch`.
 
@@ -129,8 +143,7 @@ class LRScheduler:
         self._update_lr(epoch)
 
     def _update_lr(self, epoch=None):
-        self._get_lr_called_within_step = True
-        try:
+        with _enable_get_lr_call(self):
             if epoch is None:
                 self.last_epoch += 1
                 rates = self.get_lr()
@@ -138,9 +151,10 @@ class LRScheduler:
                 self.last_epoch = epoch
                 closed_form = getattr(self, "_get_closed_form_lr", self.get_lr)
                 rates = closed_form()
-        finally:
-            self._get_lr_called_within_step = False
-        for group, lr in zip(self.optimizer.param_groups, rates, strict=False):
+        self._set_lrs(rates)
+
+    def _set_lrs(self, rates):
+        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             set_value(group, "lr", lr)
         self._last_lr = self._current_lrs()
 
@@ -148,13 +162,16 @@ class LRScheduler:
         return [copied(group["lr"]) for group in self.optimizer.param_groups]
 
     def _warn_outside_step(self):
-        if not self._get_lr_called_within_step:
-            warnings.warn(
-                "To get the last learning rate computed by the scheduler, "
-                "please use `get_last_lr()`.",
-                UserWarning,
-                stacklevel=3,
-            )
+        _warn_get_lr_called_within_step(self, 4)
+
+
+def _warn_get_lr_called_within_step(lr_scheduler: LRScheduler, stacklevel: int = 3) -> None:
+    if not lr_scheduler._get_lr_called_within_step:
+        warnings.warn(
+            "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def _count_steps(optimizer):

@@ -254,14 +254,14 @@ class CosineAnnealingLR(LRScheduler):
         """The rates at `last_epoch`, from those of the epoch before."""
         self._warn_outside_step()
         groups, epoch, low = self.optimizer.param_groups, self.last_epoch, self.eta_min
-        if self._is_initial or epoch == 0:
+        if self._is_initial:
             return [copied(group["lr"]) for group in groups]
         if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             # The lowest point just passed: a ratio to its height would divide by zero.
             rise = (1 - cos(pi / self.T_max)) / 2
             return [
                 group["lr"] + (base - low) * rise
-                for base, group in zip(self.base_lrs, groups, strict=False)
+                for base, group in zip(self.base_lrs, groups, strict=True)
             ]
         ratio = (1 + cos(pi * epoch / self.T_max)) / (1 + cos(pi * (epoch - 1) / self.T_max))
         return [ratio * (group["lr"] - low) + low for group in groups]

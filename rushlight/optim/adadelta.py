@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import _C, Tensor
+from ._functional_rule import run_rule
 from ._options import (
     add_scaled,
     check_at_least_zero,
@@ -69,3 +70,35 @@ class Adadelta(Optimizer):
         delta = past.add(eps).sqrt() / square.add(eps).sqrt() * g
         move_square(past, delta, rho)
         add_scaled(p, delta, -number_of(group, "lr"))
+
+
+def adadelta(
+    params: list[Tensor],
+    grads: list[Tensor],
+    square_avgs: list[Tensor],
+    acc_deltas: list[Tensor],
+    state_steps: list[Tensor],
+    capturable: bool = False,
+    foreach: bool | None = None,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: float | Tensor,
+    rho: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> None:
+    """One step of Adadelta over lists of tensors, which change in place."""
+    states = {"square_avg": square_avgs, "acc_delta": acc_deltas, "step": state_steps}
+    group = {
+        "lr": lr,
+        "rho": rho,
+        "eps": eps,
+        "weight_decay": weight_decay,
+        "maximize": maximize,
+        "capturable": capturable,
+        "foreach": foreach,
+        "differentiable": differentiable,
+    }
+    run_rule(Adadelta, params, grads, states, group)

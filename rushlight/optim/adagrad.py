@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import _C, Tensor
+from ._functional_rule import run_rule
 from ._options import (
     add_ratio,
     check_at_least_zero,
@@ -93,3 +94,37 @@ class Adagrad(Optimizer):
         total.add_(like(g, values.square()))
         root = total.sparse_mask(g)._values().sqrt().add_(eps)
         p.add_(like(g, values / root), alpha=-lr)
+
+
+def adagrad(
+    params: list[Tensor],
+    grads: list[Tensor],
+    state_sums: list[Tensor],
+    state_steps: list[Tensor],
+    fused: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    has_sparse_grad: bool = False,
+    foreach: bool | None = None,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: float | Tensor,
+    weight_decay: float,
+    lr_decay: float,
+    eps: float,
+    maximize: bool,
+) -> None:
+    """One step of Adagrad over lists of tensors, which change in place."""
+    states = {"sum": state_sums, "step": state_steps}
+    group = {
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "lr_decay": lr_decay,
+        "eps": eps,
+        "maximize": maximize,
+        "fused": fused,
+        "foreach": foreach,
+        "differentiable": differentiable,
+    }
+    run_rule(Adagrad, params, grads, states, group, grad_scale, found_inf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import _C, Tensor
+from ._functional_rule import run_rule
 from ._options import (
     add_ratio,
     check_at_least_zero,
@@ -68,3 +69,36 @@ class Adamax(Optimizer):
         largest = state["exp_inf"].mul_(beta2)
         largest.copy_(torch.maximum(largest.clone(), g.abs() + group["eps"]))
         add_ratio(p, mean, largest, -number_of(group, "lr") / (1 - beta1**step))
+
+
+def adamax(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_infs: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    eps: float,
+    beta1: float,
+    beta2: float,
+    lr: float | Tensor,
+    weight_decay: float,
+) -> None:
+    """One step of Adamax over lists of tensors, which change in place."""
+    states = {"exp_avg": exp_avgs, "exp_inf": exp_infs, "step": state_steps}
+    group = {
+        "eps": eps,
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "foreach": foreach,
+        "maximize": maximize,
+        "differentiable": differentiable,
+        "capturable": capturable,
+        "betas": (beta1, beta2),
+    }
+    run_rule(Adamax, params, grads, states, group)

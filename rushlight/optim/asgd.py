@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import _C, Tensor
+from ._functional_rule import run_rule
 from ._options import (
     add_scaled,
     check_at_least_zero,
@@ -77,3 +78,38 @@ class ASGD(Optimizer):
         eta, mu = lr / (1 + lambd * lr * step) ** group["alpha"], 1 / max(1, step - group["t0"])
         state["eta"].copy_(torch.as_tensor(eta, dtype=scalar_dtype()))
         state["mu"].copy_(torch.tensor(mu, dtype=scalar_dtype()))
+
+
+def asgd(
+    params: list[Tensor],
+    grads: list[Tensor],
+    axs: list[Tensor],
+    mus: list[Tensor],
+    etas: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    lambd: float,
+    lr: float | Tensor,
+    t0: float,
+    alpha: float,
+    weight_decay: float,
+) -> None:
+    """One step of ASGD over lists of tensors, which change in place."""
+    states = {"ax": axs, "mu": mus, "eta": etas, "step": state_steps}
+    group = {
+        "lambd": lambd,
+        "lr": lr,
+        "t0": t0,
+        "alpha": alpha,
+        "weight_decay": weight_decay,
+        "foreach": foreach,
+        "maximize": maximize,
+        "differentiable": differentiable,
+        "capturable": capturable,
+    }
+    run_rule(ASGD, params, grads, states, group)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from ._combined_schedules import ChainedScheduler, ReduceLROnPlateau, SequentialLR
 from ._cyclic_schedules import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
-from ._scheduler import LRScheduler
+from ._scheduler import (
+    EPOCH_DEPRECATION_WARNING as EPOCH_DEPRECATION_WARNING,
+)
+from ._scheduler import (
+    LRScheduler,
+)
+from ._scheduler import _enable_get_lr_call as _enable_get_lr_call
+from ._scheduler import _warn_get_lr_called_within_step as _warn_get_lr_called_within_step
 from ._schedules import (
     ConstantLR,
     CosineAnnealingLR,
@@ -35,6 +42,10 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+
+for _name in __all__:  # where PyTorch has them, and what they print as
+    globals()[_name].__module__ = __name__
 
 
 class _LRScheduler(LRScheduler):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import _C, Tensor
+from ._functional_rule import run_rule
 from ._options import (
     add_ratio,
     check_at_least_zero,
@@ -95,3 +96,46 @@ class NAdam(Optimizer):
         scale = square.div(1 - beta2**step).sqrt() + group["eps"]
         add_ratio(p, g, scale, -lr * (1 - momentum) / (1 - product))
         add_ratio(p, mean, scale, -lr * ahead / (1 - product * ahead))
+
+
+def nadam(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    mu_products: list[Tensor],
+    state_steps: list[Tensor],
+    decoupled_weight_decay: bool = False,
+    foreach: bool | None = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    maximize: bool = False,
+    *,
+    beta1: float,
+    beta2: float,
+    lr: float | Tensor,
+    weight_decay: float,
+    momentum_decay: float,
+    eps: float,
+) -> None:
+    """One step of NAdam over lists of tensors, which change in place."""
+    states = {
+        "exp_avg": exp_avgs,
+        "exp_avg_sq": exp_avg_sqs,
+        "mu_product": mu_products,
+        "step": state_steps,
+    }
+    group = {
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "momentum_decay": momentum_decay,
+        "eps": eps,
+        "decoupled_weight_decay": decoupled_weight_decay,
+        "foreach": foreach,
+        "capturable": capturable,
+        "differentiable": differentiable,
+        "maximize": maximize,
+        "betas": (beta1, beta2),
+    }
+    run_rule(NAdam, params, grads, states, group)

@@ -12,11 +12,15 @@ from typing import Any
 import rushlight as torch
 
 from .. import _C, Tensor
+from ._for_subclasses import *  # noqa: F403 (for optimizers written elsewhere)
 from ._hooks import Hooks
+from ._hooks import _global_optimizer_post_hooks as _global_optimizer_post_hooks
+from ._hooks import _global_optimizer_pre_hooks as _global_optimizer_pre_hooks
 from ._hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
 from ._hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
 from ._options import check_mode, scalar_dtype
 
+StateDict = dict[str, Any]
 ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 
 from .. import _C, Tensor
+from ._functional_rule import run_rule
 from ._options import (
     check_lr,
     to_number,
@@ -67,3 +68,33 @@ class Rprop(Optimizer):
         g = g.masked_fill(turned, 0)
         p.addcmul_(g.sign(), size, value=-1)
         state["prev"].copy_(g)
+
+
+def rprop(
+    params: list[Tensor],
+    grads: list[Tensor],
+    prevs: list[Tensor],
+    step_sizes: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    capturable: bool = False,
+    maximize: bool = False,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    step_size_min: float,
+    step_size_max: float,
+    etaminus: float,
+    etaplus: float,
+) -> None:
+    """One step of Rprop over lists of tensors, which change in place."""
+    states = {"prev": prevs, "step_size": step_sizes, "step": state_steps}
+    group = {
+        "foreach": foreach,
+        "capturable": capturable,
+        "maximize": maximize,
+        "differentiable": differentiable,
+        "etas": (etaminus, etaplus),
+        "step_sizes": (step_size_min, step_size_max),
+    }
+    run_rule(Rprop, params, grads, states, group)

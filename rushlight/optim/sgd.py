@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import _C, Tensor
+from ._functional_rule import run_rule
 from ._options import (
     add_scaled,
     check_at_least_zero,
@@ -74,3 +75,35 @@ class SGD(Optimizer):
                 velocity.mul_(momentum).add_(g, alpha=1 - group["dampening"])
             g = g.add(velocity, alpha=momentum) if group["nesterov"] else velocity
         add_scaled(p, g, -number_of(group, "lr"))
+
+
+def sgd(
+    params: list[Tensor],
+    d_p_list: list[Tensor],
+    momentum_buffer_list: list[Tensor | None],
+    has_sparse_grad: bool = False,
+    foreach: bool | None = None,
+    fused: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    *,
+    weight_decay: float,
+    momentum: float,
+    lr: float | Tensor,
+    dampening: float,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """One step of SGD over lists of tensors, which change in place."""
+    states = {"momentum_buffer": momentum_buffer_list}
+    group = {
+        "weight_decay": weight_decay,
+        "momentum": momentum,
+        "lr": lr,
+        "dampening": dampening,
+        "nesterov": nesterov,
+        "maximize": maximize,
+        "foreach": foreach,
+        "fused": fused,
+    }
+    run_rule(SGD, params, d_p_list, states, group, grad_scale, found_inf)

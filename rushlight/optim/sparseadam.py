@@ -7,6 +7,7 @@ from math import sqrt
 import rushlight as torch
 
 from .. import Tensor
+from ._functional_rule import run_rule
 from ._options import check_one_element, like, to_number
 from .optimizer import Optimizer, ParamsT
 
@@ -85,3 +86,24 @@ class SparseAdam(Optimizer):
         size = to_number(group["lr"]) * sqrt(1 - beta2**step) / (1 - beta1**step)
         scale = square_step.add_(old_square).sqrt_().add_(group["eps"])
         p.add_(like(g, mean_step.add_(old_mean).div_(scale).mul_(-size)))
+
+
+def sparse_adam(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    state_steps: list[int],
+    *,
+    eps: float,
+    beta1: float,
+    beta2: float,
+    lr: float,
+    maximize: bool,
+) -> None:
+    """One step of SparseAdam over lists of tensors, which change in place."""
+    # The steps count this one already.
+    steps = [step - 1 for step in state_steps]
+    states = {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs, "step": steps}
+    group = {"eps": eps, "lr": lr, "maximize": maximize, "betas": (beta1, beta2)}
+    run_rule(SparseAdam, params, grads, states, group)
