@@ -41,7 +41,7 @@ from .tensor import (
     memory_format,
 )
 from .tensor import make_tensor as tensor
-from .version import __version__
+from .torch_version import __version__
 from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 globals().update({d._name: d for d in _C.dtypes})  # the rarer ones: uint16, float8_e4m3fn, ...
@@ -67,7 +67,7 @@ _LAZY = set(
     nn optim utils autograd cuda random distributions linalg fft special sparse jit onnx hub
     multiprocessing distributed testing backends amp func profiler serialization version
     storage types cpu compiler overrides futures masked package export fx library nested signal
-    quantization ao mps xpu accelerator vision
+    quantization ao mps xpu accelerator vision torch_version __config__
     """.split()
 )  # fmt: skip
 # Names that come from a module which loads on first use.
@@ -87,6 +87,9 @@ _FROM = {
     "Stream": "_stream",
     "Event": "_stream",
     "Future": "futures",
+    "compile": "compiler",
+    "fork": "jit",
+    "wait": "jit",
     "autocast": "amp",
     "GradScaler": "amp",
     "get_device_module": "_device",
