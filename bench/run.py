@@ -20,6 +20,7 @@ import sys
 import time
 
 import layers as layer_lines
+import steps as step_lines
 
 import rushlight
 
@@ -251,7 +252,12 @@ def layers():
     yield from layer_lines.lines()
 
 
-GROUPS = {f.__name__: f for f in (calls, memory, kernels, operators, random, layers, training)}
+def steps():
+    yield from step_lines.lines()
+
+
+FAMILIES = (calls, memory, kernels, operators, random, layers, steps, training)
+GROUPS = {f.__name__: f for f in FAMILIES}
 
 
 # -- importing ------------------------------------------------
