@@ -237,7 +237,9 @@ class iinfo(_Info):  # noqa: N801
     """Limits of an integer dtype: bits, min, max."""
 
     def __init__(self, type):  # noqa: A002
-        if type.is_floating_point or type.is_complex or type is _C.bool or not type._is_number:
+        if type is _C.bool:
+            raise TypeError("torch.bool is not supported by torch.iinfo: it has no limits")
+        if type.is_floating_point or type.is_complex or not type._is_number:
             raise TypeError(
                 f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'"
             )

@@ -42,6 +42,7 @@ def dtype_name(dtype) -> str:
 class UntypedStorage:
     """A block of bytes: `UntypedStorage(nbytes)`, `UntypedStorage(sequence of ints)` or empty."""
 
+    __module__ = f"{torch.__name__}.storage"
     __slots__ = ("__weakref__", "_bytes")
 
     def __init__(self, *args, device=None):
@@ -237,7 +238,7 @@ class UntypedStorage:
         return _storage_from_bytes, (data, str(self.device))
 
     def __repr__(self) -> str:
-        rows = "".join(f" {value}\n" for value in self.tolist())
+        rows = "".join(f" {value}\n" for value in self.tolist()) or " \n"
         return f"{rows}[torch.storage.UntypedStorage(device={self.device}) of size {len(self)}]"
 
 
@@ -258,6 +259,7 @@ def _storage_from_bytes(data, device: str = "cpu") -> UntypedStorage:
 class TypedStorage:
     """A storage read as numbers of one dtype: `TypedStorage(size or sequence, dtype=...)`."""
 
+    __module__ = f"{torch.__name__}.storage"
     __slots__ = ("_untyped_storage", "dtype")
 
     def __init__(self, *args, wrap_storage=None, dtype=None, device=None, _internal=False):
@@ -408,7 +410,7 @@ class TypedStorage:
     __hash__ = None
 
     def __repr__(self) -> str:
-        rows = "".join(f" {value}\n" for value in self.tolist())
+        rows = "".join(f" {value}\n" for value in self.tolist()) or " \n"
         kind = f"torch.storage.TypedStorage(dtype={self.dtype}, device={self.device})"
         return f"{rows}[{kind} of size {len(self)}]"
 

@@ -8,4 +8,4 @@ cuda: str | None = None
 hip: str | None = None
 rocm: str | None = None
 xpu: str | None = None
-git_version: str | None = None
+git_version = "unknown"

@@ -133,15 +133,18 @@ def _set_of(kind):
     return make
 
 
+_ENCODINGS = ("latin1", "latin-1", "utf-8", "ascii")
+
+
 def _encode(text, encoding):
     # Protocol 2 writes bytes as text in Latin-1.
-    if type(text) is not str or encoding not in ("latin1", "latin-1", "utf-8", "ascii"):
+    if type(text) is not str or encoding not in _ENCODINGS:
         raise UnpicklingError("_codecs.encode: expected text and latin1")
     return text.encode(encoding)
 
 
 def _bytearray(*args):
-    if args and type(args[0]) not in (bytes, str):
+    if args and (type(args[0]) not in (bytes, str) or any(e not in _ENCODINGS for e in args[1:])):
         raise UnpicklingError("a bytearray is made from bytes")
     return bytearray(*args)
 

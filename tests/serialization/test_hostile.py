@@ -104,6 +104,7 @@ def test_no_other_global_can_be_named(name):
 
 CALLS = [
     b"cbuiltins\nbytearray\n\x8a\x06\x00\x00\x00\x00\x00\x10\x85R.",  # bytearray(2**44)
+    b"cbuiltins\nbytearray\nX\x01\x00\x00\x00aX\x03\x00\x00\x00cpu\x86R.",  # an encoding
     b"cbuiltins\nset\nX\x03\x00\x00\x00abc\x85R.",  # set of a string
     b"cbuiltins\ncomplex\nX\x01\x00\x00\x001\x85R.",
     b"ccollections\nOrderedDict\n}X\x01\x00\x00\x00abK\x01b.",
