@@ -43,7 +43,7 @@ struct Operand {
 template <class T>
 struct Mask {
   const T* add = nullptr;
-  const bool* keep = nullptr;
+  const uint8_t* keep = nullptr;
   int64_t batch = 0, head = 0, row = 0, col = 0;
 };
 
@@ -52,25 +52,44 @@ Mask<T> make_mask(const Array* a) {
   Mask<T> m;
   if (!a) return m;
   if (a->dtype() == DType::Bool)
-    m.keep = a->data<bool>();
+    m.keep = a->data<uint8_t>();
   else
     m.add = a->data<T>();
   m.batch = a->stride(0), m.head = a->stride(1), m.row = a->stride(2), m.col = a->stride(3);
   return m;
 }
 
-// Adds the mask to one row of scores for keys [first, first + n); -inf above the diagonal.
+// Adds n numbers to a row of scores, or takes out those that may not be seen. The stride of a
+// mask's last dim is 1 or 0, but for views.
+template <class T, class M>
+void mask_run(T* s, int64_t n, const M* m, int64_t stride) {
+  constexpr T never = -std::numeric_limits<T>::infinity();
+  const auto one = [&](int64_t j, M x) {
+    if constexpr (std::is_same_v<M, uint8_t>)
+      s[j] = x ? s[j] : never;
+    else
+      s[j] += x;
+  };
+  if (stride == 1) {
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) one(j, m[j]);
+  } else {
+    for (int64_t j = 0; j < n; ++j) one(j, m[j * stride]);
+  }
+}
+
+// Masks one row of scores for keys [first, first + n); -inf above the diagonal.
 template <class T>
 void mask_row(T* s, const Geometry& g, const Mask<T>& m, int64_t b, int64_t h, int64_t query,
               int64_t first, int64_t n) {
-  constexpr T never = -std::numeric_limits<T>::infinity();
   const int64_t at = b * m.batch + h * m.head + query * m.row + first * m.col;
   if (m.add)
-    for (int64_t j = 0; j < n; ++j) s[j] += m.add[at + j * m.col];
+    mask_run(s, n, m.add + at, m.col);
   else if (m.keep)
-    for (int64_t j = 0; j < n; ++j) s[j] = m.keep[at + j * m.col] ? s[j] : never;
+    mask_run(s, n, m.keep + at, m.col);
   if (g.causal)
-    for (int64_t j = std::max<int64_t>(0, query + 1 - first); j < n; ++j) s[j] = never;
+    for (int64_t j = std::max<int64_t>(0, query + 1 - first); j < n; ++j)
+      s[j] = -std::numeric_limits<T>::infinity();
 }
 
 template <class T>
@@ -99,44 +118,74 @@ struct Tools {
 
   // c (m, n) = alpha a b + beta c, where b is packed.
   void packed(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, const T* panels, T* c,
-              int64_t c_row, double alpha) const {
+              int64_t c_row, double alpha, double beta = 0) const {
     GemmArgs g;
     g.m = m, g.n = n, g.k = k;
     g.a = a, g.a_row = a_row, g.a_col = 1;
     g.b = panels, g.packed = true;
+    g.c = c, g.c_row = c_row, g.alpha = alpha, g.beta = beta;
+    gemm.run(g);
+  }
+  // c (m, n) = alpha a b^T, both as they lie: for few rows.
+  void dots(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_row,
+            T* c, int64_t c_row, double alpha) const {
+    GemmArgs g;
+    g.m = m, g.n = n, g.k = k;
+    g.a = a, g.a_row = a_row, g.a_col = 1;
+    g.b = b, g.b_row = 1, g.b_col = b_row;
     g.c = c, g.c_row = c_row, g.alpha = alpha;
     gemm.run(g);
   }
-  // c += alpha a b; a is transposed when `across` says that its rows are its columns.
-  void add(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b,
-           int64_t b_row, T* c, int64_t c_row, double alpha) const {
+  // c = alpha a b + beta c.
+  void multiply(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_col,
+                const T* b, int64_t b_row, T* c, int64_t c_row, double alpha,
+                double beta = 1) const {
     GemmArgs g;
     g.m = m, g.n = n, g.k = k;
     g.a = a, g.a_row = a_row, g.a_col = a_col;
     g.b = b, g.b_row = b_row, g.b_col = 1;
-    g.c = c, g.c_row = c_row, g.alpha = alpha, g.beta = 1;
+    g.c = c, g.c_row = c_row, g.alpha = alpha, g.beta = beta;
     gemm.run(g);
   }
 };
 
 // -- forward --------------------------------------------------------------------------------------
+// K^T and V of one head, packed; null where few queries do not pay for it.
 template <class T>
-void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& v, const T* key_panels,
-                  const Mask<T>& mask, const Operand<T>& out, T* lse, T* scores, int64_t b,
-                  int64_t h, int64_t q0, int64_t rows) {
+struct Panels {
+  T *keys = nullptr, *values = nullptr;
+
+  void fill(const Geometry& g, const Operand<T>& k, const Operand<T>& v, int64_t b,
+            int64_t h) const {
+    const GemmKernel& gemm = Tools<T>().gemm;
+    const int64_t wide = packed_size(gemm, 1, g.value_depth);
+    gemm.pack(keys, k.at(b, h, 0), g.depth, g.keys, 1, k.row);
+    for (int64_t s = 0; s < g.keys; s += kKeys)
+      gemm.pack(values + s * wide, v.at(b, h, s), std::min(kKeys, g.keys - s), g.value_depth, v.row,
+                1);
+  }
+};
+
+template <class T>
+void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& k, const Operand<T>& v,
+                  const Panels<T>& panels, const Mask<T>& mask, const Operand<T>& out, T* lse,
+                  T* scores, int64_t b, int64_t h, int64_t q0, int64_t rows) {
   const Tools<T> tools;
   constexpr T never = -std::numeric_limits<T>::infinity();
   T top[kQueries], sum[kQueries];
   T* o = out.at(b, h, q0);
-  for (int64_t i = 0; i < rows; ++i) {
-    top[i] = never, sum[i] = 0;
-    std::fill(o + i * out.row, o + i * out.row + g.value_depth, T(0));
-  }
+  const int64_t wide = packed_size(tools.gemm, 1, g.value_depth);
+  std::fill_n(top, rows, never);
+  std::fill_n(sum, rows, T(0));
   const int64_t end = g.causal ? std::min(g.keys, q0 + rows) : g.keys;
   for (int64_t s0 = 0; s0 < end; s0 += kKeys) {
     const int64_t n = std::min(kKeys, end - s0);
-    tools.packed(rows, n, g.depth, q.at(b, h, q0), q.row, key_panels + s0 * g.depth, scores, kKeys,
-                 g.scale);
+    if (panels.keys)
+      tools.packed(rows, n, g.depth, q.at(b, h, q0), q.row, panels.keys + s0 * g.depth, scores,
+                   kKeys, g.scale);
+    else
+      tools.dots(rows, n, g.depth, q.at(b, h, q0), q.row, k.at(b, h / g.group(), s0), k.row, scores,
+                 kKeys, g.scale);
     const bool masked = mask.add || mask.keep || (g.causal && s0 + n > q0 + 1);
     for (int64_t i = 0; i < rows; ++i) {
       T* s = scores + i * kKeys;
@@ -150,8 +199,12 @@ void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& v, c
       if (s0 > 0 && rescale != T(1))
         for (int64_t j = 0; j < g.value_depth; ++j) o[i * out.row + j] *= rescale;
     }
-    tools.add(rows, g.value_depth, n, scores, kKeys, 1, v.at(b, h / g.group(), s0), v.row, o,
-              out.row, 1);
+    if (panels.values)
+      tools.packed(rows, g.value_depth, n, scores, kKeys, panels.values + s0 * wide, o, out.row, 1,
+                   s0 > 0);
+    else
+      tools.multiply(rows, g.value_depth, n, scores, kKeys, 1, v.at(b, h / g.group(), s0), v.row, o,
+                     out.row, 1, s0 > 0);
   }
   for (int64_t i = 0; i < rows; ++i) {
     const bool empty = top[i] == never && sum[i] == T(0);
@@ -168,28 +221,32 @@ void forward(const Geometry& g, const Array& qa, const Array& ka, const Array& v
   const Mask<T> mask = make_mask<T>(ma);
   const Tools<T> tools;
   const int64_t tiles = (g.queries + kQueries - 1) / kQueries;
-  const int64_t panel_size = packed_size(tools.gemm, g.depth, g.keys);
+  const bool packs = g.queries > 8;
+  const int64_t key_size = packs ? packed_size(tools.gemm, g.depth, g.keys) : 0;
+  const int64_t value_size = packs ? packed_size(tools.gemm, g.keys, g.value_depth) : 0;
   const int64_t work =
       std::max<int64_t>(1, std::min(kQueries, g.queries) * g.keys * (g.depth + g.value_depth));
-  parallel_for(g.batch * g.heads * tiles, std::max<int64_t>(1, 400000 / work),
-               [&](int64_t begin, int64_t end) {
-                 T* buffer =
-                     static_cast<T*>(thread_buffer(2, (panel_size + kQueries * kKeys) * sizeof(T)));
-                 T *panels = buffer, *scores = buffer + panel_size;
-                 int64_t packed = -1;
-                 for (int64_t i = begin; i < end; ++i) {
-                   const int64_t tile = i % tiles, h = i / tiles % g.heads, b = i / tiles / g.heads;
-                   const int64_t kv = b * g.kv_heads + h / g.group();
-                   if (kv != packed) {  // consecutive tiles and grouped heads share their keys
-                     tools.gemm.pack(panels, k.at(b, h / g.group(), 0), g.depth, g.keys, 1, k.row);
-                     packed = kv;
-                   }
-                   const int64_t q0 = tile * kQueries;
-                   forward_tile(g, q, v, panels, mask, out,
-                                la.data<T>() + (b * g.heads + h) * g.queries + q0, scores, b, h, q0,
-                                std::min(kQueries, g.queries - q0));
-                 }
-               });
+  parallel_for(
+      g.batch * g.heads * tiles, std::max<int64_t>(1, 400000 / work),
+      [&](int64_t begin, int64_t end) {
+        T* scores = static_cast<T*>(
+            thread_buffer(2, (key_size + value_size + kQueries * kKeys) * sizeof(T)));
+        T* rest = scores + kQueries * kKeys;
+        const Panels<T> panels{packs ? rest : nullptr, packs ? rest + key_size : nullptr};
+        int64_t packed = -1;
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t tile = i % tiles, h = i / tiles % g.heads, b = i / tiles / g.heads;
+          const int64_t kv = b * g.kv_heads + h / g.group();
+          if (packs && kv != packed) {  // consecutive tiles and grouped heads share their keys
+            panels.fill(g, k, v, b, h / g.group());
+            packed = kv;
+          }
+          const int64_t q0 = tile * kQueries;
+          forward_tile(g, q, k, v, panels, mask, out,
+                       la.data<T>() + (b * g.heads + h) * g.queries + q0, scores, b, h, q0,
+                       std::min(kQueries, g.queries - q0));
+        }
+      });
 }
 
 // -- backward -------------------------------------------------------------------------------------
@@ -219,12 +276,12 @@ void backward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& k,
       d[j] = s[j] * (d[j] - subtract);
     }
   }
-  tools.add(n, g.value_depth, rows, p, 1, kKeys, go.at(b, h, q0), go.row, grads.v.at(b, kv, s0),
-            grads.v.row, 1);
-  tools.add(rows, g.depth, n, dp, kKeys, 1, k.at(b, kv, s0), k.row, grads.q.at(b, h, q0),
-            grads.q.row, g.scale);
-  tools.add(n, g.depth, rows, dp, 1, kKeys, q.at(b, h, q0), q.row, grads.k.at(b, kv, s0),
-            grads.k.row, g.scale);
+  tools.multiply(n, g.value_depth, rows, p, 1, kKeys, go.at(b, h, q0), go.row,
+                 grads.v.at(b, kv, s0), grads.v.row, 1);
+  tools.multiply(rows, g.depth, n, dp, kKeys, 1, k.at(b, kv, s0), k.row, grads.q.at(b, h, q0),
+                 grads.q.row, g.scale);
+  tools.multiply(n, g.depth, rows, dp, 1, kKeys, q.at(b, h, q0), q.row, grads.k.at(b, kv, s0),
+                 grads.k.row, g.scale);
 }
 
 template <class T>

@@ -134,10 +134,10 @@ template <class T, class R>
 constexpr bool kExactBlocks = std::is_same_v<T, R> || std::is_integral_v<T>;
 
 // On its own, so that the accumulators have all registers to themselves.
-template <class R>
+template <class R, int Vectors>
 [[gnu::noinline]] void packed_tile(int64_t k, const R* a, const R* b,
                                    typename Vector<R>::type (&acc)[kRows][kVectors]) {
-  micro_kernel<R, kRows>(k, a, 1, kRows, b, kTileCols<R>, acc);
+  micro_kernel<R, kRows, Vectors>(k, a, 1, kRows, b, kTileCols<R>, acc);
 }
 
 template <class T>
@@ -168,8 +168,11 @@ void gemm_packed(const GemmArgs& g) {
         pack<T, R>(pa, a + i0 * g.a_row + p0 * g.a_col, ni, np, g.a_row, g.a_col, kRows);
         for (int64_t j = 0; j < nj; j += cols) {
           for (int64_t i = 0; i < ni; i += kRows) {
-            typename Vector<R>::type acc[kRows][kVectors];
-            packed_tile<R>(np, pa + i * np, pb + j * np, acc);
+            typename Vector<R>::type acc[kRows][kVectors] = {};
+            if (nj - j <= Vector<R>::lanes)
+              packed_tile<R, 1>(np, pa + i * np, pb + j * np, acc);
+            else
+              packed_tile<R, kVectors>(np, pa + i * np, pb + j * np, acc);
             store_tile<T, R>(acc, c + (i0 + i) * g.c_row + j0 + j, g.c_row,
                              std::min<int64_t>(kRows, ni - i), std::min<int64_t>(cols, nj - j), f,
                              bias ? bias + j : nullptr);
