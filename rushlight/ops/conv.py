@@ -127,7 +127,7 @@ class convolution_backward:
             to_grad = _sum_of(
                 convolution(gi, conj(weight), None, *settings) if gi is not None else None,
                 convolution(conj(input), gw, None, *settings) if gw is not None else None,
-                _spread(gb, grad) if gb is not None else None,
+                _spread(gb, grad, weight.ndim - 2) if gb is not None else None,
             )
         grad = conj(grad)
         if needs[1] and gw is not None:
@@ -141,8 +141,7 @@ class convolution_backward:
         yield make(1, 3, 5, 5), make(1, 2, 5, 5), make(3, 2, 3, 3), *settings
 
 
-def _spread(bias_gradient, like):
-    dims = like.ndim - (2 if like.ndim > 2 else 1)
+def _spread(bias_gradient, like, dims):
     shape = (-1,) + (1,) * dims
     return bias_gradient.reshape(shape).expand(like.shape)
 

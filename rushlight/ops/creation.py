@@ -340,11 +340,23 @@ def empty_strided(
     return _C.new_strided(tuple(size), tuple(stride), dtype, requires_grad)
 
 
+def _strided(like, lead, size, stride, dtype):
+    """Memory with the given strides in every lane, the lanes one after another."""
+    strides, step = [], 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True) if n)
+    for n in reversed(lead):
+        strides.insert(0, step)
+        step *= n
+    return empty_strided((*lead, *size), (*strides, *stride), dtype=dtype or like.dtype)
+
+
 @public("Tensor.new_empty_strided")
 def new_empty_strided(
     self, size, stride, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
 ) -> Tensor:
     """Uninitialised memory with the given strides and the dtype of this tensor."""
+    if _level_of(self) is not None:
+        made = made_like(self, lambda t, lead: _strided(t, lead, size, stride, dtype))
+        return made.requires_grad_() if requires_grad else made
     return empty_strided(
         size, stride, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad
     )

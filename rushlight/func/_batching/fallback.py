@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from ._lanes import Refusal, base_name, lane
+from ._lanes import Lanes, each, lane
 
 
 def loop(op, size, *args, **kwargs):
     """Run the operator lane by lane."""
     if size == 0:
-        raise Refusal(
-            f"Batching rule not implemented for {base_name(op)}; the fallback path doesn't work on "
-            "vmap over dims of size 0"
-        )
+        return _none(op, args, kwargs)
     found = [
         op(*[lane(x, i) for x in args], **{k: lane(x, i) for k, x in kwargs.items()})
         for i in range(size)
@@ -19,6 +16,20 @@ def loop(op, size, *args, **kwargs):
     if op.inplace:
         return args[0].tensor
     return stacked(found)
+
+
+def _none(op, args, kwargs):
+    """No lanes: what a lane of zeros gives tells the shapes."""
+    if op.inplace:
+        return args[0].tensor
+    made = op(*map(_zeros, args), **{k: _zeros(x) for k, x in kwargs.items()})
+    return each(lambda t: t.new_empty((0, *t.shape)), made)
+
+
+def _zeros(x):
+    if type(x) is Lanes:
+        return x.tensor.new_zeros(x.tensor.shape[1:])
+    return type(x)(map(_zeros, x)) if type(x) in (list, tuple) else x
 
 
 def stacked(found):

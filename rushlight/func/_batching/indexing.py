@@ -121,6 +121,8 @@ def _one_vector(op, size, input, dim, index, value, *rest, **named):
         return made if n else made.squeeze(1)
     index = at_least_one(index.tensor)
     length = x.shape[at]
+    if some((index < -length) | (index >= length)):
+        raise IndexError(f"index out of range in self: expected less than {length}")
     index = _from_front(index, length) + length * torch.arange(size).unsqueeze(1)
     wide = x.movedim(at, 1).flatten(0, 1)
     if tensor:

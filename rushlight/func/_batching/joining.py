@@ -79,6 +79,8 @@ def select_by(op, size, input, places, counts):
 
 @rule("overlap_add")
 def overlap_add(op, size, frames, hop):
+    if rank(frames) < 2:
+        raise RuntimeError(f"overlap_add: expected frames of 2 dims or more, got {rank(frames)}")
     return op(frames.tensor, hop)
 
 

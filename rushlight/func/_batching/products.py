@@ -30,7 +30,8 @@ def product(a, b):
     # A shared matrix on the left: the lanes' columns stand side by side in one wide matrix.
     b = b.tensor
     size, k, m = b.shape
-    return (a @ b.transpose(0, 1).reshape(k, size * m)).reshape(-1, size, m).transpose(0, 1)
+    made = a @ b.transpose(0, 1).reshape(k, size * m)
+    return made.reshape(a.shape[0], size, m).transpose(0, 1)
 
 
 @rule("mm")
