@@ -5,10 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from . import _C
+from ._device import device
 
+Generator = _C.Generator
 default_generator = _C.default_generator
 
-__all__ = ["fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+__all__ = [
+    "set_rng_state", "get_rng_state", "manual_seed", "seed", "initial_seed", "fork_rng",
+    "thread_safe_generator",
+]  # fmt: skip
 
 
 def manual_seed(seed: int) -> _C.Generator:
@@ -40,6 +45,8 @@ def set_rng_state(new_state: Tensor) -> None:  # noqa: F821
 def fork_rng(devices=None, enabled=True, _caller="fork_rng", _devices_kw="devices",
              device_type=None):  # fmt: skip
     """Put the default generator back, on leaving the block, to where it stood on entry."""
+    if device_type is not None:
+        device(device_type)  # raises for a word that names none
     if not enabled:
         yield
         return
@@ -48,3 +55,13 @@ def fork_rng(devices=None, enabled=True, _caller="fork_rng", _devices_kw="device
         yield
     finally:
         set_rng_state(state)
+
+
+def thread_safe_generator() -> _C.Generator | None:
+    """The generator of the data loader's thread that this runs in; None in any other place."""
+    from .utils.data import get_worker_info
+
+    worker = get_worker_info()
+    if worker is None or worker.worker_method != "thread" or worker.rng is None:
+        return None
+    return worker.rng.torch_generator

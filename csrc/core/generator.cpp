@@ -166,6 +166,10 @@ PyObject* generator_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       PyObject* valid = package_device(kind.c_str());  // raises for names that are no device
       if (!valid) return nullptr;
       Py_DECREF(valid);
+      if (kind == "cuda")
+        return PyErr_Format(PyExc_RuntimeError,
+                            "Cannot get CUDA generator without ATen_cuda library: "
+                            "this build has generators for cpu only");
       return PyErr_Format(PyExc_RuntimeError,
                           "Generator: device type %s is not available, only cpu generators are",
                           kind.c_str());
@@ -185,8 +189,9 @@ void generator_dealloc(PyObject* self) {
 // A Python int of -2^63 .. 2^64-1; negative ones count down from 2^64.
 bool seed_from(PyObject* value, uint64_t* seed) {
   if (PyBool_Check(value) || !PyIndex_Check(value) || PyObject_HasAttrString(value, "dtype")) {
+    const char* dot = std::strrchr(Py_TYPE(value)->tp_name, '.');
     PyErr_Format(PyExc_RuntimeError, "manual_seed expected a long, but got %s",
-                 Py_TYPE(value)->tp_name);
+                 dot ? dot + 1 : Py_TYPE(value)->tp_name);
     return false;
   }
   PyObject* number = PyNumber_Index(value);
@@ -269,16 +274,22 @@ PyObject* generator_no_offset(PyObject*, PyObject*) {
   return PyErr_Format(PyExc_RuntimeError, "CPU Generator does not use offset");
 }
 
+template <bool kGet>
 PyObject* generator_no_graph(PyObject*, PyObject*) {
   return PyErr_Format(PyExc_NotImplementedError,
-                      "graphsafe_get_state is not supported in this Generator");
+                      "graphsafe_%s_state is not supported in this Generator",
+                      kGet ? "get" : "set");
 }
 
-// (type, ("cpu",), (initial_seed, offset, state)), the shape PyTorch pickles.
+// (type, (device,), (initial_seed, offset, state)), the shape PyTorch pickles.
 PyObject* generator_reduce(PyObject* self, PyObject*) {
-  PyObject* state = generator_get_state(self, nullptr);
-  if (!state) return nullptr;
-  return Py_BuildValue("O(s)(KON)", Py_TYPE(self), "cpu",
+  PyObject* device = package_device("cpu");
+  PyObject* state = device ? generator_get_state(self, nullptr) : nullptr;
+  if (!state) {
+    Py_XDECREF(device);
+    return nullptr;
+  }
+  return Py_BuildValue("O(N)(KON)", Py_TYPE(self), device,
                        static_cast<unsigned long long>(of(self).seed), Py_None, state);
 }
 
@@ -301,8 +312,8 @@ PyMethodDef generator_methods[] = {
     {"clone_state", generator_clone_state, METH_NOARGS, "An independent copy."},
     {"get_offset", generator_no_offset, METH_NOARGS, "Raises: there is none on the CPU."},
     {"set_offset", generator_no_offset, METH_O, "Raises: there is none on the CPU."},
-    {"graphsafe_get_state", generator_no_graph, METH_NOARGS, "Raises: a CUDA feature."},
-    {"graphsafe_set_state", generator_no_graph, METH_O, "Raises: a CUDA feature."},
+    {"graphsafe_get_state", generator_no_graph<true>, METH_NOARGS, "Raises: a CUDA feature."},
+    {"graphsafe_set_state", generator_no_graph<false>, METH_O, "Raises: a CUDA feature."},
     {"__reduce__", generator_reduce, METH_NOARGS, "Pickle by state."},
     {"__setstate__", generator_setstate, METH_O, "Restore a pickled state."},
     {nullptr, nullptr, 0, nullptr}};
