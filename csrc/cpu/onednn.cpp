@@ -12,6 +12,7 @@
 
 #include "onednn_library.h"
 
+#include <bit>
 #include <list>
 #include <memory>
 #include <unordered_map>
@@ -418,12 +419,13 @@ PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, in
   const Desc c = strided_desc(n, c_sizes + skip, c_strides + skip, t);
   const Desc bias = g.bias ? strided_desc(n, bias_sizes + skip, bias_strides + skip, t) : Desc();
   const Attr attr = user_scratchpad();
+  const float alpha = static_cast<float>(g.alpha.real()), beta = static_cast<float>(g.beta.real());
   PostOps post;
-  if (g.beta == c128(1)) {
-    check(dnn().post_ops_create(post.out()), "post_ops");
-    check(dnn().post_ops_append_sum(post, 1.0f, 0, dnnl_data_type_undef), "post_ops");
-    check(dnn().primitive_attr_set_post_ops(attr, post), "post_ops");
-  }
+  check(dnn().post_ops_create(post.out()), "post_ops");
+  if (alpha != 1)
+    check(dnn().post_ops_append_eltwise(post, dnnl_eltwise_linear, alpha, 0), "post_ops");
+  if (beta != 0) check(dnn().post_ops_append_sum(post, beta, 0, dnnl_data_type_undef), "post_ops");
+  check(dnn().primitive_attr_set_post_ops(attr, post), "post_ops");
   const dnnl_status_t status =
       dnn().matmul_primitive_desc_create(plan->pd.out(), engine(), a, b, bias, c, attr);
   if (status != dnnl_success || reference_implementation(plan->pd)) return plan;
@@ -439,14 +441,16 @@ PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, in
 
 bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch,
               int64_t c_batch) {
-  if (t != DType::BF16 || g.alpha != c128(1) || (g.beta != c128(0) && g.beta != c128(1)))
-    return false;
+  // The library would scale the bias too.
+  if (t != DType::BF16 || (g.bias && g.alpha != c128(1))) return false;
   if (g.m == 0 || g.n == 0 || g.k == 0 || batch == 0 || !dnn_available()) return false;
   // One of the strides must be 1, or the library has only slow paths.
   if ((g.a_row != 1 && g.a_col != 1) || (g.b_row != 1 && g.b_col != 1)) return false;
   const int threads = threads_for(batch * g.m * g.n * g.k);
   Key k;
-  k.add(1000 + static_cast<int64_t>(t) * 4 + (g.bias ? 2 : 0) + (g.beta == c128(1) ? 1 : 0));
+  k.add(1000 + static_cast<int64_t>(t) * 2 + (g.bias ? 1 : 0));
+  k.add(std::bit_cast<int64_t>(g.alpha.real()));
+  k.add(std::bit_cast<int64_t>(g.beta.real()));
   for (const int64_t x : {g.m, g.n, g.k, g.a_row, g.a_col, g.b_row, g.b_col, g.c_row, batch,
                           a_batch, b_batch, c_batch, int64_t{threads}})
     k.add(x);

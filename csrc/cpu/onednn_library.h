@@ -32,6 +32,8 @@ struct OneDnn {
       found("dnnl_memory_get_data_handle");
   decltype(&dnnl_memory_set_data_handle) memory_set_data_handle =
       found("dnnl_memory_set_data_handle");
+  decltype(&dnnl_post_ops_append_eltwise) post_ops_append_eltwise =
+      found("dnnl_post_ops_append_eltwise");
   decltype(&dnnl_post_ops_append_sum) post_ops_append_sum = found("dnnl_post_ops_append_sum");
   decltype(&dnnl_post_ops_create) post_ops_create = found("dnnl_post_ops_create");
   decltype(&dnnl_post_ops_destroy) post_ops_destroy = found("dnnl_post_ops_destroy");
