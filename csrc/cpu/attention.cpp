@@ -118,11 +118,11 @@ struct Tools {
 
   // c (m, n) = alpha a b + beta c, where b is packed.
   void packed(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, const T* panels, T* c,
-              int64_t c_row, double alpha, double beta = 0) const {
+              int64_t c_row, double alpha, double beta = 0, int64_t packed_k = 0) const {
     GemmArgs g;
     g.m = m, g.n = n, g.k = k;
     g.a = a, g.a_row = a_row, g.a_col = 1;
-    g.b = panels, g.packed = true;
+    g.b = panels, g.packed = true, g.packed_k = packed_k;
     g.c = c, g.c_row = c_row, g.alpha = alpha, g.beta = beta;
     gemm.run(g);
   }
@@ -201,7 +201,7 @@ void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& k, c
     }
     if (panels.values)
       tools.packed(rows, g.value_depth, n, scores, kKeys, panels.values + s0 * wide, o, out.row, 1,
-                   s0 > 0);
+                   s0 > 0, std::min(kKeys, g.keys - s0));
     else
       tools.multiply(rows, g.value_depth, n, scores, kKeys, 1, v.at(b, h / g.group(), s0), v.row, o,
                      out.row, 1, s0 > 0);

@@ -231,7 +231,7 @@ void gemm_small(const GemmArgs& g, const Left<R>& left) {
     const R* bj = b + j * g.b_col;
     int64_t b_row = g.b_row;
     if (g.packed) {
-      bj = b + j * g.k;
+      bj = b + j * (g.packed_k ? g.packed_k : g.k);
       b_row = cols;
     } else if (g.b_col != 1 || (nj < cols && nj != lanes)) {
       const int width = nj <= lanes ? lanes : cols;

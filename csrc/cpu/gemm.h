@@ -18,6 +18,7 @@ struct GemmArgs {
   c128 alpha = 1, beta = 0;
   const void* bias = nullptr;  // one row of C's dtype, added to every row
   bool packed = false;         // b points at panels made by gemm_pack; float and double only
+  int64_t packed_k = 0;        // rows of B that were packed, where only the first k are wanted
 };
 
 // Runs on the calling thread. Callable without the GIL.

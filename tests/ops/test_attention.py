@@ -9,8 +9,14 @@ from parity import oracle, pair, same
 import rushlight as torch
 
 BOUND = {"float64": 1e-11, "float32": 2e-5, "bfloat16": 3e-2, "float16": 4e-3}
-# (batch, heads, queries, keys, depth): below, at and above the tiles' sizes.
-SIZES = [(2, 3, 5, 7, 4), (1, 2, 130, 300, 16), (2, 2, 96, 256, 8), (1, 1, 1, 513, 8)]
+# (batch, heads, queries, keys, depth): below, at and above the tiles' and panels' sizes.
+SIZES = [
+    (2, 3, 5, 7, 4),
+    (1, 2, 130, 300, 16),
+    (2, 2, 96, 256, 8),
+    (1, 1, 1, 513, 8),
+    (1, 2, 100, 290, 72),
+]
 
 
 def normal(*shape, seed=0):
