@@ -1,21 +1,30 @@
-"""Checking gradients against finite differences.
-
-Complex tensors count as pairs of real numbers: the gradient of a real function of z = x + iy is
-d/dx + i d/dy, and a complex output is checked as two functions, its real and its imaginary part.
-"""
+"""Checking gradients against finite differences."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from itertools import product
 
 import rushlight as torch
 
 from .. import Tensor
 from . import grad
+from ._jacobians import (
+    Part,
+    analytical_jacobians,
+    dense_at,
+    elements_of,
+    forward_jacobians,
+    gradients,
+    is_inexact,
+    numerical_jacobians,
+    numerical_slopes,
+    parts_of,
+    tangents,
+    tensors,
+)
 from .function import Function
-from .grad_mode import enable_grad, no_grad
+from .grad_mode import enable_grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
@@ -24,14 +33,9 @@ class GradcheckError(RuntimeError):
     """A gradient that does not agree with finite differences."""
 
 
-def _tensors(values) -> list[Tensor]:
-    return [v for v in values if isinstance(v, Tensor)]
-
-
 def _differentiable(values) -> list[Tensor]:
     """The outputs, of one tensor or many, that gradients can be asked of."""
-    values = values if isinstance(values, (tuple, list)) else (values,)
-    return [v for v in _tensors(values) if v.requires_grad]
+    return [v for v in tensors(values) if v.requires_grad]
 
 
 def _checked_inputs(inputs) -> list[Tensor]:
@@ -43,234 +47,304 @@ def _checked_inputs(inputs) -> list[Tensor]:
         if value.dtype not in (torch.float64, torch.complex128):
             warnings.warn(
                 f"Input #{position} requires gradient and is not a double precision floating "
-                "point or "
-                "complex. This check will likely fail if all the inputs are not of double "
-                "precision "
-                "floating point or complex. ",
+                "point or complex. This check will likely fail if all the inputs are not of "
+                "double precision floating point or complex. ",
                 stacklevel=4,
             )
-        if any(s == 0 and n > 1 for s, n in zip(value.stride(), value.shape, strict=True)):
+        strided = value.layout is torch.strided
+        if strided and any(
+            s == 0 and n > 1 for s, n in zip(value.stride(), value.shape, strict=True)
+        ):
             raise RuntimeError(
                 f"The {position}th input has a dimension with stride 0. gradcheck only supports "
-                "inputs "
-                "that are non-overlapping to be able to compute the numerical gradients "
-                "correctly. You "
-                "should call .contiguous on the input before passing it to gradcheck."
+                "inputs that are non-overlapping to be able to compute the numerical gradients "
+                "correctly. You should call .contiguous on the input before passing it to "
+                "gradcheck."
             )
         value.retain_grad()
         found.append(value)
     if not found:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the "
-            "them have "
-            "requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them "
+            "have requires_grad=True."
         )
     return found
 
 
-class _Part:
-    """One real-valued output: a real output, or the real or imaginary part of a complex one."""
+class _Check:
+    """One call of gradcheck: the function, its inputs, and how near is near enough."""
 
-    def __init__(self, index: int, output: Tensor, kind: str):
-        self.index = index
-        self.kind = kind
-        self.shape = output.shape
+    def __init__(self, func, args, inputs, eps, atol, rtol, nondet_tol):
+        self.func = func
+        self.args = args
+        self.inputs = inputs
+        self.eps, self.atol, self.rtol, self.nondet_tol = eps, atol, rtol, nondet_tol
+        with enable_grad():
+            everything = tensors(func(*args))
+        self.everything = everything
+        self.outputs = [o for o in everything if o.requires_grad]
+        self.places = [i for i, o in enumerate(everything) if o.requires_grad]
 
-    def of(self, outputs):
-        """The numbers of this part, without history."""
-        output = outputs[self.index].detach()
-        return output if self.kind == "" else getattr(output, self.kind)
+    def run(self) -> list[Tensor]:
+        """The outputs that have gradients, computed anew."""
+        found = tensors(self.func(*self.args))
+        return [found[i] for i in self.places]
 
-    def direction(self, weights: Tensor) -> Tensor:
-        """The gradient to enter at the output so that the part is weighted by `weights`."""
-        if self.kind == "imag":
-            return torch.complex(torch.zeros_like(weights), weights)
-        if self.kind == "real":
-            return torch.complex(weights, torch.zeros_like(weights))
-        return weights
+    def run_inexact(self) -> list[Tensor]:
+        """The outputs that can have tangents, computed anew."""
+        return [o for o in tensors(self.func(*self.args)) if is_inexact(o)]
 
+    def close(self, a, b) -> bool:
+        """Whether two results agree."""
+        return torch.allclose(a, b.to(a.dtype), rtol=self.rtol, atol=self.atol)
 
-def _parts(outputs) -> list[_Part]:
-    found = []
-    for index, output in enumerate(outputs):
-        kinds = ("real", "imag") if output.is_complex() else ("",)
-        found += [_Part(index, output, kind) for kind in kinds]
-    return found
-
-
-def _steps(tensor: Tensor):
-    """Directions in which one element of a tensor can move, with the factor of the result."""
-    return (1, 1j) if tensor.is_complex() else (1,)
-
-
-def _difference(run, parts, tensor: Tensor, index, step, eps: float) -> list[Tensor]:
-    """Central differences of all parts for one element of `tensor`."""
-    data = tensor.data
-    original = data[index].item()
-    data[index] = original + step * eps
-    above = [part.of(run()).clone() for part in parts]
-    data[index] = original - step * eps
-    below = [part.of(run()).clone() for part in parts]
-    data[index] = original
-    return [(a - b).reshape(-1) / (2 * eps) for a, b in zip(above, below, strict=True)]
-
-
-def _numerical(run, parts, tensor: Tensor, eps: float) -> list[Tensor]:
-    """One Jacobian a part: (elements of the tensor, elements of the part)."""
-    rows = [[] for _ in parts]
-    with no_grad():
-        for index in product(*map(range, tensor.shape)):
-            columns = [0] * len(parts)
-            for step in _steps(tensor):
-                found = _difference(run, parts, tensor, index, step, eps)
-                columns = [c + step * f for c, f in zip(columns, found, strict=True)]
-            for row, column in zip(rows, columns, strict=True):
-                row.append(column)
-    return [torch.stack(row) if row else None for row in rows]
-
-
-def _vjp(outputs, part: _Part, weights: Tensor, inputs, create_graph=False):
-    output = outputs[part.index]
-    vector = part.direction(weights).to(output.dtype)
-    found = grad(
-        output, inputs, vector, retain_graph=True, create_graph=create_graph, allow_unused=True
-    )
-    return [torch.zeros_like(t) if g is None else g for g, t in zip(found, inputs, strict=True)]
-
-
-def _analytical(outputs, part: _Part, inputs) -> list[Tensor]:
-    """One Jacobian an input: (elements of the input, elements of the part)."""
-    columns = [[] for _ in inputs]
-    count = 1
-    for size in part.shape:
-        count *= size
-    for i in range(count):
-        weights = torch.zeros(count, dtype=torch.float64)
-        weights[i] = 1
-        found = _vjp(outputs, part, weights.view(part.shape), inputs)
-        for column, gradient in zip(columns, found, strict=True):
-            column.append(gradient.reshape(-1))
-    return [torch.stack(column, 1) if column else None for column in columns]
-
-
-def _compare(analytical, numerical, atol, rtol, output: int, input: int, kind: str) -> None:
-    if numerical is None or analytical is None:
-        return
-    numerical = numerical.to(analytical.dtype)
-    if not torch.allclose(analytical, numerical, rtol=rtol, atol=atol):
-        complex_note = {
+    def compare(self, analytical, numerical, part: Part, k: int, forward=False, slow=None) -> None:
+        """GradcheckError where two Jacobians, or two slopes, differ."""
+        if numerical is None or analytical is None or self.close(analytical, numerical):
+            return
+        note = {
             "": "",
             "real": "While considering the real part of complex outputs only, ",
             "imag": "While considering the imaginary part of complex outputs only, ",
-        }[kind]
+        }[part.kind]
+        mode = " computed with forward mode" if forward else ""
         raise GradcheckError(
-            f"{complex_note}Jacobian mismatch for output {output} with respect to input {input},\n"
-            f"numerical:{numerical}\nanalytical:{analytical}\n"
+            f"{note}Jacobian{mode} mismatch for output {part.index} with respect to input {k},\n"
+            f"numerical:{numerical.to(analytical.dtype)}\nanalytical:{analytical}\n"
+            + (slow() if slow else "")
         )
 
+    def repeatable(self, once, again) -> None:
+        """GradcheckError where two backward runs differ."""
+        if once is not None and not torch.allclose(once, again, rtol=0, atol=self.nondet_tol):
+            raise GradcheckError(
+                "Backward is not reentrant, i.e., running backward with same input and grad_output "
+                "multiple times gives different values, although analytical gradient matches "
+                f"numerical gradient.The tolerance for nondeterminism was {self.nondet_tol}.\n\n"
+                "A function that is meant to be so can be checked with `nondet_tol=<tol>`."
+            )
 
-def _check_slow(run, outputs, inputs, eps, atol, rtol, nondet_tol) -> None:
-    parts = _parts(outputs)
-    numerical = [_numerical(run, parts, tensor, eps) for tensor in inputs]
-    for p, part in enumerate(parts):
-        analytical = _analytical(outputs, part, inputs)
-        repeated = _analytical(outputs, part, inputs)
-        for k, (once, again) in enumerate(zip(analytical, repeated, strict=True)):
-            _compare(once, numerical[k][p], atol, rtol, part.index, k, part.kind)
-            if once is not None and not torch.allclose(once, again, rtol=0, atol=nondet_tol):
-                raise GradcheckError(
-                    "Backward is not reentrant, i.e., running backward with same input and "
-                    "grad_output multiple times gives different values, although analytical "
-                    "gradient "
-                    "matches numerical gradient. The tolerance for nondeterminism was "
-                    f"{nondet_tol}."
+    # -- every element ----------------------------------------------------------------------
+
+    def backward_slow(self) -> None:
+        """Every element of every Jacobian."""
+        parts = parts_of(self.outputs)
+        numerical = [numerical_jacobians(self.run, parts, t, self.eps) for t in self.inputs]
+        for p, part in enumerate(parts):
+            once = analytical_jacobians(self.outputs, part, self.inputs)
+            for k, found in enumerate(once):
+                self.compare(found, numerical[k][p], part, k)
+            again = analytical_jacobians(self.outputs, part, self.inputs)
+            for a, b in zip(once, again, strict=True):
+                self.repeatable(a, b)
+
+    def forward_slow(self) -> None:
+        """Every element of every Jacobian, by forward mode."""
+        parts = parts_of([o for o in self.everything if is_inexact(o)])
+        for k, tensor in enumerate(self.inputs):
+            numerical = numerical_jacobians(self.run_inexact, parts, tensor, self.eps)
+            found = forward_jacobians(self.func, self.args, tensor, parts)
+            for part, a, b in zip(parts, found, numerical, strict=True):
+                self.compare(a, b, part, k, forward=True)
+
+    # -- one random direction ---------------------------------------------------------------
+
+    def _slow_note(self, part: Part, k: int, forward: bool):
+        """The whole Jacobians, for the message about a slope that differs."""
+
+        def text() -> str:
+            tensor = self.inputs[k]
+            run = self.run_inexact if forward else self.run
+            (numerical,) = numerical_jacobians(run, [part], tensor, self.eps)
+            if forward:
+                (analytical,) = forward_jacobians(self.func, self.args, tensor, [part])
+            else:
+                (analytical,) = analytical_jacobians(self.outputs, part, [tensor])
+            numerical = numerical.to(analytical.dtype)
+            largest = (numerical - analytical).abs().max()
+            same = (
+                "\nThe slow Jacobians agree: the function's values may be too large, or change "
+                "too fast, for one direction to tell; try fast_mode=False or smaller inputs.\n"
+                if self.close(analytical, numerical)
+                else ""
+            )
+            return (
+                "\nThe above quantities relating the numerical and analytical jacobians are "
+                "computed \nin fast mode. Below, we recompute numerical and analytical jacobians "
+                f"in slow mode:\n\nNumerical:\n {numerical}\nAnalytical:\n{analytical}\n\n"
+                f"The max per-element difference (slow mode) is: {largest.item()}.\n{same}"
+            )
+
+        return text
+
+    def backward_fast(self) -> None:
+        """One random direction an input and one random weighting a part, whatever the sizes."""
+        parts = parts_of(self.outputs)
+        weights = [torch.rand(part.shape, dtype=torch.float64) for part in parts]
+        for k, tensor in enumerate(self.inputs):
+            direction = _unit_direction(tensor)
+            slopes = numerical_slopes(self.run, parts, tensor, direction, self.eps)
+            for part, weight, slope in zip(parts, weights, slopes, strict=True):
+                (once,) = gradients(self.outputs, part, weight, [tensor])
+                once = dense_at(once, tensor)
+                found = (once.conj() * direction.reshape(-1)).sum()
+                found = found.real if tensor.is_complex() else found
+                note = self._slow_note(part, k, forward=False)
+                self.compare(found, (weight * slope).sum(), part, k, slow=note)
+                (again,) = gradients(self.outputs, part, weight, [tensor])
+                self.repeatable(once, dense_at(again, tensor))
+
+    def forward_fast(self) -> None:
+        """Forward mode along one random direction of every input."""
+        parts = parts_of([o for o in self.everything if is_inexact(o)])
+        for k, tensor in enumerate(self.inputs):
+            direction = _unit_direction(tensor)
+            found = tangents(self.func, self.args, tensor, direction)
+            slopes = numerical_slopes(self.run_inexact, parts, tensor, direction, self.eps)
+            for part, slope in zip(parts, slopes, strict=True):
+                note = self._slow_note(part, k, forward=True)
+                self.compare(part.of(found), slope, part, k, forward=True, slow=note)
+
+    # -- other demands ----------------------------------------------------------------------
+
+    def constant(self) -> None:
+        """Outputs without history must not depend on the inputs."""
+        parts = parts_of([o for o in self.everything if is_inexact(o)])
+        for tensor in self.inputs if parts else ():
+            for found in numerical_jacobians(self.run_inexact, parts, tensor, self.eps):
+                if found is not None and (found != 0).any().item():
+                    raise GradcheckError("Numerical gradient for function expected to be zero")
+
+    def dtypes(self) -> None:
+        """Gradients have the dtypes of their inputs."""
+        for output in self.outputs:
+            vector = torch.zeros_like(output)
+            found = grad(output, self.inputs, vector, retain_graph=True, allow_unused=True)
+            for gradient, tensor in zip(found, self.inputs, strict=True):
+                if gradient is not None and gradient.dtype != tensor.dtype:
+                    raise GradcheckError(
+                        f"Gradient has dtype {gradient.dtype}, expected that of its input, "
+                        f"{tensor.dtype}"
+                    )
+
+    def undefined(self) -> None:
+        """Every gradient function must cope with outputs that have no gradient."""
+        everything = range(len(self.outputs))
+        for missing in [set(everything), *[{i} for i in everything if len(everything) > 1]]:
+            with enable_grad():
+                outputs = [o for i, o in enumerate(self._fresh_outputs()) if i in everything]
+                stopped = _Undefined.apply(missing, *outputs)
+            try:
+                ones = [torch.zeros_like(o) for o in stopped]
+                found = grad(stopped, self.inputs, ones, allow_unused=True)
+            except Exception as error:
+                warnings.warn(
+                    "Backwards compatibility: New undefined gradient support checking feature is "
+                    "enabled by default, but it may break existing callers of this function. If "
+                    'this is true for you, you can call this function with "check_undefined_grad='
+                    'False" to disable the feature',
+                    stacklevel=4,
                 )
+                raise GradcheckError(
+                    "Expected backward function to handle undefined output grads. Please look at "
+                    '"Notes about undefined output gradients" in "tools/autograd/derivatives.yaml":'
+                    f" got {type(error).__name__}: {error}"
+                ) from error
+            for gradient in found:
+                if gradient is not None and (elements_of(gradient) != 0).any().item():
+                    raise GradcheckError(
+                        "Expected all input grads to be undefined or zero when all output grads "
+                        "are undefined or zero. Please look at "
+                        '"Notes about undefined output gradients" in '
+                        '"tools/autograd/derivatives.yaml"'
+                    )
+
+    def _fresh_outputs(self) -> list[Tensor]:
+        return [o for o in tensors(self.func(*self.args)) if o.requires_grad]
+
+    def batched_backward(self) -> None:
+        """Two gradients at once give what they give one after the other."""
+        for i, output in enumerate(self.outputs):
+            vectors = torch.randn((2, *output.shape), dtype=output.dtype)
+            options = {"retain_graph": True, "allow_unused": True}
+            one_by_one = [grad(output, self.inputs, v, **options) for v in vectors]
+            try:
+                at_once = grad(output, self.inputs, vectors, is_grads_batched=True, **options)
+            except RuntimeError as error:
+                raise GradcheckError(
+                    f"While computing batched gradients, got: {error}\n\n"
+                    "gradcheck or gradgradcheck failed while testing batched gradient computation."
+                ) from error
+            for k, found in enumerate(at_once):
+                if found is None:
+                    continue
+                expected = torch.stack([row[k] for row in one_by_one])
+                self._compare_batched(found, expected, i, k)
+
+    def batched_forward(self) -> None:
+        """Two tangents at once give what they give one after the other."""
+        from ..func import vmap
+
+        for k, tensor in enumerate(self.inputs):
+            directions = torch.randn((2, *tensor.shape), dtype=tensor.dtype)
+
+            def moved(direction, tensor=tensor):
+                found = tangents(self.func, self.args, tensor, direction)
+                return tuple([t for t in found if t is not None])
+
+            one_by_one = [moved(direction) for direction in directions]
+            try:
+                at_once = vmap(moved)(directions)
+            except RuntimeError as error:
+                raise GradcheckError(
+                    f"While computing batched gradients, got: {error}\n\n"
+                    "gradcheck failed while testing batched forward-mode gradient computation."
+                ) from error
+            for i, found in enumerate(at_once):
+                expected = torch.stack([row[i] for row in one_by_one])
+                self._compare_batched(found, expected, i, k)
+
+    def _compare_batched(self, found, expected, output: int, k: int) -> None:
+        if not self.close(found, expected):
+            raise GradcheckError(
+                f"For output {output} and input {k}:\n\ngradcheck or gradgradcheck failed while "
+                f"testing batched gradient computation.\ngot:\n{found}\n\nexpected:\n{expected}"
+            )
 
 
 def _unit_direction(tensor: Tensor) -> Tensor:
-    direction = torch.randn_like(tensor.detach())
+    direction = torch.randn_like(elements_of(tensor))
     norm = (direction * direction.conj()).real.sum().sqrt()
     return direction / norm if norm.item() else direction
 
 
-def _check_fast(run, outputs, inputs, eps, atol, rtol, nondet_tol) -> None:
-    """One random direction an input and one random weighting a part, whatever the sizes."""
-    parts = _parts(outputs)
-    weights = [torch.rand(part.shape, dtype=torch.float64) for part in parts]
-    for k, tensor in enumerate(inputs):
-        direction = _unit_direction(tensor)
-        original = tensor.detach().clone()
-        with no_grad():
-            tensor.data.copy_(original + eps * direction)
-            above = [part.of(run()).clone() for part in parts]
-            tensor.data.copy_(original - eps * direction)
-            below = [part.of(run()).clone() for part in parts]
-            tensor.data.copy_(original)
-        for part, weight, a, b in zip(parts, weights, above, below, strict=True):
-            numerical = (weight * (a - b)).sum() / (2 * eps)
-            (gradient,) = _vjp(outputs, part, weight, [tensor])
-            analytical = (gradient.conj() * direction).sum()
-            analytical = analytical.real if tensor.is_complex() else analytical
-            _compare(analytical, numerical, atol, rtol, part.index, k, part.kind)
-
-
-def _check_forward(func, args, inputs, eps, atol, rtol) -> None:
-    """Forward mode along a random direction of every input."""
-    from ._forward_check import forward_derivatives
-
-    for k, tensor in enumerate(inputs):
-        pairs = forward_derivatives(func, args, tensor, _unit_direction(tensor), eps)
-        for i, (tangent, numerical) in enumerate(pairs):
-            _compare(tangent, numerical, atol, rtol, i, k, "")
-
-
-def _check_dtypes(outputs, inputs) -> None:
-    for output in outputs:
-        vector = torch.zeros_like(output)
-        found = grad(output, inputs, vector, retain_graph=True, allow_unused=True)
-        for gradient, tensor in zip(found, inputs, strict=True):
-            if gradient is not None and gradient.dtype != tensor.dtype:
-                raise GradcheckError(
-                    f"Gradient has dtype {gradient.dtype}, expected that of its input, "
-                    f"{tensor.dtype}"
-                )
-
-
 class _Undefined(Function):
-    """Passes values on and stops gradients: backward finds none instead of zeros."""
+    """Passes values on and stops some gradients: backward finds none instead of zeros."""
 
     @staticmethod
-    def forward(ctx, *tensors):
+    def forward(ctx, missing, *values):
+        ctx.missing = missing
         ctx.set_materialize_grads(False)
-        return tuple([t.clone() for t in tensors])
+        return tuple([v.clone() for v in values])
 
     @staticmethod
     def backward(ctx, *grads):
-        return (None,) * len(grads)
+        return (None, *[None if i in ctx.missing else g for i, g in enumerate(grads)])
 
 
-def _check_undefined(func, args, inputs) -> None:
-    """Every gradient function must cope with outputs that have no gradient."""
-    with enable_grad():
-        outputs = _differentiable(func(*args))
-        if not outputs:
-            return
-        stopped = _Undefined.apply(*outputs)
-    try:
-        found = grad(stopped, inputs, [torch.ones_like(o) for o in stopped], allow_unused=True)
-    except Exception as error:
-        raise GradcheckError(
-            "Expected backward function to handle undefined output grads (None instead of a "
-            "gradient): "
-            f"got {error}"
-        ) from error
-    for gradient in found:
-        if gradient is not None and not (gradient == 0).all().item():
-            raise GradcheckError(
-                "Expected all input grads to be undefined or zero when all output grads are "
-                "undefined "
-                "or zero."
-            )
+def _check_arguments(check_batched_grad, check_batched_forward_grad, forward, backward) -> None:
+    if not backward and not forward:
+        raise AssertionError(
+            "Expected at least one of check_forward_ad or check_backward_ad to be True"
+        )
+    if check_batched_grad and not backward:
+        raise AssertionError(
+            "Setting check_batched_grad=True requires check_backward_ad to be True"
+        )
+    if check_batched_forward_grad and not forward:
+        raise AssertionError(
+            "Setting check_batched_forward_grad=True requires check_forward_ad to be True"
+        )
 
 
 def gradcheck(
@@ -294,66 +368,38 @@ def gradcheck(
     """Whether the gradients of `func` at `inputs` agree with finite differences; True or
     GradcheckError.
 
-    Inputs should be float64 or complex128. `fast_mode` compares along one random direction. With
-    `raise_exception=False` a disagreement gives False.
+    Inputs should be float64 or complex128; of sparse ones the values they hold are moved.
+    `fast_mode` compares along one random direction. With `raise_exception=False` a disagreement
+    gives False.
     """
-    if not check_backward_ad and not check_forward_ad:
-        raise AssertionError(
-            "Expected at least one of check_forward_ad or check_backward_ad to be True"
-        )
-    args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    _check_arguments(
+        check_batched_grad, check_batched_forward_grad, check_forward_ad, check_backward_ad
+    )
+    args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     differentiated = _checked_inputs(args)
-
-    def run():
-        value = func(*args)
-        return _tensors(value if isinstance(value, (tuple, list)) else (value,))
-
+    check = _Check(func, args, differentiated, eps, atol, rtol, nondet_tol)
     try:
+        if not check.outputs:
+            check.constant()
+            return True
         if check_forward_ad:
-            _check_forward(func, args, differentiated, eps, atol, rtol)
+            check.forward_fast() if fast_mode else check.forward_slow()
+            if check_batched_forward_grad:
+                check.batched_forward()
         if not check_backward_ad:
             return True
-        with enable_grad():
-            everything = run()
-        outputs = [o for o in everything if o.requires_grad]
-        if not outputs:
-            _check_constant(run, everything, differentiated, eps)
-            return True
-        positions = [i for i, o in enumerate(everything) if o.requires_grad]
-        check = _check_fast if fast_mode else _check_slow
-        check(
-            lambda: [found for i, found in enumerate(run()) if i in positions],
-            outputs,
-            differentiated,
-            eps,
-            atol,
-            rtol,
-            nondet_tol,
-        )
+        check.backward_fast() if fast_mode else check.backward_slow()
+        if check_batched_grad:
+            check.batched_backward()
         if check_grad_dtypes:
-            _check_dtypes(outputs, differentiated)
+            check.dtypes()
         if check_undefined_grad:
-            _check_undefined(func, args, differentiated)
+            check.undefined()
     except GradcheckError:
         if raise_exception:
             raise
         return False
     return True
-
-
-def _check_constant(run, outputs, inputs, eps) -> None:
-    """Outputs without history must not depend on the inputs."""
-    parts = _parts([o for o in outputs if o.is_floating_point() or o.is_complex()])
-    if not parts:
-        return
-    for tensor in inputs:
-        for found in _numerical(run, parts, tensor, eps):
-            if found is not None and (found != 0).any().item():
-                raise GradcheckError(
-                    "Numerical gradient for function expected to be zero: the output has no "
-                    "history, "
-                    "yet it changes with its input"
-                )
 
 
 def gradgradcheck(
@@ -380,7 +426,11 @@ def gradgradcheck(
     `grad_outputs` default to random numbers, with gaps in memory when
     `gen_non_contig_grad_outputs`.
     """
-    args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if not check_fwd_over_rev and not check_rev_over_rev:
+        raise AssertionError(
+            "Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True"
+        )
+    args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     if grad_outputs is None:
         with enable_grad():
             outputs = _differentiable(func(*args))
@@ -388,20 +438,21 @@ def gradgradcheck(
     else:
         vectors = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
 
-    def gradients(*values):
+    def second(*values):
         # Numerical differences run without recording, yet the inner gradients need it.
         with enable_grad():
-            return inner_gradients(values)
+            return inner(values)
 
-    def inner_gradients(values):
-        inner = values[: len(args)]
-        wanted = [v for v in inner if isinstance(v, Tensor) and v.requires_grad]
-        outputs = _differentiable(func(*inner))
+    def inner(values):
+        own = values[: len(args)]
+        wanted = [v for v, wants in zip(own, asked, strict=True) if wants]
+        outputs = _differentiable(func(*own))
         found = grad(outputs, wanted, values[len(args) :], create_graph=True, allow_unused=True)
         return tuple([g for g in found if g is not None])
 
+    asked = [isinstance(a, Tensor) and a.requires_grad for a in args]
     return gradcheck(
-        gradients,
+        second,
         (*args, *vectors),
         eps=eps,
         atol=atol,
@@ -410,7 +461,11 @@ def gradgradcheck(
         nondet_tol=nondet_tol,
         check_undefined_grad=check_undefined_grad,
         check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
         fast_mode=fast_mode,
+        masked=masked,
     )
 
 
