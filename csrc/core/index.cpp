@@ -170,6 +170,7 @@ struct Walker {
         }
         case Kind::Advanced: {
           Ref index(tensor_check(o) ? Py_NewRef(o) : call_helper("as_index", {o}));
+          if (as_tensor(index)->flags & kSparse) no_storage();
           const Array& a = as_tensor(index)->array;  // of lanes: only what they look like
           const bool mask = a.dtype() == DType::Bool || a.dtype() == DType::U8;
           const int width = mask ? a.ndim() : 1;

@@ -307,6 +307,33 @@ PyObject* py_cut(PyObject*, PyObject* o) {
   return guarded([&] { return as_object(cut(tensor_argument("cut", o), true)); });
 }
 
+// assume(tensor, view of it): the tensor becomes what the view is, in shape, history, lanes and
+// tangents (x.t_()).
+PyObject* assume(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject* {
+    if (n != 2) fail(ErrorType::Type, "assume(tensor, view)");
+    Tensor *t = tensor_argument("assume", args[0]), *seen = tensor_argument("assume", args[1]);
+    if (level_of(t) != level_of(seen) || ((t->flags | seen->flags) & kSparse))
+      fail(ErrorType::Runtime, "assume: the tensors are of different kinds");
+    if (t == seen) return Py_NewRef(args[0]);
+    t->array = seen->array;
+    if (t->flags & kWrapped) {
+      Py_INCREF(seen->extra->physical);
+      Py_SETREF(t->extra->physical, seen->extra->physical);
+      t->extra->batched = seen->extra->batched;
+    }
+    if ((t->flags | seen->flags) & kDual) {
+      PyObject* duals = seen->flags & kDual ? seen->extra->duals : nullptr;
+      Py_XINCREF(duals);
+      Py_XSETREF(tensor_extra(t)->duals, duals);
+      t->flags |= kDual;
+    }
+    if (Node* node = grad_fn_of(seen)) attach(node, t, static_cast<int>(seen->output_nr));
+    if (!(t->flags & kNoVersion)) bump_version(t->array);
+    return Py_NewRef(args[0]);
+  });
+}
+
 PyObject* py_on_tape(PyObject*, PyObject* o) {
   return PyBool_FromLong(tensor_check(o) && on_tape(as_tensor(o)));
 }
@@ -321,6 +348,7 @@ PyMethodDef functions[] = {{"wrap_lanes", FAST(py_wrap_lanes), nullptr},
                            {"fresh_input", FAST(fresh_input), nullptr},
                            {"cut", py_cut, METH_O, nullptr},
                            {"on_tape", py_on_tape, METH_O, nullptr},
+                           {"assume", FAST(assume), nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 #undef FAST
 

@@ -15,7 +15,7 @@ class _SparseNode(_C.Node):
 
     def apply(self, *grads):
         if self.gradient is None:
-            from ..autograd.function import _FREED
+            from ..autograd._function_node import _FREED
 
             raise RuntimeError(_FREED)
         if grads[0] is None:

@@ -73,14 +73,8 @@ def resize_as_(self, tensor, memory_format=contiguous_format):
 
 def _inplace_view(name, make):
     def apply(self, *args, **kwargs):
-        seen = make(self.detach(), *args, **kwargs)
-        if self.requires_grad:
-            raise RuntimeError(
-                f"{name}: in-place views of tensors that require grad are not supported; "
-                f"use {name[:-1]}()"
-            )
-        _C.set_storage(self, seen, seen.storage_offset(), seen.shape, seen.stride())
-        return self
+        _C.check_inplace(self)
+        return _C.assume(self, make(self, *args, **kwargs))
 
     apply.__name__ = name
     apply.__doc__ = f"`{name[:-1]}` in place: the tensor's own shape changes."
