@@ -107,6 +107,13 @@ _FROM |= dict.fromkeys(
 )  # fmt: skip
 _FROM |= dict.fromkeys(
     (
+        "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",
+        "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value",
+    ),
+    "_checks",
+)  # fmt: skip
+_FROM |= dict.fromkeys(
+    (
         "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
         "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
         "get_autocast_ipu_dtype", "get_autocast_xla_dtype", "is_autocast_cache_enabled",
@@ -170,6 +177,13 @@ def __getattr__(name):
         value = getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
         globals()[name] = value
         return value
+    elif name.startswith("_foreach_"):
+        from ._foreach import foreach
+
+        found = foreach(name)
+        if found is not None:
+            globals()[name] = found
+            return found
     elif name.endswith(("Storage", "Tensor")):
         from ._legacy import typed_class
 
@@ -179,6 +193,8 @@ def __getattr__(name):
         if found is not None:
             globals()[name] = found
             return found
+    elif name == "torch":  # some programs spell it torch.torch.Tensor
+        return importlib.import_module(__name__)
     from ._unsupported import TORCH, unsupported
 
     if name in TORCH:

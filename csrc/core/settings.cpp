@@ -35,6 +35,8 @@ PyObject* py_set_num_threads(PyObject*, PyObject* n) {
     return nullptr;
   }
 }
+// Libraries report their use to PyTorch, which keeps nothing of it by default.
+PyObject* log_api_usage_once(PyObject*, PyObject*) { Py_RETURN_NONE; }
 PyObject* py_cpu_level(PyObject*, PyObject*) { return PyLong_FromLong(cpu_level()); }
 PyObject* get_default_dtype(PyObject*, PyObject*) {
   return Py_NewRef(dtype_object(default_dtype()));
@@ -82,6 +84,7 @@ PyMethodDef functions[] = {{"memory_stats", memory_stats, METH_NOARGS, nullptr},
                            {"get_num_threads", get_num_threads, METH_NOARGS, nullptr},
                            {"set_num_threads", py_set_num_threads, METH_O, nullptr},
                            {"cpu_level", py_cpu_level, METH_NOARGS, nullptr},
+                           {"_log_api_usage_once", log_api_usage_once, METH_O, nullptr},
                            {"get_default_dtype", get_default_dtype, METH_NOARGS, nullptr},
                            {"set_default_dtype", py_set_default_dtype, METH_O, nullptr},
                            {"promote_types", py_promote, METH_VARARGS, nullptr},
