@@ -33,9 +33,10 @@ def test_operands_for_all_or_for_each(name, other):
 
 def test_three_operands_and_norms():
     a, b = lists(), [t * 3 for t in lists()]
-    for got, x, y in zip(torch._foreach_addcdiv(a, a, b, [2, 3]), a, b, strict=True):
-        assert got.shape == x.shape
-    assert torch.equal(torch._foreach_addcmul(a, a, b, value=2)[1], a[1] + 2 * a[1] * b[1])
+    for got, x, y, v in zip(torch._foreach_addcdiv(a, a, b, [2, 3]), a, b, [2, 3], strict=True):
+        assert torch.equal(got, torch.addcdiv(x, x, y, value=v))
+    for got, x, y in zip(torch._foreach_addcmul(a, a, b, value=2), a, b, strict=True):
+        assert torch.equal(got, torch.addcmul(x, x, y, value=2))
     assert torch.equal(torch._foreach_lerp(a, b, 0.25)[0], torch.lerp(a[0], b[0], 0.25))
     assert torch.equal(torch._foreach_norm(a)[1], a[1].norm())
     torch._foreach_zero_(a)
