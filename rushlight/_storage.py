@@ -114,6 +114,9 @@ class UntypedStorage:
     size = nbytes
     __len__ = nbytes
 
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()
+
     def element_size(self) -> int:
         """1: an untyped storage counts bytes."""
         return 1
@@ -310,6 +313,9 @@ class TypedStorage:
     def nbytes(self) -> int:
         """Size in bytes."""
         return self._untyped_storage.nbytes()
+
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()
 
     def element_size(self) -> int:
         """Bytes of one element."""

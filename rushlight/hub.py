@@ -17,6 +17,7 @@ import tempfile
 import warnings
 import zipfile
 from pathlib import Path
+from urllib.parse import urlparse
 
 import rushlight as torch
 
@@ -34,7 +35,7 @@ _CHUNK = 128 * 1024
 _CONFIG = "hubconf.py"
 # Owners whose repositories are trusted without a question, as PyTorch does.
 _TRUSTED_OWNERS = ("facebookresearch", "facebookincubator", "pytorch", "fairinternal")
-_HASH_IN_NAME = re.compile(r"-([a-f0-9]*)\.")
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 _LARGEST_UNPACKED = 8 << 30  # bytes: no repository of model code is near it
 
 _hub_dir: str | None = None
@@ -141,15 +142,13 @@ def load_state_dict_from_url(
     With `check_hash` the file's name holds the first digits of its SHA-256 (name-<digits>.pth).
     Nothing in the file is executed unless `weights_only=False`, which PyTorch has as its default.
     """
-    from urllib.parse import urlparse
-
     model_dir = os.path.join(get_dir(), "checkpoints") if model_dir is None else model_dir
     os.makedirs(model_dir, exist_ok=True)
     name = file_name or os.path.basename(urlparse(url).path)
     cached = os.path.join(model_dir, name)
     if not os.path.exists(cached):
         sys.stdout.write(f'Downloading: "{url}" to {cached}\n')
-        digits = _HASH_IN_NAME.search(name) if check_hash else None
+        digits = HASH_REGEX.search(name) if check_hash else None
         download_url_to_file(url, cached, digits and digits.group(1), progress=progress)
     if _is_zipped_alone(cached):
         return _load_zipped(cached, model_dir, map_location, weights_only)
