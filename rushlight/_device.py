@@ -36,6 +36,8 @@ class device:  # noqa: N801 (torch.device is spelt so)
             if not number.isdigit() or (len(number) > 1 and number[0] == "0"):
                 raise RuntimeError(f"Invalid device string: '{source}'")
             index = int(number)
+        if not source:
+            raise RuntimeError("Device string must not be empty")
         if name not in _TYPES:
             raise RuntimeError(
                 f"Expected one of {', '.join(_TYPES)} device type at start of device string: {name}"

@@ -106,7 +106,7 @@ def result_type(tensor, other):
 def broadcast_shapes(*shapes):
     """The shape that tensors of the given shapes broadcast to; RuntimeError if they do not."""
     out: list[int] = []
-    for shape in shapes:
+    for place, shape in enumerate(shapes):
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         if any(s < 0 for s in shape):
             raise RuntimeError(
@@ -118,8 +118,10 @@ def broadcast_shapes(*shapes):
                 continue
             if out[i] != 1:
                 raise RuntimeError(
-                    "Shape mismatch: objects cannot be broadcast to a single shape: "
-                    f"got {[tuple(s) if not isinstance(s, int) else s for s in shapes]}"
+                    "Shape mismatch: objects cannot be broadcast to a single shape: Attempting to "
+                    f"broadcast a dimension of length {shape[i]} at {i}! Mismatching argument at "
+                    f"index {place} had {shape}; but expected shape should be broadcastable to "
+                    f"{out}"
                 )
             out[i] = shape[i]
     return _C.Size(out)

@@ -5,6 +5,7 @@
 // result has the shape (pre, J, post) when the indexed dims are neighbours, else (J, rest).
 #pragma once
 #include <optional>
+#include <string_view>
 
 #include "walk.h"
 
@@ -286,7 +287,7 @@ inline void check_source(const char* op, const Array& x, int dim, const Array& i
   const int64_t count = index.numel();
   const bool scalar = source.ndim() == 0;
   if (scalar ? count != 1 : dim >= source.ndim() || source.size(dim) != count)
-    fail(ErrorType::Index,
+    fail(std::string_view(op).starts_with("index_add") ? ErrorType::Runtime : ErrorType::Index,
          "%s: Number of indices (%lld) should be equal to source.size(dim): got source of shape "
          "%s, dim %d",
          op, static_cast<long long>(count), shape_text(source.shape()).c_str(), dim);

@@ -138,6 +138,11 @@ def full(
         check_device(device)
     if isinstance(fill_value, Tensor) and fill_value.dim():
         raise TypeError("full(): argument 'fill_value' must be a number or a 0-d tensor")
+    if isinstance(fill_value, (str, list, tuple, type(None))):
+        raise TypeError(
+            "full(): argument 'fill_value' (position 2) must be Number, not "
+            f"{type(fill_value).__name__}"
+        )
     made = _full(tuple(size), fill_value, dtype if out is None else out.dtype, requires_grad)
     return made if out is None else _into(out, made, dtype)
 

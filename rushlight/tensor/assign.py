@@ -27,7 +27,31 @@ def _value_for(target, value):
         return value
     if isinstance(value, (int, float, complex)):
         return _C.from_data(value, target.dtype)
-    return as_tensor(value).to(target.dtype)
+    try:
+        return as_tensor(value).to(target.dtype)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"can't assign a {type(value).__name__} to a {target.type()}: {error}"
+        ) from error
+
+
+def _check_fit(target, value):
+    """Say why a value cannot be written to a part of a tensor, if it is its shape."""
+    sizes, shape = list(value.shape), list(target.shape)
+    if len(sizes) > len(shape):
+        raise RuntimeError(
+            f"expand({value.type()}{{{sizes}}}, size={shape}): the number of sizes provided "
+            f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(sizes)})"
+        )
+    for dim in range(len(shape) - 1, len(shape) - len(sizes) - 1, -1):
+        size = sizes[dim - len(shape)]
+        if size not in (1, shape[dim]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({shape[dim]}) must match the existing size "
+                f"({size}) at non-singleton dimension {dim}.  Target sizes: {shape}.  "
+                f"Tensor sizes: {sizes}"
+            )
 
 
 def _assign(target, value):
@@ -38,7 +62,11 @@ def _assign(target, value):
     # Leading dims of size 1 may be dropped: x[0] = values of shape (1, n).
     while value.ndim > target.ndim and value.shape[0] == 1:
         value = value.squeeze(0)
-    target.copy_(value)
+    try:
+        target.copy_(value)
+    except RuntimeError:
+        _check_fit(target, value)
+        raise
 
 
 def _assign_indexed(target, indices, value):
