@@ -138,7 +138,7 @@ RL_KERNEL(sample_dirichlet) {
   {
     Drawing drawing(generator, a.numel() * 8);
     for (int64_t i = 0; i < a.numel(); ++i)
-      gammas.data<double>()[i] = draw_gamma(drawing.g, a.data<double>()[i]);
+      gammas.data<double>()[i] = at_least_tiny<double>(draw_gamma(drawing.g, a.data<double>()[i]));
     if (input.dtype() == DType::F64)
       normalize_rows(gammas.data<double>(), out.data<double>(), rows, n);
     else
