@@ -172,7 +172,10 @@ def _fits_fused(query, key, value, attn_mask, dropout_p):
     q, k, v = query.shape, key.shape, value.shape
     if q[3] != k[3] or k[:3] != v[:3] or q[0] != k[0]:
         return False
-    return attn_mask is None or not attn_mask.requires_grad
+    # The fused operator has no gradient of its mask.
+    return attn_mask is None or not (
+        attn_mask.requires_grad or _C.is_live(attn_mask) or _C.transforms()
+    )
 
 
 _REAL = (_C.float32, _C.float64, _C.bfloat16, _C.float16)

@@ -47,8 +47,13 @@ class svd:
             )
         return u, values, vh
 
-    def grad_A(g, A, U, S, Vh):
+    def grad_A(g, A, U, S, Vh, compute_uv):
         gu, gs, gvh = g
+        if not compute_uv:  # only now somebody asks for more than the values
+            gu = gvh = None
+            U, S, Vh = svd(A, False)
+        if gu is None and gs is None and gvh is None:
+            return A.new_zeros(A.shape)
         k = S.shape[-1]
         u, v = U[..., :k], Vh[..., :k, :].mH
         if gu is None and gvh is None:
@@ -144,8 +149,13 @@ class eigh:
             values[~finite], vectors[~finite] = np.nan, np.nan
         return values, vectors
 
-    def grad_A(g, A, eigenvalues, eigenvectors):
+    def grad_A(g, A, eigenvalues, eigenvectors, UPLO, compute_v):  # noqa: N803
         gl, gv = g
+        if not compute_v:  # only now somebody asks for more than the values
+            gv = None
+            eigenvalues, eigenvectors = eigh(A, UPLO)
+        if gl is None and gv is None:
+            return A.new_zeros(A.shape)
         inner = 0 if gl is None else gl.diag_embed().to(A.dtype)
         if gv is not None:
             w = eigenvectors.mH @ gv

@@ -14,19 +14,21 @@ def _norm_gradient(g, input, out, ord, dim, keepdim):
     """PyTorch's subgradients: 0 where the norm is 0 and, for ord < 2, where an element is."""
     shape = input.shape
     g, norm = restore(g, shape, dim, keepdim), restore(out, shape, dim, keepdim)
+    if ord > 1:  # masked before they are divided, so that second derivatives are finite too
+        none = norm == 0
+        g, norm = g.masked_fill(none, 0), norm.masked_fill(none, 1)
     if ord == 0:
         return input.new_zeros(shape)
     if ord == 1:
         return input.sgn() * g
     if ord == 2:
-        return input * (g / norm).masked_fill(norm == 0, 0)
+        return input * (g / norm)
     if ord < 1:
         power = (input.sgn() * input.abs().pow(ord - 1)).masked_fill(input == 0, 0)
         return power * g * norm.pow(1 - ord)
     if ord < 2:
-        scale = (g / norm.pow(ord - 1)).masked_fill(norm == 0, 0)
-        return input.sgn() * input.abs().pow(ord - 1) * scale
-    return input * input.abs().pow(ord - 2) * (g / norm.pow(ord - 1)).masked_fill(norm == 0, 0)
+        return input.sgn() * input.abs().pow(ord - 1) * (g / norm.pow(ord - 1))
+    return input * input.abs().pow(ord - 2) * (g / norm.pow(ord - 1))
 
 
 @op("", name="linalg_vector_norm", kernel="power_norm")

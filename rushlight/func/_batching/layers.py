@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import rushlight as torch
 
+from ... import _C
 from ._lanes import Lanes, each, full, plain, rule, rules
 from .fallback import loop
 
@@ -139,12 +140,18 @@ def sdpa_flash_backward(op, size, *args):
 # -- recurrent layers --------------------------------------------------------------------------
 
 
+def _row_major(x):
+    """An input by time, whose memory order is that of what the operators keep."""
+    return Lanes(x.tensor.contiguous()) if type(x) is Lanes else x.contiguous()
+
+
 def _time_first(x, size):
     """(B, T, N, K) as (T, B N, K); (B, N, K) as (B N, K)."""
     x = full(x, size)
     if x.ndim == 3:
         return x.reshape((size * x.shape[1], x.shape[2]))
-    return x.transpose(0, 1).reshape((x.shape[1], size * x.shape[2], x.shape[3]))
+    rows = x.transpose(0, 1).reshape((x.shape[1], size * x.shape[2], x.shape[3]))
+    return rows.contiguous()
 
 
 def _lanes_first(x, size, n):
@@ -160,19 +167,25 @@ def _kept_by_lane(gates, size, steps, n):
     return wide.reshape((size, steps * n, gates.shape[-1]))
 
 
-def _recurrent(op, size, mode, input, h0, c0, *weights_and_reverse):
+def _recurrent(op, size, mode, input, h0, c0, *rest):
     """One layer or step of samples that share the weights; lanes with their own run one by one."""
-    if any(type(w) is Lanes for w in weights_and_reverse):
-        return loop(op, size, mode, input, h0, c0, *weights_and_reverse)
+    if any(type(w) is Lanes for w in rest):
+        return loop(op, size, mode, _row_major(input), h0, c0, *rest)
+    if len(rest) == 6 and not rest[5]:  # nobody at this level wants what the gradient keeps
+        tensors = [plain(t) for t in (input, h0, c0, *rest[:4])]
+        rest = (*rest[:5], _C.any_requires_grad(tuple(tensors)))
     n = plain(input).shape[-2]
     x, h = _time_first(input, size), _time_first(h0, size)
     c = None if c0 is None else _time_first(c0, size)
-    made = op(mode, x, h, c, *weights_and_reverse)
+    made = op(mode, x, h, c, *rest)
     *states, cell, gates = made
     parts = [_lanes_first(t, size, n) for t in states]
     parts.append(_lanes_first(cell, size, n) if cell.ndim == 2 else cell.new_empty((size, 0)))
     steps = x.shape[0] if x.ndim == 3 else 1
-    parts.append(_kept_by_lane(gates, size, steps, n))
+    if gates.numel():
+        parts.append(_kept_by_lane(gates, size, steps, n))
+    else:
+        parts.append(gates.new_empty((size, *gates.shape)))
     return type(made)(parts)
 
 
@@ -187,7 +200,8 @@ def rnn_backward(op, size, mode, *args):
     *tensors, reverse, needs = args
     weights = tensors[6:10]
     if any(needs[3:]) or any(type(w) is Lanes for w in weights):
-        return loop(op, size, mode, *args)
+        tensors[3] = _row_major(tensors[3])
+        return loop(op, size, mode, *tensors, reverse, needs)
     grads_and_states, output, gates = tensors[:6], tensors[10], tensors[11]
     x = plain(tensors[3])
     n = x.shape[-2]
