@@ -65,4 +65,11 @@ def kl_divergence(p: Distribution, q: Distribution) -> torch.Tensor:
     return function(p, q)
 
 
-from . import _kl_continuous, _kl_discrete, _kl_structured  # noqa: E402, F401 (they register)
+# These register the formulas; libraries ask for some by name.
+from . import _kl_discrete  # noqa: E402, F401
+from ._kl_continuous import _kl_normal_normal  # noqa: E402, F401
+from ._kl_structured import (  # noqa: E402, F401
+    _kl_expfamily_expfamily,
+    _kl_independent_independent,
+    _kl_multivariatenormal_multivariatenormal,
+)

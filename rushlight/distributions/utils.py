@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import isqrt
 
 import rushlight as torch
+from rushlight import Tensor
 
 __all__ = [
     "broadcast_all", "logits_to_probs", "clamp_probs", "probs_to_logits", "lazy_property",
@@ -16,24 +17,29 @@ euler_constant = 0.57721566490153286060
 
 
 def broadcast_all(*values: torch.Tensor | float) -> tuple[torch.Tensor, ...]:
-    """Tensors of one shape; numbers take the dtype of the first tensor, or the default one."""
-    like = next((v for v in values if isinstance(v, torch.Tensor)), None)
-    for v in values:
-        if not isinstance(v, (int, float, torch.Tensor)) and not hasattr(v, "__torch_function__"):
-            raise ValueError(
-                "Input arguments must all be instances of Number, "
-                "torch.Tensor or objects implementing __torch_function__."
-            )
-    if not all(isinstance(v, torch.Tensor) for v in values):
+    """Tensors of one shape; numbers take the dtype of the first tensor, or the default one.
+
+    Tensors that have one shape already come back as they are.
+    """
+    tensors = [v for v in values if isinstance(v, Tensor)]
+    if len(tensors) < len(values):
+        for v in values:
+            if not isinstance(v, (int, float)) and not _tensor_like(v):
+                raise ValueError(
+                    "Input arguments must all be instances of Number, "
+                    "torch.Tensor or objects implementing __torch_function__."
+                )
         options = {"dtype": torch.get_default_dtype()}
-        if like is not None:
-            options = {"dtype": like.dtype, "device": like.device}
-        values = [v if _tensor_like(v) else torch.tensor(v, **options) for v in values]
+        if tensors:
+            options = {"dtype": tensors[0].dtype, "device": tensors[0].device}
+        values = tuple(v if _tensor_like(v) else torch.tensor(v, **options) for v in values)
+    elif all(t.shape == tensors[0].shape for t in tensors[1:]):
+        return values
     return torch.broadcast_tensors(*values)
 
 
 def _tensor_like(value):
-    return isinstance(value, torch.Tensor) or hasattr(value, "__torch_function__")
+    return isinstance(value, Tensor) or hasattr(value, "__torch_function__")
 
 
 def _standard_normal(shape, dtype, device):
