@@ -7,3 +7,12 @@ import os
 for _name in sorted(os.listdir(os.path.dirname(__file__))):
     if _name.endswith(".py") and not _name.startswith("__"):
         __import__(f"{__name__}.{_name[:-3]}")
+
+
+def __getattr__(name: str):
+    """`torch.ops.<namespace>`: the operators that users define with `torch.library`."""
+    if name.startswith("_"):
+        raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
+    from ..library._ops import Namespace
+
+    return Namespace(name)

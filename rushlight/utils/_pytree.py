@@ -346,3 +346,14 @@ def pytree_to_str(treespec: TreeSpec) -> str:
 def str_to_pytree(json: str) -> TreeSpec:
     """The old name of `treespec_loads`."""
     return treespec_loads(json)
+
+
+def _functions_of(kind: type):
+    node = SUPPORTED_NODES[kind]
+    return node.flatten_fn, node.unflatten_fn, node.flatten_with_keys_fn
+
+
+# Libraries register containers of their own with the functions of the standard ones.
+_dict_flatten, _dict_unflatten, _dict_flatten_with_keys = _functions_of(dict)
+_list_flatten, _list_unflatten, _list_flatten_with_keys = _functions_of(list)
+_tuple_flatten, _tuple_unflatten, _tuple_flatten_with_keys = _functions_of(tuple)
