@@ -56,6 +56,17 @@ Problem check_problem(Shape x, const Array& target, const Array* weight, Reducti
   if (!same && !(ndim == 1 && target.numel() == 1)) {
     if (ndim <= 2 && target.ndim() > 1)
       fail(ErrorType::Runtime, "0D or 1D target tensor expected, multi-target not supported");
+    if (ndim == 4 && target.ndim() != 3)
+      fail(
+          ErrorType::Runtime,
+          "only batches of spatial targets supported (3D tensors) but got targets of dimension: %d",
+          target.ndim());
+    if (ndim == 3 || ndim > 4) {
+      std::vector<int64_t> expected(x.begin(), x.end());
+      expected.erase(expected.begin() + 1);
+      fail(ErrorType::Runtime, "Expected target size %s, got %s", shape_text(expected).c_str(),
+           shape_text(target.shape()).c_str());
+    }
     fail(ErrorType::Runtime, "size mismatch (got input: %s , target: %s)", shape_text(x).c_str(),
          shape_text(target.shape()).c_str());
   }

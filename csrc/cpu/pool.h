@@ -36,9 +36,9 @@ inline Windows plane_sizes(const char* op, const Array& x, int spatial) {
   for (int d = x.ndim() - spatial - 1; fine && d < x.ndim(); ++d) fine = d < 0 || x.size(d) > 0;
   if (!fine)
     fail(ErrorType::Runtime,
-         "%s: Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for input "
-         "(non-empty %dD or %dD: "
-         "Expected input's non-batch dimensions to have positive length), but got: %s",
+         "%s: non-empty %dD or %dD (batch mode) tensor expected for input: "
+         "Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for input, "
+         "Expected input's non-batch dimensions to have positive length, but got: %s",
          op, spatial + 1, spatial + 2, spatial + 1, spatial + 2, shape_text(x.shape()).c_str());
   w.planes = 1;
   for (int d = 0; d < x.ndim() - spatial; ++d) w.planes *= x.size(d);

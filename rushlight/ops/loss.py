@@ -68,7 +68,7 @@ def _warn_sizes(input, target):
 
 
 def _squared_gradient(g, input, target, reduction):
-    if _C.is_grad_enabled():
+    if _C.differentiates():
         difference = input - target
         return difference * (2 * _unreduced(g, difference.shape, reduction))
     return mse_loss_backward(g, input, target, reduction)
@@ -254,7 +254,11 @@ def nll_loss(
     reduction = resolve_reduction(size_average, reduce, reduction)
     _check_batch_sizes(input, target)
     if weight is not None and weight.dtype != input.dtype:
-        raise RuntimeError(f"nll_loss: expected weight of dtype {input.dtype}, got {weight.dtype}")
+        wanted, found = (t.type().split(".")[-1][:-6] for t in (input, weight))
+        raise RuntimeError(
+            f"nll_loss: weight has another dtype than input: expected scalar type {wanted} but "
+            f"found {found}"
+        )
     front = _nll_loss_2d if input.ndim > 2 else _nll_loss
     return front(input, target, weight, reduction, ignore_index)[0]
 
@@ -288,7 +292,7 @@ def _entropy_terms(g, input, target, weight, reduction, ignore_index, label_smoo
 def _entropy_gradient(
     g, input, target, weight, reduction, ignore_index, label_smoothing, total, lse
 ):
-    if _C.is_grad_enabled():
+    if _C.differentiates():
         # The sum of weights has no gradient of its own.
         return _entropy_terms(
             g, input, target, weight, reduction, ignore_index, label_smoothing, total.detach()
@@ -463,7 +467,7 @@ class _binary_cross_entropy:
         return _reduce(loss if weight is None else loss * weight, reduction)
 
     def grad_input(g, input, target, weight, reduction):
-        if not _C.is_grad_enabled():
+        if not _C.differentiates():
             return binary_cross_entropy_backward(g, input, target, weight, reduction)
         g = _unreduced(g if weight is None else g * weight, input.shape, reduction)
         return g * (input - target) / ((1 - input) * input).clamp(min=1e-12)
@@ -519,7 +523,7 @@ class _bce_with_logits:
         return _reduce(loss if weight is None else loss * weight, reduction)
 
     def grad_input(g, input, target, weight, pos_weight, reduction):
-        if not _C.is_grad_enabled():
+        if not _C.differentiates():
             return bce_with_logits_backward(g, input, target, weight, pos_weight, reduction)
         q = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
         g = _unreduced(g if weight is None else g * weight, input.shape, reduction)

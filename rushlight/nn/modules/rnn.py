@@ -73,6 +73,10 @@ class RNNBase(Module):
         self.reset_parameters()
 
     def _check_settings(self, dropout):
+        for name in ("bias", "batch_first"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
         if not _is_number(dropout) or not 0 <= dropout <= 1:
             raise ValueError(
                 "dropout should be a number in range [0, 1] representing the probability of an "
