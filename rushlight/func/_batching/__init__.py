@@ -23,7 +23,7 @@ from . import (
     views,
 )
 from ._lanes import Lanes, Refusal, base_name, lane, rules
-from .fallback import loop
+from .fallback import loop, no_lanes
 
 __all__ = ["Lanes", "rules", "run"]
 
@@ -43,6 +43,8 @@ def run(op, size: int, args: tuple, kwargs: dict):
     except Refusal as refusal:
         raise RuntimeError(str(refusal)) from None
     except Exception:
+        if size == 0:
+            return no_lanes(op, args, kwargs)
         _complain(op, size, args, kwargs)
         raise
 

@@ -8,7 +8,7 @@ from ._lanes import Lanes, each, lane
 def loop(op, size, *args, **kwargs):
     """Run the operator lane by lane."""
     if size == 0:
-        return _none(op, args, kwargs)
+        return no_lanes(op, args, kwargs)
     found = [
         op(*[lane(x, i) for x in args], **{k: lane(x, i) for k, x in kwargs.items()})
         for i in range(size)
@@ -18,7 +18,7 @@ def loop(op, size, *args, **kwargs):
     return stacked(found)
 
 
-def _none(op, args, kwargs):
+def no_lanes(op, args, kwargs):
     """No lanes: what a lane of zeros gives tells the shapes."""
     if op.inplace:
         return args[0].tensor
