@@ -154,7 +154,20 @@ PyObject* none_to_null(PyObject* o) {  // takes over o
 }
 
 // The arguments a gradient function names: the incoming gradient, saved values, `needs`.
-PyObject* call_gradient(Node* n, const GradFn& fn, PyObject* g) {
+// What hooks gave back for the slots of one node, each asked once however many functions use it.
+using Unpacked = std::vector<std::pair<int, Ref>>;
+
+PyObject* unpack_once(Node* n, int slot, Unpacked& unpacked) {
+  Saved& saved = n->saved[slot];
+  if (saved.kind != Saved::Packed) return unpack_saved(n, saved);
+  for (auto& [known, value] : unpacked)
+    if (known == slot) return Py_NewRef(value.p);
+  PyObject* value = unpack_saved(n, saved);
+  unpacked.emplace_back(slot, Ref(Py_NewRef(value)));
+  return value;
+}
+
+PyObject* call_gradient(Node* n, const GradFn& fn, PyObject* g, Unpacked& unpacked) {
   if (n->released) fail_freed();  // by another thread, just now
   PyObject* args[kMaxParams + 4];
   Ref owned[kMaxParams + 4];
@@ -163,7 +176,7 @@ PyObject* call_gradient(Node* n, const GradFn& fn, PyObject* g) {
     switch (a.source) {
       case Source::Gradient: args[count] = g; break;
       case Source::Saved:
-        owned[count] = Ref(unpack_saved(n, n->saved[a.slot]));
+        owned[count] = Ref(unpack_once(n, a.slot, unpacked));
         args[count] = owned[count];
         break;
       case Source::Needs: {
@@ -209,8 +222,9 @@ void run_operator(Node* n, const std::vector<PyObject*>& gradients, Results& out
   // Only the first differentiable parameter may be a list (cat): it takes the edges left over.
   const size_t params = s.differentiable.size(), spare = n->nedges - params;
   Ref joint;
+  Unpacked unpacked;
   if (s.joint) {
-    joint = Ref(call_gradient(n, s.grads[0], g));
+    joint = Ref(call_gradient(n, s.grads[0], g, unpacked));
     if (!PyTuple_Check(joint.p) || PyTuple_GET_SIZE(joint.p) != static_cast<Py_ssize_t>(params)) {
       fail(ErrorType::Runtime, "%s: backward must return a tuple of %zu gradients", s.name.c_str(),
            params);
@@ -221,7 +235,7 @@ void run_operator(Node* n, const std::vector<PyObject*>& gradients, Results& out
     const size_t width = k == 0 ? spare + 1 : 1;
     if (n->computes >> k & 1) {
       Ref got(s.joint ? Py_NewRef(PyTuple_GET_ITEM(joint.p, static_cast<Py_ssize_t>(k)))
-                      : call_gradient(n, s.grads[k], g));
+                      : call_gradient(n, s.grads[k], g, unpacked));
       const bool is_list = PyList_Check(got.p) || PyTuple_Check(got.p);
       store_edge_results(n, e, width, std::move(got), out, is_list);
     }

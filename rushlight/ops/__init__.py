@@ -10,7 +10,11 @@ for _name in sorted(os.listdir(os.path.dirname(__file__))):
 
 
 def __getattr__(name: str):
-    """`torch.ops.<namespace>`: the operators that users define with `torch.library`."""
+    """`torch.ops.<namespace>`: PyTorch's names, or what users define with `torch.library`."""
+    if name == "aten":
+        from .._aten import aten
+
+        return aten
     if name.startswith("_"):
         raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
     from ..library._ops import Namespace

@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from enum import Enum
 
 from .. import _C, Tensor
+from .._aten import OpOverload, overload_of
 
 
 class CheckpointPolicy(Enum):
@@ -61,9 +62,10 @@ class _Caching(_Interpreter):
 
     def process(self, op, args, kwargs):
         """Run an operator. One whose result is kept saves its tensors itself, unlike the others."""
-        if op in SAC_IGNORED_OPS:
+        name = overload_of(op)
+        if name in SAC_IGNORED_OPS:
             return op(*args, **kwargs)
-        decision = self._decide(op, args, kwargs)
+        decision = self._decide(name, args, kwargs)
         if decision not in _SAVED + _OFFLOADED:
             self._kept[op].append(None)
             return op(*args, **kwargs)
@@ -95,6 +97,14 @@ class _Kept:
         self.requires_grad = result.requires_grad
 
 
+class _Restored(_C.Node):
+    """The history of a result that was kept; no gradient of the second run ever gets there."""
+
+    def apply(self, *grads):
+        """Nothing comes before a kept result."""
+        return ()
+
+
 class _Cached(_Interpreter):
     """The second run: gives back what was kept."""
 
@@ -104,8 +114,13 @@ class _Cached(_Interpreter):
 
     def process(self, op, args, kwargs):
         """The kept result of this call, or a new one."""
-        if op in SAC_IGNORED_OPS or not self._kept[op]:
+        if op not in self._kept:
             return op(*args, **kwargs)
+        if not self._kept[op]:
+            raise RuntimeError(
+                "Trying to backward an extra time. You are only allowed to backward once on any "
+                "region computed under selective activation checkpoint."
+            )
         kept = self._kept[op].popleft()
         if kept is None:
             return op(*args, **kwargs)
@@ -118,7 +133,10 @@ class _Cached(_Interpreter):
                     "Tensor cached during selective activation checkpoint has been mutated: pass "
                     "allow_cache_entry_mutation=True if that is intended"
                 )
-            return kept.value.detach().to(kept.device).requires_grad_(kept.requires_grad)
+            value = kept.value.detach().to(kept.device)
+            if kept.requires_grad:  # no leaf: what follows may write into it
+                _C.connect(_Restored(), (), (value,))
+            return value
         if type(kept) in (tuple, list):
             return type(kept)([self._restore(item) for item in kept])
         return kept
@@ -127,11 +145,18 @@ class _Cached(_Interpreter):
 def create_selective_checkpoint_contexts(policy_fn_or_list, allow_cache_entry_mutation=False):
     """The two contexts for `checkpoint(context_fn=...)` that keep some results.
 
-    Give a list of operators whose results are kept, or a function
-    `(context, op, *args, **kwargs) -> CheckpointPolicy or bool`.
+    Give a list of operators whose results are kept (`torch.ops.aten.mm.default`, ...), or a
+    function `(context, op, *args, **kwargs) -> CheckpointPolicy or bool`; it sees operators under
+    these names too.
     """
     policy = policy_fn_or_list
     if isinstance(policy_fn_or_list, list):
+        for op in policy_fn_or_list:
+            if not isinstance(op, OpOverload):
+                raise ValueError(
+                    f"Expected op in `op_list` to be an OpOverload but got: {op} of type "
+                    f"{type(op)}. Name a PyTorch operator, as in torch.ops.aten.mm.default"
+                )
         chosen = set(policy_fn_or_list)
 
         def policy(context, op, *args, **kwargs):

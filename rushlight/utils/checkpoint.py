@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, ref
 
 import rushlight as torch
 
-from .. import Tensor
+from .. import _C, Tensor
 from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..autograd.graph import saved_tensors_hooks
@@ -53,7 +53,7 @@ class _StopRecomputation(Exception):
     """Everything that backward needs has been computed again."""
 
 
-_early_stop = [True]
+_early_stop: list[bool | None] = [None]  # None: as the call says
 
 
 @contextmanager
@@ -94,7 +94,7 @@ class GraphExecGroup:
 class DefaultDeviceType:
     """The kind of device whose random state is kept when no tensor tells."""
 
-    _default_device_type = "cuda"
+    _default_device_type = "cuda" if torch.cuda.is_available() else "cpu"
 
     @staticmethod
     def set_device_type(device: str = "cuda") -> None:
@@ -197,6 +197,13 @@ class CheckpointFunction(Function):
 
     @staticmethod
     def backward(ctx, *grads):
+        if not _C.is_checkpoint_valid():
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or "
+                "passing an `inputs` parameter to .backward(). To resolve this error, you can "
+                "either set use_reentrant=False, or call .backward() without passing the `inputs` "
+                "argument."
+            )
         inputs = list(ctx.inputs)
         for place, tensor in zip(ctx.tensor_places, ctx.saved_tensors, strict=True):
             inputs[place] = tensor
@@ -226,11 +233,14 @@ class _Holder:
 class _Frame:
     """One checkpointed call: what its forward saved, and how to compute it again.
 
-    A recomputed tensor lives as long as its holder, which the graph drops after using it.
+    Each backward run computes everything once more; what it found lives until it is used.
     """
 
     def __init__(self, call, surroundings, context, early_stop, check, log):
-        self.run, self.args, self.kwargs = call
+        self.run, args, self.kwargs = call
+        # Inputs go through the graph's own saving, which notices later changes.
+        self.args = [_C.SavedTensor(a) if isinstance(a, Tensor) else a for a in args]
+        self.places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         self.log = log
         self.surroundings = surroundings
         self.context = context
@@ -238,7 +248,7 @@ class _Frame:
         self.check = check
         self.holders: list = []
         self.facts: list[dict] = []
-        self.recomputed: WeakKeyDictionary = WeakKeyDictionary()
+        self.recomputed: dict[int, WeakKeyDictionary] = {}
 
     def pack(self, tensor: Tensor) -> _Holder:
         """Forward keeps a holder and the tensor's shape."""
@@ -249,29 +259,46 @@ class _Frame:
 
     def unpack(self, holder: _Holder) -> Tensor:
         """Backward computes everything again when it first asks."""
-        if holder not in self.recomputed:
-            self.recompute()
-        return self.recomputed[holder]
+        run = _C.backward_run()
+        if holder not in self.recomputed.get(run, ()):
+            self.recomputed[run] = WeakKeyDictionary()
+            self.recompute(self.recomputed[run])
+        found = self.recomputed[run].pop(holder)
+        if not self.recomputed[run]:
+            del self.recomputed[run]
+        return found
 
-    def recompute(self) -> None:
+    def _arguments(self) -> list:
+        args = list(self.args)
+        for place in self.places:
+            args[place] = args[place].unpack(None)
+        return args
+
+    def recompute(self, results: WeakKeyDictionary) -> None:
         """Run the function again and keep what its forward had saved."""
         expected = len(self.facts)
         found: list[dict] = []
 
         def keep(tensor):
-            holder = self.holders[len(found)]() if len(found) < expected else None
+            if len(found) == expected:
+                raise CheckpointError(
+                    "torch.utils.checkpoint: trying to save more tensors during recomputation "
+                    f"than during the original forward pass, which saved {expected}."
+                )
+            holder = self.holders[len(found)]()
             found.append(_facts(tensor))
             if holder is not None:
-                self.recomputed[holder] = tensor.detach()
+                results[holder] = tensor.detach()
             if self.early_stop and len(found) == expected:
                 raise _StopRecomputation
             return tensor
 
+        args = self._arguments()
         log = nullcontext() if self.log is None else OperatorLog()
         hooks = saved_tensors_hooks(keep, lambda tensor: tensor)
         try:
             with self.surroundings.restored(), enable_grad(), self.context, hooks, log:
-                self.run(*self.args, **self.kwargs)
+                self.run(*args, **self.kwargs)
         except _StopRecomputation:
             pass
         try:
@@ -281,7 +308,11 @@ class _Frame:
                 raise
             runs = (("forward", self.log.names), ("recomputation", log.names))
             lists = [f"Operators of the {name}: {', '.join(names)}" for name, names in runs]
-            raise CheckpointError("\n".join([str(error), *lists])) from None
+            raise CheckpointError(
+                "An error happened while unpacking tensors; dumping logs of latest computation "
+                "because you passed `debug=True` to `torch.utils.checkpoint.checkpoint()`.\n"
+                + "\n".join([*lists, str(error)])
+            ) from None
 
     def _compare(self, found: list[dict]) -> None:
         expected = len(self.facts)
@@ -356,16 +387,16 @@ def checkpoint(
         )
     forward_context, recompute_context = context_fn()
     log = OperatorLog() if (debug if _debug[0] is None else _debug[0]) else None
+    if not torch.is_grad_enabled():
+        return function(*args, **kwargs)
     frame = _Frame(
         (function, args, kwargs),
         _Surroundings(preserve),
         recompute_context,
-        early_stop and _early_stop[0],
+        early_stop if _early_stop[0] is None else _early_stop[0],
         determinism_check == "default",
         log,
     )
-    if not torch.is_grad_enabled():
-        return function(*args, **kwargs)
     with saved_tensors_hooks(frame.pack, frame.unpack), forward_context, log or nullcontext():
         return function(*args, **kwargs)
 
@@ -375,6 +406,16 @@ def checkpoint_sequential(functions, segments: int, input, use_reentrant=None, *
 
     The last part is not checkpointed: backward begins with it.
     """
+    if use_reentrant is None:
+        warnings.warn(
+            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be "
+            "passed explicitly. In version 2.9 we will raise an exception if use_reentrant is not "
+            "passed. use_reentrant=False is recommended, but if you need to preserve the current "
+            "default behavior, you can pass use_reentrant=True. Refer to docs for more details on "
+            "the differences between the two variants.",
+            stacklevel=2,
+        )
+        use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if kwargs:
         raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
@@ -392,7 +433,7 @@ def checkpoint_sequential(functions, segments: int, input, use_reentrant=None, *
 
     size = len(functions) // segments
     end = 0
-    for start in range(0, size * (segments - 1), size or 1):
+    for start in range(0, size * (segments - 1), size):
         end = start + size
         input = checkpoint(
             run(start, end), input, use_reentrant=use_reentrant, preserve_rng_state=preserve
