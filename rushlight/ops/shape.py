@@ -8,7 +8,7 @@ from ..op import op, public
 _python_slice = slice  # the operator below takes the name
 
 
-@op("torch.alias Tensor.alias", view=True)
+@op("Tensor.alias", view=True)
 class alias:
     """The whole tensor as a view of itself."""
 

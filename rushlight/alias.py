@@ -1,0 +1,192 @@
+"""Run programs written for PyTorch: make `import torch` mean rushlight, where asked to.
+
+    import rushlight.alias
+    rushlight.alias.install()
+    import torch                     # sys.modules["torch"] is rushlight
+
+`python -m rushlight script.py` does the same for a whole program. While the alias is active
+`torch`, `torch.*` and, where rushlight.vision exists, `torchvision.*` are rushlight's own
+modules, `importlib.metadata.version("torch")` is the version that rushlight follows, and new
+processes of `multiprocessing` have the alias too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from .version import __version__
+
+GAPS = "docs/gaps.md lists what rushlight lacks"
+_US = f"rushlight {__version__.rpartition('rushlight.')[2]}"
+
+# What an import of the name on the left finds.
+_ROOTS = {"torch": "rushlight", "torchvision": "rushlight.vision"}
+_VERSIONS = {"torch": __version__.split("+")[0], "torchvision": "0.28.0"}
+
+
+def install() -> None:
+    """Make `torch` mean rushlight in this process; once is enough.
+
+    RuntimeError where PyTorch itself is imported already.
+    """
+    for root, own in _ROOTS.items():
+        loaded = sys.modules.get(root)
+        if loaded is not None and loaded is not sys.modules.get(own):
+            raise RuntimeError(
+                f"alias.install: {root} is imported already, from "
+                f"{getattr(loaded, '__file__', 'an unknown place')}: install the alias first"
+            )
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+        sys.meta_path.append(_missing)
+        _pass_on_to_new_processes(True)
+
+
+def uninstall() -> None:
+    """Undo `install`: `torch` means again what is installed under that name."""
+    if _finder not in sys.meta_path:
+        return
+    sys.meta_path.remove(_finder)
+    sys.meta_path.remove(_missing)
+    _pass_on_to_new_processes(False)
+    for name in [n for n in sys.modules if _own_name(n) is not None]:
+        module = sys.modules[name]
+        if module is sys.modules.get(_own_name(name) or ""):
+            del sys.modules[name]
+            if type(module) is _Aliased:
+                module.__class__ = ModuleType
+
+
+def is_installed() -> bool:
+    """Whether `torch` means rushlight now."""
+    return _finder in sys.meta_path
+
+
+def _own_name(name: str) -> str | None:
+    """The name of our module for one of PyTorch's; None for any other."""
+    root, dot, rest = name.partition(".")
+    return _ROOTS[root] + dot + rest if root in _ROOTS else None
+
+
+class _Aliased(ModuleType):
+    """A module that says, about a name that it lacks, where the list of gaps is."""
+
+    def __getattr__(self, name: str) -> Any:
+        where = self.__name__.replace("rushlight.vision", "torchvision")
+        message = f"module '{where.replace('rushlight', 'torch', 1)}' has no attribute '{name}'"
+        hook = self.__dict__.get("__getattr__")
+        if hook is not None:  # it has been asked before: this is for its words
+            try:
+                return hook(name)
+            except AttributeError as error:
+                message = str(error)
+        if not name.startswith("__") and "docs/gaps.md" not in message:
+            message += f" ({_US}; {GAPS})"
+        raise AttributeError(message, name=name, obj=self)
+
+
+class _Loader:
+    """Gives an import our own module instead of a new one."""
+
+    def __init__(self, own: str) -> None:
+        self.own = own
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = import_module(self.own)
+        # The import system is about to write its own there.
+        self.spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec
+        if type(module) is ModuleType:
+            module.__class__ = _Aliased
+
+
+class _Finder:
+    """Finds our modules under PyTorch's names, and PyTorch's versions in the metadata."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: Any = None
+    ) -> ModuleSpec | None:
+        own = _own_name(fullname)
+        found = own and _spec_of(own)
+        if not found:
+            return None
+        spec = ModuleSpec(fullname, _Loader(own), origin=found.origin)  # type: ignore[arg-type]
+        spec.submodule_search_locations = found.submodule_search_locations
+        return spec
+
+    def find_distributions(self, context: Any = None) -> Iterator[Any]:
+        from ._alias_metadata import distribution
+
+        wanted = getattr(context, "name", None)
+        for root, own in _ROOTS.items():
+            if wanted in (None, root) and _spec_of(own):
+                yield distribution(root, _VERSIONS[root])
+
+    def invalidate_caches(self) -> None:
+        """Nothing is kept."""
+
+
+class _Missing:
+    """Comes last: says that a module is not there, and where the list of gaps is."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: Any = None
+    ) -> None:
+        own = _own_name(fullname)
+        # importlib.util.find_spec only asks, and wants None.
+        if own is None or not own.startswith("rushlight.") or _only_asked(sys._getframe(1)):
+            return
+        if fullname in _ROOTS:
+            return
+        raise ModuleNotFoundError(f"No module named '{fullname}' ({_US}; {GAPS})", name=fullname)
+
+    def invalidate_caches(self) -> None:
+        """Nothing is kept."""
+
+
+def _spec_of(own: str) -> ModuleSpec | None:
+    try:
+        return find_spec(own)
+    except ModuleNotFoundError:  # a package above it is missing
+        return None
+
+
+def _only_asked(frame: Any) -> bool:
+    while frame is not None and frame.f_globals.get("__name__") == "importlib._bootstrap":
+        frame = frame.f_back
+    return frame is not None and frame.f_globals.get("__name__") == "importlib.util"
+
+
+# -- processes ----------------------------------------------------------------------------
+_PRELUDE = "import rushlight.alias; rushlight.alias.install(); "
+_STARTS = ("from multiprocessing.spawn import", "from multiprocessing.forkserver import")
+
+
+def _pass_on_to_new_processes(on):
+    """Install the alias first thing in processes that do not inherit it by a fork."""
+    from multiprocessing import util
+
+    if not on:
+        util.spawnv_passfds = getattr(util.spawnv_passfds, "plain", util.spawnv_passfds)
+        return
+    plain = util.spawnv_passfds
+
+    def spawn(path, args, passfds):
+        args = [_PRELUDE + a if isinstance(a, str) and a.startswith(_STARTS) else a for a in args]
+        return plain(path, args, passfds)
+
+    spawn.plain = plain  # type: ignore[attr-defined]
+    util.spawnv_passfds = spawn
+
+
+_finder = _Finder()
+_missing = _Missing()

@@ -1,0 +1,211 @@
+"""`import torch` means rushlight: inside a process, for a program, in new processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import rushlight
+from rushlight import alias
+
+ROOT = str(Path(rushlight.__file__).parent.parent)
+
+
+def run(*arguments, cwd=None, code=0):
+    """A fresh interpreter; returns what it printed."""
+    environment = {**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=environment, cwd=cwd, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stdout + done.stderr
+
+
+def in_fresh_process(code):
+    return run("-c", textwrap.dedent(code))
+
+
+def test_modules_are_the_same_objects():
+    in_fresh_process("""
+        import sys, rushlight, rushlight.alias
+        assert "torch" not in sys.modules
+        rushlight.alias.install()
+        rushlight.alias.install()
+        import torch
+        import torch.nn.functional as F
+        import torch.nn.modules.conv
+        from torch.utils.data import DataLoader
+        from torch import nn, Tensor
+        import rushlight.utils.data
+        assert torch is rushlight is sys.modules["torch"]
+        assert F is rushlight.nn.functional is sys.modules["torch.nn.functional"]
+        assert torch.nn.modules.conv.Conv2d is nn.Conv2d
+        assert DataLoader is rushlight.utils.data.DataLoader
+        assert rushlight.__spec__.name == "rushlight"
+        assert isinstance(nn.Linear(2, 1)(torch.ones(1, 2)), Tensor)
+    """)
+
+
+def test_versions_and_questions_whether_it_is_there():
+    in_fresh_process("""
+        import importlib.metadata, importlib.util, rushlight.alias
+        rushlight.alias.install()
+        assert importlib.metadata.version("torch") == "2.13.0"
+        assert "torch" in {d.metadata["Name"] for d in importlib.metadata.distributions()}
+        assert importlib.metadata.distribution("torch").read_text("nothing") is None
+        assert importlib.util.find_spec("torch") is not None
+        assert importlib.util.find_spec("torch.nn.functional") is not None
+        assert importlib.util.find_spec("torch.no_such_part") is None
+        import torch
+        assert torch.__spec__ is not None and torch.__version__.startswith("2.13.0")
+        assert importlib.util.find_spec("torch") is not None
+    """)
+
+
+def test_what_is_missing_says_where_the_gaps_are_listed():
+    in_fresh_process("""
+        import rushlight.alias
+        rushlight.alias.install()
+        import torch
+        for name, error in (
+            ("import torch.no_such_part", ModuleNotFoundError),
+            ("from torch.nn.no_such_part import x", ModuleNotFoundError),
+            ("torch.no_such_name", AttributeError),
+            ("torch.nn.NoSuchLayer", AttributeError),
+        ):
+            try:
+                exec(name)
+            except error as caught:
+                assert "no_such" in str(caught).lower() or "NoSuch" in str(caught)
+                assert "docs/gaps.md" in str(caught), str(caught)
+            else:
+                raise AssertionError(name)
+        assert not hasattr(torch, "no_such_name") and not hasattr(torch, "__no_such__")
+        try:
+            from torch.nn import NoSuchLayer
+        except ImportError as caught:
+            assert "NoSuchLayer" in str(caught)
+    """)
+
+
+def test_uninstall_leaves_nothing_behind():
+    in_fresh_process("""
+        import sys, importlib.util, types
+        from multiprocessing import util
+        finders, spawn = list(sys.meta_path), util.spawnv_passfds
+        import rushlight.alias as alias
+        alias.install()
+        import torch.nn
+        assert alias.is_installed()
+        alias.uninstall()
+        alias.uninstall()
+        assert not alias.is_installed()
+        assert sys.meta_path == finders and util.spawnv_passfds is spawn
+        assert not [name for name in sys.modules if name.split(".")[0] == "torch"]
+        import rushlight
+        assert type(rushlight) is types.ModuleType is type(rushlight.nn)
+        spec = importlib.util.find_spec("torch")
+        assert spec is None or "rushlight" not in spec.origin
+        alias.install()
+        import torch
+        assert torch is rushlight
+    """)
+
+
+def test_another_torch_that_is_loaded_is_not_replaced(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", type(sys)("torch"))
+    with pytest.raises(RuntimeError, match="torch is imported already"):
+        alias.install()
+    assert not alias.is_installed()
+
+
+def test_pickles_with_pytorchs_names_load():
+    in_fresh_process("""
+        import pickle, rushlight.alias
+        rushlight.alias.install()
+        import torch
+        text = pickle.dumps(torch.nn.Linear(2, 3), protocol=2)
+        theirs = text.replace(b"crushlight.", b"ctorch.")
+        assert theirs != text
+        for pickled in (text, theirs):
+            assert type(pickle.loads(pickled)) is torch.nn.Linear
+    """)
+
+
+PROGRAM = """
+import sys, torch, helper
+if __name__ == "__main__":
+    print(torch.__version__.split("+")[0], helper.double(torch.ones(2)).tolist(), sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    (tmp_path / "helper.py").write_text("import torch\ndef double(x):\n    return x * 2\n")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text("import torch, sys\nprint(torch.ones(1), sys.argv[1:])\n")
+    return tmp_path
+
+
+def test_a_script_a_module_and_a_command(program, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    out = run("-m", "rushlight", program / "program.py", "-a", "b", cwd=elsewhere)
+    assert out == "2.13.0 [2.0, 2.0] ['-a', 'b']\n"
+    out = run("-m", "rushlight", "-m", "package", "x", cwd=program)
+    assert out == "tensor([1.]) ['x']\n"
+    out = run("-m", "rushlight", "-c", "import torch; print(torch.ones(1))", cwd=program)
+    assert out == "tensor([1.])\n"
+    assert "usage" in run("-m", "rushlight", "--help")
+    assert run("-m", "rushlight", "--version").startswith("rushlight 2.13.0")
+
+
+def test_command_lines_that_name_nothing():
+    assert "usage" in run("-m", "rushlight", code=2)
+    assert "argument expected" in run("-m", "rushlight", "-m", code=2)
+    assert "can't open file" in run("-m", "rushlight", "no_such_file.py", code=1)
+
+
+def test_errors_and_exit_codes_are_the_programs(program):
+    (program / "bad.py").write_text("import torch\nraise ValueError('mine')\n")
+    out = run("-m", "rushlight", program / "bad.py", code=1)
+    assert "bad.py" in out and "ValueError: mine" in out
+    (program / "exit.py").write_text("import sys\nsys.exit(7)\n")
+    run("-m", "rushlight", program / "exit.py", code=7)
+
+
+SPAWN = """
+import multiprocessing, sys, torch
+
+class Job:  # found again by its name in __main__
+    def __init__(self, x):
+        self.x = x
+
+def work(job, queue):
+    queue.put((torch.__name__, (job.x * 2).tolist()))
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    queue = context.Queue()
+    process = context.Process(target=work, args=(Job(torch.ones(2)), queue))
+    process.start()
+    print(queue.get(timeout=60))
+    process.join()
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+def test_new_processes_have_the_alias_too(program, method):
+    if sys.platform == "win32":
+        pytest.skip("starts processes in another way")
+    (program / "spawn.py").write_text(SPAWN)
+    out = run("-m", "rushlight", program / "spawn.py", method)
+    assert out == "('rushlight', [2.0, 2.0])\n"
