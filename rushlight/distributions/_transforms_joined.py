@@ -25,10 +25,14 @@ class _SideBySide(Transform):
     def bijective(self) -> bool:
         return all(t.bijective for t in self.transforms)
 
-    def _require_dim(self, value):
+    def _require(self, name, value, size, what):
         if not -value.dim() <= self.dim < value.dim():
             raise AssertionError(
                 f"dim {self.dim} out of range for tensor with {value.dim()} dimensions"
+            )
+        if value.size(self.dim) != size:
+            raise AssertionError(
+                f"{name}.size({self.dim}) = {value.size(self.dim)} must equal {what} {size}"
             )
 
 
@@ -58,25 +62,22 @@ class CatTransform(_SideBySide):
             return self
         return CatTransform(self.transforms, self.dim, self.lengths, cache_size)
 
-    def _pieces(self, value):
-        self._require_dim(value)
-        if value.size(self.dim) != self.length:
-            raise AssertionError(
-                f"size {value.size(self.dim)} of dim {self.dim} must match length {self.length}"
-            )
+    def _pieces(self, **named):
+        ((name, value),) = named.items()
+        self._require(name, value, self.length, "length")
         return torch.split(value, self.lengths, self.dim)
 
     def _call(self, x):
-        pairs = zip(self.transforms, self._pieces(x), strict=True)
+        pairs = zip(self.transforms, self._pieces(x=x), strict=True)
         return torch.cat([t(piece) for t, piece in pairs], dim=self.dim)
 
     def _inverse(self, y):
-        pairs = zip(self.transforms, self._pieces(y), strict=True)
+        pairs = zip(self.transforms, self._pieces(y=y), strict=True)
         return torch.cat([t.inv(piece) for t, piece in pairs], dim=self.dim)
 
     def log_abs_det_jacobian(self, x, y):
         terms = []
-        for t, a, b in zip(self.transforms, self._pieces(x), self._pieces(y), strict=True):
+        for t, a, b in zip(self.transforms, self._pieces(x=x), self._pieces(y=y), strict=True):
             term = t.log_abs_det_jacobian(a, b)
             terms.append(_sum_rightmost(term, self.event_dim - t.event_dim))
         dim = self.dim - x.dim() if self.dim >= 0 else self.dim
@@ -103,25 +104,21 @@ class StackTransform(_SideBySide):
             return self
         return StackTransform(self.transforms, self.dim, cache_size)
 
-    def _slices(self, value):
-        self._require_dim(value)
-        if value.size(self.dim) != len(self.transforms):
-            raise AssertionError(
-                f"size {value.size(self.dim)} of dim {self.dim} must match "
-                f"the number of transforms {len(self.transforms)}"
-            )
+    def _slices(self, **named):
+        ((name, value),) = named.items()
+        self._require(name, value, len(self.transforms), "len(transforms)")
         return value.unbind(self.dim)
 
     def _call(self, x):
-        pairs = zip(self.transforms, self._slices(x), strict=True)
+        pairs = zip(self.transforms, self._slices(x=x), strict=True)
         return torch.stack([t(part) for t, part in pairs], self.dim)
 
     def _inverse(self, y):
-        pairs = zip(self.transforms, self._slices(y), strict=True)
+        pairs = zip(self.transforms, self._slices(y=y), strict=True)
         return torch.stack([t.inv(part) for t, part in pairs], self.dim)
 
     def log_abs_det_jacobian(self, x, y):
-        parts = zip(self.transforms, self._slices(x), self._slices(y), strict=True)
+        parts = zip(self.transforms, self._slices(x=x), self._slices(y=y), strict=True)
         return torch.stack([t.log_abs_det_jacobian(a, b) for t, a, b in parts], self.dim)
 
     @constraints.dependent_property

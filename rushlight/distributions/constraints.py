@@ -205,7 +205,7 @@ class _Stack(_Joined):
 
     def check(self, value):
         self._require_dim(value)
-        pairs = zip(self.cseq, value.unbind(self.dim), strict=True)
+        pairs = zip(self.cseq, value.unbind(self.dim), strict=False)
         return torch.stack([c.check(part) for c, part in pairs], self.dim)
 
 

@@ -34,7 +34,8 @@ class ContinuousBernoulli(Binary, ExponentialFamily):
         if probs is not None:
             (self.probs,) = broadcast_all(probs)
             # Checked before clamping, which would hide what is wrong.
-            if validate_args is not None and not self.arg_constraints["probs"].check(probs).all():
+            region = self.arg_constraints["probs"]
+            if validate_args is not None and not region.check(self.probs).all():
                 raise ValueError("The parameter probs has invalid values")
             self.probs = clamp_probs(self.probs)
         else:
