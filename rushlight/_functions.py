@@ -142,8 +142,13 @@ def set_default_dtype(d) -> None:
 
 def set_default_tensor_type(t) -> None:
     """The default dtype by the name or class of a tensor type ("torch.DoubleTensor")."""
+    from ._warn import warn_once
     from .tensor import TYPE_NAMES
 
+    warn_once(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use "
+        "torch.set_default_dtype() and torch.set_default_device() as alternatives."
+    )
     name = t if isinstance(t, str) else t.__name__
     for dtype, text in TYPE_NAMES.items():
         if text == name.rpartition(".")[2]:

@@ -4,6 +4,8 @@
 """
 
 import copy
+import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +89,7 @@ def test_mistakes_are_told_in_pytorchs_words(number):
 
 def test_the_table_is_pytorchs():
     theirs = pytest.importorskip("torch")
+    theirs.distributions.Distribution.set_default_validate_args(True)
     for expression, name, phrase in TABLE:
         found, text = failure(theirs, expression)
         assert found == name and phrase in text, f"{expression}: {found}: {text}"
@@ -109,3 +112,47 @@ def test_nothing_is_half_done_after_a_mistake():
     with pytest.raises(RuntimeError, match="size mismatch"):
         model.load_state_dict({"weight": torch.ones(2, 3), "bias": torch.ones(3)})
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+WARNED = [
+    ("T.std(T.ones(1))", "degrees of freedom is <= 0"),
+    ("T.ones(3, 1).var(1)", "degrees of freedom is <= 0"),
+    ("T.ones(2)[T.tensor([1, 0], dtype=T.uint8)]", "indexing with dtype torch.uint8"),
+    ("T.where(T.ones(2).byte(), 1.0, 2.0)", "where received a uint8 condition tensor"),
+    ("T.tensor(T.ones(2))", "To copy construct from a tensor, it is recommended"),
+    ("T.ones(2).new_tensor(T.ones(2))", "To copy construct from a tensor, it is recommended"),
+    ("T.ones(2, 2, 2).T", "The use of `x.T` on tensors of dimension other than 2"),
+    ("T.tensor(1.0).T", "Tensor.T is deprecated on 0-D tensors"),
+    ("T.cross(T.ones(2, 3), T.ones(2, 3))", "Using torch.cross without specifying the dim arg"),
+    ("T.set_default_tensor_type(T.FloatTensor)", "torch.set_default_tensor_type() is deprecated"),
+    ("T.tensor([np.ones(2)])", "Creating a tensor from a list of numpy.ndarrays is extremely slow"),
+    ("T.range(0, 3)", "torch.range is deprecated"),
+    ("(T.ones(1, requires_grad=True) * 2).grad", "The .grad attribute of a Tensor that is not"),
+    ("T.nn.functional.softmax(T.ones(2, 2))", "Implicit dimension choice for softmax"),
+    ("T.nn.functional.mse_loss(T.ones(2, 1), T.ones(2))", "Using a target size"),
+    ("T.nn.LSTM(2, 2, 1, dropout=0.5)", "dropout option adds dropout after all but last"),
+    ("T.nn.MSELoss(size_average=False)", "size_average and reduce args will be deprecated"),
+    ("T.cholesky(T.eye(2))", "torch.cholesky is deprecated"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("library", ["rushlight", "torch"])
+def test_doubtful_uses_are_warned_of(library):
+    module = pytest.importorskip(library)
+    module.set_warn_always(True)
+    try:
+        for expression, phrase in WARNED:
+            with pytest.warns(UserWarning, match=re.escape(phrase)):
+                eval(expression, {"T": module, **NAMES})
+    finally:
+        module.set_warn_always(False)
+
+
+def test_some_warnings_come_once(recwarn):
+    from rushlight import _warn
+
+    _warn._given.clear()
+    warnings.simplefilter("always")
+    for _ in range(3):
+        torch.ones(2, 2, 2).T  # noqa: B018
+    assert len(recwarn) == 1

@@ -174,6 +174,12 @@ struct Walker {
           const Array& a = as_tensor(index)->array;  // of lanes: only what they look like
           const bool mask = a.dtype() == DType::Bool || a.dtype() == DType::U8;
           const int width = mask ? a.ndim() : 1;
+          if (a.dtype() == DType::U8 &&
+              PyErr_WarnEx(PyExc_UserWarning,
+                           "indexing with dtype torch.uint8 is now deprecated, please use a dtype "
+                           "torch.bool instead.",
+                           1) < 0)
+            throw PythonError();
           if (mask) {
             for (int d = 0; d < width; ++d) {
               if (a.sizes()[d] != now().size(dim + d)) {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .. import _C
 from .._device import check_device
+from .._warn import warn
 from ..op import public
 from ._lanes import made_like
 
@@ -327,6 +328,11 @@ def new_tensor(
         check_device(device)
     dtype = dtype or self.dtype
     if isinstance(data, Tensor):
+        warn(
+            "To copy construct from a tensor, it is recommended to use "
+            "sourceTensor.detach().clone() or sourceTensor.detach().clone().requires_grad_(True), "
+            "rather than tensor.new_tensor(sourceTensor)."
+        )
         made = data.detach().to(dtype, copy=True)
     elif hasattr(data, "__array_interface__"):
         made = as_tensor(data).to(dtype, copy=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import _C
 from .._lazy import np
+from .._warn import warn_once
 from ..op import op, public
 from ._lanes import shared_out, zeros_for
 from ._outputs import deliver
@@ -340,6 +341,11 @@ def where(condition, input=None, other=None, *, out=None):
     """Choose elementwise between two operands; a condition alone gives the true positions."""
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
+    if condition.dtype is _C.uint8:
+        warn_once(
+            "where received a uint8 condition tensor. This behavior is deprecated and will be "
+            "removed in a future version of PyTorch. Use a boolean condition instead."
+        )
     if out is not None:
         return _where(condition, input, other, out=out)
     return _where(condition, input, other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._lazy import np
+from .._warn import warn_once
 from ..op import conj, op, public, return_type
 from ._lanes import some
 from ._linalg import check_float, check_square, deliver, lapack, square
@@ -146,6 +147,10 @@ def linalg_cross(input, other, *, dim=-1, out=None):
 def cross(input, other, dim=None, *, out=None):
     """Cross products along `dim` (the first dim of size 3 by default)."""
     if dim is None:
+        warn_once(
+            "Using torch.cross without specifying the dim arg is deprecated. Please pass the dim "
+            "explicitly or use torch.linalg.cross, whose default is the last one."
+        )
         dim = next((i for i, s in enumerate(input.shape) if s == 3), None)
         if dim is None:
             raise RuntimeError("no dimension of size 3 in input")

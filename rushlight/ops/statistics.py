@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._lazy import np
+from .._warn import warn
 from ..op import op, public
 from ._lanes import some
 from ._outputs import deliver
@@ -123,9 +124,18 @@ def _front(operator):
         elif unbiased is not None:
             raise TypeError("give correction or unbiased, not both")
         if out is None:
-            return operator(input, dim, correction, keepdim)
-        return operator(input, dim, correction, keepdim, out=out)
+            result = operator(input, dim, correction, keepdim)
+        else:
+            result = operator(input, dim, correction, keepdim, out=out)
+        first = result[0] if type(result) is tuple else result
+        if input.numel() <= correction * first.numel():
+            warn(
+                f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than "
+                "the reduction factor (input numel divided by output numel)."
+            )
+        return result
 
+    name = operator.__qualname__.lstrip("_")
     call.__name__ = call.__qualname__ = operator.__qualname__
     call.__doc__ = operator.__doc__
     return call

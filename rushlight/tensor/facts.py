@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import _C
+from .._warn import warn_once
 from .common import (
     Tensor,
     attribute,
@@ -138,18 +139,15 @@ def T(self):  # noqa: N802
     """All dims reversed."""
     if self.ndim == 2:
         return self.transpose(0, 1)
-    if self.ndim != 0:
-        import warnings
-
-        if self.ndim > 2:
-            warnings.warn(
-                "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
-                "deprecated and it will throw an error in a future release. Consider `x.mT` to "
-                "transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` "
-                "to reverse the dimensions of a tensor.",
-                UserWarning,
-                stacklevel=2,
-            )
+    if self.ndim == 0:
+        warn_once("Tensor.T is deprecated on 0-D tensors. This function is the identity there.")
+    else:
+        warn_once(
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
+            "deprecated and it will throw an error in a future release. Consider `x.mT` to "
+            "transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` "
+            "to reverse the dimensions of a tensor."
+        )
     return self.permute(tuple(range(self.ndim - 1, -1, -1)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._device import check_device
 from .._lazy import np
+from .._warn import warn_once
 from .common import Tensor
 
 
@@ -31,6 +32,12 @@ def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memor
         out = from_numpy(np.asarray(data)).clone()
         out = out if dtype is None else out.to(dtype)
     else:
+        if type(data) is list and data and type(data[0]).__name__ == "ndarray":
+            warn_once(
+                "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please "
+                "consider converting the list to a single numpy.ndarray with numpy.array() before "
+                "converting to a tensor."
+            )
         out = _C.from_data(data, dtype)
     if requires_grad:
         out.requires_grad_(True)
