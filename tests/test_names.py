@@ -291,3 +291,9 @@ def test_overrides_ask_and_can_be_switched_off():
     assert not torch.overrides.get_ignored_functions() & set(
         torch.overrides.get_testing_overrides()
     )
+
+
+def test_torch_functional_holds_the_functions_of_the_root():
+    from rushlight import functional
+
+    assert all(getattr(functional, name) is getattr(torch, name) for name in functional.__all__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from copy import copy
@@ -14,6 +15,8 @@ from .... import Tensor
 _EXPECTED = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 )
+# Kinds of NumPy arrays that make no tensor: bytes, text and objects.
+np_str_obj_array_pattern = re.compile(r"[SaUO]")
 
 
 def _numpy():
