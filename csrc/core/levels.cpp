@@ -151,10 +151,22 @@ void level_dealloc(Level* level) {
 }
 
 #define FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f)), METH_FASTCALL
+// differentiates(): whether somebody follows what is computed now, by recording or by tangents. A
+// gradient that is not to be differentiated may use a kernel that has no gradient itself.
+PyObject* differentiates(PyObject*, PyObject*) {
+  if (modes.grad) Py_RETURN_TRUE;
+  for (Py_ssize_t i = 0; modes.interpreters && i < PyList_GET_SIZE(modes.interpreters); ++i) {
+    PyObject* o = PyList_GET_ITEM(modes.interpreters, i);
+    if (PyObject_TypeCheck(o, LevelType) && !reinterpret_cast<Level*>(o)->maps) Py_RETURN_TRUE;
+  }
+  Py_RETURN_FALSE;
+}
+
 PyMethodDef functions[] = {{"innermost_level", innermost_level, METH_O, nullptr},
                            {"enter_transform", enter_transform, METH_NOARGS, nullptr},
                            {"leave_transform", leave_transform, METH_NOARGS, nullptr},
                            {"transforms", transforms, METH_NOARGS, nullptr},
+                           {"differentiates", differentiates, METH_NOARGS, nullptr},
                            {"call_outside", FAST(call_outside), nullptr},
                            {"close_level", close_level, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};

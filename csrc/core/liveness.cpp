@@ -14,7 +14,8 @@ bool live(Tensor* t) {
   PyObject *key, *value;
   Py_ssize_t at = 0;
   while (PyDict_Next(t->extra->duals, &at, &key, &value)) {
-    if (tensor_check(value) && live(as_tensor(value))) return true;
+    if (tensor_check(value) && reinterpret_cast<Level*>(key)->open && live(as_tensor(value)))
+      return true;
   }
   return false;
 }
@@ -29,28 +30,26 @@ PyObject* py_is_live(PyObject*, PyObject* o) {
   return guarded([&] { return PyBool_FromLong(is_live(o)); });
 }
 
-// graph_is_live(outputs, inputs): whether a gradient of the outputs by the inputs can depend on
-// something else with a history, so that the backward run must be recorded.
-bool lives_elsewhere(Tensor* t) {  // on a tape further out, itself or by its tangents
+// Whether t has history on a tape further out. Tangents on this tape are held, to be looked into.
+bool lives_elsewhere(Tensor* t, std::vector<Tensor*>& held) {
   if (!on_tape(t)) return live(t);
   if ((t->flags & kWrapped) && live(t->extra->physical)) return true;
   if (!(t->flags & kDual) || !t->extra->duals) return false;
   PyObject *key, *value;
   Py_ssize_t at = 0;
-  while (PyDict_Next(t->extra->duals, &at, &key, &value))
-    if (is_live(value)) return true;
+  while (PyDict_Next(t->extra->duals, &at, &key, &value)) {
+    if (!tensor_check(value) || !reinterpret_cast<Level*>(key)->open) continue;
+    if (lives_elsewhere(as_tensor(value), held)) return true;
+    if (on_tape(as_tensor(value))) held.push_back(as_tensor(value));
+  }
   return false;
 }
-bool saved_live(const Node* n) {
+bool saved_live(const Node* n, std::vector<Tensor*>& held) {
   for (uint32_t i = 0; i < n->nsaved; ++i) {
     const Saved& s = n->saved[i];
     if (s.kind == Saved::Packed) return true;
-    PyObject* o = s.object;
-    if (!o || s.kind == Saved::Value) {
-      if (o && is_live(o)) return true;
-      continue;
-    }
-    if (lives_elsewhere(as_tensor(o))) return true;
+    if (!s.object) continue;
+    if (any_tensor(s.object, [&](Tensor* t) { return lives_elsewhere(t, held); })) return true;
   }
   return false;
 }
@@ -72,6 +71,8 @@ void hold_attributes(PyObject* node, std::vector<Tensor*>& held) {
   }
 }
 
+// graph_is_live(outputs, inputs): whether a gradient of the outputs by the inputs can depend on
+// something else with a history, so that the backward run must be recorded.
 PyObject* graph_is_live(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
     if (n != 2 || !PyTuple_Check(args[0]) || !PyTuple_Check(args[1]))
@@ -90,16 +91,19 @@ PyObject* graph_is_live(PyObject*, PyObject* const* args, Py_ssize_t n) {
     while (!stack.empty()) {
       Node* node = stack.back();
       stack.pop_back();
-      if (node->variable) Py_RETURN_TRUE;  // a leaf that is none of the inputs
-      if (saved_live(node)) Py_RETURN_TRUE;
+      if (node->variable) {  // a leaf that is none of the inputs
+        if (node->variable->flags & kStandIn) continue;
+        Py_RETURN_TRUE;
+      }
       std::vector<Tensor*> held;
+      if (saved_live(node, held)) Py_RETURN_TRUE;
       if (!node->spec) hold_attributes(as_object(node), held);
-      for (Tensor* t : held) {
-        if (lives_elsewhere(t)) Py_RETURN_TRUE;
+      for (size_t k = 0; k < held.size(); ++k) {
+        Tensor* t = held[k];
+        if (lives_elsewhere(t, held)) Py_RETURN_TRUE;
         if (!needs_grad(t)) continue;
         Edge edge = edge_of(t);
         Ref owned(as_object(edge.node));
-        if (!seen.count(edge.node) && edge.node->variable) Py_RETURN_TRUE;
         if (seen.insert(edge.node).second) stack.push_back(edge.node);
       }
       for (uint32_t i = 0; i < node->nedges; ++i) {

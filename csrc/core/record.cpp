@@ -67,22 +67,20 @@ void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
   s.output_nr = nr;
 }
 
-// A clone in every lane, with its tangents, and no history.
+// A clone in every lane, with its tangents, and no history on the tape in force.
 static Tensor* clone_quietly(Tensor* t) {
   static Op* const clone = find_op("clone");
-  const bool grad = std::exchange(modes.grad, false);
-  PyObject* made = call_op(clone, {as_object(t)});
-  modes.grad = grad;
-  Tensor* copy = as_tensor(checked(made));
+  Ref plain(as_object(shallow_copy(t)));
+  PyObject* made = checked(call_op(clone, {plain}));
+  Tensor* copy = as_tensor(made);
   // Tangents of levels further in were not seen by that call.
   if ((t->flags & kDual) && t->extra->duals) {
+    Ref guard(made);
     TensorExtra* e = tensor_extra(copy);
-    if (!e->duals) e->duals = PyDict_New();
-    if (!e->duals || PyDict_Merge(e->duals, t->extra->duals, 0) < 0) {
-      Py_DECREF(copy);
-      throw PythonError();
-    }
+    if (!e->duals) e->duals = checked(PyDict_New());
+    if (PyDict_Merge(e->duals, t->extra->duals, 0) < 0) throw PythonError();
     copy->flags |= kDual;
+    guard.release();
   }
   return copy;
 }

@@ -35,6 +35,7 @@ enum TensorFlag : uint16_t {
   kSparse = 64,     // holds indices and values; the array is only a shape and a dtype
   kWrapped = 128,   // stands for the lanes of another tensor; the array is that of lane 0
   kDual = 256,      // carries tangents
+  kStandIn = 512,   // a leaf whose gradient only the core asks for
   kOwnView = 512,   // a view that a Function made or returned: its gradient is the Function's alone
 };
 

@@ -153,14 +153,14 @@ PyObject* argument_of(PyObject* args, Level* level, PyObject* result) {
 
 PyObject* lifted(Level* level, PyObject* o, PyObject* args, bool batched) {
   if (tensor_check(o)) {
-    PyObject* same = argument_of(args, level, o);
+    PyObject* same = args ? argument_of(args, level, o) : nullptr;
     return same ? Py_NewRef(same) : as_object(wrap_lanes(level, as_tensor(o), batched));
   }
   if (!PyTuple_Check(o) && !PyList_Check(o)) return Py_NewRef(o);
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   Ref items(checked(PyList_New(n)));
   for (Py_ssize_t i = 0; i < n; ++i)
-    PyList_SET_ITEM(items.p, i, lifted(level, PySequence_Fast_GET_ITEM(o, i), args, batched));
+    PyList_SET_ITEM(items.p, i, lifted(level, PySequence_Fast_GET_ITEM(o, i), nullptr, batched));
   if (PyList_CheckExact(o)) return items.release();
   if (PyTuple_CheckExact(o)) return PyList_AsTuple(items);
   return PyObject_CallOneArg(as_object(Py_TYPE(o)), items);  // named results
@@ -226,6 +226,7 @@ PyObject* set_tangent(PyObject*, PyObject* const* args, Py_ssize_t n) {
       Py_RETURN_NONE;
     }
     tensor_argument("set_tangent", args[2]);
+    if (args[2] == args[0]) fail(ErrorType::Value, "set_tangent: a tensor is no tangent of itself");
     if (!e->duals) e->duals = checked(PyDict_New());
     if (PyDict_SetItem(e->duals, args[1], args[2]) < 0) throw PythonError();
     t->flags |= kDual;
@@ -277,11 +278,11 @@ Tensor* cut(Tensor* t, bool tangents) {
 
 namespace {
 
-// fresh_input(tensor, requires_grad): the same value where nothing has been recorded yet on the
-// tape in force. A tensor from further out is the same in all lanes.
+// fresh_input(tensor, requires_grad[, stand_in]): the same value where nothing has been recorded
+// yet on the tape in force. A tensor from further out is the same in all lanes.
 PyObject* fresh_input(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
-    if (n != 2) fail(ErrorType::Type, "fresh_input(tensor, requires_grad)");
+    if (n != 2 && n != 3) fail(ErrorType::Type, "fresh_input(tensor, requires_grad[, stand_in])");
     Tensor* t = tensor_argument("fresh_input", args[0]);
     const bool wanted = PyObject_IsTrue(args[1]) == 1;
     if (wanted && !is_differentiable(t->array.dtype()))
@@ -299,10 +300,31 @@ PyObject* fresh_input(PyObject*, PyObject* const* args, Py_ssize_t n) {
     }
     c->flags &= static_cast<uint16_t>(~kInference);
     c->requires_grad = wanted;
+    if (n == 3 && args[2] == Py_True) c->flags |= kStandIn;
     return as_object(c);
   });
 }
 
+// The value without its history on the tape in force, its tangents as well.
+Tensor* cut_here(Tensor* t) {
+  Tensor* c = shallow_copy(t);
+  if (!(c->flags & kDual) || !c->extra->duals) return c;
+  Ref guard(as_object(c));
+  Ref duals(checked(PyDict_New()));
+  PyObject *key, *value;
+  Py_ssize_t at = 0;
+  while (PyDict_Next(c->extra->duals, &at, &key, &value)) {
+    const bool ours = tensor_check(value) && on_tape(as_tensor(value));
+    Ref tangent(ours ? as_object(cut_here(as_tensor(value))) : Py_NewRef(value));
+    if (PyDict_SetItem(duals, key, tangent) < 0) throw PythonError();
+  }
+  Py_SETREF(c->extra->duals, duals.release());
+  guard.release();
+  return c;
+}
+PyObject* py_cut_here(PyObject*, PyObject* o) {
+  return guarded([&] { return as_object(cut_here(tensor_argument("cut_here", o))); });
+}
 PyObject* py_cut(PyObject*, PyObject* o) {
   return guarded([&] { return as_object(cut(tensor_argument("cut", o), true)); });
 }
@@ -334,6 +356,17 @@ PyObject* assume(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
+// retire(tensors): leaves whose gradient nobody asks for any more.
+PyObject* retire(PyObject*, PyObject* tensors) {
+  return guarded([&]() -> PyObject* {
+    any_tensor(tensors, [](Tensor* t) {
+      t->flags |= kStandIn;
+      return false;
+    });
+    Py_RETURN_NONE;
+  });
+}
+
 PyObject* py_on_tape(PyObject*, PyObject* o) {
   return PyBool_FromLong(tensor_check(o) && on_tape(as_tensor(o)));
 }
@@ -347,7 +380,9 @@ PyMethodDef functions[] = {{"wrap_lanes", FAST(py_wrap_lanes), nullptr},
                            {"set_tangent", FAST(set_tangent), nullptr},
                            {"fresh_input", FAST(fresh_input), nullptr},
                            {"cut", py_cut, METH_O, nullptr},
+                           {"cut_here", py_cut_here, METH_O, nullptr},
                            {"on_tape", py_on_tape, METH_O, nullptr},
+                           {"retire", retire, METH_O, nullptr},
                            {"assume", FAST(assume), nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 #undef FAST

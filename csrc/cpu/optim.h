@@ -121,7 +121,7 @@ struct Names {
   }
 };
 
-const Array* array_in(PyObject* o) { return o && tensor_check(o) ? &as_tensor(o)->array : nullptr; }
+const Array* array_in(PyObject* o) { return o && tensor_check(o) ? &elements(as_tensor(o)) : nullptr; }
 
 bool usable(const Array& p) {
   switch (p.dtype()) {
@@ -264,7 +264,7 @@ class Group {
  private:
   template <class F>
   bool add(PyObject* p, PyObject* g, const Names& names, F& factors) {
-    const Array& array = as_tensor(p)->array;
+    const Array& array = elements(as_tensor(p));
     if (!exact_tensor(g) || !usable(array) || !matches(array_in(g), array)) return false;
     if (is_complex(array.dtype()) && fused_) return false;
     const Array* states[kMaxStates] = {};
@@ -288,13 +288,13 @@ class Group {
       job.n *= 2;
     }
     job.p = array.bytes();
-    job.g = as_tensor(g)->array.bytes();
+    job.g = elements(as_tensor(g)).bytes();
     for (int i = 0; i < names.count; ++i) job.state[i] = states[i]->bytes();
     if (names.cell_count) cells[0].set(cells[0].get() + 1);
     factors(job, names.cell_count ? cells[0].get() : 0.0, cells);
     bump_version(array);
     held_.push_back(array.storage_ref());
-    held_.push_back(as_tensor(g)->array.storage_ref());
+    held_.push_back(elements(as_tensor(g)).storage_ref());
     for (int i = 0; i < names.count; ++i) {
       bump_version(*states[i]);
       held_.push_back(states[i]->storage_ref());

@@ -41,7 +41,7 @@ class DualLevel(_C.Level):
             )
         if op.inplace:
             return self._in_place(op, args, kwargs)
-        if op.is_view and op.__name__ != "as_strided":
+        if op.is_view:
             return self._view(op, args, kwargs)
         direct = self._direct(op, args, kwargs)
         if direct is not None:
@@ -53,11 +53,32 @@ class DualLevel(_C.Level):
         tangent = _C.get_tangent(args[0], self)
         if tangent is None or value is args[0]:
             return value
+        if op.__name__ == "as_strided":
+            return self._hold(value, self._strided(tangent, *args))
         try:
             moved = op(tangent, *args[1:], **kwargs)
         except RuntimeError:  # a layout that the value does not have
-            moved = op(_laid_out_like(args[0], tangent), *args[1:], **kwargs)
+            tangent = _laid_out_like(args[0], tangent)
+            _C.set_tangent(args[0], self, tangent)  # views share it
+            moved = op(tangent, *args[1:], **kwargs)
         return self._hold(value, moved)
+
+    def _strided(self, tangent, value, size, stride, offset=None, *rest):
+        """The region of a tangent that as_strided shows of its value."""
+        base = value if value._base is None else value._base
+        whole = tangent if base is value else _C.get_tangent(base, self)
+        if whole is None or whole.stride() != base.stride():
+            whole = tangent.new_zeros(base.shape) if whole is None else whole
+            whole = _laid_out_like(base, whole)
+            if base is not value:
+                at = value.storage_offset() - base.storage_offset() + whole.storage_offset()
+                shown = whole.as_strided(value.shape, value.stride(), at)
+                shown.copy_(tangent)
+                _C.set_tangent(value, self, shown)
+            _C.set_tangent(base, self, whole)
+        at = value.storage_offset() if offset is None else offset
+        at += whole.storage_offset() - base.storage_offset()
+        return whole.as_strided(size, stride, at)
 
     # -- results -------------------------------------------------------------------------------
 
@@ -160,7 +181,10 @@ class DualLevel(_C.Level):
         before = target.clone()
         held = _C.get_tangent(target, self)
         if held is not None:
-            _C.set_tangent(before, self, held.clone())
+            kept = held.clone()
+            _C.set_tangent(before, self, kept)
+            # What the run saves of the old value must not see the tangent change.
+            _C.set_tangent(target, self, kept)
         _C.push_interpreter(self)
         try:
             result = _C.op_by_name(op.__name__[:-1])(before, *args[1:], **kwargs)
@@ -171,6 +195,8 @@ class DualLevel(_C.Level):
             target.copy_(result)
         else:
             op(*args, **kwargs)
+        if held is not None:
+            _C.set_tangent(target, self, held)
         self._write_tangent(target, held, moved)
         return target
 
@@ -179,13 +205,16 @@ class DualLevel(_C.Level):
         if held is None and moved is None:
             return
         base = target._base
-        if held is None and base is not None:
+        if base is not None and moved is not None and (held is None or _wider(moved, held)):
             whole = _C.get_tangent(base, self)
-            if whole is None:
-                whole = torch.zeros_like(base)
+            if whole is None or _wider(moved, whole):
+                blank = moved.new_zeros(base.shape)
+                whole = _laid_out_like(base, blank if whole is None else blank + whole)
                 _C.set_tangent(base, self, whole)
             offset = target.storage_offset() - base.storage_offset() + whole.storage_offset()
             held = whole.as_strided(target.shape, target.stride(), offset)
+        elif held is not None and moved is not None and _wider(moved, held):
+            held = None
         if held is None or (held.requires_grad and held.is_leaf and torch.is_grad_enabled()):
             _C.set_tangent(target, self, moved)
             return
@@ -217,6 +246,23 @@ class DualLevel(_C.Level):
         else:
             value = op(*args, **kwargs)
         return self._dual(value, tangents if many else tangents[0], args)
+
+
+def _wider(x, y):
+    """Whether x differs from lane to lane of a vmap in which y does not."""
+    return not _lanes(x) <= _lanes(y)
+
+
+def _lanes(x):
+    """The vmaps in which a tensor differs from lane to lane."""
+    found = set()
+    level = _C.level_of(x)
+    while level is not None:
+        x, batched = _C.unwrap_lanes(x, level)
+        if batched:
+            found.add(level)
+        level = _C.level_of(x)
+    return found
 
 
 def _like(tangent, value):
@@ -272,7 +318,7 @@ class _StandIns:
             tangent = _C.get_tangent(value, self._level)
             if tangent is None:
                 return value
-            primal = stand_in(value)
+            primal = stand_in(value, True)
             self.primals.append(primal)
             self.tangents.append(tangent)
             self.pairs.append((value, primal))
@@ -282,12 +328,15 @@ class _StandIns:
         return value
 
 
-def stand_in(value: Tensor) -> Tensor:
-    """The same value, a tensor of its own on the tape in force; with the history it has."""
+def stand_in(value: Tensor, quiet: bool = False) -> Tensor:
+    """The same value, a tensor of its own on the tape in force; with the history it has.
+
+    quiet: nobody outside will ask for its gradient.
+    """
     if value.requires_grad and _C.on_tape(value):
         with enable_grad():
             return value.view_as(value)
-    return _C.fresh_input(value, True)
+    return _C.fresh_input(value, True, quiet)
 
 
 def _products(outputs, stand_ins: _StandIns, recorded: bool) -> list[Tensor | None]:
@@ -302,7 +351,7 @@ def _products(outputs, stand_ins: _StandIns, recorded: bool) -> list[Tensor | No
 
 def _product(output, stand_ins, recorded):
     # Any dummy would do; some gradients take its logarithm.
-    dummy = _C.fresh_input(torch.ones_like(output), True)
+    dummy = _C.fresh_input(torch.ones_like(output), True, True)
     rows = grad(
         output, stand_ins.primals, dummy, retain_graph=True, create_graph=True, allow_unused=True
     )

@@ -96,6 +96,7 @@ class Tape:
         self.outputs = [o for o in outputs if o.requires_grad and _C.on_tape(o)]
         self.recording = recording
         self.live = recording and _C.graph_is_live(tuple(self.outputs), tuple(inputs))
+        _C.retire(inputs)
 
     def result(self, x: Any) -> Any:
         """A value of the transformed function as those outside get it."""
@@ -103,7 +104,7 @@ class Tape:
             return x
         if not self.recording:
             return _C.cut(x)
-        return x if self.live or not _C.on_tape(x) else _C.fresh_input(x, False)
+        return x if self.live or not _C.on_tape(x) else _C.cut_here(x)
 
     def results(self, tree: Any) -> Any:
         """The same for a tree of values."""

@@ -49,7 +49,7 @@ class sdpa_flash:
         g = g[0]
         if g is None:
             return None, None, None
-        if _C.is_grad_enabled():
+        if _C.differentiates():
             return _composed_gradients(g, query, key, value, attn_mask, is_causal, scale)
         return sdpa_flash_backward(
             g, query, key, value, output, logsumexp, attn_mask, is_causal, scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
 from ..op import op, public
 
@@ -64,8 +65,6 @@ class cdist_backward:
 
 def _gradient(g, x1, x2, p, d):
     """The kernel's gradient, or tensor operators where a second derivative is wanted."""
-    from .. import is_grad_enabled
-
     if p == 0:
         return x1 * 0
     if p == 2 and d.numel() * x1.shape[-1] > _LARGE:
@@ -73,7 +72,7 @@ def _gradient(g, x1, x2, p, d):
         centre = x2.detach().mean(-2, keepdim=True)
         weight = g / d.where(d != 0, float("inf"))
         return (x1 - centre) * weight.sum(-1, keepdim=True) - weight @ (x2 - centre)
-    if not (is_grad_enabled() and (g.requires_grad or x1.requires_grad or d.requires_grad)):
+    if not _C.differentiates():
         return cdist_backward(g, x1, x2, p, d)
     z, g, d = x1.unsqueeze(-2) - x2.unsqueeze(-3), g.unsqueeze(-1), d.unsqueeze(-1)
     if p == 1:

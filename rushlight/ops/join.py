@@ -136,6 +136,7 @@ class repeat:
 
     def grad_input(g, input_shape, repeats):
         split, summed = [], []
+        repeats = (repeats,) if isinstance(repeats, int) else repeats
         offset = len(repeats) - len(input_shape)
         for d, times in enumerate(repeats):
             if d >= offset:

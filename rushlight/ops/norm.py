@@ -50,7 +50,7 @@ def _row_gradients(g, input, normalized_shape, weight, eps, rms, needs):
 
 
 def _row_backward(g, input, normalized_shape, weight, eps, rms, needs):
-    if _C.is_grad_enabled():
+    if _C.differentiates():
         if eps is None:
             eps = _FLOAT64_EPS if input.dtype is _C.float64 else _FLOAT32_EPS
         return _row_gradients(g, input, normalized_shape, weight, eps, rms, needs)
@@ -179,7 +179,7 @@ class _group_norm:
         return output, mean[..., 0], scale[..., 0]
 
     def backward(g, input, num_groups, weight, eps, mean, scale):
-        if _C.is_grad_enabled():
+        if _C.differentiates():
             return _group_gradients(g[0], input, num_groups, weight, eps)
         return group_norm_backward(g[0], input, num_groups, weight, mean, scale)
 
@@ -297,7 +297,7 @@ class _batch_norm:
     def backward(
         g, input, weight, running_mean, running_var, save_mean, save_invstd, training, eps, needs
     ):
-        if _C.is_grad_enabled():
+        if _C.differentiates():
             return _batch_gradients(g[0], input, weight, running_mean, running_var, training, eps)
         got = batch_norm_backward(
             g[0], input, weight, running_mean, running_var, save_mean, save_invstd, training, eps,

@@ -128,7 +128,7 @@ def _prod_gradient(g, input, out, dim, keepdim):
     if input.ndim == 0:
         return g
     shape = input.shape
-    if not _C.is_grad_enabled() and not some(input == 0):
+    if not _C.differentiates() and not some(input == 0):
         return restore(g * out.conj(), shape, dim, keepdim) / input.conj()
     if dim is None:
         flat = input.reshape(-1)

@@ -101,7 +101,7 @@ def _composed_gradients(mode, grads, inputs, reverse, needs):
 def _gradients(mode, grads, inputs, output, gates, reverse, needs):
     if grads[0] is None and grads[1] is None and grads[2] is None:
         return (None,) * 7
-    if _C.is_grad_enabled():
+    if _C.differentiates():
         return _composed_gradients(mode, grads, inputs, reverse, needs)
     parts = iter(rnn_backward(mode, *grads, *inputs, output, gates, reverse, needs))
     return tuple(next(parts) if need else None for need in needs)

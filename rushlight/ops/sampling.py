@@ -99,7 +99,7 @@ def _differentiable(tensors, grad):
     """The values of a function of tensors with a graph behind it, whatever asks for it now."""
     before = _C.set_grad_enabled(True)
     try:
-        return grad([t if t.requires_grad else t.detach().requires_grad_() for t in tensors])
+        return grad([t if t.requires_grad and _C.on_tape(t) else _C.fresh_input(t, True) for t in tensors])
     finally:
         _C.set_grad_enabled(before)
 
@@ -108,7 +108,7 @@ def _second_gradient(g, tensors, how, needs):
     """The derivative of the gradients: those of `sampled`, differentiated once more."""
     import rushlight as torch
 
-    create = _C.is_grad_enabled()
+    create = _C.differentiates()
 
     def grad(leaves):
         upstream, *inputs = leaves

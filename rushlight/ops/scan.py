@@ -78,7 +78,7 @@ class cumprod:
     def grad_input(g, input, out, dim):
         if input.numel() <= 1:
             return g
-        if _C.is_grad_enabled() and some(input == 0):
+        if _C.differentiates() and some(input == 0):
             # Differentiable once more at zeros too.
             return _cumprod_gradient_by_parts(g, input, dim)
         return _cumprod_gradient(g, input, out, dim)
