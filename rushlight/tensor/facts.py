@@ -44,6 +44,7 @@ for _name, _value in {
     "is_mtia": False,
     "is_vulkan": False,
     "is_xla": False,
+    "_cdata": property(id),  # tells tensors apart
     "names": property(lambda self: (None,) * self.ndim),
     "name": None,
     "volatile": False,

@@ -365,3 +365,8 @@ def test_triangles_become_vectors_and_back():
             if diagonal > -n:
                 back = D.utils.vec_to_tril_matrix(vector, diagonal)
                 assert back.tolist() == matrix.tril(diagonal).tolist()
+
+
+def test_tensors_can_be_told_apart_as_libraries_of_models_do():
+    a, b = rushlight.ones(2), rushlight.ones(2)
+    assert a._cdata == a._cdata != b._cdata
