@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 
 import rushlight as torch
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from ..ops.ctc import _ctc_loss
 from . import functional as F
@@ -40,7 +40,10 @@ def ctc_loss(
     if zero_infinity:
         losses = torch.where(losses == float("inf"), 0.0, losses)
     if reduction == "mean":
-        counts = torch.tensor([max(n, 1) for n in out_lengths], dtype=losses.dtype)
+        if out_lengths and isinstance(out_lengths[0], Tensor):  # of lanes of vmap
+            counts = torch.stack(out_lengths).clamp(min=1)
+        else:
+            counts = torch.tensor([max(n, 1) for n in out_lengths], dtype=losses.dtype)
         return (losses / counts).mean()
     if reduction == "sum":
         return losses.sum()
@@ -51,7 +54,8 @@ def _lengths(name, lengths):
     if isinstance(lengths, Tensor):
         if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype is torch.bool:
             raise RuntimeError(f"{name} must be integral")
-        return lengths.reshape(-1).tolist()
+        lengths = lengths.reshape(-1)
+        return lengths.tolist() if _C.level_of(lengths) is None else list(lengths.unbind(0))
     result = list(lengths)
     if any(isinstance(n, float) for n in result):
         raise TypeError(f"ctc_loss(): lengths must be integers: got {result}")

@@ -300,3 +300,20 @@ def test_lanes_draw_as_one_batch_would():
         vmap(torch.bernoulli, randomness="same")(want)
     with pytest.raises(RuntimeError, match="different inplace randomness on an unbatched tensor"):
         vmap(lambda x: want.clone().uniform_(), randomness="different")(torch.zeros(3))
+
+
+def test_ctc_losses_of_lanes_with_lengths_of_their_own():
+    torch.manual_seed(0)
+    scores = torch.randn(3, 7, 5, dtype=torch.float64)
+    labels = torch.randint(1, 5, (3, 4))
+    steps, counts = torch.tensor([7, 6, 5]), torch.tensor([4, 2, 3])
+
+    def loss(scores, labels, steps, counts):
+        return F.ctc_loss(scores.log_softmax(-1), labels, steps, counts)
+
+    value = vmap(loss)(scores, labels, steps, counts)
+    slope = vmap(func.grad(loss))(scores, labels, steps, counts)
+    for i in range(3):
+        own = scores[i], labels[i, : counts[i]], steps[i : i + 1], counts[i : i + 1]
+        close(value[i], loss(*own))
+        close(slope[i], func.grad(loss)(*own))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import rushlight as torch
 
-from ._lanes import Lanes, full, plain, rank, rule
+from ._lanes import Lanes, Tensor, full, has_lanes, plain, rule
 from .fallback import loop
 from .pointwise import lined_up
 
@@ -152,8 +152,20 @@ def _sequences(x, size):
     return x.reshape((x.shape[0], size * x.shape[2], x.shape[3]))
 
 
-def _targets(target, size):
+def _lengths(lengths, size):
+    """One number for each sample of each lane; lanes may have lengths of their own."""
+    if not has_lanes(lengths):
+        return list(lengths) * size
+    columns = [full(n, size) if isinstance(n, (Lanes, Tensor)) else torch.tensor([n] * size)
+               for n in lengths]  # fmt: skip
+    return torch.stack(columns, 1).flatten().tolist()
+
+
+def _targets(target, size, samples):
+    """Rows of labels, or all of them in one row when that is how the lanes have them."""
     target = full(target, size)
+    if target.ndim == 2 and samples == 1:
+        return target
     return target.reshape((size * target.shape[1], *target.shape[2:]))
 
 
@@ -161,11 +173,11 @@ def _targets(target, size):
 def ctc_loss(
     op, size, log_probs, targets, input_lengths, target_lengths, blank=0, zero_infinity=False
 ):
+    n = plain(log_probs).shape[-2]
     made = op(
-        _sequences(log_probs, size), _targets(targets, size), list(input_lengths) * size,
-        list(target_lengths) * size, blank, zero_infinity,
+        _sequences(log_probs, size), _targets(targets, size, n), _lengths(input_lengths, size),
+        _lengths(target_lengths, size), blank, zero_infinity,
     )  # fmt: skip
-    n = rank(log_probs) and plain(log_probs).shape[-2]
     return type(made)([t.reshape((size, n, *t.shape[1:])) for t in made])
 
 
@@ -174,11 +186,11 @@ def ctc_loss_backward(
     op, size, grad, log_probs, targets, input_lengths, target_lengths, losses, log_alpha, blank,
     zero_infinity,
 ):  # fmt: skip
+    n = plain(log_probs).shape[-2]
     flat = lambda x: full(x, size).flatten(0, 1)  # noqa: E731
     made = op(
-        flat(grad), _sequences(log_probs, size), _targets(targets, size),
-        list(input_lengths) * size, list(target_lengths) * size, flat(losses), flat(log_alpha),
-        blank, zero_infinity,
+        flat(grad), _sequences(log_probs, size), _targets(targets, size, n),
+        _lengths(input_lengths, size), _lengths(target_lengths, size), flat(losses),
+        flat(log_alpha), blank, zero_infinity,
     )  # fmt: skip
-    n = plain(log_probs).shape[-2]
     return made.reshape((made.shape[0], size, n, made.shape[2])).transpose(0, 1)
