@@ -6,6 +6,9 @@ and `_load` the two directions, `_legacy` the format before PyTorch 1.6.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 from ._files import atomic_file  # noqa: F401 (other writers use it)
 from ._load import get_unsafe_globals_in_checkpoint, load
 from ._names import (
@@ -41,6 +44,9 @@ from ._versions import (
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
+
+# What annotations elsewhere name.
+MAP_LOCATION: TypeAlias = Callable[[Any, str], Any] | Any | str | dict[str, str] | None
 
 __all__ = [
     "DEFAULT_PROTOCOL",

@@ -16,8 +16,8 @@ def atomic_file(path):
     """A binary file that takes the place of `path` only when the block ends without an error.
 
     Until then it has no name, where the system knows such files, so that a killed process leaves
-    no part of a file behind. With `torch.utils.serialization.config.save.sync` it reaches the disk first, so
-    that even a power failure leaves the old file or the whole new one.
+    no part of a file behind. With `torch.utils.serialization.config.save.sync` it reaches the disk
+    first, so that even a power failure leaves the old file or the whole new one.
     """
     path = os.path.realpath(os.fsdecode(path))
     parent, name = os.path.split(path)

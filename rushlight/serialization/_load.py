@@ -155,7 +155,7 @@ def _trusted_unpickler(pickle_module, persistent_load):
     class Unpickler(pickle_module.Unpickler):
         def find_class(self, module, name):
             root, _, rest = module.partition(".")
-            if root == torch.__name__:  # written by a Pickler that does not know PyTorch's names
+            if root == torch.__package__:  # written by a Pickler that does not know PyTorch's names
                 root, module = "torch", f"torch.{rest}" if rest else "torch"
             if root == "torch":
                 return find_object(module, name)

@@ -15,7 +15,7 @@ from .._storage import DTYPE_OF_LEGACY_NAME, TypedStorage
 from . import _opcodes  # noqa: F401 (fills the table of opcodes)
 from ._unpickle import DataUnpickler, brief, check_key
 
-_PACKAGE = torch.__name__
+_PACKAGE = torch.__package__
 _DTYPE_NAMES = (
     "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz "
     "float8_e8m0fnu float4_e2m1fn_x2 int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 "

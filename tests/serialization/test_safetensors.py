@@ -1,6 +1,7 @@
 """The safetensors format: round trips, a file written by hand, and malformed ones."""
 
 import json
+import math
 import random
 
 import pytest
@@ -46,7 +47,7 @@ def test_shared_memory_and_other_values_are_refused():
     x = torch.ones(4)
     with pytest.raises(RuntimeError, match="share memory"):
         safetensors.save({"a": x, "b": x[1:]})
-    with pytest.raises(ValueError, match="names to tensors"):
+    with pytest.raises(ValueError, match="expected torch.Tensor"):
         safetensors.save({"a": 1})
 
 
@@ -120,3 +121,66 @@ def test_exchange_with_the_reference_implementation():
     assert {k: v.tolist() for k, v in loaded.items()} == {k: v.tolist() for k, v in arrays.items()}
     back = reference.load(safetensors.save(loaded))
     assert {k: v.tolist() for k, v in back.items()} == {k: v.tolist() for k, v in arrays.items()}
+
+
+def test_tied_weights_of_a_module(tmp_path):
+    def model():
+        made = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+        made[1].weight = made[0].weight
+        return made
+
+    path = tmp_path / "m.safetensors"
+    source, target = model(), model()
+    safetensors.save_model(source, path, {"note": "x"})
+    with safetensors.safe_open(path, framework="pt") as file:
+        assert file.metadata() == {"note": "x", "1.weight": "0.weight"}
+        assert file.keys() == ["0.bias", "0.weight", "1.bias"]
+        assert torch.equal(file.get_tensor("0.bias"), source[0].bias)
+        with pytest.raises(safetensors.SafetensorError, match="does not contain"):
+            file.get_tensor("x")
+    assert safetensors.load_model(target, path) == (set(), [])
+    assert torch.equal(target[1].weight, source[0].weight) and target[1].weight is target[0].weight
+    with pytest.raises(RuntimeError, match="Missing key.*\n.*Unexpected key"):
+        safetensors.load_model(torch.nn.Linear(2, 2), path)
+    other = torch.nn.Linear(2, 2)
+    missing, unexpected = safetensors.load_model(other, path, strict=False)
+    assert missing == {"weight", "bias"} and len(unexpected) == 4
+
+
+def test_what_cannot_be_saved_is_named():
+    x = torch.ones(2)
+    for tensors, kind, text in (
+        ([x], ValueError, "Expected a dict"),
+        ({"a": 1}, ValueError, "Key `a` is invalid"),
+        ({1: x}, TypeError, "must be text"),
+        ({"a": x.to_sparse()}, ValueError, "sparse"),
+        ({"a": x, "b": x[1:]}, RuntimeError, "share memory"),
+    ):
+        with pytest.raises(kind, match=text):
+            safetensors.save(tensors)
+    with pytest.raises(TypeError, match="must be text"):
+        safetensors.save({"a": x}, {"n": 1})
+
+
+def test_bytes_are_those_of_the_reference_implementation():
+    reference = pytest.importorskip("safetensors.torch")
+    theirs = pytest.importorskip("torch")
+    rng = random.Random(0)
+    for _ in range(150):
+        both: tuple[dict, dict] = ({}, {})
+        for number in range(rng.randint(0, 6)):
+            name = rng.choice(["a", "layer.0.weight", "\u00fcn\u00ef", "x y"]) + str(number)
+            dtype = rng.choice(list(safetensors._DTYPES.values()))
+            shape = [rng.choice([0, 1, 2, 3]) for _ in range(rng.randint(0, 3))]
+            size = math.prod(shape) * getattr(torch, dtype).itemsize
+            data = [rng.randrange(2 if dtype == "bool" else 120) for _ in range(size)]
+            for module, tensors in zip((theirs, torch), both, strict=True):
+                whole = module.tensor(data, dtype=module.uint8)
+                kind = getattr(module, dtype)
+                whole = whole.view(kind) if data else module.empty(0, dtype=kind)
+                tensors[name] = whole.reshape(shape)
+        metadata = rng.choice([None, {}, {"format": "\u00fc"}])
+        data = safetensors.save(both[1], metadata)
+        assert data == reference.save(both[0], metadata)
+        loaded = safetensors.load(data)
+        assert all(str(loaded[name].dtype) == str(both[0][name].dtype) for name in both[0])
