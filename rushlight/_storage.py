@@ -42,7 +42,7 @@ def dtype_name(dtype) -> str:
 class UntypedStorage:
     """A block of bytes: `UntypedStorage(nbytes)`, `UntypedStorage(sequence of ints)` or empty."""
 
-    __module__ = f"{torch.__name__}.storage"
+    __module__ = f"{torch.__package__}.storage"
     __slots__ = ("__weakref__", "_bytes")
 
     def __init__(self, *args, device=None):
@@ -262,7 +262,7 @@ def _storage_from_bytes(data, device: str = "cpu") -> UntypedStorage:
 class TypedStorage:
     """A storage read as numbers of one dtype: `TypedStorage(size or sequence, dtype=...)`."""
 
-    __module__ = f"{torch.__name__}.storage"
+    __module__ = f"{torch.__package__}.storage"
     __slots__ = ("_untyped_storage", "dtype")
 
     def __init__(self, *args, wrap_storage=None, dtype=None, device=None, _internal=False):

@@ -61,6 +61,7 @@ def uninstall() -> None:
             del sys.modules[name]
             if type(module) is _Aliased:
                 module.__class__ = ModuleType
+            module.__name__ = module.__spec__.name if module.__spec__ else module.__name__
 
 
 def is_installed() -> bool:
@@ -107,6 +108,8 @@ class _Loader:
         module.__spec__ = self.spec
         if type(module) is ModuleType:
             module.__class__ = _Aliased
+        if self.own in _ROOTS.values():  # libraries tell array packages apart by this
+            module.__name__ = next(name for name, own in _ROOTS.items() if own == self.own)
 
 
 class _Finder:

@@ -47,7 +47,7 @@ def test_modules_are_the_same_objects():
         assert F is rushlight.nn.functional is sys.modules["torch.nn.functional"]
         assert torch.nn.modules.conv.Conv2d is nn.Conv2d
         assert DataLoader is rushlight.utils.data.DataLoader
-        assert rushlight.__spec__.name == "rushlight"
+        assert rushlight.__spec__.name == "rushlight" and torch.__name__ == "torch"
         assert isinstance(nn.Linear(2, 1)(torch.ones(1, 2)), Tensor)
     """)
 
@@ -110,6 +110,7 @@ def test_uninstall_leaves_nothing_behind():
         assert not [name for name in sys.modules if name.split(".")[0] == "torch"]
         import rushlight
         assert type(rushlight) is types.ModuleType is type(rushlight.nn)
+        assert rushlight.__name__ == "rushlight" and rushlight.nn.__name__ == "rushlight.nn"
         spec = importlib.util.find_spec("torch")
         assert spec is None or "rushlight" not in spec.origin
         alias.install()
@@ -190,7 +191,7 @@ class Job:  # found again by its name in __main__
         self.x = x
 
 def work(job, queue):
-    queue.put((torch.__name__, (job.x * 2).tolist()))
+    queue.put((torch.__package__, (job.x * 2).tolist()))
 
 if __name__ == "__main__":
     context = multiprocessing.get_context(sys.argv[1])

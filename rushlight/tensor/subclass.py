@@ -100,6 +100,9 @@ def disabled_torch_function(func, types, args=(), kwargs=None):
     return _plain(func, args, kwargs or {})
 
 
+_C._disabled_torch_function_impl = disabled_torch_function  # the name that subclasses give
+
+
 def _misuse(function, args, kwargs, error):
     from .._misuse import _checked
 
