@@ -55,6 +55,7 @@ def uninstall() -> None:
     sys.meta_path.remove(_finder)
     sys.meta_path.remove(_missing)
     _pass_on_to_new_processes(False)
+    vars(sys.modules["rushlight._C"]).pop("__getattr__", None)
     for name in [n for n in sys.modules if _own_name(n) is not None]:
         module = sys.modules[name]
         if module is sys.modules.get(_own_name(name) or ""):
@@ -108,8 +109,16 @@ class _Loader:
         module.__spec__ = self.spec
         if type(module) is ModuleType:
             module.__class__ = _Aliased
+        if self.own == "rushlight":
+            module._C.__getattr__ = _private_name
         if self.own in _ROOTS.values():  # libraries tell array packages apart by this
             module.__name__ = next(name for name, own in _ROOTS.items() if own == self.own)
+
+
+def _private_name(name):
+    from ._binding_names import find
+
+    return find(name)
 
 
 class _Finder:

@@ -94,6 +94,21 @@ def test_what_is_missing_says_where_the_gaps_are_listed():
     """)
 
 
+def test_private_names_of_the_extension_answer():
+    in_fresh_process("""
+        import rushlight.alias
+        rushlight.alias.install()
+        import torch
+        assert torch._C._get_tracing_state() is None
+        assert torch._C.TensorBase is torch.Tensor
+        assert torch._C._nn.relu(torch.tensor(-1.0)).item() == 0
+        assert torch._C._VariableFunctions.add(1, torch.tensor(2)).item() == 3
+        assert not isinstance(torch.ones(1), torch._C.Value)
+        assert torch._C.Value is torch._C.Value
+        assert not hasattr(torch._C, "_no_such_binding")
+    """)
+
+
 def test_uninstall_leaves_nothing_behind():
     in_fresh_process("""
         import sys, importlib.util, types

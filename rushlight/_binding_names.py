@@ -1,0 +1,67 @@
+"""Names of PyTorch's own extension module that programs use although they are private.
+
+`torch._C` finds them here while the alias is active: what there is of each under a public name,
+or what it answers in a library without a tracer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .version import __version__
+
+# name -> module and name of ours that does the same
+_SAME = {
+    "DisableTorchFunction": ("overrides", "DisableTorchFunction"),
+    "DisableTorchFunctionSubclass": ("overrides", "DisableTorchFunctionSubclass"),
+    "TensorBase": ("", "Tensor"),
+    "_TensorBase": ("", "Tensor"),
+    "_VariableFunctions": ("", None),
+    "_from_dlpack": ("utils.dlpack", "from_dlpack"),
+    "_infer_size": ("", "broadcast_shapes"),
+    "_nn": ("nn.functional", None),
+    "_to_dlpack": ("utils.dlpack", "to_dlpack"),
+    "device": ("", "device"),
+    "layout": ("", "layout"),
+    "memory_format": ("", "memory_format"),
+}
+# What functions without arguments answer here.
+_ANSWERS: dict[str, Any] = {
+    "_get_mkldnn_enabled": True,
+    "_get_privateuse1_backend_name": "privateuseone",
+    "_get_tracing_state": None,
+    "_is_torch_function_enabled": True,
+    "_is_tracing": False,
+    "_len_torch_function_stack": 0,
+}
+_CONSTANTS = {
+    "_GLIBCXX_USE_CXX11_ABI": True,
+    "_has_cuda": False,
+    "_has_mkldnn": True,
+    "has_lapack": True,
+    "has_mkl": False,
+    "has_openmp": True,
+}
+# Types of graphs, which annotations name: nothing here is an instance of them.
+_TYPES = "Argument Block FunctionSchema Graph Node ScriptFunction ScriptModule Type Value".split()
+
+
+def find(name: str) -> Any:
+    """The attribute `name` of `torch._C` that our extension module lacks."""
+    if name in _SAME:
+        from importlib import import_module
+
+        where, own = _SAME[name]
+        module = import_module("rushlight" + ("." if where else "") + where)
+        return module if own is None else getattr(module, own)
+    if name in _ANSWERS:
+        return lambda: _ANSWERS[name]
+    if name in _CONSTANTS:
+        return _CONSTANTS[name]
+    if name in _TYPES:
+        _CONSTANTS[name] = type(name, (), {"__module__": "torch._C"})
+        return _CONSTANTS[name]
+    raise AttributeError(
+        f"module 'torch._C' has no attribute '{name}': it is private, and not among what rushlight "
+        f"{__version__.rpartition('rushlight.')[2]} answers for (docs/gaps.md)"
+    )
