@@ -312,14 +312,9 @@ void forward(Call& call, const Array& x, const Layout& k, const Array& y) {
         normalise_channel<T>(xc, yc, k, cp[0], fp[0], bp[0]);
     });
   }
-  if (training && running_mean) {
-    update_running(*running_mean, stats.get(), momentum, false);
-    bump_version(*running_mean);
-  }
-  if (training && running_var) {
-    update_running(*running_var, stats.get(), momentum, true);
-    bump_version(*running_var);
-  }
+  // Their versions stay: backward of training reads neither, and a layer may run twice before it.
+  if (training && running_mean) update_running(*running_mean, stats.get(), momentum, false);
+  if (training && running_var) update_running(*running_var, stats.get(), momentum, true);
   call.result(std::move(mean));
   call.result(std::move(scale));
 }

@@ -133,7 +133,7 @@ def _probabilities(query, key, attn_mask, is_causal, scale):
     return s.masked_fill(hidden, 0.0).softmax(-1).masked_fill(hidden, 0.0)
 
 
-def _check(query, key, value, attn_mask, dropout_p):
+def _check(query, key, value, attn_mask, dropout_p, is_causal):
     if not (query.dtype is key.dtype is value.dtype):
         q, k, v = (_short_name(t.dtype) for t in (query, key, value))
         raise RuntimeError(
@@ -146,6 +146,11 @@ def _check(query, key, value, attn_mask, dropout_p):
             f"query.dim: {query.ndim} key.dim: {key.ndim} and value.dim: {value.ndim} instead."
         )
     if attn_mask is not None:
+        if is_causal:
+            raise RuntimeError(
+                "scaled_dot_product_attention: Explicit attn_mask should not be set when "
+                "is_causal=True"
+            )
         if attn_mask.dtype not in (_C.bool, query.dtype, _C.float32):
             raise RuntimeError(
                 "Expected attn_mask dtype to be bool or float or to match query dtype, but got "
@@ -191,7 +196,7 @@ def scaled_dot_product_attention(
     attn_mask: bool (True takes part) or added to the scores, broadcast to (..., L, S).
     scale: 1 / sqrt(E) by default. enable_gqa: key and value have fewer heads, shared in groups.
     """
-    _check(query, key, value, attn_mask, dropout_p)
+    _check(query, key, value, attn_mask, dropout_p, is_causal)
     if scale is None:
         scale = query.shape[-1] ** -0.5 if query.shape[-1] else 1.0
     heads = query.shape[-3] if query.ndim > 2 else 1

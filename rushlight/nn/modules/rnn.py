@@ -161,7 +161,8 @@ class RNNBase(Module):
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """The input has the right dtype, number of dimensions and last size."""
-        dtype = self._flat_weights[0].dtype
+        given = self.__dict__.get("_given_weights")
+        dtype = (given[0] if given else self.weight_ih_l0).dtype
         if input.dtype != dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). "
