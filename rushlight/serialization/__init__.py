@@ -76,3 +76,6 @@ __all__ = [
     "validate_cuda_device",
     "validate_hpu_device",
 ]
+for _name in __all__:  # public names say where the public finds them
+    if hasattr(globals()[_name], "__qualname__"):
+        globals()[_name].__module__ = __name__

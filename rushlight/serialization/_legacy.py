@@ -88,7 +88,7 @@ def load_legacy(file, map_location, pickle_module, weights_only, load_args):
     data = file.read()
     length = len(data)
     pickles = _Pickles(data)
-    _check_header(pickles)
+    _check_header(pickles, weights_only)
     start = pickles.position
     claims = _Claims()
     pickles.next(Scanner(claims.persistent_load, load_args.get("encoding", "utf-8")))
@@ -108,13 +108,14 @@ def load_legacy(file, map_location, pickle_module, weights_only, load_args):
     return reader(BytesIO(body), **load_args).load()
 
 
-def _check_header(pickles: _Pickles) -> None:
+def _check_header(pickles: _Pickles, weights_only: bool) -> None:
+    wrong = pickle.UnpicklingError if weights_only else RuntimeError
     magic = pickles.plain()
     if type(magic) is not int or magic != MAGIC_NUMBER:
-        raise pickle.UnpicklingError("Invalid magic number; corrupt file?")
+        raise wrong("Invalid magic number; corrupt file?")
     version = pickles.plain()
     if type(version) is not int or version != PROTOCOL_VERSION:
-        raise pickle.UnpicklingError(f"Invalid protocol version: {brief(version)}")
+        raise wrong(f"Invalid protocol version: {brief(version)}")
     if type(pickles.plain()) is not dict:
         raise pickle.UnpicklingError("the facts about the machine are malformed")
 
