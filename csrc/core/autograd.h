@@ -73,6 +73,7 @@ void attach(Node* n, Tensor* t, int nr);          // takes a new reference to n
 void rebase_history(Tensor* t, Node* n, int nr);  // after an in-place write into t
 void check_inplace(Tensor* t);                    // leaf and inference rules
 void regenerate_view(Tensor* view);
+void make_view(Tensor* t, Tensor* source);  // t, new, shares the storage of source
 
 PyObject* unpack_saved(Node* n, Saved& s);  // new reference
 void release_saved(Node* n);

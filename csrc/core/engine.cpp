@@ -416,19 +416,22 @@ PyObject* queue_callback(PyObject*, PyObject* callback) {
 
 // -- modes --------------------------------------------------------------------------------------
 
-PyObject* is_grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(modes.grad); }
+// Inference mode records nothing, whatever enable_grad says inside it.
+PyObject* is_grad_enabled(PyObject*, PyObject*) {
+  return PyBool_FromLong(modes.inference ? modes.asked : modes.grad);
+}
 PyObject* set_grad_enabled(PyObject*, PyObject* on) {
-  const bool old = modes.grad;
   const int truth = PyObject_IsTrue(on);
   if (truth < 0) return nullptr;
-  modes.grad = truth;
-  return PyBool_FromLong(old);
+  return PyBool_FromLong(std::exchange(modes.inference ? modes.asked : modes.grad, truth));
 }
 PyObject* is_inference(PyObject*, PyObject*) { return PyBool_FromLong(modes.inference); }
 PyObject* set_inference(PyObject*, PyObject* on) {
   const bool old = modes.inference;
   const int truth = PyObject_IsTrue(on);
   if (truth < 0) return nullptr;
+  if (truth && !old) modes.asked = std::exchange(modes.grad, false);
+  if (!truth && old) modes.grad = modes.asked;
   modes.inference = truth;
   return PyBool_FromLong(old);
 }

@@ -241,12 +241,7 @@ bool through_ops(Tensor* t) {
 // A view of t made without recording.
 Tensor* quiet_view(Tensor* t, Array a) {
   Tensor* v = tensor_new(std::move(a));
-  tensor_track(v);
-  v->base = t->base ? t->base : t;
-  Py_INCREF(v->base);
-  v->history = v->base->history;
-  v->flags |= t->flags & (kNoVersion | kInference);
-  if (!modes.grad || (t->flags & kQuietView)) v->flags |= kQuietView;
+  make_view(v, t);
   return v;
 }
 

@@ -140,6 +140,18 @@ static bool stale(const Tensor* t) {
 // leads nowhere.
 bool needs_grad(Tensor* t) { return t->requires_grad || (t->base && t->base->requires_grad); }
 
+void make_view(Tensor* t, Tensor* source) {
+  t->flags &= static_cast<uint16_t>(~kInference);  // a view is what its source is
+  t->flags |= source->flags & (kNoVersion | kInference);
+  if (source->flags & kInference) return;  // nothing of it is ever recorded
+  tensor_track(t);
+  t->base = source->base ? source->base : source;
+  Py_INCREF(t->base);
+  t->history = t->base->history;
+  if (!modes.grad || (source->flags & kQuietView)) t->flags |= kQuietView;
+  if (modes.inference) t->flags |= kInferenceView;
+}
+
 // The base's history was replaced by an in-place write: the view is now a strided read of it.
 void regenerate_view(Tensor* v) {
   v->history = v->base->history;
@@ -224,11 +236,20 @@ void check_inplace(Tensor* t) {
     }
     if ((t->flags & (kQuietView | kOwnView)) == kQuietView) {
       fail(ErrorType::Runtime,
-           "A view was created in no_grad mode and is being modified inplace with grad mode "
-           "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You "
-           "can clarify your code by moving both the view and the inplace either both inside the "
-           "no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
-           "want the inplace to be tracked).");
+           t->flags & kInferenceView
+               ? "A view was created in inference mode and is being modified inplace in normal "
+                 "mode. Given that this use case is ambiguous and error-prone, it is forbidden. "
+                 "You can clarify your code by moving both the view and the inplace either both "
+                 "inside the inference_mode block (if you don't want the inplace to be tracked) or "
+                 "both outside (if you want the inplace to be tracked)."
+               : "A view was created in no_grad mode and is being modified inplace with grad mode "
+                 "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. "
+                 "You "
+                 "can clarify your code by moving both the view and the inplace either both inside "
+                 "the "
+                 "no_grad block (if you don't want the inplace to be tracked) or both outside (if "
+                 "you "
+                 "want the inplace to be tracked).");
     }
     fail(ErrorType::Runtime,
          "Output %u of %s is a view and is being modified inplace. This view is the output of a "

@@ -122,12 +122,7 @@ Tensor* wrap_output(Op* op, Array a, PyObject* const* values, bool multi) {
   if (s.view && tensor_check(values[0]) && a.storage() == as_tensor(values[0])->array.storage()) {
     Tensor* source = as_tensor(values[0]);
     t = tensor_new(std::move(a));
-    tensor_track(t);
-    t->base = source->base ? source->base : source;
-    Py_INCREF(t->base);
-    t->history = t->base->history;
-    t->flags |= source->flags & (kNoVersion | kInference);
-    if (!modes.grad || (source->flags & kQuietView)) t->flags |= kQuietView;
+    make_view(t, source);
     if (multi) t->flags |= kMultiView;
   } else {
     t = tensor_new(std::move(a));
@@ -363,12 +358,7 @@ void adopt(Op* op, PyObject* const* values, Tensor* t, bool multi) {
   if (!op->spec->view || t->base || !tensor_check(values[0])) return;
   Tensor* source = as_tensor(values[0]);
   if (t == source || t->array.storage() != source->array.storage()) return;
-  tensor_track(t);
-  t->base = source->base ? source->base : source;
-  Py_INCREF(t->base);
-  t->history = t->base->history;
-  t->flags |= source->flags & (kNoVersion | kInference);
-  if (!modes.grad || (source->flags & kQuietView)) t->flags |= kQuietView;
+  make_view(t, source);
   if (multi) t->flags |= kMultiView;
 }
 

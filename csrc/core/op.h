@@ -128,6 +128,7 @@ struct Modes {
   int transforms = 0;                // functional transforms running, vmap or not
   bool grad = true;
   bool inference = false;
+  bool asked = true;  // under inference: what set_grad_enabled said; `grad` is off
   bool torch_function = true;  // off: subclasses are not asked
 };
 extern thread_local Modes modes __attribute__((tls_model("initial-exec")));

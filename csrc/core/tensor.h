@@ -37,6 +37,7 @@ enum TensorFlag : uint16_t {
   kDual = 256,      // carries tangents
   kStandIn = 512,   // a leaf whose gradient only the core asks for
   kOwnView = 512,   // a view that a Function made or returned: its gradient is the Function's alone
+  kInferenceView = 1024,  // a view made under inference_mode of a tensor that was not
 };
 
 struct Tensor {

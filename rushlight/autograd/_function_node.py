@@ -268,6 +268,15 @@ def _check_dirty(node, outputs, recording: bool) -> None:
                 "Some elements marked as dirty during the forward method were not returned as "
                 "output. The inputs that are modified inplace must all be outputs of the Function."
             )
+        if recording and tensor._is_view() and sum(isinstance(o, Tensor) for o in outputs) > 1:
+            raise RuntimeError(
+                "If your Function modifies inplace an input that is a view of another Tensor, your "
+                "Function cannot return more than one Tensor. This is not supported by the current "
+                "autograd engine. You should either make sure the input is not a view (using "
+                ".clone() for example) or make your Function only return one Tensor (potentially "
+                "splitting it into two Functions: one doing the inplace that returns a single "
+                "Tensor and a second one that does the other operations)."
+            )
         if recording and tensor.requires_grad and tensor.is_leaf:
             raise RuntimeError(
                 "a leaf Variable that requires grad has been used in an in-place operation."
