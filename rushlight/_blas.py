@@ -75,8 +75,14 @@ def lapack_library():
     return _opened[0]
 
 
-def _find_controls():
+def thread_controls():
     """(get, set) of the library's number of threads; () if it is not OpenBLAS."""
+    if not _controls:
+        _controls.append(_find_controls())
+    return _controls[0]
+
+
+def _find_controls():
     try:
         library = lapack_library()[0]
     except RuntimeError:
@@ -95,13 +101,12 @@ def threads_for(arrays):
 
     OpenBLAS wakes its own pool for them, which then competes with ours for the same cores.
     """
-    if not _controls:
-        _controls.append(_find_controls())
+    controls = thread_controls()
     sizes = [s for a in arrays for s in getattr(a, "shape", ())[-2:]]
-    if not _controls[0] or max(sizes, default=0) >= _LARGE:
+    if not controls or max(sizes, default=0) >= _LARGE:
         yield
         return
-    getter, setter = _controls[0]
+    getter, setter = controls
     before = getter()
     if before == 1:
         yield

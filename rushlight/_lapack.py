@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from . import _C
-from ._blas import lapack_library
+from ._blas import lapack_library, thread_controls
 from ._lazy import np
 
 _LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}  # by NumPy's characters
@@ -58,6 +58,19 @@ def _function(routine):
         function = getattr(library, prefix + routine + suffix)
         found = _functions[routine] = ctypes.cast(function, ctypes.c_void_p).value
     return found
+
+
+def address(routine):
+    """The address of a routine such as "dgetrf", for csrc/cpu/lapack.cpp."""
+    return _function(routine)
+
+
+def library_facts():
+    """(bits of an integer, addresses of the functions that get and set the library's threads)."""
+    import ctypes
+
+    controls = [ctypes.cast(f, ctypes.c_void_p).value for f in thread_controls()]
+    return (lapack_library()[3], *(controls or (0, 0)))
 
 
 def _run(routine, count, *arguments):
@@ -211,30 +224,6 @@ def _exchanged(pivots, m):
     return rows
 
 
-def gesv(a, b):
-    """(X, info) with A X = B; the answer of a singular A means nothing."""
-    batch, n = _square(a)
-    _same_rows(a, b)
-    x = _columns(b)
-    info = np.zeros(len(x), np.int32)
-    if n:
-        pivots = np.zeros((len(x), n), _integer())
-        routine = _letter(a.dtype) + "gesv"
-        info = _run(routine, len(x), n, b.shape[-1], _columns(a), n, pivots, x, n)
-    return _matrices(x, batch), info.reshape(batch)
-
-
-def potrf(a, upper=False):
-    """(factor, info): L with L L^H = A, or U with U^H U = A; one triangle is read and written."""
-    batch, n = _square(a)
-    made = _columns(a)
-    info = np.zeros(len(made), np.int32)
-    if n:
-        info = _run(_letter(a.dtype) + "potrf", len(made), _triangle(upper), n, made, n)
-    factor = _matrices(made, batch)
-    return (np.triu(factor) if upper else np.tril(factor)), info.reshape(batch)
-
-
 def potri(factor, upper=False):
     """(inverse, info) of the matrix whose Cholesky factor is given."""
     batch, n = _square(factor)
@@ -276,24 +265,7 @@ def sytrs(ld, pivots, b, hermitian=False):
     return _matrices(x, batch)
 
 
-# -- triangular systems, orthogonal factors -------------------------------------------------------
-
-
-def trsm(a, b, upper, unit=False):
-    """X with A X = B for triangular A; a zero on its diagonal gives inf or NaN, no error."""
-    batch, n = _square(a)
-    _same_rows(a, b)
-    x = _columns(b)
-    if b.size:
-        one = np.ones((1, 1), a.dtype)
-        shape = ("L", _triangle(upper), "N", "U" if unit else "N", n, b.shape[-1])
-        _run_blas(_letter(a.dtype) + "trsm", len(x), *shape, one, _columns(a), n, x, n)
-    return _matrices(x, batch)
-
-
-def _run_blas(routine, count, *arguments):
-    """A BLAS routine: it takes no info; the address of one, at the end, is left alone."""
-    _loop(_function(routine), arguments, np.zeros(count, _integer()))
+# -- orthogonal factors ---------------------------------------------------------------------------
 
 
 def geqrf(a):
@@ -342,46 +314,6 @@ def ormqr(a, tau, c, left=True, adjoint=False):
         _run(_letter(a.dtype) + routine, len(made), *letters, m, n, k, reflections, order, flat,
              made, m, work, -1)  # fmt: skip
     return _matrices(made, batch)
-
-
-# -- singular values, eigenvalues -----------------------------------------------------------------
-
-
-def gesdd(a, full=False, vectors=True):
-    """(U, S, Vh, info) of finite matrices , none empty; without `vectors` only S counts."""
-    *batch, m, n = a.shape
-    k, made, real = min(m, n), _columns(a), _real(a.dtype)
-    count = len(made)
-    columns, rows = (m, n) if full else (k, k)
-    u = np.zeros((count, columns, m) if vectors else (1, 1, 1), a.dtype)
-    vh = np.zeros((count, n, rows) if vectors else (1, 1, 1), a.dtype)
-    values = np.zeros((count, k), real)
-    room = max(7 * k, 5 * k * k + 5 * k, 2 * max(m, n) * k + 2 * k * k + k)
-    tail = (np.zeros((1, room), real),) if _is_complex(a) else ()
-    info = _run(
-        _letter(a.dtype) + "gesdd", count, ("A" if full else "S") if vectors else "N", m, n, made,
-        m, values, u, u.shape[-1], vh, vh.shape[-1], _Workspace(a.dtype), -1, *tail,
-        np.zeros((1, 8 * k), _integer()),
-    )  # fmt: skip
-    if vectors:
-        u, vh = _matrices(u, batch), _matrices(vh, batch)
-    return u, values.reshape(*batch, k), vh, info.reshape(batch)
-
-
-def syevd(a, upper=False, vectors=True):
-    """(eigenvalues, eigenvectors, info) of finite Hermitian matrices; one triangle is read."""
-    batch, n = _square(a)
-    made, real = _columns(a), _real(a.dtype)
-    values = np.zeros((len(made), n), real)
-    info = np.zeros(len(made), np.int32)
-    if n:
-        routine = _letter(a.dtype) + ("heevd" if _is_complex(a) else "syevd")
-        tail = (_Workspace(real), -1) if _is_complex(a) else ()
-        info = _run(
-            routine, len(made), "V" if vectors else "N", _triangle(upper), n, made, n, values,
-            _Workspace(a.dtype), -1, *tail, _Workspace(_integer()), -1,
-        )  # fmt: skip
-    return values.reshape(*batch, n), _matrices(made, batch), info.reshape(batch)
 
 
 # -- least squares --------------------------------------------------------------------------------

@@ -268,6 +268,25 @@ void gemm_prepacked(GemmArgs g) {
   }
 }
 
+// k == 1: every row of C is B's only one, scaled.
+template <class R>
+void gemm_outer(const GemmArgs& g) {
+  const R *a = static_cast<const R*>(g.a), *b = static_cast<const R*>(g.b);
+  const R* bias = static_cast<const R*>(g.bias);
+  const R alpha = static_cast<R>(g.alpha.real()), beta = static_cast<R>(g.beta.real());
+  for (int64_t i = 0; i < g.m; ++i) {
+    R* c = static_cast<R*>(g.c) + i * g.c_row;
+    const R x = alpha * a[i * g.a_row];
+    if (beta == R(0) && !bias) {
+#pragma omp simd
+      for (int64_t j = 0; j < g.n; ++j) c[j] = x * b[j];
+    } else {
+      for (int64_t j = 0; j < g.n; ++j)
+        put<R, R>(c + j, x * b[j], {R(1), beta, beta == R(0)}, bias ? bias + j : nullptr);
+    }
+  }
+}
+
 template <class T>
 void gemm_real(const GemmArgs& g) {
   if (g.m <= 0 || g.n <= 0) return;
@@ -288,6 +307,7 @@ void gemm_real(const GemmArgs& g) {
     return gemm_dots<T>(g);
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     if (g.m == 1 && g.b_col == 1) return gemv_rows<T>(g);
+    if (g.k == 1 && g.b_col == 1 && g.n >= 2 * Vector<T>::lanes) return gemm_outer<T>(g);
     // Above this size the panels pay for themselves.
     if (g.m * g.n * g.k <= 96 * 96 * 96 || g.m < 4 * kRows) return gemm_small<T>(g);
   }

@@ -2,6 +2,7 @@
 //
 // cat: y = x_0, x_1, ... side by side along `dim`. Seen as (before, after): each x_i is a matrix
 // of `before` rows; row r of y holds row r of every x_i. One read and one write of each element.
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/layout.h"
@@ -35,6 +36,22 @@ struct Piece {
   int64_t bytes;  // of one row
   int64_t at;     // byte position in a row of the result
 };
+
+// Rows of one element each (stack along the last dim): runs of one piece at a time, strided in the
+// result, as many rows as the cache holds.
+void interleave(char* out, const std::vector<Piece>& pieces, int64_t rows, int64_t row_bytes) {
+  const int64_t item = pieces[0].bytes, block = std::max<int64_t>(64, 16384 / row_bytes);
+  NoGil nogil(rows * row_bytes / 4);
+  visit_size(static_cast<int>(item), [&](auto tag) {
+    using T = decltype(tag);
+    parallel_for(rows, 4 * block, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r += block)
+        for (const Piece& p : pieces)
+          move_run<T>(out + r * row_bytes + p.at, row_bytes, p.data + r * item, item,
+                      std::min(block, end - r));
+    });
+  });
+}
 
 // Contiguous pieces of one dtype: rows copied in threads, split by bytes of the result.
 void join_rows(char* out, const std::vector<Piece>& pieces, int64_t rows, int64_t row_bytes) {
@@ -105,7 +122,12 @@ Array join(const char* op, const std::vector<Array>& xs, int64_t wanted_dim, DTy
       pieces.push_back({x.bytes(), bytes, at});
       at += bytes;
     }
-    join_rows(y.bytes(), pieces, rows, at);
+    const bool single = std::all_of(pieces.begin(), pieces.end(),
+                                    [&](const Piece& p) { return p.bytes == y.item(); });
+    if (single && rows > 1)
+      interleave(y.bytes(), pieces, rows, at);
+    else
+      join_rows(y.bytes(), pieces, rows, at);
     return y;
   }
   int64_t at = 0;

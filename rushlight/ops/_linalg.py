@@ -17,14 +17,14 @@ def square(make, n=3):
     """A well conditioned matrix: random plus a dominant diagonal."""
     a = make(n, n, grad=False)
     for i in range(n):
-        a[i, i] += n
+        a[i, i] = a[i, i] + n
     return a.requires_grad_() if make.grad else a
 
 
 def positive(make, n=3):
     """A positive definite (Hermitian) matrix."""
     a = make(n, n, grad=False)
-    a = a @ a.mH + n * identity(a)
+    a = a if a.dtype is _C.bool else a @ a.mH + n * identity(a)
     return a.requires_grad_() if make.grad else a
 
 

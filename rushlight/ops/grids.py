@@ -123,7 +123,7 @@ def cartesian_prod(*tensors):
             raise RuntimeError(f"Expect a 1D vector, but got shape {list(t.shape)}")
     if len(tensors) == 1:
         return tensors[0]
-    return stack([g.flatten() for g in meshgrid(*tensors, indexing="ij")], 1)
+    return stack(meshgrid(*tensors, indexing="ij"), -1).reshape(-1, len(tensors))
 
 
 @public("torch.combinations")

@@ -15,19 +15,10 @@ from ._linalg import (
     check_square,
     check_system,
     deliver,
-    lapack,
     square,
 )
 from .linalg import eigvalsh, svdvals
 from .linalg_triangular import zero_diagonal
-
-
-def _solved(a, b):
-    """(X, info) with A X = B, NaN where A is singular."""
-    x, info = lapack.gesv(a, b)
-    if info.any():
-        x[info != 0] = np.nan
-    return x, info
 
 
 @op(
@@ -43,8 +34,7 @@ class inv_ex:
     lapack = True
 
     def forward(A):
-        unit = np.eye(A.shape[-1], dtype=A.dtype)
-        return _solved(A, unit if A.ndim == 2 else np.broadcast_to(unit, A.shape))
+        return np.linalg.inv(A), np.zeros(A.shape[:-2], np.int32)
 
     def grad_A(g, inverse):
         return -(inverse.mH @ g[0] @ inverse.mH)
@@ -87,15 +77,7 @@ class solve_ex:
     lapack = True
 
     def forward(A, B):
-        if A.shape[:-2] == B.shape[:-2]:
-            return _solved(A, B)
-        batch = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
-        a = np.broadcast_to(A, batch + A.shape[-2:])
-        x, info = _solved(a, np.broadcast_to(B, batch + B.shape[-2:]))
-        # A broadcast A is singular as often as it is repeated: info is that of A itself.
-        own = tuple(slice(None) if s > 1 else slice(0, 1) for s in A.shape[:-2])
-        index = (0,) * (len(batch) - len(own)) + own
-        return x, info[index] if info.size else np.zeros(A.shape[:-2], np.int32)
+        return np.linalg.solve(A, B), np.zeros(A.shape[:-2], np.int32)
 
     def grad_A(g, A, result):
         return -(solve_ex(A.mH, g[0])[0] @ result.mH)
