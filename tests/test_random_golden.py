@@ -41,3 +41,22 @@ def test_the_checksums_tell_numbers_and_states_apart():
     rushlight.rand(1)
     after = random_table.checksum(rushlight, [x])
     assert after[:8] == before[:8] and after[8:] != before[8:]
+
+
+@linux_x86
+def test_long_fills_are_the_same_in_threads():
+    def drawn(threads):
+        rushlight.set_num_threads(threads)
+        rushlight.manual_seed(3)
+        rushlight.randn(1)  # leaves half a pair
+        wide = rushlight.empty(150_003, dtype=rushlight.float64)
+        made = [wide.normal_().clone(), wide.exponential_().clone(), wide.log_normal_().clone()]
+        made.append(rushlight.empty(300, 501).t()[1:].normal_())
+        made.append(rushlight.empty(1_200_001).cauchy_())
+        return random_table.checksum(rushlight, made)
+
+    before = rushlight.get_num_threads()
+    try:
+        assert drawn(1) == drawn(4)
+    finally:
+        rushlight.set_num_threads(before)

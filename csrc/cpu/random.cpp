@@ -82,37 +82,41 @@ void fill_uniform(Generator& g, double* out, int64_t n, double lo, double hi) {
 
 // -- normal, one at a time ------------------------------------------------
 
-void draw_normals(Generator& g, double* z, int64_t n) {
-  if (n > 0 && g.has_normal) {
-    *z++ = g.normal;
-    g.has_normal = false;
-    g.normal = 0.0;
-    --n;
-  }
-  for (; n > 0; n -= 2) {
-    const double angle = 2.0 * M_PI * draw_unit(g);
-    const double radius = std::sqrt(-2.0 * exact_log1p(-draw_unit(g)));
-    *z++ = radius * exact_cos(angle);
-    const double second = radius * exact_sin(angle);
-    if (n > 1) {
-      *z++ = second;
-    } else {
-      g.normal = second;
-      g.has_normal = true;
-    }
-  }
+struct Pair {
+  double first, second;
+};
+
+Pair normal_pair(const uint32_t* words) {
+  const double angle = 2.0 * M_PI * unit53(words);
+  const double radius = std::sqrt(-2.0 * exact_log1p(-unit53(words + 2)));
+  return {radius * exact_cos(angle), radius * exact_sin(angle)};
 }
 
-// f(z) of standard normals z, by chunks of an even count so that pairs stay whole.
+// f(i, z) of standard normals z, in any order.
 template <class F>
 void each_normal(Generator& g, int64_t n, F&& f) {
-  constexpr int64_t kChunk = 512;
-  double z[kChunk];
-  for (int64_t i = 0; i < n; i += kChunk) {
-    const int64_t count = std::min(kChunk, n - i);
-    draw_normals(g, z, count);
-    for (int64_t j = 0; j < count; ++j) f(i + j, z[j]);
+  int64_t done = 0;
+  if (n > 0 && g.has_normal) {
+    f(done++, g.normal);
+    g.has_normal = false;
+    g.normal = 0.0;
   }
+  const int64_t pairs = (n - done) / 2;
+  draw_batches(g, pairs, 4, 2000, [&](const uint32_t* words, int64_t first, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      const Pair z = normal_pair(words + 4 * i);
+      const int64_t at = done + 2 * (first + i);
+      f(at, z.first);
+      f(at + 1, z.second);
+    }
+  });
+  if (done + 2 * pairs == n) return;
+  uint32_t words[4];
+  draw_words(g, words, 4);
+  const Pair z = normal_pair(words);
+  f(n - 1, z.first);
+  g.normal = z.second;
+  g.has_normal = true;
 }
 
 // -- normal, by blocks of 16 ------------------------------------------------
@@ -213,9 +217,13 @@ void fill_normal_blocks(Generator& g, T* out, int64_t n, double mean, double std
   constexpr int per_block = wide ? 32 : 16;
   using Compute = std::conditional_t<wide, double, float>;
   const Compute m = static_cast<Compute>(mean), s = static_cast<Compute>(std);
-  draw_chunks(g, n / 16, per_block, [&](const uint32_t* words, int64_t first, int64_t count) {
+  const auto transform = [&](const uint32_t* words, int64_t first, int64_t count) {
     transform_blocks(words, out + first * 16, count, m, s);
-  });
+  };
+  if (wide)
+    draw_batches(g, n / 16, per_block, 800, transform);
+  else
+    draw_chunks(g, n / 16, per_block, transform);
   const int rest = static_cast<int>(n % 16);
   if (rest == 0) return;
   uint32_t words[32];
@@ -274,7 +282,8 @@ void inverse_into(const char* name, const Array& out, Generator& generator, F&& 
     visit_floating(out.dtype(), [&](auto tag) {
       using T = decltype(tag);
       T* y = target.data<T>();
-      draw_doubles(drawing.g, target.size(), [&](int64_t i, double u) { y[i] = rounded<T>(f(u)); });
+      draw_costly_doubles(drawing.g, target.size(),
+                          [&](int64_t i, double u) { y[i] = rounded<T>(f(u)); });
     });
   }
   target.finish();

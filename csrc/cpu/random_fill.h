@@ -12,6 +12,7 @@
 #endif
 
 #include <cmath>
+#include <memory>
 
 #include "../core/generator.h"
 #include "../core/kernel.h"
@@ -126,10 +127,37 @@ void draw_chunks(Generator& g, int64_t n, int per, F&& f) {
   }
 }
 
+constexpr int64_t kDrawBatch = 1 << 20;  // words drawn for all threads at once
+
+// The same where the transform costs much more than the drawing: threads share each batch of
+// words. Batches are large, and `grain` elements take some 200 microseconds, since threads that
+// wait for each other lose more on a busy machine than they gain on an idle one.
+template <class F>
+void draw_batches(Generator& g, int64_t n, int per, int64_t grain, F&& f) {
+  if (n < 2 * grain || num_threads() == 1) return draw_chunks(g, n, per, f);
+  const int64_t most = kDrawBatch / per;
+  const std::unique_ptr<uint32_t[]> words(new uint32_t[std::min(n, most) * per]);
+  for (int64_t i = 0; i < n; i += most) {
+    const int64_t count = std::min(most, n - i);
+    draw_words(g, words.get(), count * per);
+    parallel_for(count, grain, [&](int64_t begin, int64_t end) {
+      f(words.get() + begin * per, i + begin, end - begin);
+    });
+  }
+}
+
 // Calls f(i, U53) for each of n elements in order.
 template <class F>
 void draw_doubles(Generator& g, int64_t n, F&& f) {
   draw_chunks(g, n, 2, [&](const uint32_t* words, int64_t first, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) f(first + i, unit53(words + 2 * i));
+  });
+}
+
+// The same in any order, for a costly f.
+template <class F>
+void draw_costly_doubles(Generator& g, int64_t n, F&& f) {
+  draw_batches(g, n, 2, 16000, [&](const uint32_t* words, int64_t first, int64_t count) {
     for (int64_t i = 0; i < count; ++i) f(first + i, unit53(words + 2 * i));
   });
 }
