@@ -136,6 +136,39 @@ def test_in_place_forms_write_into_every_lane(name, index):
         compare_with_loop(call, columns, chosen, 0)
 
 
+STATIC = BY_STRIDES | {"resample", "csr_matmul", "csr_sampled", "csr_product"}  # tables of places
+
+
+@pytest.mark.parametrize("name,index", sampled(ALL, 5), ids=lambda x: f"{x}-seed{SEED}")
+def test_vmap_in_vmap_is_the_loop_in_a_loop(name, index):
+    """Outer lanes, inner lanes, or both, by tensor."""
+    op, columns, build = prepared(name, index, 6)
+    if name in STATIC or not columns:
+        return
+    call, n = call_of(op, build), len(columns)
+    plans = {(("both",) * n), *([("outer", *["inner"] * (n - 1))] if n > 1 else [])}
+    for plan in plans:
+
+        def of_lane(column, kind, i, k):
+            return column[(i if kind != "inner" else 0) * 3 + (k if kind != "outer" else 0)]
+
+        def batch(column, kind):
+            rows = [torch.stack(list(r)) for r in (column[:3], column[3:])]
+            whole = torch.stack(rows)
+            return whole if kind == "both" else whole[0] if kind == "inner" else whole[:, 0]
+
+        wants = [
+            [call(*[of_lane(c, p, i, k) for c, p in zip(columns, plan, strict=True)])
+             for k in range(3)] for i in range(2)
+        ]  # fmt: skip
+        inner = tuple(None if p == "outer" else 0 for p in plan)
+        outer = tuple(None if p == "inner" else 0 for p in plan)
+        args = [batch(c, p) for c, p in zip(columns, plan, strict=True)]
+        got = torch.vmap(torch.vmap(call, in_dims=inner), in_dims=outer)(*args)
+        for j, g in enumerate(got):
+            same(g, torch.stack([torch.stack([w[j] for w in row]) for row in wants]))
+
+
 # -- gradients in lanes --------------------------------------------------------------------------
 
 
@@ -144,8 +177,8 @@ def test_vmap_of_gradients_is_the_loop(name, index):
     op, columns, build = prepared(name, index, grad=True)
     wanted = [k for k, c in enumerate(columns) if c[0].requires_grad]
     columns = [[t.detach() for t in c] for c in columns]
-    if not wanted or name in ("resample", "csr_matmul", "csr_sampled"):
-        return  # tables of places that no lanes have
+    if not wanted or name in STATIC:
+        return
 
     def gradients(*tensors):
         def call(*inputs):
@@ -160,6 +193,36 @@ def test_vmap_of_gradients_is_the_loop(name, index):
 
     for chosen in choices(len(columns)):
         compare_with_loop(gradients, columns, chosen, 0)
+
+
+@pytest.mark.parametrize("name,index", sampled(GRADIENTS, 4), ids=lambda x: f"{x}-seed{SEED}")
+def test_ordinary_gradients_go_through_a_vmap(name, index):
+    """The tape outside of the vmap records what the lanes ran."""
+    op, columns, build = prepared(name, index, grad=True)
+    wanted = [k for k, c in enumerate(columns) if c[0].requires_grad]
+    if not wanted or name in STATIC:
+        return
+    columns = [[t.detach() for t in c] for c in columns]
+    call, chosen = call_of(op, build), (True,) * len(columns)
+
+    def total(outputs):
+        terms = [(o * o.detach()).real if o.dtype.is_complex else o * (o.detach() + 1)
+                 for o in outputs if o.requires_grad]  # fmt: skip
+        return sum(t.sum() for t in terms)
+
+    args, dims = in_batch(columns, chosen, 0)
+    args = [a.requires_grad_() if k in wanted else a for k, a in enumerate(args)]
+    got = torch.autograd.grad(total(torch.vmap(call, in_dims=dims)(*args)), [
+        args[k] for k in wanted], allow_unused=True)  # fmt: skip
+    for k in range(LANES):
+        own = [t.clone() for t in one_lane(columns, chosen, k)]
+        leaves = [own[w].requires_grad_() for w in wanted]
+        want = torch.autograd.grad(total(call(*own)), leaves, allow_unused=True)
+        for g, w in zip(got, want, strict=True):
+            if g is None or w is None:  # either way nothing flows
+                assert all(x is None or not x.any() for x in (g, w))
+            else:
+                same(g[k], w)
 
 
 def is_real_or_complex(x):
