@@ -38,7 +38,9 @@ Tensor* tensor_argument(const char* name, PyObject* o);     // TypeError when it
 PyObject* tangent_of(const Tensor* t, const Level* level);  // borrowed or null
 bool any_wrapped(PyObject* const* values, int n);           // lists too
 bool at_level(const Level* level, PyObject* const* values, int n);
-Tensor* shallow_copy(Tensor* t);        // same elements, level and tangents; no history of its own
+Tensor* shallow_copy(
+    Tensor* t,
+    PyTypeObject* type = TensorType);   // same elements, level and tangents; no history of its own
 Tensor* cut(Tensor* t, bool tangents);  // nor any further out; with or without tangents
 bool differs(const Tensor* t);          // from lane to lane
 bool is_live(PyObject* o);              // whether a tensor has history at its level or further out

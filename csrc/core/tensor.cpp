@@ -346,6 +346,7 @@ PyObject* m_detach(Tensor* t, PyObject*) {
 }
 PyObject* m_raw_detach(Tensor* t, PyObject*) {
   return guarded([&] {
+    if (t->flags & kWrapped) return as_object(shallow_copy(t));
     Tensor* d = tensor_new(elements(t));
     d->flags |= t->flags & (kInference | kNoVersion);
     return as_object(d);
@@ -402,7 +403,9 @@ PyObject* m_make_subclass(PyObject*, PyObject* args) {
       fail(ErrorType::Runtime,
            "Only Tensors of floating point and complex dtype can require gradients");
     }
-    Tensor* t = tensor_new(elements(as_tensor(data)), reinterpret_cast<PyTypeObject*>(cls));
+    PyTypeObject* type = reinterpret_cast<PyTypeObject*>(cls);
+    Tensor* t = as_tensor(data)->flags & kWrapped ? shallow_copy(as_tensor(data), type)
+                                                  : tensor_new(elements(as_tensor(data)), type);
     t->requires_grad = requires_grad;
     return as_object(t);
   });

@@ -239,8 +239,8 @@ PyObject* set_tangent(PyObject*, PyObject* const* args, Py_ssize_t n) {
 
 // -- copies ---------------------------------------------------------------------------------------
 
-Tensor* shallow_copy(Tensor* t) {
-  Tensor* c = tensor_new(t->array);
+Tensor* shallow_copy(Tensor* t, PyTypeObject* type) {
+  Tensor* c = tensor_new(t->array, type);
   c->flags |= t->flags & (kInference | kNoVersion);
   if (!(t->flags & (kWrapped | kDual))) return c;
   Ref guard(as_object(c));

@@ -115,6 +115,8 @@ class DualLevel(_C.Level):
             return self._multilinear(op, args, kwargs)
         if name in _LINEAR:
             value = op(*args, **kwargs)
+            if isinstance(value, Tensor) and not (value.is_floating_point() or value.is_complex()):
+                return value, None
             tangent = op(*[self._moved(arg, name in _INDEXED) for arg in args], **kwargs)
             return value, _like(tangent, value)
         if op.pointwise and not op.random:

@@ -26,11 +26,11 @@ class VmapLevel(_C.Level):
             return _C.lift(self, op(*lowered, **named), args, False)
         if op.inplace and type(lowered[0]) is not _batching.Lanes:
             raise RuntimeError(
-                f"vmap: aten::{op.__name__}(self, *extra_args) is not possible because there "
-                "exists a Tensor `other` in extra_args that has more elements than `self`. This "
-                "happened due to `other` being vmapped over but `self` not being vmapped over at "
-                f"level {self.number}. Please try to use out-of-place operators instead of "
-                f"{op.__name__}."
+                "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists "
+                "a Tensor `other` in extra_args that has more elements than `self`. This happened "
+                "due to `other` being vmapped over but `self` not being vmapped over in a vmap. "
+                "Please try to use out-of-place operators instead of inplace arithmetic: "
+                f"{op.__name__[:-1]} instead of {op.__name__}"
             )
         result = _batching.run(op, self.size, lowered, named)
         return args[0] if op.inplace else _C.lift(self, result, args, True)

@@ -99,9 +99,13 @@ def _differentiable(tensors, grad):
     """The values of a function of tensors with a graph behind it, whatever asks for it now."""
     before = _C.set_grad_enabled(True)
     try:
-        return grad([t if t.requires_grad and _C.on_tape(t) else _C.fresh_input(t, True) for t in tensors])
+        return grad([_on_tape(t) for t in tensors])
     finally:
         _C.set_grad_enabled(before)
+
+
+def _on_tape(t):
+    return t if t.requires_grad and _C.on_tape(t) else _C.fresh_input(t, True, True)
 
 
 def _second_gradient(g, tensors, how, needs):

@@ -140,8 +140,6 @@ _C.set_helper("cast_gradient", _cast_gradient)
 
 def _copy_slices_backward(g, geometry):
     """(gradient of the base before the write, gradient of what was written)."""
-    from .. import empty_strided
-
     sizes, strides, offset, view_sizes, view_strides, view_offset = geometry
     at = view_offset - offset
     if g is None:
@@ -150,10 +148,10 @@ def _copy_slices_backward(g, geometry):
         kept = g.clone()
         steps = kept.stride()
     else:
-        kept = empty_strided(sizes, strides, dtype=g.dtype).copy_(g)
+        kept = g.new_empty_strided(sizes, strides).copy_(g)
         steps = strides
     if steps != strides:
-        kept = empty_strided(sizes, strides, dtype=g.dtype).copy_(g)
+        kept = g.new_empty_strided(sizes, strides).copy_(g)
     written = kept.as_strided(view_sizes, view_strides, at).clone()
     kept.as_strided(view_sizes, view_strides, at).zero_()
     return kept, written
