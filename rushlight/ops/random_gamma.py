@@ -61,43 +61,41 @@ class _sample_dirichlet:
         yield (make(3, 5, low=0.1, high=9, grad=False),)
 
 
-def _moved(log_t, log_density, log_mean):
-    """The integral of (log_mean - log t) f(t) / f(x) over t = x exp(-s), and its like above."""
-    u = np.linspace(-3.6, 3.8, 400)
-    s = np.exp(u - np.exp(-u))
+def _moved(rate, log_t, log_density, log_mean):
+    """The integral of (log_mean - log t) f(t) / f(x) over t = x exp(-s), and its like above.
+
+    Far out the density falls as exp(-rate s).
+    """
+    u = np.linspace(-3.6, 3.9, 600)
+    s = np.exp(u - np.exp(-u)) / min(rate, 1)
     weight = s * (1 + np.exp(-u)) * (u[1] - u[0])
     return ((log_mean - log_t(s)) * np.exp(log_density(s)) * weight).sum()
 
 
 def _gamma_moves(a, x):
-    psi = _digamma(a)
+    psi, log_x = _digamma(a), np.log(x)
     if x <= a:
-        return x * _moved(
-            lambda s: np.log(x) - s, lambda s: -a * s - x * np.expm1(-s), psi)  # fmt: skip
+        return x * _moved(a, lambda s: log_x - s, lambda s: -a * s - x * np.expm1(-s), psi)
     with np.errstate(over="ignore"):
-        return -x * _moved(
-            lambda s: np.log(x) + s, lambda s: a * s - x * np.expm1(s), psi)  # fmt: skip
+        return -x * _moved(1, lambda s: log_x + s, lambda s: a * s - x * np.expm1(s), psi)
 
 
 def _beta_moves(x, a, total):
-    b, rest = total - a, 1 - x
+    b, rest, log_x = total - a, 1 - x, np.log(x)
     log_mean = _digamma(a) - _digamma(total)
+
+    def rise(s, odds):
+        return np.log1p(-odds * np.expm1(-s))
+
+    def density_below(s):
+        return (b - 1) * rise(s, x / rest) - a * s
+
+    def density_above(s):
+        return (a - 1) * rise(s, rest / x) - b * s
+
     if x * total <= a:
-        return (
-            x
-            / rest
-            * _moved(
-                lambda s: np.log(x) - s,
-                lambda s: (b - 1) * np.log1p(-x / rest * np.expm1(-s)) - a * s,
-                log_mean,
-            )
-        )
-
-    def rise(s):
-        return np.log1p(-rest / x * np.expm1(-s))
-
-    return -_moved(
-        lambda s: np.log(x) + rise(s), lambda s: (a - 1) * rise(s) - b * s, log_mean)  # fmt: skip
+        return x / rest * _moved(a, lambda s: log_x - s, density_below, log_mean)
+    return -_moved(b, lambda s: log_x + rise(s, rest / x), density_above, log_mean)
 
 
 def _digamma(x):
