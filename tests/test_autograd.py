@@ -362,3 +362,13 @@ def test_interpreters_see_every_primitive_call():
     finally:
         torch._C.pop_interpreter()
     assert [n for n in seen if n in ("mul", "add", "sum")] == ["mul", "add", "sum"]
+
+
+@pytest.mark.parametrize("count", [98, 99, 100, 300])
+def test_every_one_of_many_outputs_has_a_gradient(count):
+    for parts in (torch.unbind, lambda x: torch.split(x, 1)):
+        x = torch.ones(count, requires_grad=True)
+        outputs = parts(x * 2)
+        assert all(part.grad_fn is not None for part in outputs)
+        sum(i * part.sum() for i, part in enumerate(outputs)).backward()
+        assert x.grad.tolist() == [2.0 * i for i in range(count)]

@@ -64,9 +64,9 @@ struct OpSpec {
   std::vector<int> differentiable;  // parameter indices
   std::vector<GradFn> grads;        // parallel to differentiable, or a single joint one
   bool joint = false;
-  bool exact_out = false;  // out= must have the dtype of the result
-  int grad_outputs = 99;   // leading outputs that take gradients
-  bool random = false;     // draws from a generator
+  bool exact_out = false;      // out= must have the dtype of the result
+  int grad_outputs = 1 << 30;  // leading outputs that take gradients
+  bool random = false;         // draws from a generator
   std::vector<SavedSlot> slots;
 };
 
@@ -128,7 +128,7 @@ struct Modes {
   int transforms = 0;                // functional transforms running, vmap or not
   bool grad = true;
   bool inference = false;
-  bool asked = true;  // under inference: what set_grad_enabled said; `grad` is off
+  bool asked = true;           // under inference: what set_grad_enabled said; `grad` is off
   bool torch_function = true;  // off: subclasses are not asked
 };
 extern thread_local Modes modes __attribute__((tls_model("initial-exec")));
