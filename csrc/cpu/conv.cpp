@@ -209,7 +209,8 @@ Problem make_problem(const char* op, int dims, const Array& x0, const Array& w, 
          dims + 1, dims + 2, op, shape_text(x0.shape()).c_str());
   const int own = w.ndim() - 2;
   if (own < 1 || own > 3)
-    fail(ErrorType::Runtime, "%s: weight should have 3 to 5 dimensions, got %d", op, w.ndim());
+    fail(ErrorType::Runtime,
+         "%s: weight should have at least three dimensions and at most 5: got %d", op, w.ndim());
   if (dims && own != dims)
     expand_param(o.stride.size() == 1 ? IntList(static_cast<size_t>(dims), o.stride[0]) : o.stride,
                  own, "stride");

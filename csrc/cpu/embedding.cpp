@@ -58,12 +58,12 @@ void visit_float(const char* op, DType t, F&& f) {
 RL_KERNEL(embedding) {  // input, weight, padding_idx, scale_grad_by_freq
   const Array& given = call.tensor(0);
   const Array weight = call.tensor(1).contiguous_copy();
+  if (weight.ndim() != 2) fail(ErrorType::Runtime, "'weight' must be 2-D");
   if (given.dtype() != DType::I64 && given.dtype() != DType::I32)
     fail(ErrorType::Runtime,
          "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
          "Long, Int; but got torch.%sTensor instead (while checking arguments for embedding)",
          dtype_scalar_name(given.dtype()));
-  if (weight.ndim() != 2) fail(ErrorType::Runtime, "'weight' must be 2-D");
   const Array ids = index_values(given);
   check_ids(ids, weight.size(0));
   IntList shape(given.shape().begin(), given.shape().end());

@@ -445,9 +445,23 @@ def hardswish(input, inplace: bool = False):
 @public("F.softshrink")
 def softshrink(input, lambd: float = 0.5):
     """Elements moved toward zero by `lambd`; zero in [-lambd, lambd]."""
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
+    if not 0 <= lambd <= _SMALLEST_TOP:
+        _check_lambda(input.dtype, lambd)
     return shrink(input, lambd)
+
+
+_SMALLEST_TOP = 65504  # the largest float16: no dtype holds less
+
+
+def _check_lambda(dtype, lambd):
+    from .. import finfo
+
+    top = finfo(dtype).max
+    if not 0 <= lambd <= top:
+        raise RuntimeError(
+            f"lambda must be in range [0, {top:g}] for input dtype {dtype._scalar_name}, but "
+            f"found {lambd:g}"
+        )
 
 
 @public("F.softsign")

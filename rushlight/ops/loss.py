@@ -254,10 +254,9 @@ def nll_loss(
     reduction = resolve_reduction(size_average, reduce, reduction)
     _check_batch_sizes(input, target)
     if weight is not None and weight.dtype != input.dtype:
-        wanted, found = (t.type().split(".")[-1][:-6] for t in (input, weight))
         raise RuntimeError(
-            f"nll_loss: weight has another dtype than input: expected scalar type {wanted} but "
-            f"found {found}"
+            "nll_loss: weight has another dtype than input: expected scalar type "
+            f"{input.dtype._scalar_name} but found {weight.dtype._scalar_name}"
         )
     front = _nll_loss_2d if input.ndim > 2 else _nll_loss
     return front(input, target, weight, reduction, ignore_index)[0]
