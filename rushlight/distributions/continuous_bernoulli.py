@@ -44,35 +44,33 @@ class ContinuousBernoulli(Binary, ExponentialFamily):
         self._lims = lims
         super().__init__(self._param.size(), validate_args=validate_args)
 
-    def _outside_unstable_region(self):
+    def _near_half(self):
         low, high = self._lims
-        return torch.max(torch.le(self.probs, low), torch.gt(self.probs, high))
+        return (self.probs > low) & (self.probs <= high)
 
-    def _cut_probs(self):
-        outside = self._outside_unstable_region()
-        return torch.where(outside, self.probs, self._lims[0] * torch.ones_like(self.probs))
+    def _safe(self):
+        """p, its log odds and 2 p - 1; about 1/2 those of another p, whose results are unused."""
+        p = self.probs.masked_fill(self._near_half(), self._lims[0])
+        return p, p.log() - (-p).log1p(), 2 * p - 1
+
+    def _unless_near_half(self, exact, *series):
+        """`exact`, or a polynomial of p - 1/2, its coefficients from the lowest."""
+        x, value = self.probs - 0.5, 0
+        for coefficient in reversed(series):
+            value = value * x + coefficient
+        return torch.where(self._near_half(), value, exact)
 
     def _cont_bern_log_norm(self):
-        """log of the normalizing constant 2 artanh(1 - 2 p) / (1 - 2 p)."""
-        p = self._cut_probs()
-        below = torch.where(torch.le(p, 0.5), p, torch.zeros_like(p))
-        above = torch.where(torch.ge(p, 0.5), p, torch.ones_like(p))
-        log_norm = torch.log(
-            torch.abs(torch.log1p(-p) - torch.log(p))
-        ) - torch.where(
-            torch.le(p, 0.5), torch.log1p(-2.0 * below), torch.log(2.0 * above - 1.0)
+        """log of the constant that makes the density integrate to 1: log odds / (2 p - 1)."""
+        _, log_odds, slope = self._safe()
+        return self._unless_near_half(
+            (log_odds / slope).log(), math.log(2), 0, 4 / 3, 0, 104 / 45
         )  # fmt: skip
-        x = torch.pow(self.probs - 0.5, 2)
-        series = math.log(2.0) + (4.0 / 3.0 + 104.0 / 45.0 * x) * x
-        return torch.where(self._outside_unstable_region(), log_norm, series)
 
     @property
     def mean(self):
-        p = self._cut_probs()
-        mean = p / (2.0 * p - 1.0) + 1.0 / (torch.log1p(-p) - torch.log(p))
-        x = self.probs - 0.5
-        series = 0.5 + (1.0 / 3.0 + 16.0 / 45.0 * torch.pow(x, 2)) * x
-        return torch.where(self._outside_unstable_region(), mean, series)
+        p, log_odds, slope = self._safe()
+        return self._unless_near_half(p / slope - 1 / log_odds, 1 / 2, 1 / 3, 0, 16 / 45)
 
     @property
     def stddev(self):
@@ -80,13 +78,9 @@ class ContinuousBernoulli(Binary, ExponentialFamily):
 
     @property
     def variance(self):
-        p = self._cut_probs()
-        variance = p * (p - 1.0) / torch.pow(1.0 - 2.0 * p, 2) + 1.0 / torch.pow(
-            torch.log1p(-p) - torch.log(p), 2
-        )
-        x = torch.pow(self.probs - 0.5, 2)
-        series = 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * x) * x
-        return torch.where(self._outside_unstable_region(), variance, series)
+        p, log_odds, slope = self._safe()
+        exact = log_odds.pow(-2) - p * (1 - p) / slope.square()
+        return self._unless_near_half(exact, 1 / 12, 0, -1 / 15, 0, 128 / 945)
 
     def sample(self, sample_shape=torch.Size()):  # noqa: B008
         with torch.no_grad():
@@ -106,22 +100,15 @@ class ContinuousBernoulli(Binary, ExponentialFamily):
     def cdf(self, value):
         if self._validate_args:
             self._validate_sample(value)
-        p = self._cut_probs()
-        mass = (
-            torch.pow(p, value) * torch.pow(1.0 - p, 1.0 - value) + p - 1.0
-        ) / (2.0 * p - 1.0)  # fmt: skip
-        mass = torch.where(self._outside_unstable_region(), mass, value)
-        return torch.where(
-            torch.le(value, 0.0), torch.zeros_like(value),
-            torch.where(torch.ge(value, 1.0), torch.ones_like(value), mass),
-        )  # fmt: skip
+        p, _, slope = self._safe()
+        grown = p.pow(value) * (1 - p).pow(1 - value)
+        mass = torch.where(self._near_half(), value, (grown + p - 1) / slope)
+        return torch.where(value <= 0, 0.0, torch.where(value >= 1, 1.0, mass)).to(mass)
 
     def icdf(self, value):
-        p = self._cut_probs()
-        quantile = (torch.log1p(-p + value * (2.0 * p - 1.0)) - torch.log1p(-p)) / (
-            torch.log(p) - torch.log1p(-p)
-        )
-        return torch.where(self._outside_unstable_region(), quantile, value)
+        p, log_odds, slope = self._safe()
+        quantile = ((value * slope - p).log1p() - (-p).log1p()) / log_odds
+        return torch.where(self._near_half(), value, quantile)
 
     def entropy(self):
         log_rest = torch.log1p(-self.probs)
@@ -135,8 +122,7 @@ class ContinuousBernoulli(Binary, ExponentialFamily):
     def _log_normalizer(self, x):
         """log((exp(x) - 1) / x), by its series about 0."""
         low, high = self._lims
-        outside = torch.max(torch.le(x, low - 0.5), torch.gt(x, high - 0.5))
-        cut = torch.where(outside, x, (low - 0.5) * torch.ones_like(x))
-        log_norm = torch.log(torch.abs(torch.special.expm1(cut))) - torch.log(torch.abs(cut))
-        series = 0.5 * x + torch.pow(x, 2) / 24.0 - torch.pow(x, 4) / 2880.0
-        return torch.where(outside, log_norm, series)
+        near_zero = (x > low - 0.5) & (x <= high - 0.5)
+        safe = x.masked_fill(near_zero, low - 0.5)
+        series = x / 2 + x**2 / 24 - x**4 / 2880
+        return torch.where(near_zero, series, (safe.expm1() / safe).log())

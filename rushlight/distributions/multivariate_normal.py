@@ -43,16 +43,13 @@ def _half_log_det(factor):
     return factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
-def _the_one_matrix(matrices, suffix="must be at least two-dimensional"):
-    """(name, value) of the only matrix that is given."""
-    (found,) = ((name, m) for name, m in matrices.items() if m is not None)
-    if found[1].dim() < 2:
-        raise ValueError(f"{_WORDS.get(found[0], found[0])} {suffix}, with optional leading batch "
-                         "dimensions")  # fmt: skip
-    return found
+_NOT_ONE = "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified."
+_TOO_FLAT = "must be at least two-dimensional, with optional leading batch dimensions"
 
 
-_WORDS = {"scale_tril": "scale_tril matrix"}
+def _given(**matrices):
+    """(name, matrix) of those that are no None."""
+    return [(name, m) for name, m in matrices.items() if m is not None]
 
 
 class _WithCovariance(Distribution):
@@ -108,18 +105,17 @@ class MultivariateNormal(_WithCovariance):
                  validate_args: bool | None = None) -> None:  # fmt: skip
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        if sum(m is not None for m in (covariance_matrix, scale_tril, precision_matrix)) != 1:
-            raise ValueError(
-                "Exactly one of covariance_matrix or precision_matrix or scale_tril "
-                "may be specified."
-            )
-        name, matrix = _the_one_matrix(
-            {
-                "covariance_matrix": covariance_matrix,
-                "precision_matrix": precision_matrix,
-                "scale_tril": scale_tril,
-            }
+        given = _given(
+            covariance_matrix=covariance_matrix,
+            precision_matrix=precision_matrix,
+            scale_tril=scale_tril,
         )
+        if len(given) != 1:
+            raise ValueError(_NOT_ONE)
+        ((name, matrix),) = given
+        if matrix.dim() < 2:
+            kind = "scale_tril matrix" if name == "scale_tril" else name
+            raise ValueError(f"{kind} {_TOO_FLAT}")
         batch_shape = torch.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
         setattr(self, name, matrix.expand(batch_shape + (-1, -1)))
         self.loc = loc.expand(batch_shape + (-1,))

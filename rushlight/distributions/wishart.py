@@ -10,7 +10,7 @@ import rushlight as torch
 from . import constraints
 from .chi2 import Chi2
 from .exp_family import ExponentialFamily
-from .multivariate_normal import _half_log_det, _WithCovariance
+from .multivariate_normal import _NOT_ONE, _TOO_FLAT, _given, _half_log_det, _WithCovariance
 
 __all__ = ["Wishart"]
 
@@ -38,23 +38,16 @@ class Wishart(_WithCovariance, ExponentialFamily):
                  precision_matrix: torch.Tensor | None = None,
                  scale_tril: torch.Tensor | None = None,
                  validate_args: bool | None = None) -> None:  # fmt: skip
-        given = {
-            "covariance_matrix": covariance_matrix,
-            "precision_matrix": precision_matrix,
-            "scale_tril": scale_tril,
-        }
-        given = {name: m for name, m in given.items() if m is not None}
+        given = _given(
+            covariance_matrix=covariance_matrix,
+            precision_matrix=precision_matrix,
+            scale_tril=scale_tril,
+        )
         if len(given) != 1:
-            raise AssertionError(
-                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be "
-                "specified."
-            )
-        ((name, matrix),) = given.items()
+            raise AssertionError(_NOT_ONE)
+        ((name, matrix),) = given
         if matrix.dim() < 2:
-            raise ValueError(
-                "scale_tril must be at least two-dimensional, with optional leading batch "
-                "dimensions"
-            )
+            raise ValueError(f"scale_tril {_TOO_FLAT}")
         if isinstance(df, (int, float)):
             batch_shape = torch.Size(matrix.shape[:-2])
             self.df = torch.tensor(df, dtype=matrix.dtype, device=matrix.device)
