@@ -48,3 +48,28 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+# Pipes load when they are used.
+_PIPES = {
+    "DFIterDataPipe": "datapipe",
+    "DataChunk": "datapipe",
+    "IterDataPipe": "datapipe",
+    "MapDataPipe": "datapipe",
+    "argument_validation": "_decorator",
+    "functional_datapipe": "_decorator",
+    "guaranteed_datapipes_determinism": "_decorator",
+    "non_deterministic": "_decorator",
+    "runtime_validation": "_decorator",
+    "runtime_validation_disabled": "_decorator",
+}
+__all__ += list(_PIPES)
+
+
+def __getattr__(name: str):
+    from importlib import import_module
+
+    if name in _PIPES:
+        import_module(f"{__name__}.datapipes")  # so that pipes have their methods
+        return getattr(import_module(f"{__name__}.datapipes.{_PIPES[name]}"), name)
+    if name in ("datapipes", "graph", "graph_settings"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -99,6 +99,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 self._workers.append(
                     _Worker(loader, number, self._base_seed, context, self._workers)
                 )
+            if self._pipe_seed is not None:
+                self._seed_pipes(loader)  # PyTorch draws once more here
             self._begin()
         except BaseException:
             self._shutdown_workers()
@@ -114,7 +116,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             # Answers that an epoch left early did not take; later ones are known by its number.
             while worker.channel.poll(0):
                 worker.receive()
-            worker.send((self._epoch, None, None))
+            worker.send((self._epoch, None, self._pipe_seed))
         self._begin()
 
     def _begin(self):

@@ -12,7 +12,7 @@ import rushlight as torch
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import IterableFetcher, MapFetcher
 from ._utils.pin import pin_batch
-from ._utils.worker import get_worker_info
+from ._utils.worker import get_worker_info, seed_pipes
 from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 
@@ -76,6 +76,11 @@ class DataLoader(Generic[_T_co]):
         in_order: bool = True,
     ) -> None:
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        if _is_pipe(dataset):
+            from .graph_settings import apply_shuffle_settings
+
+            # Pipes are shuffled where they say so.
+            dataset, shuffle = apply_shuffle_settings(dataset, shuffle), None
         self.dataset = dataset
         self.num_workers = num_workers
         self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
@@ -277,14 +282,25 @@ class _BaseDataLoaderIter:
         self._persistent_workers = loader.persistent_workers
         self._pin_memory = loader.pin_memory and _can_pin()
         self._sampler_iter = iter(self._index_sampler)
+        self._pipe_seed = self._seed_pipes(loader)
         # Drawn also where nobody uses it, so that the number of workers leaves no trace in
         # what the generator gives afterwards.
         self._base_seed = draw_seed(loader.generator)
         self._IterableDataset_len_called = loader._IterableDataset_len_called
         self._num_yielded = 0
 
+    @staticmethod
+    def _seed_pipes(loader: DataLoader) -> int | None:
+        """Seed the pipes of a data set alike in all processes; the seed, or None without pipes."""
+        if not _is_pipe(loader.dataset):
+            return None
+        seed = draw_seed(loader.generator)
+        seed_pipes(loader.dataset, seed)
+        return seed
+
     def _reset(self, loader: DataLoader) -> None:
         self._sampler_iter = iter(self._index_sampler)
+        self._pipe_seed = self._seed_pipes(loader)
         self._num_yielded = 0
         self._IterableDataset_len_called = loader._IterableDataset_len_called
 
@@ -348,6 +364,10 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
 
     def _next_data(self):
         return self._dataset_fetcher.fetch(next(self._sampler_iter))
+
+
+def _is_pipe(dataset) -> bool:
+    return getattr(type(dataset), "_is_iter_pipe", False)
 
 
 def _can_pin():

@@ -120,6 +120,13 @@ def _seed_everything(base_seed, worker_id):
     return seed
 
 
+def seed_pipes(dataset: Any, seed: int) -> None:
+    """Seed the pipes of a data set from one number, alike in all processes."""
+    from ..graph_settings import apply_random_seed
+
+    apply_random_seed(dataset, torch.Generator().manual_seed(seed))
+
+
 class WorkerOptions:
     """What a worker is told at its start."""
 
@@ -182,6 +189,10 @@ class _Worker:
         seed = _seed_everything(options.base_seed, options.id)
         _worker_info = WorkerInfo(options.id, options.num_workers, seed, options.dataset)
         try:
+            if getattr(type(options.dataset), "_is_iter_pipe", False):
+                from ..graph_settings import apply_sharding
+
+                apply_sharding(options.dataset, options.num_workers, options.id)
             if options.init_fn is not None:
                 options.init_fn(options.id)
         except Exception as error:  # whatever it is goes to the parent
@@ -199,6 +210,8 @@ class _Worker:
             epoch, number, index = task
             if number is None:  # a new epoch
                 self.fetcher, self.ended = None, False
+                if index is not None:
+                    seed_pipes(self.options.dataset, index)
                 continue
             self.answer(epoch, number, self.fetch(index))
 
