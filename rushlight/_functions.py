@@ -213,7 +213,9 @@ class finfo(_Info):  # noqa: N801
     """Limits of a floating point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
 
     def __init__(self, type=None):  # noqa: A002
-        dtype = type or _C.get_default_dtype()
+        from .tensor.conversion import PYTHON_DTYPES
+
+        dtype = PYTHON_DTYPES.get(type, type) or _C.get_default_dtype()
         if not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(
                 "torch.finfo() requires a floating point input type. "
@@ -244,6 +246,9 @@ class iinfo(_Info):  # noqa: N801
     """Limits of an integer dtype: bits, min, max."""
 
     def __init__(self, type):  # noqa: A002
+        from .tensor.conversion import PYTHON_DTYPES
+
+        type = PYTHON_DTYPES.get(type, type)  # noqa: A001
         if type is _C.bool:
             raise TypeError("torch.bool is not supported by torch.iinfo: it has no limits")
         if type.is_floating_point or type.is_complex or not type._is_number:

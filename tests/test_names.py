@@ -297,3 +297,23 @@ def test_torch_functional_holds_the_functions_of_the_root():
     from rushlight import functional
 
     assert all(getattr(functional, name) is getattr(torch, name) for name in functional.__all__)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [(bool, "bool"), (int, "int64"), (float, "float64"), (complex, "complex128")],
+)
+def test_pythons_own_types_are_dtypes(kind, dtype):
+    dtype = getattr(torch, dtype)
+    x = torch.ones(2)
+    assert x.to(kind).dtype is x.to("cpu", kind).dtype is x.to(dtype=kind).dtype is dtype
+    y = torch.ones(2, dtype=dtype)
+    assert y.to(kind) is y
+    with pytest.raises(ValueError, match="invalid type"):
+        x.type(kind)
+    if kind in (float, complex):
+        assert torch.nn.Linear(2, 2).to(kind).weight.dtype is dtype
+        assert torch.nn.Linear(2, 2).to(dtype=kind).weight.dtype is dtype
+        assert torch.finfo(kind).eps == 2.0**-52
+    if kind is int:
+        assert torch.iinfo(kind).bits == 64

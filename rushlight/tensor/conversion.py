@@ -45,6 +45,15 @@ def clone(self, *, memory_format=preserve_format):
     return _channels_last_copy(self, 4 if memory_format is channels_last else 5)
 
 
+# Python's own types, where a dtype is asked for.
+PYTHON_DTYPES = {
+    bool: _C.bool,
+    int: _C.int64,
+    float: _C.float64,
+    complex: _C.complex128,
+}
+
+
 @method
 def to(self, *args, **kwargs):
     """The tensor with another dtype, device or memory format; itself when nothing changes.
@@ -64,6 +73,8 @@ def to(self, *args, **kwargs):
     for i, a in enumerate(args):
         if isinstance(a, _C.dtype):
             dtype = a
+        elif type(a) is type and a in PYTHON_DTYPES:
+            dtype = PYTHON_DTYPES[a]
         elif i == 0 and isinstance(a, Tensor):
             other = a
         elif isinstance(a, (str, device)) or (i == 0 and isinstance(a, int)):
@@ -137,6 +148,8 @@ def _type(self, dtype=None, non_blocking=False, **kwargs):
             if text == wanted:
                 return self.to(candidate)
         raise ValueError(f"invalid type: '{dtype}'")
+    if type(dtype) is type and dtype in PYTHON_DTYPES:
+        raise ValueError(f"invalid type: '{dtype.__name__}'")
     return self.to(getattr(dtype, "dtype", dtype))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
+from ...tensor.conversion import PYTHON_DTYPES
 from ..parameter import Parameter, is_lazy
 
 
@@ -118,6 +119,9 @@ def _same_kind(old, new):
 def _parse_to(*args, **kwargs):
     """(device, dtype, non_blocking, memory_format) of the forms that `to` takes."""
     memory_format = kwargs.pop("memory_format", None)
+    args = tuple(PYTHON_DTYPES.get(a, a) if type(a) is type else a for a in args)
+    if type(kwargs.get("dtype")) is type:
+        kwargs["dtype"] = PYTHON_DTYPES.get(kwargs["dtype"], kwargs["dtype"])
     first = args[0] if args else kwargs.get("tensor", kwargs.get("other"))
     if isinstance(first, Tensor):
         non_blocking = args[1] if len(args) > 1 else kwargs.get("non_blocking", False)
