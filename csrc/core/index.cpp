@@ -155,19 +155,7 @@ struct Walker {
           ++dim;
           break;
         case Kind::Ellipsis: dim += ndim - consumed; break;
-        case Kind::Bool: {
-          // True adds a dim of size 1, False one of size 0: an index of zero dims.
-          if (ops)
-            step("unsqueeze", {dim});
-          else
-            array = array.unsqueeze(dim);
-          const int64_t count[1] = {o == Py_True ? 1 : 0};
-          Array index = Array::empty(DType::I64, Shape(count, 1));
-          if (o == Py_True) *index.data<int64_t>() = 0;
-          place(dim, Ref(wrap(std::move(index))));
-          ++dim;
-          break;
-        }
+        case Kind::Bool: place_bool(dim++, o == Py_True); break;
         case Kind::Advanced: {
           Ref index(tensor_check(o) ? Py_NewRef(o) : call_helper("as_index", {o}));
           if (as_tensor(index)->flags & kSparse) no_storage();
@@ -180,6 +168,10 @@ struct Walker {
                            "torch.bool instead.",
                            1) < 0)
             throw PythonError();
+          if (width == 0 && !differs(as_tensor(index))) {  // one value, as a Python bool
+            place_bool(dim++, *a.data<uint8_t>() != 0);
+            break;
+          }
           if (mask) {
             for (int d = 0; d < width; ++d) {
               if (a.sizes()[d] != now().size(dim + d)) {
@@ -205,6 +197,18 @@ struct Walker {
         }
       }
     }
+  }
+
+  // True adds a dim of size 1, False one of size 0: an index of zero dims.
+  void place_bool(int dim, bool value) {
+    if (ops)
+      step("unsqueeze", {dim});
+    else
+      array = array.unsqueeze(dim);
+    const int64_t count[1] = {value ? 1 : 0};
+    Array index = Array::empty(DType::I64, Shape(count, 1));
+    if (value) *index.data<int64_t>() = 0;
+    place(dim, Ref(wrap(std::move(index))));
   }
 
   void place(int dim, Ref index) {

@@ -295,3 +295,19 @@ def test_overlapping_source_is_read_before_it_is_written():
         index = (m or __import__("torch")).tensor([1, 2, 3, 4])
         x.index_copy_(0, index, x[:4].clone() if m is None else x[:4])
     same(theirs, ours)
+
+
+def test_masks_without_dims_are_single_bools():
+    x, y = torch.tensor(3.0), torch.arange(6.0).reshape(2, 3)
+    for value in (True, False):
+        mask = torch.tensor(value)
+        count = int(value)
+        assert x[mask].shape == (count,)
+        assert y[mask].shape == (count, 2, 3)
+        assert y[0, mask].shape == (count, 3)
+        assert y[:, mask].shape == (2, count, 3)
+        assert y[mask, mask].shape == (count, 2, 3)
+    assert torch.equal(y[torch.tensor(True), torch.tensor([0, 1])], y)
+    x[torch.tensor(True)] = 5.0
+    y[torch.tensor(False)] = 7.0
+    assert x.item() == 5 and y.sum() == 15
