@@ -42,8 +42,15 @@ Tensor* shallow_copy(
     Tensor* t,
     PyTypeObject* type = TensorType);   // same elements, level and tangents; no history of its own
 Tensor* cut(Tensor* t, bool tangents);  // nor any further out; with or without tangents
-bool differs(const Tensor* t);          // from lane to lane
-bool is_live(PyObject* o);              // whether a tensor has history at its level or further out
+Tensor* wrap_lanes(Level* level, Tensor* physical, bool batched);
+// What a function under vmap makes is its own, the same in all lanes: writes to it are recorded.
+inline Tensor* made_here(Tensor* fresh) {
+  if (!modes.lanes) return fresh;
+  Ref guard(as_object(fresh));
+  return wrap_lanes(modes.lanes, fresh, false);
+}
+bool differs(const Tensor* t);  // from lane to lane
+bool is_live(PyObject* o);      // whether a tensor has history at its level or further out
 [[noreturn]] void escaped();
 
 // Takes the innermost interpreter off the stack as long as it lives.
@@ -58,6 +65,11 @@ class Outwards {
   void leave(Py_ssize_t count);
   PyObject* stack_;
 };
+PyObject* innermost_interpreter();  // borrowed; there is one
+// The interpreter handles the call, with the stack up to it.
+PyObject* interpret(PyObject* interpreter, PyObject* op, PyObject* args, PyObject* kwargs);
+bool sees(PyObject* interpreter, PyObject* function, bool composite);
+PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked);
 void set_interpreters(PyObject* stack);  // a list or null; takes a reference of its own
 
 bool init_levels(PyObject* module);

@@ -85,6 +85,8 @@ inline bool unusual(PyObject* const* values, int n) {
   return any_subclass(values, n);
 }
 
+}  // namespace
+
 // Their elements are not in the array: rules in Python carry the operator out.
 bool sparse_tensor(PyObject* o) { return tensor_check(o) && (as_tensor(o)->flags & kSparse); }
 
@@ -100,6 +102,8 @@ bool any_sparse(PyObject* const* values, int n) {
   }
   return false;
 }
+
+namespace {
 
 // -- running ------------------------------------------------------------------------------------
 
@@ -300,174 +304,6 @@ bool any_subclass(PyObject* const* values, int n) {
   return false;
 }
 
-namespace {
-
-// -- interpreters -------------------------------------------------------------------------------
-
-// A tensor whose vmap is over, or further in: lane 0 alone would stand for all.
-void refuse_escaped(PyObject* o) {
-  if (any_wrapped(&o, 1)) escaped();
-}
-
-PyObject* innermost() {  // borrowed
-  return PyList_GET_ITEM(modes.interpreters, PyList_GET_SIZE(modes.interpreters) - 1);
-}
-
-// A bound call as Python sees it: every parameter that is not keyword-only by position.
-struct Spelt {
-  Ref args, kwargs;
-  Spelt(Op* op, PyObject* const* values, PyObject* out)
-      : args(arguments(values, op->spec->npositional)), kwargs(checked(PyDict_New())) {
-    const OpSpec& s = *op->spec;
-    for (int i = s.npositional; i < s.nparams; ++i)
-      if (PyDict_SetItem(kwargs, s.params[i], values[i]) < 0) throw PythonError();
-    if (out && PyDict_SetItem(kwargs, g_out_name, out) < 0) throw PythonError();
-  }
-};
-
-// The interpreter handles the call with the stack up to it.
-PyObject* process(PyObject* interpreter, PyObject* op, PyObject* args, PyObject* kwargs) {
-  static PyObject* const name = PyUnicode_InternFromString("process");
-  PyObject* all[4] = {interpreter, op, args, kwargs};
-  Outwards outwards;
-  return checked(PyObject_VectorcallMethod(name, all, 4, nullptr));
-}
-PyObject* process(PyObject* interpreter, Op* op, PyObject* const* values, PyObject* out) {
-  Spelt call(op, values, out);
-  return process(interpreter, as_object(op), call.args, call.kwargs);
-}
-
-// What an interpreter is shown: every operator, or those functions that its attribute `functions`
-// contains (True: all), composites among them.
-bool sees(PyObject* interpreter, PyObject* function, bool composite) {
-  static PyObject* const name = PyUnicode_InternFromString("functions");
-  Ref chosen(PyObject_GetAttr(interpreter, name));
-  if (!chosen) {
-    PyErr_Clear();
-    return !composite;
-  }
-  if (chosen.p == Py_True) return true;
-  const int found = PySequence_Contains(chosen, function);
-  if (found < 0) throw PythonError();
-  return found;
-}
-
-// The results of a level's own run become part of its tape, as views where the operator makes
-// views.
-void adopt(Op* op, PyObject* const* values, Tensor* t, bool multi) {
-  if (!op->spec->view || t->base || !tensor_check(values[0])) return;
-  Tensor* source = as_tensor(values[0]);
-  if (t == source || t->array.storage() != source->array.storage()) return;
-  make_view(t, source);
-  if (multi) t->flags |= kMultiView;
-}
-
-bool is_argument(PyObject* o, PyObject* const* values, int n) {
-  for (int i = 0; i < n; ++i)
-    if (values[i] == o) return true;
-  return false;
-}
-
-// vmap runs the call further out; what it returns is recorded here, over what the user holds. (A
-// dual level needs no such thing: a tensor and its tangents are on one tape.)
-PyObject* run_mapped(Level* level, Op* op, PyObject* const* values, PyObject* out) {
-  const OpSpec& s = *op->spec;
-  uint32_t computes = 0;
-  bool record = modes.grad && !s.differentiable.empty() && wants_recording(s, values, &computes);
-  if (op->inplace) {
-    if (!tensor_check(values[0]))
-      fail(ErrorType::Type, "%s_(): argument 'input' (position 1) must be Tensor, not %s",
-           s.name.c_str(), Py_TYPE(values[0])->tp_name);
-    Tensor* target = as_tensor(values[0]);
-    record = record && !is_integral(target->array.dtype());
-    if (on_tape(target))
-      check_inplace(target);
-    else if (record)
-      fail(ErrorType::Runtime,
-           "%s_(): a function under a transform wrote into a captured Tensor, one that is not its "
-           "own: the gradient of that would be lost. Pass the mutated tensor to the function as "
-           "an argument",
-           s.name.c_str());
-    Recording recording;
-    if (record) record_inputs(recording, s, values, computes, target);
-    Ref done(process(as_object(level), op, values, out));
-    if (recording.node) {
-      record_outputs(recording, s, &target, 0);
-      rebase_history(target, recording.node, 0);
-    }
-    return Py_NewRef(values[0]);
-  }
-  if (out && record) {
-    fail(ErrorType::Runtime,
-         "%s(): functions with out=... arguments don't support automatic differentiation, but one "
-         "of the arguments requires grad.",
-         s.name.c_str());
-  }
-  Ref got(process(as_object(level), op, values, out));
-  if (out || is_argument(got, values, s.nparams)) return got.release();
-  std::vector<Tensor*> outputs;
-  if (tensor_check(got)) {
-    outputs.push_back(as_tensor(got));
-  } else if (PyTuple_Check(got.p) || PyList_Check(got.p)) {
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(got.p); ++i) {
-      PyObject* item = PySequence_Fast_GET_ITEM(got.p, i);
-      if (!tensor_check(item)) return got.release();
-      outputs.push_back(as_tensor(item));
-    }
-  }
-  const bool multi = s.outputs != Outputs::One;
-  for (Tensor* t : outputs) adopt(op, values, t, multi);
-  if (record && !outputs.empty()) {
-    Recording recording;
-    record_inputs(recording, s, values, computes, nullptr);
-    record_outputs(recording, s, outputs.data(), static_cast<int>(outputs.size()));
-  }
-  return got.release();
-}
-
-// From the innermost interpreter outwards, past the levels that have no argument in this call.
-PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
-  const OpSpec& s = *op->spec;
-  const bool sparse = any_sparse(values, s.nparams) || (out && any_sparse(&out, 1));
-  if (modes.interpreters) {
-    Ref top(Py_NewRef(innermost()));
-    if (!PyObject_TypeCheck(top.p, LevelType)) {
-      if (sees(top, as_object(op), false)) return process(top, op, values, out);
-      Outwards outwards;
-      return dispatch(op, values, out, asked);
-    }
-    if (!asked && !sparse && modes.torch_function && any_subclass(values, s.nparams)) {
-      Spelt call(op, values, out);
-      return call_helper("torch_function", {as_object(op), call.args, call.kwargs});
-    }
-    Level* level = reinterpret_cast<Level*>(top.p);
-    if ((level->maps && s.random) || at_level(level, values, s.nparams) ||
-        (out && at_level(level, &out, 1)))
-      return level->maps ? run_mapped(level, op, values, out) : process(top, op, values, out);
-    Outwards outwards;
-    return dispatch(op, values, out, true);
-  }
-  if (any_wrapped(values, s.nparams) || (out && any_wrapped(&out, 1))) {
-    for (int i = 0; i < s.nparams; ++i) refuse_escaped(values[i]);
-    if (out) refuse_escaped(out);
-  }
-  if (sparse) {
-    Spelt call(op, values, out);
-    return call_helper("call_sparse", {as_object(op), call.args, call.kwargs});
-  }
-  return run_op(op, values, out);
-}
-
-}  // namespace
-
-PyObject* interpret_composite(PyObject* function, PyObject* const* args, Py_ssize_t n,
-                              PyObject* kwnames) {
-  Ref top(Py_NewRef(innermost()));
-  if (PyObject_TypeCheck(top.p, LevelType) || !sees(top, function, true)) return nullptr;
-  Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
-  return process(top, function, tuple, kwargs);
-}
-
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
   Op* op = reinterpret_cast<Op*>(self);
   const OpSpec& s = *op->spec;
@@ -478,14 +314,14 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
       if (unusual(args, s.nparams)) goto subclass;
       return run_op(op, args, nullptr);
     }
-    if (modes.interpreters && !PyObject_TypeCheck(innermost(), LevelType)) {
-      Ref top(Py_NewRef(innermost()));
+    if (modes.interpreters && !PyObject_TypeCheck(innermost_interpreter(), LevelType)) {
+      Ref top(Py_NewRef(innermost_interpreter()));
       if (!sees(top, self, false)) {
         Outwards outwards;
         return op_vectorcall(self, args, nargsf, kwnames);
       }
       Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
-      return process(top, self, tuple, kwargs);
+      return interpret(top, self, tuple, kwargs);
     }
     if (n > s.npositional && s.varargs < 0) {  // perhaps as older programs call it
       Ref given(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));

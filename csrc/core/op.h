@@ -92,6 +92,7 @@ PyObject* interpret_composite(PyObject* function, PyObject* const* args, Py_ssiz
                               PyObject* kwnames);
 PyObject* call_plain(PyObject* self, PyObject* const* args, Py_ssize_t n);  // (op, args, kwargs)
 PyObject* run_op(Op* op, PyObject* const* values, PyObject* out);  // with nothing in between
+bool any_sparse(PyObject* const* values, int n);                   // in lists too
 bool any_subclass(PyObject* const* values, int n);  // something with a __torch_function__ to ask
 // The parameter that a keyword means, in any spelling that PyTorch takes; -1 when none.
 int find_param(PyObject* const* params, Py_ssize_t n, PyObject* name);

@@ -53,6 +53,8 @@ Array lane_array(const Array& a) {
   return one.expand(a.shape().subspan(1));
 }
 
+}  // namespace
+
 Tensor* wrap_lanes(Level* level, Tensor* physical, bool batched) {
   Tensor* t = tensor_new(batched ? lane_array(physical->array) : physical->array);
   Ref guard(as_object(t));
@@ -64,6 +66,8 @@ Tensor* wrap_lanes(Level* level, Tensor* physical, bool batched) {
   guard.release();
   return t;
 }
+
+namespace {
 
 PyObject* py_wrap_lanes(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
