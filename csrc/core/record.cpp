@@ -282,6 +282,13 @@ PyObject* unpack_saved(Node* n, Saved& s) {
   return Py_NewRef(s.object);  // as it is now: `p.data = ...` since then counts, as in PyTorch
 }
 
+static bool holds_tensor(PyObject* o) {
+  if (!PyList_Check(o) && !PyTuple_Check(o)) return tensor_check(o);
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
+    if (tensor_check(PySequence_Fast_GET_ITEM(o, i))) return true;
+  return false;
+}
+
 void release_saved(Node* n) {
   bool any = false;
   for (uint32_t i = 0; i < n->nsaved; ++i) {
@@ -292,7 +299,7 @@ void release_saved(Node* n) {
       const SavedSlot& slot = n->spec->slots[i];
       if (slot.kind == SavedKind::Param && slot.index < n->spec->pointwise) any = true;
     }
-    if (s.kind == Saved::Empty || (s.kind == Saved::Value && !PyList_Check(s.object))) continue;
+    if (s.kind == Saved::Empty || (s.kind == Saved::Value && !holds_tensor(s.object))) continue;
     any = true;
     PyObject* object = s.object;
     s.object = nullptr;
