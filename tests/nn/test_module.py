@@ -401,3 +401,14 @@ def test_modules_do_not_leak_references():
     del m
     gc.collect()
     assert gone() is None
+
+
+def test_compile_takes_the_arguments_of_torch_compile_and_leaves_no_trace_in_copies():
+    m = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    x, names = torch.ones(1, 2), list(m.state_dict())
+    want = m(x)
+    assert m.compile(fullgraph=True) is None
+    assert m(x).equal(want) and list(m.state_dict()) == names
+    assert copy.deepcopy(m)._compiled_call_impl is None
+    with pytest.raises(RuntimeError, match="Unrecognized mode"):
+        m.compile(mode="fastest")

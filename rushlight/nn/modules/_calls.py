@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 
+import rushlight as torch
 from rushlight import Tensor
 
 from ...utils.hooks import RemovableHandle
@@ -26,6 +27,10 @@ class Calls:
 
     def _wrapped_call_impl(self, *args, **kwargs):
         return self._call_impl(*args, **kwargs)
+
+    def compile(self, *args, **kwargs) -> None:
+        """Take the arguments of `torch.compile` for the calls of this module, in place."""
+        self._compiled_call_impl = torch.compile(self._call_impl, *args, **kwargs)
 
     def _call_impl(self, *args, **kwargs):
         """Forward with whatever hooks there are."""
