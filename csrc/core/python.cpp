@@ -3,6 +3,7 @@
 
 #include "autograd.h"
 #include "convert.h"
+#include "levels.h"
 
 namespace rl {
 namespace {
@@ -207,7 +208,7 @@ PyObject* from_data(PyObject*, PyObject* const* args, Py_ssize_t n) {
       out += item;
     };
     b.walk(args[0], 0, store);
-    return wrap(std::move(a));
+    return as_object(made_here(tensor_new(std::move(a))));
   } catch (...) {
     translate_exception();
     return nullptr;

@@ -4,7 +4,7 @@
 // a new tensor. A dtype of None means what the value implies: a float makes the default type.
 #include <cmath>
 
-#include "core/op.h"
+#include "core/levels.h"
 #include "walk.h"
 
 namespace rl {
@@ -90,13 +90,13 @@ void set_all(const Array& a, PyObject* value) {
 }
 
 PyObject* finish(Array a, PyObject* requires_grad) {
-  if (requires_grad == Py_False) return as_object(tensor_new(std::move(a)));
+  if (requires_grad == Py_False) return as_object(made_here(tensor_new(std::move(a))));
   const int wanted = PyObject_IsTrue(requires_grad);
   if (wanted < 0) throw PythonError();
   if (wanted && !is_differentiable(a.dtype()))
     fail(ErrorType::Runtime,
          "Only Tensors of floating point and complex dtype can require gradients");
-  Tensor* t = tensor_new(std::move(a));
+  Tensor* t = made_here(tensor_new(std::move(a)));
   if (wanted) t->requires_grad = true;
   return as_object(t);
 }

@@ -15,7 +15,7 @@ def made_like(like: Tensor, make, lead: tuple = ()) -> Tensor:
     """
     held = _C.unwrap_lanes(like, None)
     if held is None:
-        return make(like, lead)
+        return all_lanes(make(like, lead))
     physical, batched = held
     made = made_like(physical, make, (physical.shape[0], *lead) if batched else lead)
     return _C.wrap_lanes(_C.level_of(like), made, batched)

@@ -317,3 +317,25 @@ def test_ctc_losses_of_lanes_with_lengths_of_their_own():
         own = scores[i], labels[i, : counts[i]], steps[i : i + 1], counts[i : i + 1]
         close(value[i], loss(*own))
         close(slope[i], func.grad(loss)(*own))
+
+
+def test_functions_may_fill_tensors_that_they_make():
+    """What is made inside a transform is its own: writes to it are recorded."""
+
+    def assembled(x):
+        y = torch.zeros(3, dtype=x.dtype)
+        y[0] = x[0] * x[1]
+        y[1:] = x[:2] ** 3
+        z = torch.tensor([1.0, 2.0], dtype=x.dtype)
+        z[1] = y.sum()
+        return z * y[0]
+
+    direct = lambda x: torch.stack(  # noqa: E731
+        [x[0] * x[1], (x[0] * x[1] + x[0] ** 3 + x[1] ** 3) * x[0] * x[1]]
+    )
+    x = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    for transform in (func.jacrev, func.jacfwd, func.hessian):
+        close(transform(assembled)(x), transform(direct)(x))
+    close(func.jacrev(func.jacfwd(assembled))(x), func.hessian(direct)(x))
+    with pytest.raises(RuntimeError, match="has more elements than `self`"):
+        vmap(assembled)(torch.stack([x, x]))  # in PyTorch too: all lanes share what zeros makes
