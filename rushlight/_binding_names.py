@@ -42,8 +42,12 @@ _CONSTANTS = {
     "has_mkl": False,
     "has_openmp": True,
 }
-# Types of graphs, which annotations name: nothing here is an instance of them.
-_TYPES = "Argument Block FunctionSchema Graph Node ScriptFunction ScriptModule Type Value".split()
+# Types of graphs and readers, which annotations name: nothing here is an instance of them.
+TYPES = (
+    "Argument Block CompilationUnit DispatchKey FunctionSchema Graph LiteScriptModule Node "
+    "PyTorchFileReader PyTorchFileWriter ScriptFunction ScriptMethod ScriptModule ScriptObject "
+    "TensorType Type Value"
+).split()
 
 
 def find(name: str) -> Any:
@@ -54,11 +58,15 @@ def find(name: str) -> Any:
         where, own = _SAME[name]
         module = import_module("rushlight" + ("." if where else "") + where)
         return module if own is None else getattr(module, own)
+    if name == "_TensorMeta":
+        from . import Tensor
+
+        return type(Tensor)
     if name in _ANSWERS:
         return lambda: _ANSWERS[name]
     if name in _CONSTANTS:
         return _CONSTANTS[name]
-    if name in _TYPES:
+    if name in TYPES:
         _CONSTANTS[name] = type(name, (), {"__module__": "torch._C"})
         return _CONSTANTS[name]
     raise AttributeError(

@@ -104,7 +104,9 @@ def test_private_names_of_the_extension_answer():
         assert torch._C._nn.relu(torch.tensor(-1.0)).item() == 0
         assert torch._C._VariableFunctions.add(1, torch.tensor(2)).item() == 3
         assert not isinstance(torch.ones(1), torch._C.Value)
-        assert torch._C.Value is torch._C.Value
+        assert torch._C.Value is torch._C.Value is torch.Value
+        assert isinstance(torch.ones(1), torch._C.TensorBase)
+        assert isinstance(torch.Tensor, torch._C._TensorMeta)
         assert not hasattr(torch._C, "_no_such_binding")
     """)
 

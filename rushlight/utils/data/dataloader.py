@@ -379,3 +379,12 @@ def _can_pin():
         stacklevel=4,
     )
     return False
+
+
+def __getattr__(name):
+    # Loaded with the first worker; libraries import it from here.
+    if name == "_MultiProcessingDataLoaderIter":
+        from ._workers import _MultiProcessingDataLoaderIter
+
+        return _MultiProcessingDataLoaderIter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
