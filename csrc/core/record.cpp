@@ -92,7 +92,7 @@ void save_input(Saved& s, PyObject* o, bool clone) {
     return;
   }
   Tensor* t = as_tensor(o);
-  if (t->flags & kInference) {
+  if ((t->flags & kInference) && !modes.transforms) {
     fail(ErrorType::Runtime,
          "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
          "inference mode in computation tracked by autograd. To work around this, you can make a "

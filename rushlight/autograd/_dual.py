@@ -233,6 +233,15 @@ class DualLevel(_C.Level):
         call_args = stand_ins.replace(args)
         call_kwargs = {name: stand_ins.replace(value) for name, value in kwargs.items()}
         recorded = torch.is_grad_enabled() and _C.is_live((args, tuple(kwargs.values())))
+        inference = _C.set_inference_mode(False)
+        _C.enter_transform()  # inference tensors may be saved
+        try:
+            return self._run(op, args, kwargs, stand_ins, call_args, call_kwargs, recorded)
+        finally:
+            _C.leave_transform()
+            _C.set_inference_mode(inference)
+
+    def _run(self, op, args, kwargs, stand_ins, call_args, call_kwargs, recorded):
         with enable_grad():
             shadow = op(*call_args, **call_kwargs)
         for given, stand_in in stand_ins.pairs:

@@ -130,6 +130,16 @@ class Tape:
         return [zeros_like(x) if g is None else g for g, x in pairs]
 
 
+class outside_inference:
+    """A `with` block in which inference mode is off."""
+
+    def __enter__(self):
+        self._inference = _C.set_inference_mode(False)
+
+    def __exit__(self, *exc):
+        _C.set_inference_mode(self._inference)
+
+
 class recording:
     """Records in a `with` block, whatever the modes outside; `.outside` is whether those did."""
 

@@ -10,7 +10,15 @@ from .. import _C
 from ..autograd._dual import DualLevel
 from ..autograd.forward_ad import dual_at
 from ..utils._pytree import tree_flatten, tree_map, tree_unflatten
-from ._arguments import checked_aux, chosen, only_tensors, recording, replaced, split_aux
+from ._arguments import (
+    checked_aux,
+    chosen,
+    only_tensors,
+    outside_inference,
+    recording,
+    replaced,
+    split_aux,
+)
 from ._levels import entered
 from ._reverse import jacrev, standard_basis, vjp_of
 from ._vmap import vmap
@@ -47,7 +55,7 @@ def _jvp(func, primals, tangents, argnums, strict, has_aux):
         )
     _tensor_leaves(tangents, "tangents", who)
     aux = None
-    with entered(DualLevel) as level:
+    with outside_inference(), entered(DualLevel) as level:
         pairs = zip(values, directions, strict=True)
         duals = tree_unflatten([dual_at(level, x, v) for x, v in pairs], spec)
         args = duals if argnums is None else replaced(primals, argnums, duals)

@@ -15,6 +15,7 @@ from rushlight.func import (
     jacrev,
     jvp,
     linearize,
+    rearrange,
     replace_all_batch_norm_modules_,
     stack_module_state,
     vjp,
@@ -81,6 +82,21 @@ def test_grad_modes_inside_and_outside():
     assert_close(gradient, 3 * X**2)
     with torch.inference_mode():
         assert_close(grad(cube)(torch.ones(3)), torch.full((3,), 3.0))
+
+
+def test_inference_mode_around_transforms_and_inference_tensors_in_them():
+    with torch.inference_mode():
+        constant = torch.full((3,), 3.0)
+        assert_close(grad(cube)(constant), 3 * constant**2)
+    softmax = lambda x: x.softmax(0)  # noqa: E731
+    expected = jacrev(softmax)(X)
+    with torch.inference_mode():
+        for jacobian in (jacrev, jacfwd):
+            assert_close(jacobian(softmax)(X), expected)
+        assert_close(jvp(softmax, (X,), (X,))[1], expected @ X)
+        assert_close(hessian(cube)(X), torch.diag(6 * X))
+    assert_close(grad(lambda x: (x * constant).sum())(X), constant)
+    assert_close(jvp(lambda x: (x * constant).softmax(0), (X,), (X * 0,))[1], X * 0)
 
 
 def test_the_tape_outside_goes_on():
@@ -385,6 +401,31 @@ def test_functionalize_gives_the_same_results():
     assert_close(vmap(functionalize(f, remove="mutations_and_views"))(M), vmap(f)(M))
     with pytest.raises(RuntimeError, match="Invalid value"):
         functionalize(f, remove="all")
+
+
+def test_rearrange():
+    x = torch.arange(24).reshape(2, 3, 4)
+    assert_close(rearrange(x, "a b c -> c (a b)"), x.permute(2, 0, 1).reshape(4, 6))
+    assert_close(rearrange(x, "a b (c d) -> (a c) d b", d=2).shape, torch.Size([4, 2, 3]))
+    assert_close(rearrange(x, "a ... -> (...) 1 a"), x.reshape(2, 12).T[:, None])
+    assert_close(rearrange([x, x], "l a b c -> a l b c"), torch.stack([x, x], 1))
+    assert_close(vmap(lambda t: rearrange(t, "b c -> c b"))(x), x.mT)
+    for pattern, words in (
+        ("a b -> b a", "must be equal to the number of dimensions in the tensor"),
+        ("a b c -> a b", "Identifiers only on one side"),
+        ("a a c -> a c", "duplicate dimension 'a'"),
+        ("a b c", "single '->' separator"),
+        ("a (b (c)) -> a b c", "brackets inside brackets"),
+        ("a b (c -> a b c", "Imbalanced parentheses"),
+        ("a (...) -> a ...", "Ellipsis is parenthesis in the left side"),
+        ("a b c -> a 2 b c", "unnamed axes of size 1"),
+        ("a b _c -> a b _c", "Invalid axis identifier: _c"),
+    ):
+        with pytest.raises(ValueError) as caught:
+            rearrange(x, pattern)
+        assert words in str(caught.value)
+    with pytest.raises(Exception, match="does not evenly fit"):
+        rearrange(x, "a b (c d) -> a b c d", c=3)
 
 
 def test_gradients_in_batches():
