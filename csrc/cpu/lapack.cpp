@@ -5,6 +5,7 @@
 // the layout that PyTorch gives too. The routines are those of the library that
 // rushlight/_blas.py finds; its own threads rest while matrices are small.
 #include <cmath>
+#include <complex>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -310,20 +311,28 @@ RL_KERNEL(linalg_lu_factor_ex) {  // A -> LU, pivots, info
 
 namespace {
 
-template <class T>
-void determinant(const Call& call, const Array& a, const Matrices& m, const Array& out) {
+// Calls f(i, T of the diagonal's j-th element of U, whether rows were exchanged there) in order.
+template <class T, class F>
+void each_pivot(const Call& call, const Array& a, F&& f) {
+  const Matrices m = columns(a);
   const int64_t n = m.rows;
   const Integers pivots(n);
   void* getrf = routine(a.dtype(), "getrf");
   each(call, a, m, [&](int64_t i, int64_t* info) {
-    T d = 1;
     if (n) fortran(getrf, &n, &n, m.at(i), &n, pivots.get(), info);
-    for (int64_t j = 0; j < n; ++j) {
-      d *= reinterpret_cast<const T*>(m.at(i))[j * n + j];
-      if (pivots[j] != j + 1) d = -d;
-    }
-    out.data<T>()[i] = d;
+    for (int64_t j = 0; j < n; ++j)
+      f(i, reinterpret_cast<const T*>(m.at(i))[j * n + j], pivots[j] != j + 1);
   });
+}
+
+template <class F>
+void visit_precise(DType t, F&& f) {
+  switch (t) {
+    case DType::F32: return f(float{});
+    case DType::F64: return f(double{});
+    case DType::C64: return f(c64{});
+    default: return f(c128{});
+  }
 }
 
 }  // namespace
@@ -331,15 +340,35 @@ void determinant(const Call& call, const Array& a, const Matrices& m, const Arra
 RL_KERNEL(linalg_det) {  // A
   const Array& a = call.tensor(0);
   check(call, a, true);
-  const Matrices m = columns(a);
   Array out = Array::empty(a.dtype(), batch_of(a, {}));
-  switch (a.dtype()) {
-    case DType::F32: determinant<float>(call, a, m, out); break;
-    case DType::F64: determinant<double>(call, a, m, out); break;
-    case DType::C64: determinant<c64>(call, a, m, out); break;
-    default: determinant<c128>(call, a, m, out);
-  }
+  fill(out, 1.0);
+  visit_precise(a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    T* y = out.data<T>();
+    each_pivot<T>(call, a, [&](int64_t i, T d, bool moved) { y[i] *= moved ? -d : d; });
+  });
   call.result(std::move(out));
+}
+
+RL_KERNEL(linalg_slogdet) {  // A -> sign, log of the absolute value
+  const Array& a = call.tensor(0);
+  check(call, a, true);
+  Array sign = Array::empty(a.dtype(), batch_of(a, {}));
+  Array size = Array::empty(real_type(a.dtype()), batch_of(a, {}));
+  fill(sign, 1.0), fill(size, 0.0);
+  visit_precise(a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using R = decltype(std::abs(tag));
+    T* y = sign.data<T>();
+    R* z = size.data<R>();
+    each_pivot<T>(call, a, [&](int64_t i, T d, bool moved) {
+      const R length = std::abs(d);
+      y[i] *= length == R(0) ? T(0) : (moved ? -d : d) / length;
+      z[i] += std::log(length);
+    });
+  });
+  call.result(std::move(sign));
+  call.result(std::move(size));
 }
 
 RL_KERNEL(linalg_qr) {  // A, mode -> Q, R
