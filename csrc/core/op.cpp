@@ -229,7 +229,9 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
         record && tensor_check(values[0]) && !is_integral(as_tensor(values[0])->array.dtype());
     return call_inplace(op, values, takes ? computes : 0);
   }
-  if (out && record) {
+  const bool wanted = out && modes.grad && !s.differentiable.empty() && tensor_check(out) &&
+                      needs_grad(as_tensor(out));
+  if (out && (record || wanted)) {
     fail(ErrorType::Runtime,
          "%s(): functions with out=... arguments don't support automatic differentiation, but one "
          "of the arguments requires grad.",

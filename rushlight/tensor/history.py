@@ -12,6 +12,7 @@ _to_copy = operators["to_copy"]
 class RemovableHandle:
     """Removes a hook: by `remove()`, or at the end of a `with` block."""
 
+    __module__ = "rushlight.utils.hooks"  # where PyTorch has it
     next_id = 0
 
     def __init__(self, hooks, *, extra_dict=None):

@@ -12,7 +12,7 @@ from .common import Tensor, method
 def numpy(self, *, force=False):
     """An ndarray over the same memory; `force=True` detaches and copies where needed."""
     if self.requires_grad:
-        if not force:
+        if not force and _C.is_grad_enabled():
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad. "
                 "Use tensor.detach().numpy() instead."
