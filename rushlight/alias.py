@@ -57,12 +57,12 @@ def uninstall() -> None:
     _pass_on_to_new_processes(False)
     vars(sys.modules["rushlight._C"]).pop("__getattr__", None)
     for name in [n for n in sys.modules if _own_name(n) is not None]:
-        module = sys.modules[name]
-        if module is sys.modules.get(_own_name(name) or ""):
+        if sys.modules[name] is sys.modules.get(_own_name(name) or ""):
             del sys.modules[name]
-            if type(module) is _Aliased:
-                module.__class__ = ModuleType
-            module.__name__ = module.__spec__.name if module.__spec__ else module.__name__
+    for name, module in list(sys.modules.items()):
+        if type(module) is _Aliased:
+            module.__class__ = ModuleType
+            module.__name__ = name
 
 
 def is_installed() -> bool:
@@ -95,6 +95,11 @@ class _Aliased(ModuleType):
         raise AttributeError(message, name=name, obj=self)
 
 
+def _mark(module):
+    if type(module) is ModuleType:
+        module.__class__ = _Aliased
+
+
 class _Loader:
     """Gives an import our own module instead of a new one."""
 
@@ -109,8 +114,7 @@ class _Loader:
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self.spec
-        if type(module) is ModuleType:
-            module.__class__ = _Aliased
+        _mark(module)
         if self.own == "rushlight":
             module._C.__getattr__ = _private_name
         if self.own in _ROOTS.values():  # libraries tell array packages apart by this
@@ -132,9 +136,16 @@ def _private_name(name):
 class _Finder:
     """Finds our modules under PyTorch's names, and PyTorch's versions in the metadata."""
 
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: Any = None
     ) -> ModuleSpec | None:
+        if fullname.startswith("rushlight."):  # an attribute of a module that is found here
+            for name in self.seen:
+                _mark(sys.modules.get(name))
+            self.seen = [fullname]
         own = _own_name(fullname)
         found = own and _spec_of(own)
         if not found:

@@ -78,6 +78,8 @@ def test_what_is_missing_says_where_the_gaps_are_listed():
             ("from torch.nn.no_such_part import x", ModuleNotFoundError),
             ("torch.no_such_name", AttributeError),
             ("torch.nn.NoSuchLayer", AttributeError),
+            ("torch.nn.functional.no_such_function", AttributeError),
+            ("torch.optim.NoSuchRule", AttributeError),
         ):
             try:
                 exec(name)
