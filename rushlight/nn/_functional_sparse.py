@@ -114,20 +114,20 @@ def _bag_sizes(input, offsets, include_last_offset):
     total = input.shape[0]
     if include_last_offset and offsets.shape[0] < 1:
         raise RuntimeError("include_last_offset: number of offset should be at least 1")
-    if offsets.shape[0] and int(offsets[0]) != 0:
+    if offsets.shape[0] and some(offsets[0] != 0):
         raise RuntimeError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
-            f"position 0. However, got {int(offsets[0])}"
+            f"position 0. However, got {int(all_lanes(offsets[0]).max())}"
         )
-    if offsets.shape[0] and int(offsets[-1]) > total:
+    if offsets.shape[0] and some(offsets[-1] > total):
         raise RuntimeError(
             f"offsets[-1] can not be greater than input's length {total} but got offsets[-1] of "
-            f"{int(offsets[-1])}"
+            f"{int(all_lanes(offsets[-1]).max())}"
         )
     end = torch.full((1,), total, dtype=torch.int64, device=offsets.device)
     bounds = torch.cat((offsets[:-1] if include_last_offset else offsets, end))
     sizes = bounds[1:] - bounds[:-1]
-    if sizes.numel() and (sizes < 0).any():
+    if sizes.numel() and some(sizes < 0):
         raise RuntimeError("embedding_bag: offsets must not fall")
     return sizes
 
@@ -149,7 +149,7 @@ def _largest(picked, bags, counts, keep):
         kept = keep.nonzero().squeeze(1)
         picked, bags = picked.index_select(0, kept), bags.index_select(0, kept)
         counts = torch.bincount(bags, minlength=counts.shape[0])
-    width = int(counts.max()) if counts.numel() else 0
+    width = int(all_lanes(counts).max()) if counts.numel() else 0
     shape = (counts.shape[0], picked.shape[1])
     if width == 0:
         return picked.new_zeros(shape)

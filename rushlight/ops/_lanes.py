@@ -78,6 +78,17 @@ def _stacked(level, found):
     return _C.wrap_lanes(level, (_C.unwrap_lanes(made, level) or (made,))[0], True)
 
 
+def agreed(x: Tensor) -> int:
+    """The whole number that `x` holds, which must be the same in all lanes."""
+    values = all_lanes(x).flatten()
+    if values.numel() > 1 and bool((values != values[0]).any()):
+        raise RuntimeError(
+            "vmap: the shape of a result depends on values that differ from lane to lane: got "
+            f"{values.tolist()}"
+        )
+    return int(values[0]) if values.numel() else 0
+
+
 def some(flags: Tensor) -> bool:
     """Whether any element is true, in whatever lane."""
     return bool(all_lanes(flags).any())

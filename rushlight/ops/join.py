@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import op, public
+from ._lanes import agreed, some
 
 
 @op("torch.cat torch.concat torch.concatenate", exact_out=False)
@@ -171,10 +172,10 @@ def _repeat_index(repeats, output_size=None):
         raise RuntimeError("repeats has to be Long or Int tensor")
     if repeats.dim() != 1:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
-    if repeats.numel() and repeats.min().item() < 0:
+    if repeats.numel() and some(repeats < 0):
         raise RuntimeError("repeats can not be negative")
     ends = repeats.cumsum(0)
-    total = int(ends[-1]) if repeats.numel() else 0
+    total = agreed(ends[-1]) if repeats.numel() else 0
     if output_size is not None and output_size != total:
         raise RuntimeError("allocated size does not match required size")
     places = arange(total, dtype=ends.dtype)

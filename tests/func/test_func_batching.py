@@ -339,3 +339,18 @@ def test_functions_may_fill_tensors_that_they_make():
     close(func.jacrev(func.jacfwd(assembled))(x), func.hessian(direct)(x))
     with pytest.raises(RuntimeError, match="has more elements than `self`"):
         vmap(assembled)(torch.stack([x, x]))  # in PyTorch too: all lanes share what zeros makes
+
+
+def test_bags_and_repeats_of_lanes_with_places_of_their_own():
+    torch.manual_seed(0)
+    table, ids = torch.randn(9, 3, dtype=torch.float64), torch.randint(0, 9, (2, 6))
+    starts = torch.tensor([[0, 2, 5], [0, 4, 4]])
+    for mode in ("sum", "mean", "max"):
+        bags = lambda i, s, mode=mode: F.embedding_bag(i, table, s, mode=mode)  # noqa: E731
+        got = vmap(bags)(ids, starts)
+        close(got, torch.stack([bags(i, s) for i, s in zip(ids, starts, strict=True)]))
+    times = torch.tensor([[1, 2, 0], [0, 0, 3]])
+    got = vmap(lambda n: table[:3].repeat_interleave(n, 0))(times)
+    close(got, torch.stack([table[[0, 1, 1]], table[[2, 2, 2]]]))
+    with pytest.raises(RuntimeError, match="differ from lane to lane"):
+        vmap(lambda n: table[:3].repeat_interleave(n, 0))(times + torch.tensor([[1], [0]]))
