@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 
+import files as file_lines
 import layers as layer_lines
 import steps as step_lines
 
@@ -256,7 +257,12 @@ def steps():
     yield from step_lines.lines()
 
 
-FAMILIES = (calls, memory, kernels, operators, random, layers, steps, training)
+def files():
+    """Checkpoints, saved and loaded."""
+    yield from file_lines.LINES
+
+
+FAMILIES = (calls, memory, kernels, operators, random, layers, steps, files, training)
 GROUPS = {f.__name__: f for f in FAMILIES}
 
 
