@@ -9,7 +9,7 @@ as its first argument, and writes into it.
 from __future__ import annotations
 
 from ...op import operators
-from . import (
+from . import (  # noqa: F401 (their rules enter the table as they are loaded)
     along,
     convolution,
     indexing,
@@ -27,9 +27,6 @@ from .fallback import loop, no_lanes
 
 __all__ = ["Lanes", "rules", "run"]
 
-_FAMILIES = (
-    along, convolution, indexing, joining, layers, losses, matrices, norms, products, views,
-)  # fmt: skip
 _found: dict = {}  # declaration: rule
 
 
