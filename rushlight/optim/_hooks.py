@@ -56,6 +56,18 @@ class Hooks:
         if not getattr(cls.step, "hooked", False):
             cls.step = self.profile_hook_step(cls.step)
 
+    def _cuda_graph_capture_health_check(self) -> None:
+        """What a `step` written elsewhere asks first: nothing is being captured here."""
+
+    def _optimizer_step_code(self) -> None:
+        """Where a profiler puts a mark in PyTorch."""
+
+    @staticmethod
+    def _group_tensors_by_device_and_dtype(tensorlistlist, with_indices=False):
+        from ..utils._foreach_utils import _group_tensors_by_device_and_dtype
+
+        return _group_tensors_by_device_and_dtype(tensorlistlist, with_indices)
+
     def _make_hooks(self):
         self._optimizer_step_pre_hooks = OrderedDict()
         self._optimizer_step_post_hooks = OrderedDict()

@@ -253,3 +253,42 @@ def test_an_optimizer_may_act_on_other_tensors_for_a_while():
     assert saved["state"][0]["step"].item() == 2 and optimizer.state[p]["step"].item() == 1
     optimizer.step()
     assert torch.equal(p, other)
+
+
+def test_tensors_are_grouped_for_optimizers_written_elsewhere():
+    from rushlight.utils._foreach_utils import _group_tensors_by_device_and_dtype
+
+    single, double = torch.ones(1), torch.ones(2, dtype=torch.float64)
+    groups = _group_tensors_by_device_and_dtype(
+        [[single, double, single], [None, single, double], []], with_indices=True
+    )
+    cpu = torch.device("cpu")
+    (first, places), (second, others) = (
+        groups[cpu, torch.float32],
+        groups[cpu, torch.float64],
+    )
+    assert first[0] == [single, single] and first[1][0] is None and first[1][1] is double
+    assert second[1][0] is single and first[2] == second[2] == []
+    assert (places, others) == ([0, 2], [1])
+
+
+def test_closures_reach_the_hooks_as_they_were_given():
+    p = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([p])
+    seen = []
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append((len(args), list(kwargs))))
+    for call in (
+        lambda: optimizer.step(),
+        lambda: optimizer.step(lambda: 1),
+        lambda: optimizer.step(closure=lambda: 2),
+    ):
+        call()
+    assert seen == [(1, []), (2, []), (1, ["closure"])]
+
+
+def test_a_subclass_without_a_rule_says_so():
+    class Empty(torch.optim.Optimizer):
+        """Has neither a step nor a rule."""
+
+    with pytest.raises(NotImplementedError):
+        Empty([torch.ones(1)], {}).step()
