@@ -335,3 +335,44 @@ def test_variables_of_old():
     with pytest.warns(UserWarning, match="reference cycle between the parameter and its gradient"):
         torch.autograd._warned = False
         (leaf(1.0) ** 2).sum().backward(create_graph=True)
+
+
+def test_the_dtype_of_a_leafs_gradient_can_be_chosen():
+    x = leaf(1.0, 2.0)
+    assert x.grad_dtype == torch.float32
+    x.grad_dtype = torch.bfloat16
+    (x * 3).sum().backward()
+    (x * 3).sum().backward()
+    assert x.grad.dtype == torch.bfloat16 and x.grad.tolist() == [6.0, 6.0]
+    with pytest.raises(RuntimeError, match="there is already a gradient with dtype"):
+        x.grad_dtype = torch.float64
+    with pytest.raises(RuntimeError, match="attempting to assign a gradient with dtype 'float32'"):
+        x.grad = torch.ones(2)
+    y = leaf(1.0)
+    y.grad_dtype = None
+    y.grad = torch.ones(1, dtype=torch.float64)
+    y.sum().backward()
+    assert y.grad.dtype == torch.float64 and y.grad.item() == 2.0
+    with pytest.raises(RuntimeError, match="must be a torch.dtype or None, but got str"):
+        y.grad_dtype = "float32"
+    for use in (lambda: (x * 2).grad_dtype, lambda: setattr(x * 2, "grad_dtype", None)):
+        with pytest.raises(RuntimeError, match="on leaf tensors"):
+            use()
+
+
+def test_no_grad_lets_numpy_see_parameters():
+    w = torch.nn.Parameter(torch.ones(2, 2))
+    with pytest.raises(RuntimeError, match=r"Can't call numpy\(\) on Tensor that requires grad"):
+        w.numpy()
+    with torch.no_grad():
+        assert w[0].numpy().tolist() == [1.0, 1.0] and w.numpy().shape == (2, 2)
+    assert w.numpy(force=True).shape == (2, 2)
+
+
+def test_outputs_given_must_not_ask_for_gradients():
+    out = torch.empty(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
+        torch.mul(torch.ones(2), 2, out=out)
+    with torch.no_grad():
+        torch.mul(torch.ones(2), 2, out=out)
+    assert out.tolist() == [2.0, 2.0]

@@ -18,8 +18,12 @@ Ref fit(Ref g, Node* target, uint32_t nr, const Node* from, uint32_t edge) {
   Shape shape;
   DType dtype;
   if (target->variable) {
-    shape = target->variable->array.shape();
-    dtype = target->variable->array.dtype();
+    const Tensor* leaf = target->variable;
+    shape = leaf->array.shape();
+    dtype = leaf->array.dtype();
+    const int chosen = leaf->extra ? leaf->extra->grad_dtype : TensorExtra::kOwnType;
+    if (chosen != TensorExtra::kOwnType)
+      dtype = chosen >= 0 ? static_cast<DType>(chosen) : as_tensor(g)->array.dtype();
   } else if (nr < target->noutputs) {
     shape = target->outputs[nr].shape();
     dtype = target->outputs[nr].dtype;
@@ -70,6 +74,37 @@ PyObject* add_gradients(PyObject* a, PyObject* b, bool create) {  // takes over 
     return sum.release();
   }
   return checked(call_op(add, {a, b}));
+}
+
+// -- leaves ----------------------------------------------------------------------------------
+
+PyObject* get_grad_dtype(Tensor* t, void*) {
+  return guarded([&] {
+    if (grad_fn_of(t)) fail(ErrorType::Runtime, "grad_dtype can only be accessed on leaf tensors.");
+    const int chosen = t->extra ? t->extra->grad_dtype : TensorExtra::kOwnType;
+    if (chosen == TensorExtra::kAnyType) return Py_NewRef(Py_None);
+    return Py_NewRef(dtype_object(chosen >= 0 ? static_cast<DType>(chosen) : t->array.dtype()));
+  });
+}
+int set_grad_dtype(Tensor* t, PyObject* value, void*) {
+  try {
+    if (grad_fn_of(t)) fail(ErrorType::Runtime, "grad_dtype can only be set on leaf tensors.");
+    if (!value || (value != Py_None && !dtype_check(value)))
+      fail(ErrorType::Runtime, "grad_dtype must be a torch.dtype or None, but got %s",
+           value ? Py_TYPE(value)->tp_name : "nothing");
+    if (value != Py_None && t->grad && as_tensor(t->grad)->array.dtype() != dtype_of_object(value))
+      fail(ErrorType::Runtime,
+           "Cannot set grad_dtype to '%s' because there is already a gradient with dtype '%s'. "
+           "Please clear the gradient (.grad = None) before changing grad_dtype, or ensure the new "
+           "grad_dtype matches the existing gradient's dtype.",
+           dtype_name(dtype_of_object(value)), dtype_name(as_tensor(t->grad)->array.dtype()));
+    tensor_extra(t)->grad_dtype =
+        value == Py_None ? TensorExtra::kAnyType : static_cast<int>(dtype_of_object(value));
+    return 0;
+  } catch (...) {
+    translate_exception();
+    return -1;
+  }
 }
 
 // Two backward runs may reach one leaf at once, and kernels let other threads run: a sum must not

@@ -200,9 +200,15 @@ int set_grad(Tensor* t, PyObject* value, void*) {
            Py_TYPE(value)->tp_name);
     if (value == as_object(t)) fail(ErrorType::Runtime, "can't assign Variable as its own grad");
     const Array &own = t->array, &given = as_tensor(value)->array;
-    if (own.dtype() != given.dtype()) {
-      fail(ErrorType::Runtime, "assigned grad has data of a different type: got %s, expected %s",
-           dtype_name(given.dtype()), dtype_name(own.dtype()));
+    const int chosen = t->extra ? t->extra->grad_dtype : TensorExtra::kOwnType;
+    const DType dtype = chosen >= 0 ? static_cast<DType>(chosen) : own.dtype();
+    if (chosen != TensorExtra::kAnyType && dtype != given.dtype()) {
+      fail(ErrorType::Runtime,
+           "attempting to assign a gradient with dtype '%s' to a tensor with grad_dtype '%s'. The "
+           "gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). You can "
+           "set the tensor's grad_dtype attribute with a specific dtype, or None to allow any "
+           "dtype.",
+           dtype_name(given.dtype()), dtype_name(dtype));
     }
     if (!own.same_shape(given)) {
       fail(ErrorType::Runtime,
@@ -249,6 +255,8 @@ int set_grad_fn(Tensor* t, PyObject* value, void*) {
 }
 
 PyGetSetDef tensor_getset[] = {
+    {"grad_dtype", (getter)get_grad_dtype, (setter)set_grad_dtype,
+     "The dtype that this leaf's gradient has; None: that of what arrives.", nullptr},
     {"shape", (getter)get_shape, nullptr, "Size of each dimension (torch.Size).", nullptr},
     {"dtype", (getter)get_dtype, nullptr, "Element type.", nullptr},
     {"device", (getter)get_device, nullptr, "Device that holds the elements.", nullptr},

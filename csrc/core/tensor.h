@@ -23,6 +23,9 @@ struct TensorExtra {
   Tensor* physical = nullptr;
   bool batched = false;       // dim 0 of `physical` counts the lanes
   PyObject* duals = nullptr;  // dict Level -> tangent
+  // What a leaf's gradient is: a DType, the tensor's own, or whatever arrives.
+  static constexpr int kOwnType = -1, kAnyType = -2;
+  int grad_dtype = kOwnType;
 };
 
 enum TensorFlag : uint16_t {
@@ -87,6 +90,9 @@ TensorExtra* tensor_extra(Tensor* t);
 // Whether the tensor's gradient is wanted, and where its gradient goes.
 bool needs_grad(Tensor* t);
 Node* grad_fn_of(Tensor* t);  // borrowed; brings a view's history up to date; null for a leaf
+
+PyObject* get_grad_dtype(Tensor* t, void*);  // gradient.cpp
+int set_grad_dtype(Tensor* t, PyObject* value, void*);
 
 PyObject* size_object(Shape s);
 PyObject* dtype_object(DType t);  // borrowed

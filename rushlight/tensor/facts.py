@@ -48,7 +48,6 @@ for _name, _value in {
     "names": property(lambda self: (None,) * self.ndim),
     "name": None,
     "volatile": False,
-    "grad_dtype": property(lambda self: self.dtype),
 }.items():
     setattr(Tensor, _name, _value)  # fmt: skip
 
