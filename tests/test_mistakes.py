@@ -132,7 +132,6 @@ WARNED = [
     ("T.nn.functional.mse_loss(T.ones(2, 1), T.ones(2))", "Using a target size"),
     ("T.nn.LSTM(2, 2, 1, dropout=0.5)", "dropout option adds dropout after all but last"),
     ("T.nn.MSELoss(size_average=False)", "size_average and reduce args will be deprecated"),
-    ("T.cholesky(T.eye(2))", "torch.cholesky is deprecated"),
 ]  # fmt: skip
 
 
