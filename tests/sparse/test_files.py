@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
-import warnings
 import pickle
+import warnings
 
 import pytest
 from layouts import LAYOUTS, matrix, scattered
