@@ -12,6 +12,8 @@ class fake_quantize:
     """(q - zero_point) scale, q = input / scale + zero_point rounded and clamped."""
 
     def forward(input, scale, zero_point, quant_min, quant_max):
+        if input.dtype.kind != "f":
+            raise NotImplementedError(f"fake_quantize: expected a real input, got {input.dtype}")
         q = np.rint(input * (1.0 / scale)) + zero_point
         return ((np.clip(q, quant_min, quant_max) - zero_point) * scale).astype(input.dtype)
 
