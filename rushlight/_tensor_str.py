@@ -269,6 +269,8 @@ def _tangent_suffix(tensor) -> str | None:
 
 def _wrapped_text(level, physical, batched) -> str:
     """What a tensor of vmap stands for, set in."""
+    if not (batched or level.open):
+        return tensor_repr(physical)
     value = tensor_repr(physical).replace("\n", "\n    ")
     lanes = "0" if batched else "None"
     return f"BatchedTensor(lvl={level.number}, bdim={lanes}, value=\n    {value}\n)"

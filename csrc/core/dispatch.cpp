@@ -33,9 +33,24 @@ bool sees(PyObject* interpreter, PyObject* function, bool composite) {
 
 namespace {
 
-// A tensor whose vmap is over, or further in: lane 0 alone would stand for all.
-void refuse_escaped(PyObject* o) {
-  if (any_wrapped(&o, 1)) escaped();
+// A tensor whose vmap is over, or further in. What is the same in all lanes is what it stands for
+// (a constant that a function keeps); of others lane 0 alone would stand for all.
+PyObject* settled(PyObject* o, int depth = kDepth) {  // new reference
+  if (tensor_check(o)) {
+    while (as_tensor(o)->flags & kWrapped) {
+      if (differs(as_tensor(o))) escaped();
+      o = as_object(as_tensor(o)->extra->physical);
+    }
+    return Py_NewRef(o);
+  }
+  if (!depth || !(PyList_CheckExact(o) || PyTuple_CheckExact(o)) || !any_wrapped(&o, 1))
+    return Py_NewRef(o);
+  Ref list(checked(PyList_New(0)));
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
+    Ref item(settled(PySequence_Fast_GET_ITEM(o, i), depth - 1));
+    if (PyList_Append(list, item) < 0) throw PythonError();
+  }
+  return PyList_Check(o) ? list.release() : checked(PyList_AsTuple(list));
 }
 
 // A bound call as Python sees it: every parameter that is not keyword-only by position.
@@ -200,8 +215,15 @@ PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
     return dispatch(op, values, out, true);
   }
   if (any_wrapped(values, s.nparams) || (out && any_wrapped(&out, 1))) {
-    for (int i = 0; i < s.nparams; ++i) refuse_escaped(values[i]);
-    if (out) refuse_escaped(out);
+    PyObject* plain[kMaxParams];
+    Ref owned[kMaxParams];
+    for (int i = 0; i < s.nparams; ++i) {
+      owned[i] = Ref(settled(values[i]));
+      plain[i] = owned[i];
+    }
+    Ref target(out ? settled(out) : nullptr);
+    Ref got(checked(dispatch(op, plain, target, true)));
+    return got.p == plain[0] ? Py_NewRef(values[0]) : got.release();
   }
   if (sparse) {
     Spelt call(op, values, out);

@@ -151,7 +151,7 @@ PyObject* get_version(Tensor* t, void*) {
 }
 PyObject* get_data(Tensor* t, void*) {
   return guarded([&] {
-    if (t->flags & kWrapped)
+    if ((t->flags & kWrapped) && differs(t))
       fail(ErrorType::Runtime, "accessing `data` under vmap transform is not allowed");
     Tensor* d = Py_TYPE(t) == TensorType || Py_TYPE(t) == ParameterType
                     ? tensor_new(t->array)
@@ -237,6 +237,8 @@ int set_data(Tensor* t, PyObject* value, void*) {
            "data set to a tensor that requires gradients must be floating point or complex dtype");
     }
     elements(t);
+    if (t->flags & kWrapped)
+      fail(ErrorType::Runtime, "setting `data` under vmap transform is not allowed");
     t->array = elements(as_tensor(value));
     return 0;
   } catch (...) {

@@ -80,6 +80,24 @@ def test_an_escaped_tensor_still_prints(escaped):
     assert_close(debug_unwrap(escaped), M)
 
 
+def test_a_constant_may_be_kept():
+    kept = {}
+
+    def f(x):
+        if not kept:
+            kept["c"] = torch.arange(2.0) + 1
+        return x * kept["c"]
+
+    expected = M * torch.tensor([1.0, 2.0])
+    for call in (vmap(f), f, lambda m: vmap(vmap(f))(m[None])[0]):
+        assert_close(call(M), expected)
+    constant = kept["c"]
+    assert repr(constant) == "tensor([1., 2.])" and constant.tolist() == [1.0, 2.0]
+    assert_close(torch.stack([constant, constant.data]).sum(), torch.tensor(6.0))
+    assert_close(constant.add_(1), torch.tensor([2.0, 3.0]))
+    assert_close(vmap(grad(lambda x: f(x).sum()))(M), constant.expand(3, 2).clone())
+
+
 def test_printing_and_unwrapping_inside():
     texts = []
 
