@@ -58,8 +58,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError("pdist only supports non-negative p values")
     rows = input.shape[0]
     first, second = torch.triu_indices(rows, rows, 1, device=input.device)
-    difference = input.index_select(0, first) - input.index_select(0, second)
-    return torch.linalg.vector_norm(difference, p, -1)
+    return torch.cdist(input, input, p).flatten().index_select(0, first * rows + second)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
