@@ -56,6 +56,8 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
+    if not input.is_floating_point():
+        raise RuntimeError(f"pdist only supports floating-point dtypes, got {input.dtype}")
     rows = input.shape[0]
     first, second = torch.triu_indices(rows, rows, 1, device=input.device)
     return torch.cdist(input, input, p).flatten().index_select(0, first * rows + second)
