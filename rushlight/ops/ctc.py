@@ -83,7 +83,13 @@ class _ctc_loss:
     def samples(make):
         labels = make(2, 3, dtype="int64", low=1, high=4)
         yield make(6, 2, 4, grad=False), labels, [6, 5], [3, 2]
-        yield make(7, 3, 3, grad=False), make(6, dtype="int64", low=0, high=2), [7, 0, 6], [4, 0, 2], 2
+        yield (
+            make(7, 3, 3, grad=False),
+            make(6, dtype="int64", low=0, high=2),
+            [7, 0, 6],
+            [4, 0, 2],
+            2,
+        )
         yield make(2, 2, 5, grad=False), labels, [2, 0], [3, 1]
 
 
