@@ -121,7 +121,9 @@ struct Names {
   }
 };
 
-const Array* array_in(PyObject* o) { return o && tensor_check(o) ? &elements(as_tensor(o)) : nullptr; }
+const Array* array_in(PyObject* o) {
+  return o && tensor_check(o) ? &elements(as_tensor(o)) : nullptr;
+}
 
 bool usable(const Array& p) {
   switch (p.dtype()) {
