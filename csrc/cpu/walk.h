@@ -66,6 +66,7 @@ class Walk {
 
   template <class F>
   void range(int64_t begin, int64_t end, F&& f) const {
+    if (begin >= end) return;  // an empty walk has sizes of 0, by which nothing divides
     char* p[K];
     int64_t inner[K], at[kMaxDims];
     const int last = nd - 1;
@@ -74,7 +75,7 @@ class Walk {
       inner[k] = nd ? stride[k][last] : 0;
     }
     if (nd == 0) {
-      if (begin < end) f(p, inner, int64_t{1});
+      f(p, inner, int64_t{1});
       return;
     }
     int64_t rest = begin;
