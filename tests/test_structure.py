@@ -29,6 +29,7 @@ LAYERS = [
     ["ops"],
     ["tensor", "_functions", "_utils", "_legacy", "_storage", "storage", "random", "types"],
     ["autograd"],
+    ["amp"],
     [
         "linalg",
         "fft",
@@ -40,7 +41,7 @@ LAYERS = [
         "overrides",
     ],
     ["utils", "nn", "testing", "masked", "array_api"],
-    ["optim", "amp"],
+    ["optim"],
 ]
 LEVEL = {name: i for i, names in enumerate(LAYERS) for name in names}
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from .. import Tensor
-from ._functional_rule import run_rule
-from .adam import Adam
+from .adam import Adam, adam
 from .optimizer import ParamsT
 
 
@@ -72,23 +71,9 @@ def adamw(
     maximize: bool,
 ) -> None:
     """One step of AdamW over lists of tensors, which change in place."""
-    states = {
-        "exp_avg": exp_avgs,
-        "exp_avg_sq": exp_avg_sqs,
-        "max_exp_avg_sq": max_exp_avg_sqs,
-        "step": state_steps,
-    }
-    group = {
-        "amsgrad": amsgrad,
-        "lr": lr,
-        "weight_decay": weight_decay,
-        "eps": eps,
-        "maximize": maximize,
-        "foreach": foreach,
-        "capturable": capturable,
-        "differentiable": differentiable,
-        "fused": fused,
-        "decoupled_weight_decay": True,
-        "betas": (beta1, beta2),
-    }
-    run_rule(AdamW, params, grads, states, group, grad_scale, found_inf)
+    adam(
+        params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps,
+        foreach, capturable, differentiable, fused, grad_scale, found_inf, has_complex, True,
+        amsgrad=amsgrad, beta1=beta1, beta2=beta2, lr=lr, weight_decay=weight_decay, eps=eps,
+        maximize=maximize,
+    )  # fmt: skip

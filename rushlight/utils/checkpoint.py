@@ -5,6 +5,7 @@ Chen et al., "Training deep nets with sublinear memory cost", 2016.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
@@ -82,13 +83,33 @@ def set_checkpoint_debug_enabled(enabled: bool | None):
 
 
 class GraphExecGroup:
-    """Backward runs within the block recompute a region once; here that holds without it too."""
+    """Backward runs within the block compute a region again at most once between them.
+
+    They must not need the same saved tensor: CheckpointError. Only for use_reentrant=False.
+    """
+
+    def __init__(self) -> None:
+        # What each frame found again; freed with the block.
+        self._results: dict[_Frame, WeakKeyDictionary] = {}
 
     def __enter__(self) -> GraphExecGroup:
+        if _entered.group is not None:
+            raise RuntimeError(
+                f"GraphExecGroup contexts cannot be nested. Already inside group {_entered.group}"
+            )
+        _entered.group = self
         return self
 
     def __exit__(self, exc_type, exc_value, traceback) -> None:
-        return None
+        _entered.group = None
+        self._results.clear()
+
+
+class _Entered(threading.local):
+    group: GraphExecGroup | None = None
+
+
+_entered = _Entered()
 
 
 class DefaultDeviceType:
@@ -259,6 +280,13 @@ class _Frame:
 
     def unpack(self, holder: _Holder) -> Tensor:
         """Backward computes everything again when it first asks."""
+        group = _entered.group
+        if group is not None:
+            if self not in group._results:
+                results: WeakKeyDictionary = WeakKeyDictionary()
+                self.recompute(results)
+                group._results[self] = results
+            return self._once(group._results[self], holder)
         run = _C.backward_run()
         if holder not in self.recomputed.get(run, ()):
             self.recomputed[run] = WeakKeyDictionary()
@@ -267,6 +295,17 @@ class _Frame:
         if not self.recomputed[run]:
             del self.recomputed[run]
         return found
+
+    @staticmethod
+    def _once(results: WeakKeyDictionary, holder: _Holder) -> Tensor:
+        if holder not in results:
+            raise CheckpointError(
+                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already "
+                "unpacked once. Performing two backward calls that overlap (i.e. require the same "
+                "saved activation in order to compute gradients) is not allowed while under the "
+                "torch.utils.checkpoint.GraphExecGroup context."
+            )
+        return results.pop(holder)
 
     def _arguments(self) -> list:
         args = list(self.args)
