@@ -1,7 +1,7 @@
 """A small GPT that learns to write like a text file, character by character.
 
-    python examples/chargpt.py                         learns from its own source
-    python examples/chargpt.py --text book.txt --steps 5000
+    python examples/chargpt.py                         learns from Python's reference manual
+    python examples/chargpt.py --text book.txt --steps 5000 --plot loss.png
 
 Change the import to `import torch` and it runs there.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import time
+
+from shared import curves, manual
 
 import rushlight as torch
 
@@ -64,12 +66,12 @@ class CharGPT(nn.Module):
         return tokens
 
 
-def train(model, tokens, steps: int, batch: int, lr: float) -> None:
-    """Learn to guess each next character of random passages."""
+def train(model, tokens, steps: int, batch: int, lr: float) -> list[float]:
+    """Learn to guess each next character of random passages; the loss of each step."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     window = torch.arange(model.context + 1)
-    started = time.perf_counter()
+    started, losses = time.perf_counter(), []
     for step in range(1, steps + 1):
         starts = torch.randint(0, len(tokens) - model.context, (batch, 1))
         passages = tokens[starts + window]
@@ -80,29 +82,35 @@ def train(model, tokens, steps: int, batch: int, lr: float) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         scheduler.step()
+        losses.append(loss.item())
         if step == 1 or step % max(1, steps // 10) == 0:
             rate = step * batch * model.context / (time.perf_counter() - started)
-            print(f"step {step:>5}  loss {loss.item():.3f}  {rate:,.0f} characters/s", flush=True)
+            print(f"step {step:>5}  loss {losses[-1]:.3f}  {rate:,.0f} characters/s", flush=True)
+    return losses
 
 
 def main(argv=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--text", default=__file__, help="file to learn from (default: this one)")
+    parser.add_argument("--text", metavar="FILE", help="what to learn from")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--sample", type=int, default=400, help="characters to write at the end")
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plot", metavar="FILE", help="where to draw the loss")
     args = parser.parse_args(argv)
     torch.manual_seed(args.seed)
-    with open(args.text, encoding="utf-8") as file:
-        text = file.read()
+    text = manual()
+    if args.text:
+        with open(args.text, encoding="utf-8") as file:
+            text = file.read()
     alphabet = sorted(set(text))
-    tokens = torch.tensor([alphabet.index(c) for c in text])
+    number = {c: i for i, c in enumerate(alphabet)}
+    tokens = torch.tensor([number[c] for c in text])
     model = CharGPT(len(alphabet), context=min(64, len(text) - 1), width=64, heads=4, layers=2)
     count = sum(p.numel() for p in model.parameters())
     print(f"{len(text):,} characters of {len(alphabet)} kinds, {count:,} parameters")
-    train(model, tokens, args.steps, args.batch, lr=3e-3)
+    curves(args.plot, "step", loss=train(model, tokens, args.steps, args.batch, lr=3e-3))
     written = model.sample(tokens[:1], args.sample, args.temperature)
     print("".join(alphabet[i] for i in written.tolist()))
 

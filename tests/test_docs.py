@@ -105,44 +105,6 @@ def test_the_mini_core_is_short_and_names_files_that_exist():
             assert list(ROOT.glob(pattern.rstrip("/"))), name
 
 
-@pytest.mark.parametrize(
-    "name, argv, line",
-    [
-        ("line", ["--steps", "300"], r"found: y = 2\.\d\d x \+ -?\d\.\d\d"),
-        ("chargpt", ["--steps", "30", "--sample", "40"], r"step +30 +loss \d\.\d\d"),
-        ("autoencoder", ["--steps", "40"], r"step +40 +error 0\.0\d+"),
-    ],
-)
-def test_examples_learn(name, argv, line):
-    done = run_script(ROOT / "examples" / f"{name}.py", *argv)
-    assert done.returncode == 0, done.stderr
-    assert re.search(line, done.stdout), done.stdout
-    losses = [float(v) for v in re.findall(r"(?:loss|error) (\d+\.\d+)", done.stdout)]
-    assert len(losses) >= 2 and losses[-1] < 0.8 * losses[0]
-
-
-@pytest.mark.parametrize("name", ["line", "chargpt"])
-def test_examples_print_the_same_under_torch(name, tmp_path):
-    """The losses as printed, but for the last digit: sums round differently on each machine."""
-    pytest.importorskip("torch")
-    script = ROOT / "examples" / f"{name}.py"
-    changed = tmp_path / script.name
-    changed.write_text(for_torch(script.read_text()))
-    argv = ["--steps", "20"]
-    if name == "chargpt":
-        argv += ["--text", str(script), "--sample", "1"]
-    runs = [run_script(path, *argv) for path in (script, changed)]
-    assert not any(done.returncode for done in runs), runs
-    ours, theirs = ([float(v) for v in re.findall(r"loss (\S+)", done.stdout)] for done in runs)
-    assert len(ours) >= 10 and ours == pytest.approx(theirs, abs=0.002)
-
-
-def test_examples_are_short():
-    for path in (ROOT / "examples").glob("*.py"):
-        if path.name != "digits.py":
-            assert len(path.read_text().splitlines()) < 120, path.name
-
-
 def pages():
     return [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "README.zh-CN.md"]
 
