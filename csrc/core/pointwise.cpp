@@ -9,156 +9,16 @@
 #include "convert.h"
 #include "layout.h"
 #include "pointwise_checks.h"
+#include "pointwise_plan.h"
 #include "promote.h"
 
 namespace rl {
 namespace {
 
-constexpr int kMaxOperands = 4;  // output included
-constexpr int64_t kChunk = 1024;
-constexpr int kMaxItem = 16;
-
 struct Operand {
   const Array* array = nullptr;  // null: a Python number
   ScalarValue scalar;
 };
-
-// Everything a chunk needs to know; lives on the stack of the call.
-struct Plan {
-  int n = 0;  // operands, output first
-  int ndim = 0;
-  int64_t sizes[kMaxDims];                  // innermost last, coalesced
-  int64_t strides[kMaxOperands][kMaxDims];  // bytes
-  char* base[kMaxOperands];
-  bool direct[kMaxOperands];     // in linear order with the loop's dtype
-  bool splat[kMaxOperands];      // a number, or one element repeated: buffer filled once
-  ConvertFn load[kMaxOperands];  // storage dtype -> loop dtype (for the output: loop -> storage)
-  int item[kMaxOperands];        // bytes of the loop's dtype
-  int64_t numel = 0;
-  LoopFn fn;
-  const double* params;
-  alignas(16) char scalars[kMaxOperands][kMaxItem];
-};
-
-void splat_fill(char* buffer, const char* value, int item, int64_t n) {
-  visit_size(item, [&](auto tag) {
-    using T = decltype(tag);
-    T v;
-    std::memcpy(&v, value, sizeof v);
-    T* out = reinterpret_cast<T*>(buffer);
-    for (int64_t i = 0; i < n; ++i) out[i] = v;
-  });
-}
-
-// Walks the rows that [begin, begin + count) of the linear order touches: f(pointer, done, length).
-template <class F>
-void each_run(const Plan& p, int k, int64_t begin, int64_t count, F f) {
-  const int last = p.ndim - 1;
-  const int64_t row = p.sizes[last];
-  int64_t column = begin % row, rest = begin / row;
-  int64_t index[kMaxDims];
-  char* ptr = p.base[k];
-  for (int d = last - 1; d >= 0; --d) {
-    index[d] = rest % p.sizes[d];
-    rest /= p.sizes[d];
-    ptr += index[d] * p.strides[k][d];
-  }
-  const int64_t inner = p.strides[k][last];
-  for (int64_t done = 0;;) {
-    const int64_t length = std::min(row - column, count - done);
-    f(ptr + column * inner, done, length);
-    done += length;
-    if (done >= count) return;
-    column = 0;
-    for (int d = last - 1; d >= 0; --d) {
-      ptr += p.strides[k][d];
-      if (++index[d] < p.sizes[d]) break;
-      ptr -= p.strides[k][d] * p.sizes[d];
-      index[d] = 0;
-    }
-  }
-}
-
-void run_range(const Plan& p, int64_t begin, int64_t end) {
-  alignas(64) char buffers[kMaxOperands][kChunk * kMaxItem];
-  char* args[kMaxOperands];
-  bool all_direct = true, any_splat = false;
-  for (int k = 0; k < p.n; ++k) {
-    if (p.splat[k]) {
-      splat_fill(buffers[k], p.scalars[k], p.item[k], std::min(kChunk, end - begin));
-      any_splat = true;
-    } else {
-      all_direct = all_direct && p.direct[k];
-    }
-  }
-  // Chunks end with their row when rows are long, so that whole runs can be passed by pointer.
-  const int64_t row = p.ndim ? p.sizes[p.ndim - 1] : 1;
-  const bool by_row = !all_direct && row >= 128;
-  for (int64_t i = begin; i < end;) {
-    int64_t count = end - i;
-    if (!all_direct || any_splat) count = std::min(count, kChunk);
-    if (by_row) count = std::min(count, row - i % row);
-    for (int k = 0; k < p.n; ++k) {
-      if (p.splat[k]) {
-        args[k] = buffers[k];
-      } else if (p.direct[k]) {
-        args[k] = p.base[k] + i * p.item[k];
-      } else if (k == 0) {
-        args[0] = buffers[0];
-      } else {
-        args[k] = buffers[k];
-        each_run(p, k, i, count, [&](char* src, int64_t done, int64_t length) {
-          if (length == count && !p.load[k] && p.strides[k][p.ndim - 1] == p.item[k]) {
-            args[k] = src;  // a whole run with the right dtype
-            return;
-          }
-          const ConvertFn load = p.load[k];
-          char* dst = buffers[k] + done * p.item[k];
-          if (load) {
-            load(dst, p.item[k], src, p.strides[k][p.ndim - 1], length);
-            return;
-          }
-          visit_size(p.item[k], [&](auto tag) {
-            using T = decltype(tag);
-            const int64_t step = p.strides[k][p.ndim - 1];
-            T* out = reinterpret_cast<T*>(dst);
-            if (step == 0) {
-              const T v = *reinterpret_cast<const T*>(src);
-              for (int64_t j = 0; j < length; ++j) out[j] = v;
-            } else if (step == static_cast<int64_t>(sizeof(T))) {
-              std::memcpy(out, src, static_cast<size_t>(length) * sizeof(T));
-            } else {
-              for (int64_t j = 0; j < length; ++j)
-                out[j] = *reinterpret_cast<const T*>(src + j * step);
-            }
-          });
-        });
-      }
-    }
-    bool store = !p.direct[0];
-    if (store && !p.load[0] && by_row && p.strides[0][p.ndim - 1] == p.item[0]) {
-      each_run(p, 0, i, count, [&](char* dst, int64_t, int64_t) { args[0] = dst; });
-      store = false;
-    }
-    p.fn(args, count, p.params);
-    if (store) {
-      each_run(p, 0, i, count, [&](char* dst, int64_t done, int64_t length) {
-        const char* src = buffers[0] + done * p.item[0];
-        const int64_t step = p.strides[0][p.ndim - 1];
-        if (p.load[0]) {
-          p.load[0](dst, step, src, p.item[0], length);
-          return;
-        }
-        visit_size(p.item[0], [&](auto tag) {
-          using T = decltype(tag);
-          const T* in = reinterpret_cast<const T*>(src);
-          for (int64_t j = 0; j < length; ++j) *reinterpret_cast<T*>(dst + j * step) = in[j];
-        });
-      });
-    }
-    i += count;
-  }
-}
 
 // Strides of an input over the broadcast shape, in bytes.
 void broadcast_strides(const Array& a, Shape shape, int64_t* out) {
@@ -211,97 +71,6 @@ bool linear(const Plan& p, int k, int item) {
   return true;
 }
 
-void execute(Plan& p, double cost) {
-  const double work = static_cast<double>(p.numel) * cost;  // ns
-  NoGil nogil(static_cast<int64_t>(work), 20000);
-  parallel_for(p.numel, std::max<int64_t>(static_cast<int64_t>(20000 / cost), 1),
-               [&](int64_t a, int64_t b) { run_range(p, a, b); });
-}
-
-// -- tiles ------------------------------------------------------------------------------------
-// An operand that is contiguous along the second innermost dim (a transposed matrix) would be
-// gathered one element a cache line. Instead blocks of it are turned in a buffer, and the loop runs
-// over the rows of the block.
-constexpr int64_t kTileRows = 32, kTileCols = 256;
-
-bool transposed(const Plan& p, int k) {
-  const int last = p.ndim - 1;
-  return p.strides[k][last] != p.item[k] && p.strides[k][last] != 0 &&
-         p.strides[k][last - 1] == p.item[k];
-}
-
-bool tileable(const Plan& p) {
-  if (p.ndim < 2 || p.load[0] || p.strides[0][p.ndim - 1] != p.item[0]) return false;
-  bool any = false;
-  for (int k = 1; k < p.n; ++k) {
-    if (p.splat[k]) continue;
-    if (p.load[k] || p.item[k] > 8) return false;
-    if (transposed(p, k))
-      any = true;
-    else if (p.strides[k][p.ndim - 1] != p.item[k])
-      return false;
-  }
-  return any;
-}
-
-// Rows [begin, end) of the last two dims, for one index of the outer ones: `base` per operand.
-void run_tiles(const Plan& p, char* const* base, int64_t begin, int64_t end) {
-  alignas(64) char buffers[kMaxOperands][kTileRows * kTileCols * 8];
-  const int last = p.ndim - 1;
-  const int64_t cols = p.sizes[last];
-  for (int k = 1; k < p.n; ++k)
-    if (p.splat[k]) splat_fill(buffers[k], p.scalars[k], p.item[k], std::min(cols, kTileCols));
-  for (int64_t j = 0; j < cols; j += kTileCols) {
-    const int64_t width = std::min(kTileCols, cols - j);
-    for (int64_t i = begin; i < end; i += kTileRows) {
-      const int64_t height = std::min(kTileRows, end - i);
-      for (int k = 1; k < p.n; ++k) {
-        if (p.splat[k] || !transposed(p, k)) continue;
-        find_transpose(p.item[k])(buffers[k], kTileCols * p.item[k],
-                                  base[k] + i * p.item[k] + j * p.strides[k][last],
-                                  p.strides[k][last], height, width);
-      }
-      for (int64_t r = 0; r < height; ++r) {
-        char* args[kMaxOperands];
-        for (int k = 0; k < p.n; ++k) {
-          if (p.splat[k])
-            args[k] = buffers[k];
-          else if (k && transposed(p, k))
-            args[k] = buffers[k] + r * kTileCols * p.item[k];
-          else
-            args[k] = base[k] + (i + r) * p.strides[k][last - 1] + j * p.item[k];
-        }
-        p.fn(args, width, p.params);
-      }
-    }
-  }
-}
-
-void execute_tiles(const Plan& p, double cost) {
-  const int outer = p.ndim - 2;
-  const int64_t rows = p.sizes[outer], count = p.numel / p.sizes[p.ndim - 1];
-  const int64_t grain =
-      static_cast<int64_t>(20000 / (cost * static_cast<double>(p.sizes[p.ndim - 1]))) + 1;
-  NoGil nogil(p.numel, 20000);
-  parallel_for(count, std::max(grain, kTileRows), [&](int64_t a, int64_t b) {
-    while (a < b) {
-      const int64_t row = a % rows, stop = std::min(rows, row + b - a);
-      char* base[kMaxOperands];
-      for (int k = 0; k < p.n; ++k) {
-        base[k] = p.base[k];
-        if (p.splat[k]) continue;
-        int64_t rest = a / rows;
-        for (int d = outer - 1; d >= 0; --d) {
-          base[k] += rest % p.sizes[d] * p.strides[k][d];
-          rest /= p.sizes[d];
-        }
-      }
-      run_tiles(p, base, row, stop);
-      a += stop - row;
-    }
-  });
-}
-
 // Two operands over the same storage but not element on element: writing one would spoil the other.
 bool conflicts(const Array& out, const Array& in) {
   if (out.storage() != in.storage()) return false;
@@ -324,7 +93,7 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
   Operand ops[kMaxOperands];
   ResultType kind;
   const Array* first = nullptr;  // the first tensor operand
-  bool uniform = true;           // all tensors contiguous with one shape and dtype
+  bool uniform = !meta_call;     // all tensors contiguous with one shape and dtype
   for (int k = 0; k < nin; ++k) {
     PyObject* o = args[k];
     if (tensor_check(o)) {
@@ -333,7 +102,7 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
       kind.tensor(a);
       if (!first) {
         first = &a;
-        uniform = a.contiguous();
+        uniform = uniform && a.contiguous();
       } else {
         uniform = uniform && a.contiguous() && a.dtype() == first->dtype() && a.same_shape(*first);
       }
@@ -489,7 +258,7 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
   }
   const Array& out = destination ? *destination : fresh;
   p.numel = out.numel();
-  if (p.numel == 0) return fresh;
+  if (p.numel == 0 || meta_call) return fresh;
   Array copies[kMaxOperands];  // of inputs that the output would overwrite
   broadcast_strides(out, shape, p.strides[0]);
   p.base[0] = out.bytes();
@@ -532,12 +301,7 @@ Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* dest
   p.load[0] = result == loop->out ? nullptr : find_convert(result, loop->out);
   coalesce(p, shape);
   for (int k = 0; k < p.n; ++k) p.direct[k] = !p.splat[k] && !p.load[k] && linear(p, k, p.item[k]);
-  bool converts = false;
-  for (int k = 0; k < p.n; ++k) converts = converts || (!p.splat[k] && !p.direct[k]);
-  if (p.numel >= 4096 && tileable(p))
-    execute_tiles(p, loop->cost + 0.3);
-  else
-    execute(p, loop->cost + (converts ? 0.3 : 0));
+  execute(p, loop->cost);
   return fresh;
 }
 
