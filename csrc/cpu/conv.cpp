@@ -14,6 +14,7 @@
 
 #include "../core/kernel.h"
 #include "window.h"
+#include "winograd.h"
 
 namespace rl {
 namespace {
@@ -362,11 +363,16 @@ Array convolve(Problem& p, const Array* bias) {
     bool done = false, biased = false;
     if (for_library(t, s)) {
       const Array in = arranged(p.input, s.channels_last), w = arranged(p.weight, s.channels_last);
-      const Array b = bias && !p.transposed ? bias->contiguous_copy() : Array();
+      const Array b = bias ? bias->contiguous_copy() : Array();
       void* bp = b.defined() ? b.bytes() : nullptr;
-      done = p.transposed ? dnn_conv(pass, t, s, out.bytes(), w.bytes(), nullptr, in.bytes())
-                          : dnn_conv(pass, t, s, in.bytes(), w.bytes(), bp, out.bytes());
-      biased = done && bp;
+      void *x = in.bytes(), *y = out.bytes();
+      if (p.transposed) std::swap(x, y);
+      done = biased = winograd_conv(pass, t, s, x, w.bytes(), bp, y);
+      if (!done) {
+        if (p.transposed) bp = nullptr;
+        done = dnn_conv(pass, t, s, x, w.bytes(), bp, y);
+        biased = done && bp;
+      }
     }
     if (!done) {
       if (p.transposed)
@@ -399,20 +405,23 @@ void backward(Call& call, Problem& p, const Array& g0, bool need_x, bool need_w,
     const bool with_bias = need_b && need_w && !p.transposed;
     if (with_bias) gb = Array::empty(t, {s.y_channels});
     void* bp = with_bias ? gb.bytes() : nullptr;
-    if (!p.transposed && need_x && need_w) {
+    // The sides of the geometry: what was given, its gradient's place, and the arriving gradient.
+    void *x = in.bytes(), *y = gy.bytes();
+    if (p.transposed) std::swap(x, y);
+    const auto to_input = [&](auto&& conv) {
+      return p.transposed
+                 ? conv(ConvPass::Forward, t, s, gy.bytes(), w.bytes(), nullptr, gx.bytes())
+                 : conv(ConvPass::Data, t, s, gx.bytes(), w.bytes(), nullptr, gy.bytes());
+    };
+    did_x = did_x || to_input(winograd_conv);
+    const bool own_w = need_w && winograd_conv(ConvPass::Weights, t, s, x, gw.bytes(), nullptr, y);
+    did_w = did_w || own_w;
+    if (!p.transposed && !did_x && !did_w)
       did_x = did_w =
           dnn_conv_backward(t, s, in.bytes(), w.bytes(), gy.bytes(), gx.bytes(), gw.bytes(), bp);
-    } else if (!p.transposed) {
-      if (need_x)
-        did_x = dnn_conv(ConvPass::Data, t, s, gx.bytes(), w.bytes(), nullptr, gy.bytes());
-      if (need_w) did_w = dnn_conv(ConvPass::Weights, t, s, in.bytes(), gw.bytes(), bp, gy.bytes());
-    } else {
-      if (need_x)
-        did_x = dnn_conv(ConvPass::Forward, t, s, gy.bytes(), w.bytes(), nullptr, gx.bytes());
-      if (need_w)
-        did_w = dnn_conv(ConvPass::Weights, t, s, gy.bytes(), gw.bytes(), nullptr, in.bytes());
-    }
-    if (with_bias && !did_w) gb = Array();
+    did_x = did_x || to_input(dnn_conv);
+    did_w = did_w || dnn_conv(ConvPass::Weights, t, s, x, gw.bytes(), bp, y);
+    if (with_bias && (own_w || !did_w)) gb = Array();
   }
   Array gy = g;
   if (!did_x) {

@@ -13,32 +13,6 @@
 namespace rl {
 namespace {
 
-// acc[i][:] = sum over p of a[i, p] * b[p, :], into a tile of Rows x (Vectors vectors).
-template <class R, int Rows, int Vectors = kVectors>
-inline void micro_kernel(int64_t k, const R* a, int64_t a_row, int64_t a_col, const R* b,
-                         int64_t b_row, typename Vector<R>::type (&acc)[Rows][kVectors]) {
-  using V = typename Vector<R>::type;
-  constexpr int lanes = Vector<R>::lanes;
-  V sum[Rows][Vectors];
-#pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i)
-    for (int v = 0; v < Vectors; ++v) sum[i][v] = V{};
-  for (int64_t p = 0; p < k; ++p) {
-    V row[Vectors];
-    for (int v = 0; v < Vectors; ++v) row[v] = load<R>(b + v * lanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) {
-      const R x = a[i * a_row];
-      for (int v = 0; v < Vectors; ++v) sum[i][v] += row[v] * x;
-    }
-    a += a_col;
-    b += b_row;
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < Rows; ++i)
-    for (int v = 0; v < Vectors; ++v) acc[i][v] = sum[i][v];
-}
-
 template <class T, class R>
 [[gnu::noinline]] void store_tile(const typename Vector<R>::type (*acc)[kVectors], T* c,
                                   int64_t c_row, int64_t rows, int64_t cols, const Finish<R>& f,

@@ -68,6 +68,32 @@ inline void store(R* p, typename Vector<R>::type v) {
   *reinterpret_cast<typename Vector<R>::unaligned*>(p) = v;
 }
 
+// acc[i][:] = sum over p of a[i, p] * b[p, :], into a tile of Rows x (Vectors vectors).
+template <class R, int Rows, int Vectors = kVectors>
+inline void micro_kernel(int64_t k, const R* a, int64_t a_row, int64_t a_col, const R* b,
+                         int64_t b_row, typename Vector<R>::type (&acc)[Rows][kVectors]) {
+  using V = typename Vector<R>::type;
+  constexpr int lanes = Vector<R>::lanes;
+  V sum[Rows][Vectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+    for (int v = 0; v < Vectors; ++v) sum[i][v] = V{};
+  for (int64_t p = 0; p < k; ++p) {
+    V row[Vectors];
+    for (int v = 0; v < Vectors; ++v) row[v] = load<R>(b + v * lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      const R x = a[i * a_row];
+      for (int v = 0; v < Vectors; ++v) sum[i][v] += row[v] * x;
+    }
+    a += a_col;
+    b += b_row;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+    for (int v = 0; v < Vectors; ++v) acc[i][v] = sum[i][v];
+}
+
 // How a finished tile goes into C.
 template <class R>
 struct Finish {
