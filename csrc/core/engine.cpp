@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "engine.h"
+#include "profile.h"
 
 namespace rl {
 namespace {
@@ -137,6 +138,13 @@ void apply_node(Task& task, Node* n, State& state, Results& out) {
   if (n->extra) run_posthooks(n, gradients, out);
 }
 
+void apply_profiled(Task& task, Node* n, State& state, Results& out) {
+  ProfileScope scope(as_object(Py_TYPE(n)), true, state.gradients.data(),
+                     static_cast<Py_ssize_t>(state.gradients.size()));
+  note_sequence(n->sequence);
+  apply_node(task, n, state, out);
+}
+
 // -- the walk -----------------------------------------------------------------------------------
 
 void count_dependencies(Task& task, const std::vector<Node*>& roots) {
@@ -222,7 +230,7 @@ void walk(Task& task) {
     Results out;
     ResultsGuard guard{out};
     try {
-      apply_node(task, n, state, out);
+      (modes.recorder ? apply_profiled : apply_node)(task, n, state, out);
     } catch (...) {
       if (g_anomaly) {
         translate_exception();

@@ -3,7 +3,7 @@
 // A Python function cannot take NumPy's spellings of its arguments, nor ask subclasses of Tensor
 // first, without a second frame. This object does both in front of it for a few nanoseconds, and
 // looks like an operator: the same binding as a method, the same repr.
-#include "op.h"
+#include "profile.h"
 
 #include <structmember.h>
 
@@ -73,6 +73,25 @@ void explain_failure(const Front* f, PyObject* const* args, Py_ssize_t n, PyObje
   Py_XDECREF(words);
 }
 
+PyObject* run_profiled(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  ProfileScope scope(self, false, args, n);
+  return PyObject_Vectorcall(reinterpret_cast<Front*>(self)->function, args, static_cast<size_t>(n),
+                             names);
+}
+
+// Whether the call names a device other than the one where new tensors go anyway.
+bool elsewhere(PyObject* const* values, PyObject* kwnames) {
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); ++k) {
+    if (PyTuple_GET_ITEM(kwnames, k) != g_device_name) continue;
+    PyObject* o = values[k];
+    if (o == Py_None) return false;
+    const bool cpu = o == g_cpu_device || (PyUnicode_CheckExact(o) &&
+                                           !PyUnicode_CompareWithASCIIString(o, "cpu"));
+    return !cpu || making.meta || making.named;
+  }
+  return false;
+}
+
 PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
                            PyObject* kwnames) {
   const Front* f = reinterpret_cast<Front*>(self);
@@ -87,9 +106,14 @@ PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
       PyObject* seen = interpret_composite(self, args, n, kwnames);
       if (seen) return seen;
     }
+    if (kwnames && f->makes && elsewhere(args + n, kwnames)) {
+      Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
+      return call_helper("make_on", {self, tuple, kwargs});
+    }
     Ref names(kwnames ? respelled(f, kwnames) : nullptr);
     PyObject* spelt = names ? names.p : kwnames;
-    PyObject* result = PyObject_Vectorcall(f->function, args, n, spelt);
+    PyObject* result = modes.recorder ? run_profiled(self, args, n, spelt)
+                                      : PyObject_Vectorcall(f->function, args, n, spelt);
     if (!result) explain_failure(f, args, n, spelt);
     return result;
   } catch (...) {

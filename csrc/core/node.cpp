@@ -6,10 +6,9 @@
 
 namespace rl {
 
-uint64_t next_sequence() {
-  static std::atomic<uint64_t> count{0};
-  return count.fetch_add(1, std::memory_order_relaxed);
-}
+static std::atomic<uint64_t> g_sequence{0};
+uint64_t next_sequence() { return g_sequence.fetch_add(1, std::memory_order_relaxed); }
+uint64_t peek_sequence() { return g_sequence.load(std::memory_order_relaxed); }
 
 namespace {
 

@@ -4,6 +4,7 @@
 #include "autograd.h"
 #include "levels.h"
 #include "layout.h"
+#include "profile.h"
 
 namespace rl {
 
@@ -219,7 +220,7 @@ PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
 
 }  // namespace
 
-PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
+static PyObject* run_quietly(Op* op, PyObject* const* values, PyObject* out) {
   const OpSpec& s = *op->spec;
   uint32_t computes = 0;
   const bool record =
@@ -274,6 +275,17 @@ PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
     record_outputs(recording, s, outputs.data(), n);
   }
   return packed.release();
+}
+
+static PyObject* run_profiled(Op* op, PyObject* const* values, PyObject* out) {
+  ProfileScope scope(as_object(op), false, values, op->spec->nparams);
+  return run_quietly(op, values, out);
+}
+
+PyObject* run_op(Op* op, PyObject* const* values, PyObject* out) {
+  if (modes.recorder) [[unlikely]]
+    return run_profiled(op, values, out);
+  return run_quietly(op, values, out);
 }
 
 PyObject* arguments(PyObject* const* args, Py_ssize_t n) {

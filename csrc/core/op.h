@@ -7,6 +7,7 @@ namespace rl {
 
 constexpr int kMaxParams = 24;
 struct Level;
+struct Recorder;
 
 struct Loop {
   LoopFn fn = nullptr;
@@ -126,6 +127,7 @@ void store_scalar(const ScalarValue& s, DType t, char* out);
 struct Modes {
   PyObject* interpreters = nullptr;  // list when something is pushed, else null
   Level* lanes = nullptr;            // the innermost vmap among them
+  Recorder* recorder = nullptr;      // the profiler's, while it runs
   int transforms = 0;                // functional transforms running, vmap or not
   bool grad = true;
   bool inference = false;

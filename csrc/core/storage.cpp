@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "error.h"
+#include "memory_hook.h"
 
 namespace rl {
 namespace {
@@ -125,7 +126,55 @@ void cpu_empty_cache() { trim(0); }
 MemoryStats cpu_memory_stats() { return g_stats; }
 void cpu_reset_peak() { g_stats.peak = g_stats.allocated; }
 
+void (*g_memory_hook)(void* address, int64_t bytes) = nullptr;
+
+static void count_memory(const Storage* s, bool comes) {
+  const int64_t bytes = static_cast<int64_t>(s->nbytes);
+  if (g_memory_hook && bytes && !s->owner) g_memory_hook(s->data, comes ? bytes : -bytes);
+}
+
+thread_local bool meta_call __attribute__((tls_model("initial-exec"))) = false;
+
+thread_local Making making __attribute__((tls_model("initial-exec")));
+
+namespace {
+char* g_window = nullptr;
+size_t g_window_size = 0, g_window_used = 0;
+}  // namespace
+
+// Addresses without memory behind them: pages come only where somebody touches them. They are taken
+// when first asked for, and more of them for a tensor that is larger.
+char* meta_window(size_t nbytes) {
+  if (!meta_call) throw NoElements();
+  if (nbytes > g_window_size) {
+    size_t size = size_t{1} << 36;
+    while (size < nbytes && size < (size_t{1} << 46)) size *= 2;
+    void* p = size < nbytes ? MAP_FAILED
+                            : mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+      fail(ErrorType::Runtime, "meta tensor: no room for addresses of %zu bytes", nbytes);
+    g_window = static_cast<char*>(p);  // a smaller one stays: the kernel may hold pointers into it
+    g_window_size = size;
+  }
+  g_window_used = std::max(g_window_used, nbytes);
+  return g_window;
+}
+
+void meta_window_close() {
+  if (g_window_used) madvise(g_window, g_window_used, MADV_DONTNEED);
+  g_window_used = 0;
+}
+
+static Storage* storage_meta(size_t nbytes) {
+  Storage* s = static_cast<Storage*>(cpu_alloc(kHeader));
+  *s = Storage{1, nullptr, nbytes, 0, DeviceType::Meta, 0, true, false, nullptr, kHeader};
+  return s;
+}
+
 Storage* storage_new(size_t nbytes) {
+  if (meta_call) [[unlikely]]
+    return storage_meta(nbytes);
   const size_t block = kHeader + nbytes;
   Storage* s = static_cast<Storage*>(cpu_alloc(block));
   *s = Storage{1,
@@ -138,6 +187,7 @@ Storage* storage_new(size_t nbytes) {
                false,
                nullptr,
                block};
+  count_memory(s, true);
   return s;
 }
 
@@ -158,7 +208,11 @@ static void release_data(Storage* s) {
   }
 }
 
+void (*g_storage_gone)(const Storage* s) = nullptr;
+
 void storage_free(Storage* s) {
+  if (s->watched) g_storage_gone(s);
+  count_memory(s, false);
   release_data(s);
   cpu_free(s, s->block);
 }
@@ -169,10 +223,12 @@ void storage_resize(Storage* s, size_t nbytes) {
   char* fresh = nbytes ? static_cast<char*>(cpu_alloc(nbytes)) : nullptr;
   const size_t common = std::min(nbytes, s->nbytes);
   if (common) std::memcpy(fresh, s->data, common);
+  count_memory(s, false);
   release_data(s);
   s->inside = false;
   s->data = fresh;
   s->nbytes = nbytes;
+  count_memory(s, true);
 }
 
 }  // namespace rl

@@ -35,6 +35,7 @@ class Hooks:
     """The hooks of one optimizer, and how its step runs between them."""
 
     _running_hooks = False
+    _marked = False
 
     @staticmethod
     def profile_hook_step(func: Callable) -> Callable:
@@ -43,6 +44,8 @@ class Hooks:
         @wraps(func)
         def hooked(*args, **kwargs):
             self, *_ = args
+            if _C.profiler_enabled() and not self._marked:
+                return self._run_marked(hooked, args, kwargs)
             if self._has_hooks():
                 return self._run_hooked(func, args, kwargs)
             return func(*args, **kwargs)
@@ -83,6 +86,16 @@ class Hooks:
             or _global_optimizer_pre_hooks
             or _global_optimizer_post_hooks
         ) and not self._running_hooks
+
+    def _run_marked(self, step, args, kwargs):
+        name = type(self).__name__
+        self._marked = True  # `step` may lead to another one, by super()
+        record = _C.profiler_enter(f"Optimizer.step#{name}.step")
+        try:
+            return step(*args, **kwargs)
+        finally:
+            self._marked = False
+            _C.profiler_exit(record)
 
     def _run_hooked(self, step, args, kwargs):
         # `step` may lead to another hooked step, by super(): the hooks run around the outer.

@@ -307,9 +307,11 @@ class Optimizer(Hooks):
     # -- gradients and groups ------------------------------------------------------------
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
+        record = _C.profiler_enter(self._zero_grad_profile_name)
         if set_to_none:
             for group in self.param_groups:
                 _C.clear_grads(group["params"])
+            _C.profiler_exit(record)
             return
         for group in self.param_groups:
             for p in group["params"]:
