@@ -21,6 +21,7 @@ import time
 
 import files as file_lines
 import layers as layer_lines
+import loading as loading_lines
 import steps as step_lines
 
 import rushlight
@@ -262,7 +263,12 @@ def files():
     yield from file_lines.LINES
 
 
-FAMILIES = (calls, memory, kernels, operators, random, layers, steps, files, training)
+def loading():
+    """Epochs over a set in memory."""
+    yield from loading_lines.LINES
+
+
+FAMILIES = (calls, memory, kernels, operators, random, layers, steps, files, loading, training)
 GROUPS = {f.__name__: f for f in FAMILIES}
 
 
