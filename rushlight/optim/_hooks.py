@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from itertools import chain
 
+from .. import _C
 from ..utils.hooks import RemovableHandle
 
 _global_optimizer_pre_hooks: dict[int, Callable] = OrderedDict()
