@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import time
 
+import elements as element_lines
 import files as file_lines
 import layers as layer_lines
 import loading as loading_lines
@@ -268,8 +270,24 @@ def loading():
     yield from loading_lines.LINES
 
 
+def pointwise():
+    """Every operator that works element by element, by dtype and layout."""
+    yield from element_lines.pointwise_lines()
+
+
+def reductions():
+    """Every reduction over all elements and over each dim, norms, losses and their gradients."""
+    yield from element_lines.reduction_lines()
+
+
+def windows():
+    """Pooling, padding, resampling and folding, forward and backward."""
+    yield from element_lines.window_lines()
+
+
 FAMILIES = (calls, memory, kernels, operators, random, layers, steps, files, loading, training)
-GROUPS = {f.__name__: f for f in FAMILIES}
+ELEMENTS = (pointwise, reductions, windows)  # 2,000 lines: only when asked for
+GROUPS = {f.__name__: f for f in (*FAMILIES, *ELEMENTS)}
 
 
 # -- importing ------------------------------------------------
@@ -322,6 +340,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("groups", nargs="*", help=f"of: import, {', '.join(GROUPS)}; default all")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--select", metavar="REGEX", default="", help="only lines that contain it")
     parser.add_argument("--json", metavar="FILE", help="also write the seconds here")
     args = parser.parse_args(argv)
     unknown = set(args.groups) - {"import", *GROUPS}
@@ -332,13 +351,15 @@ def main(argv=None) -> int:
             library.set_num_threads(args.threads)
     print(f"{f'{args.threads} threads':<{WIDTH}}{'rushlight':>12}{'PyTorch':>12}{'quotient':>9}")
     results = {}
-    wanted = args.groups or ["import", *GROUPS]
+    wanted = args.groups or ["import", *(f.__name__ for f in FAMILIES)]
     if "import" in wanted:
         for text, ours, theirs in import_times():
             print(row(text, ours, theirs, "", 1))
             results[text] = ours, theirs
     for name in wanted:
         for text, make in GROUPS[name]() if name in GROUPS else ():
+            if not re.search(args.select, text):
+                continue
             ours, theirs = paired(make)
             print(row(text, ours, theirs, "us", 1e6), flush=True)
             results[text] = ours, theirs
