@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 FILE_LIMIT = 600  # physical lines; near 400 is the aim
 FUNCTION_LIMIT = 110  # lines of one Python function; under 40 is the aim
 # Files that were longer when the limit came. They may shrink, not grow.
-LONGER = {"rushlight/ops/shape.py": 720}
+LONGER: dict[str, int] = {}
 
 
 def sources(root: Path = ROOT) -> list[Path]:

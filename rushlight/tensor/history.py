@@ -159,7 +159,7 @@ def _copy_slices_backward(g, geometry):
 
 
 def _as_strided_gradient(g, geometry):
-    from ..ops.shape import _as_strided_backward
+    from ..ops.regions import _as_strided_backward
 
     sizes, strides, offset, view_sizes, view_strides, view_offset = geometry
     if g is None:
