@@ -7,6 +7,7 @@ over NumPy, with the same names: read it in an hour, then find your way there. E
 which files it retells. What is left out makes the real one fast or complete (dtypes, threads,
 kernels, hooks); it is no part of the design. All numbers here are float64.
 """
+
 # Set like a page, without blank lines between the functions of a paragraph:
 # fmt: off
 from __future__ import annotations
@@ -469,7 +470,6 @@ class copy:  # x[i] = value is its in-place form
     def grad_input(g): return mul(g, 0.0)
     def grad_src(g): return g
     def samples(make): yield make(2, 3), make(3)
-
 # Views have kernels, since they work on Arrays.
 @op(view=True)
 class select:
