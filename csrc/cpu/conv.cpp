@@ -367,10 +367,10 @@ Array convolve(Problem& p, const Array* bias) {
       void* bp = b.defined() ? b.bytes() : nullptr;
       void *x = in.bytes(), *y = out.bytes();
       if (p.transposed) std::swap(x, y);
-      done = biased = winograd_conv(pass, t, s, x, w.bytes(), bp, y);
+      done = biased = winograd_conv(pass, t, s, x, w, bp, y);
       if (!done) {
         if (p.transposed) bp = nullptr;
-        done = dnn_conv(pass, t, s, x, w.bytes(), bp, y);
+        done = dnn_conv(pass, t, s, x, w, bp, y);
         biased = done && bp;
       }
     }
@@ -409,18 +409,17 @@ void backward(Call& call, Problem& p, const Array& g0, bool need_x, bool need_w,
     void *x = in.bytes(), *y = gy.bytes();
     if (p.transposed) std::swap(x, y);
     const auto to_input = [&](auto&& conv) {
-      return p.transposed
-                 ? conv(ConvPass::Forward, t, s, gy.bytes(), w.bytes(), nullptr, gx.bytes())
-                 : conv(ConvPass::Data, t, s, gx.bytes(), w.bytes(), nullptr, gy.bytes());
+      return p.transposed ? conv(ConvPass::Forward, t, s, gy.bytes(), w, nullptr, gx.bytes())
+                          : conv(ConvPass::Data, t, s, gx.bytes(), w, nullptr, gy.bytes());
     };
     did_x = did_x || to_input(winograd_conv);
-    const bool own_w = need_w && winograd_conv(ConvPass::Weights, t, s, x, gw.bytes(), nullptr, y);
+    const bool own_w = need_w && winograd_conv(ConvPass::Weights, t, s, x, gw, nullptr, y);
     did_w = did_w || own_w;
     if (!p.transposed && !did_x && !did_w)
       did_x = did_w =
           dnn_conv_backward(t, s, in.bytes(), w.bytes(), gy.bytes(), gx.bytes(), gw.bytes(), bp);
     did_x = did_x || to_input(dnn_conv);
-    did_w = did_w || dnn_conv(ConvPass::Weights, t, s, x, gw.bytes(), bp, y);
+    did_w = did_w || dnn_conv(ConvPass::Weights, t, s, x, gw, bp, y);
     if (with_bias && (own_w || !did_w)) gb = Array();
   }
   Array gy = g;

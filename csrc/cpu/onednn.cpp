@@ -11,6 +11,7 @@
 #if RL_ONEDNN
 
 #include "onednn_library.h"
+#include "packed.h"
 
 #include <bit>
 #include <list>
@@ -96,7 +97,13 @@ struct Plan {
   Memory scratch;
   size_t scratch_bytes = 0;
   bool supported = false;
-  bool busy = false;  // executing in a thread that released the GIL
+  bool busy = false;                // executing in a thread that released the GIL
+  uint64_t serial = next_serial();  // names the layout of its weights
+
+  static uint64_t next_serial() {
+    static uint64_t last = 1000;
+    return ++last;
+  }
 };
 
 Attr user_scratchpad() {
@@ -243,11 +250,11 @@ class Arena {
 };
 
 // Points the plan's memory at the data; operands that need a reorder get scratch. pointers[i]
-// belongs to operand i. A `ready` operand is in the library's layout already.
-void bind(Plan& plan, void* const* pointers, Arena& arena, int ready = -1) {
+// belongs to operand i. `ready` operands, one bit each, are in the library's layout already.
+void bind(Plan& plan, void* const* pointers, Arena& arena, unsigned ready = 0) {
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     Operand& o = plan.operands[i];
-    if (!o.reorder || static_cast<int>(i) == ready) {
+    if (!o.reorder || ready >> i & 1) {
       check(dnn().memory_set_data_handle(o.library, pointers[i]), "set_data_handle");
       continue;
     }
@@ -259,12 +266,12 @@ void bind(Plan& plan, void* const* pointers, Arena& arena, int ready = -1) {
           "set_data_handle");
 }
 
-void run(Plan& plan, int ready = -1) {
+void run(Plan& plan, unsigned ready = 0) {
   dnnl_exec_arg_t args[8];
   int n = 0;
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     const Operand& o = plan.operands[i];
-    if (o.reorder && !o.output && static_cast<int>(i) != ready) run_reorder(o, o.plain, o.library);
+    if (o.reorder && !o.output && !(ready >> i & 1)) run_reorder(o, o.plain, o.library);
     args[n++] = {o.arg, o.library};
   }
   if (plan.scratch_bytes) args[n++] = {DNNL_ARG_SCRATCHPAD, plan.scratch};
@@ -400,7 +407,7 @@ PlanPtr find_conv(ConvPass pass, DType t, const ConvShape& s, bool bias, int thr
                    [&] { return make_conv(pass, t, s, bias); });
 }
 
-constexpr int kY = 2;  // the place of y among a plan's operands
+constexpr int kW = 1, kY = 2;  // the places of the weights and of y among a plan's operands
 
 // -- products ------------------------------------------------------------------------------------
 PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch,
@@ -441,6 +448,7 @@ PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, in
 
 bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch,
               int64_t c_batch) {
+  if (meta_call) return true;
   // The library would scale the bias too.
   if (t != DType::BF16 || (g.bias && g.alpha != c128(1))) return false;
   if (g.m == 0 || g.n == 0 || g.k == 0 || batch == 0 || !dnn_available()) return false;
@@ -466,22 +474,37 @@ bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_
   return true;
 }
 
-bool dnn_conv(ConvPass pass, DType t, const ConvShape& s, void* x, void* w, void* bias, void* y) {
+bool dnn_conv(ConvPass pass, DType t, const ConvShape& s, void* x, const Array& w, void* bias,
+              void* y) {
   if ((t != DType::F32 && t != DType::BF16) || !dnn_available()) return false;
   const int threads = threads_for(s.flops());
   const Threads use(threads);
   const Lease plan(find_conv(pass, t, s, bias != nullptr, threads));
   if (!plan->supported) return false;
   Arena arena;
-  void* pointers[4] = {x, w, y, bias};
-  bind(*plan, pointers, arena);
+  void* pointers[4] = {x, w.bytes(), y, bias};
+  Operand& weights = plan->operands[kW];
+  if (pass == ConvPass::Weights || !weights.reorder) {
+    bind(*plan, pointers, arena);
+    NoGil nogil(s.flops() / 64);
+    run(*plan);
+    return true;
+  }
+  PackedWeights packed(w, plan->serial, weights.bytes);
+  pointers[kW] = packed.data();
+  bind(*plan, pointers, arena, 1u << kW);
+  if (!packed.ready())
+    check(dnn().memory_set_data_handle(weights.plain, w.bytes()), "set_data_handle");
   NoGil nogil(s.flops() / 64);
-  run(*plan);
+  if (!packed.ready()) run_reorder(weights, weights.plain, weights.library);
+  packed.filled();
+  run(*plan, 1u << kW);
   return true;
 }
 
 bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w, const void* gy,
                        void* gx, void* gw, void* gbias) {
+  if (meta_call) return true;
   if ((t != DType::F32 && t != DType::BF16) || !dnn_available()) return false;
   const int threads = threads_for(s.flops());
   const Threads use(threads);
@@ -498,12 +521,12 @@ bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w
     run(*data);
   }
   const Operand &dy = data->operands[kY], &wy = weights->operands[kY];
-  int ready = -1;
+  unsigned ready = 0;
   if (dy.reorder && wy.reorder && dnn().memory_desc_equal(dy.desc, wy.desc)) {
-    ready = kY;
+    ready = 1u << kY;
     check(dnn().memory_get_data_handle(dy.library, &wp[kY]), "get_data_handle");
   }
-  arena.keep_only(ready == kY ? wp[kY] : nullptr);
+  arena.keep_only(ready ? wp[kY] : nullptr);
   bind(*weights, wp, arena, ready);
   NoGil nogil(s.flops() / 64);
   run(*weights, ready);
@@ -516,7 +539,9 @@ bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w
 
 namespace rl {
 bool dnn_gemm(DType, const GemmArgs&, int64_t, int64_t, int64_t, int64_t) { return false; }
-bool dnn_conv(ConvPass, DType, const ConvShape&, void*, void*, void*, void*) { return false; }
+bool dnn_conv(ConvPass, DType, const ConvShape&, void*, const Array&, void*, void*) {
+  return false;
+}
 bool dnn_conv_backward(DType, const ConvShape&, const void*, const void*, const void*, void*, void*,
                        void*) {
   return false;

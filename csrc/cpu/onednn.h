@@ -40,7 +40,8 @@ bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_
 // Forward: y = conv(x, w) + bias.  Data: x = transposed conv(y, w).  Weights: w (and bias, the sum
 // of y) from x and y. X and Y have the memory order the shape names, W is (y, x/groups, kernel...)
 // row-major (or channels-last with them). bias may be null.
-bool dnn_conv(ConvPass pass, DType t, const ConvShape& s, void* x, void* w, void* bias, void* y);
+bool dnn_conv(ConvPass pass, DType t, const ConvShape& s, void* x, const Array& w, void* bias,
+              void* y);
 
 // Both gradients at once: y's conversion to the library's layout is shared.
 bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w, const void* gy,

@@ -35,10 +35,9 @@ struct WinogradKernel {
 const WinogradKernel* winograd_kernel();  // null where none is registered
 void register_winograd(int level, const WinogradKernel& kernel);
 
-// A pass over arrays in the memory order that the shape names, as dnn_conv; bias (a float for each
-// output) may be null. False, and nothing written, where it is no such convolution or too small to
-// gain.
-bool winograd_conv(ConvPass pass, DType t, const ConvShape& s, void* x, void* w, const void* bias,
+// A pass over memory in the order that the shape names, as dnn_conv; bias (a float for each output)
+// may be null. False, and nothing written, where it is no such convolution or too small to gain.
+bool winograd_conv(ConvPass pass, DType t, const ConvShape& s, void* x, const Array& w, void* bias,
                    void* y);
 
 }  // namespace rl

@@ -2,6 +2,7 @@
 #include "winograd.h"
 
 #include "../core/kernel.h"
+#include "packed.h"
 
 namespace rl {
 namespace {
@@ -52,23 +53,27 @@ void register_winograd(int level, const WinogradKernel& kernel) {
 
 const WinogradKernel* winograd_kernel() { return entry().level >= 0 ? &entry().kernel : nullptr; }
 
-bool winograd_conv(ConvPass pass, DType t, const ConvShape& shape, void* x, void* w,
-                   const void* bias, void* y) {
+bool winograd_conv(ConvPass pass, DType t, const ConvShape& shape, void* x, const Array& w,
+                   void* bias, void* y) {
   if (!pays(pass, t, shape)) return false;
   const WinogradKernel& kernel = *winograd_kernel();
   const WinogradShape s = shape_of(pass, shape);
-  float *px = static_cast<float*>(x), *pw = static_cast<float*>(w), *py = static_cast<float*>(y);
+  float *px = static_cast<float*>(x), *py = static_cast<float*>(y);
   if (pass == ConvPass::Weights) {
     const Scratch<float> partials(static_cast<size_t>(kernel.partials_size(s)));
     NoGil nogil(shape.flops() / 64);
-    kernel.weights(s, px, py, partials.get(), pw);
+    kernel.weights(s, px, py, partials.get(), w.data<float>());
     return true;
   }
-  const Scratch<float> packed(static_cast<size_t>(kernel.packed_size(s.outputs, s.inputs)));
+  const int64_t floats = kernel.packed_size(s.outputs, s.inputs);
+  const uint64_t kind = 1 + static_cast<uint64_t>(pass) * 2 + (s.channels_last ? 1 : 0);
+  PackedWeights packed(w, kind, static_cast<size_t>(floats) * sizeof(float));
+  float* u = reinterpret_cast<float*>(packed.data());
   NoGil nogil(shape.flops() / 64);
-  kernel.pack(s, weights_of(pass, shape, w), packed.get());
+  if (!packed.ready()) kernel.pack(s, weights_of(pass, shape, w.bytes()), u);
+  packed.filled();
   if (pass == ConvPass::Data) std::swap(px, py);
-  kernel.run(s, px, packed.get(), static_cast<const float*>(bias), py);
+  kernel.run(s, px, u, static_cast<const float*>(bias), py);
   return true;
 }
 

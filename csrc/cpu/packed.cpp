@@ -1,0 +1,85 @@
+// The table of packed weights. The GIL guards it.
+#include "packed.h"
+
+#include <unordered_map>
+
+#include "../core/kernel.h"
+#include "../core/op.h"
+
+namespace rl {
+namespace {
+
+struct Entry {
+  int64_t offset = 0;
+  uint32_t version = 0;
+  uint64_t kind = 0;
+  std::shared_ptr<Scratch<char>> memory;  // null while seen once only
+};
+using Entries = std::unordered_map<const Storage*, std::vector<Entry>>;
+
+Entries& entries() {
+  static Entries* e = new Entries;  // never destroyed: storages may go after everything else
+  return *e;
+}
+
+// Others may write to it without a new version.
+bool open_to_others(const Storage* s) { return s->owner || s->shared || s->exports; }
+
+void forget(const Storage* s) { entries().erase(s); }
+
+Entry* find(const Array& w) {
+  const auto it = entries().find(w.storage());
+  if (it == entries().end()) return nullptr;
+  for (Entry& e : it->second)
+    if (e.offset == w.offset()) return &e;
+  return nullptr;
+}
+
+Entry& made(const Array& w) {
+  if (Entry* e = find(w)) return *e;
+  Storage* s = w.storage();
+  g_storage_gone = forget;
+  s->watched = true;
+  entries()[s].push_back({w.offset(), 0, 0, nullptr});
+  return entries()[s].back();
+}
+
+}  // namespace
+
+PackedWeights::PackedWeights(const Array& w, uint64_t kind, size_t bytes) : w_(w), kind_(kind) {
+  const uint32_t version = w.storage()->version;
+  if (!modes.grad && !meta_call && !open_to_others(w.storage())) {
+    Entry& e = made(w);
+    if (e.kind == kind && e.version == version) {
+      if (e.memory) {
+        memory_ = e.memory;
+        ready_ = true;
+      }
+      keep_ = true;
+    } else {
+      e = {w.offset(), version, kind, nullptr};
+    }
+  } else if (Entry* e = find(w); e && e->kind == kind && e->version == version && e->memory) {
+    memory_ = e->memory;
+    ready_ = true;
+  }
+  if (!memory_) memory_ = std::make_shared<Scratch<char>>(bytes);
+}
+
+PackedWeights::~PackedWeights() {
+  if (!keep_ || !ready_ || open_to_others(w_.storage())) return;
+  Entry* e = find(w_);
+  if (e && !e->memory && e->kind == kind_ && e->version == w_.storage()->version)
+    e->memory = memory_;
+}
+
+// How many packed weights are kept, for tests.
+RL_FUNCTION(packed_weights) {
+  (void)args, (void)nargs;
+  int64_t n = 0;
+  for (const auto& [storage, list] : entries())
+    for (const Entry& e : list) n += e.memory ? 1 : 0;
+  return PyLong_FromLongLong(n);
+}
+
+}  // namespace rl
