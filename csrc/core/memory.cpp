@@ -55,13 +55,18 @@ int buffer_get(PyObject* self, Py_buffer* view, int flags) {
 
 void buffer_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
-  reinterpret_cast<BufferObject*>(self)->array.~Array();
+  Array& a = reinterpret_cast<BufferObject*>(self)->array;
+  --a.storage()->exports;
+  a.~Array();
   type->tp_free(self);
   Py_DECREF(type);
 }
 
 PyObject* make_buffer(Array a) {
   BufferObject* b = reinterpret_cast<BufferObject*>(checked(BufferType->tp_alloc(BufferType, 0)));
+  Storage* s = a.storage();
+  ++s->exports;
+  if (s->watched) g_storage_gone(s);
   new (&b->array) Array(std::move(a));
   return as_object(b);
 }

@@ -210,7 +210,10 @@ static void release_data(Storage* s) {
 
 void (*g_storage_gone)(const Storage* s) = nullptr;
 
+void (*g_storage_gone)(const Storage* s) = nullptr;
+
 void storage_free(Storage* s) {
+  if (s->watched) g_storage_gone(s);
   if (s->watched) g_storage_gone(s);
   count_memory(s, false);
   release_data(s);

@@ -20,11 +20,15 @@ struct Storage {
   uint32_t version;  // bumped by every in-place write
   DeviceType device;
   uint8_t device_index;
-  bool inside;      // data lies in the same allocation, behind this header
-  bool shared;      // lives in memory shared between processes
-  PyObject* owner;  // keeps a foreign buffer alive (NumPy, DLPack, mmap); strong
-  size_t block;     // bytes asked for the allocation that holds this header
+  bool inside;           // data lies in the same allocation, behind this header
+  bool shared;           // lives in memory shared between processes
+  PyObject* owner;       // keeps a foreign buffer alive (NumPy, DLPack, mmap); strong
+  size_t block;          // bytes asked for the allocation that holds this header
+  uint32_t exports = 0;  // buffers through which others may write, unseen by the version
+  bool watched = false;  // g_storage_gone is told when it goes or is exported
 };
+
+extern void (*g_storage_gone)(const Storage* s);  // set by who watches storages
 
 Storage* storage_new(size_t nbytes);                                   // uninitialised
 Storage* storage_foreign(void* data, size_t nbytes, PyObject* owner);  // takes a new reference
