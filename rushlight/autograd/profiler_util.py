@@ -352,6 +352,18 @@ class EventList(list):
     def __str__(self) -> str:
         return self.table()
 
+    def _build_tree(self) -> None:
+        """Find, by their times, which events lie in which; events of one thread nest."""
+        open_events: dict = {}
+        for event in sorted(self, key=lambda e: (e.time_range.start, -e.time_range.end)):
+            stack = open_events.setdefault((event.thread, event.node_id), [])
+            while stack and not event.time_range.end <= stack[-1].time_range.end:
+                stack.pop()
+            if stack and event.cpu_parent is None:
+                event.set_cpu_parent(stack[-1])
+                stack[-1].append_cpu_child(event)
+            stack.append(event)
+
     @property
     def self_cpu_time_total(self) -> float:
         """Microseconds of all events, each moment counted once."""
@@ -439,7 +451,7 @@ class EventList(list):
         """Everything added up, under the name Total."""
         total = FunctionEventAvg()
         for event in self:
-            total.key = None if total.count == 0 else event.key
+            total.key = None  # what is not added up is the last event's
             total += event
         total.key = "Total"
         return total

@@ -131,7 +131,7 @@ def build_table(
             row += map(_format_memory, (event.cpu_memory_usage, event.self_cpu_memory_usage))
         row.append(str(event.count))
         if shapes:
-            row.append(_shortened(str(event.input_shapes), shape_width))
+            row.append(str(event.input_shapes)[:shape_width])
         if stacks:
             row.append(_source(event.stack[0] if event.stack else "", source_width))
         if flops:
