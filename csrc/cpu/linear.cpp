@@ -3,8 +3,31 @@
 //   y (..., n) = x (..., k) @ w (n, k)^T + bias (n)
 //   gx = g @ w      gw = g^T @ x      gbias = sum of g's rows
 #include "matmul.h"
+#include "packed.h"
 
 namespace rl {
+namespace {
+
+constexpr int64_t kRowsToPack = 12;  // below, one pass over the weights as they lie costs the same
+
+// y = g with w packed, where that is kept for the next call.
+bool multiply_packed(const Array& w, GemmArgs g) {
+  const DType t = w.dtype();
+  if ((t != DType::F32 && t != DType::F64) || g.m < kRowsToPack || g.n * g.k < 4096 || g.a_col != 1)
+    return false;
+  const GemmKernel& kernel = gemm_kernel(t);
+  PackedWeights packed(w, 10 + static_cast<uint64_t>(g.b_row != 1));
+  if (!packed.lasting() || (w.stride(0) != 1 && w.stride(1) != 1)) return false;
+  void* panels = packed.make(static_cast<size_t>(packed_size(kernel, g.k, g.n) * w.item()));
+  NoGil nogil(g.m * g.n * g.k / 16);
+  if (!packed.ready()) kernel.pack(panels, g.b, g.k, g.n, g.b_row, g.b_col);
+  packed.filled();
+  g.b = panels, g.packed = true;
+  gemm_parallel(t, g);
+  return true;
+}
+
+}  // namespace
 
 // linear(input (..., k), weight (n, k), bias (n) or None)
 RL_KERNEL(linear) {
@@ -54,7 +77,7 @@ RL_KERNEL(linear) {
     start_with(bias->ndim() == 1 ? y.view(rows) : y, *bias, 1);
     g.beta = 1;
   }
-  multiply(x.dtype(), g);
+  if (!multiply_packed(w, g)) multiply(x.dtype(), g);
   call.result(std::move(y));
 }
 

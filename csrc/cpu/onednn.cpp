@@ -490,8 +490,8 @@ bool dnn_conv(ConvPass pass, DType t, const ConvShape& s, void* x, const Array& 
     run(*plan);
     return true;
   }
-  PackedWeights packed(w, plan->serial, weights.bytes);
-  pointers[kW] = packed.data();
+  PackedWeights packed(w, plan->serial);
+  pointers[kW] = packed.make(weights.bytes);
   bind(*plan, pointers, arena, 1u << kW);
   if (!packed.ready())
     check(dnn().memory_set_data_handle(weights.plain, w.bytes()), "set_data_handle");

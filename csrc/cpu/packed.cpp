@@ -14,6 +14,7 @@ struct Entry {
   uint32_t version = 0;
   uint64_t kind = 0;
   std::shared_ptr<Scratch<char>> memory;  // null while seen once only
+  bool announced = false;
 };
 using Entries = std::unordered_map<const Storage*, std::vector<Entry>>;
 
@@ -40,30 +41,25 @@ Entry& made(const Array& w) {
   Storage* s = w.storage();
   g_storage_gone = forget;
   s->watched = true;
-  entries()[s].push_back({w.offset(), 0, 0, nullptr});
+  entries()[s].push_back(Entry{.offset = w.offset()});
   return entries()[s].back();
 }
 
 }  // namespace
 
-PackedWeights::PackedWeights(const Array& w, uint64_t kind, size_t bytes) : w_(w), kind_(kind) {
+PackedWeights::PackedWeights(const Array& w, uint64_t kind) : w_(w), kind_(kind) {
+  if (meta_call || open_to_others(w.storage())) return;
+  Entry* e = find(w);
   const uint32_t version = w.storage()->version;
-  if (!modes.grad && !meta_call && !open_to_others(w.storage())) {
-    Entry& e = made(w);
-    if (e.kind == kind && e.version == version) {
-      if (e.memory) {
-        memory_ = e.memory;
-        ready_ = true;
-      }
-      keep_ = true;
-    } else {
-      e = {w.offset(), version, kind, nullptr};
-    }
-  } else if (Entry* e = find(w); e && e->kind == kind && e->version == version && e->memory) {
+  const bool same = e && e->kind == kind && e->version == version;
+  if (same && e->memory) {
     memory_ = e->memory;
-    ready_ = true;
+    ready_ = keep_ = true;
+  } else if (!modes.grad || (e && e->announced)) {
+    if (!e) e = &made(w);
+    keep_ = same || e->announced;
+    e->kind = kind, e->version = version, e->memory = nullptr;
   }
-  if (!memory_) memory_ = std::make_shared<Scratch<char>>(bytes);
 }
 
 PackedWeights::~PackedWeights() {
@@ -71,6 +67,14 @@ PackedWeights::~PackedWeights() {
   Entry* e = find(w_);
   if (e && !e->memory && e->kind == kind_ && e->version == w_.storage()->version)
     e->memory = memory_;
+}
+
+// keep_packed(weight): kernels keep their form of it from the first call on.
+RL_FUNCTION(keep_packed) {
+  if (nargs != 1) fail(ErrorType::Type, "keep_packed: got %zd arguments, expected 1", nargs);
+  const Array& w = array_of(args[0]);
+  if (!w.is_meta()) made(w).announced = true;
+  return Py_NewRef(Py_None);
 }
 
 // How many packed weights are kept, for tests.

@@ -1,8 +1,9 @@
 // Weights in the layout that a kernel multiplies with, kept while nobody writes to them.
 //
 // A call under no_grad or inference_mode that meets the same version of the same weights a second
-// time keeps what it made of them. It is forgotten with the weights, with their next version, and
-// when another kernel wants another layout: one copy at most.
+// time keeps what it made of them; weights that were announced (`_C.keep_packed`) are kept at once
+// and by every call. What is kept is forgotten with the weights, with their next version, and when
+// another kernel wants another layout: one copy at most.
 #pragma once
 #include <memory>
 
@@ -19,16 +20,19 @@ class PackedWeights {
   bool keep_ = false, ready_ = false;
 
  public:
-  // `kind` tells layouts apart; it is never 0.
-  PackedWeights(const Array& w, uint64_t kind, size_t bytes);
+  PackedWeights(const Array& w, uint64_t kind);  // `kind` tells layouts apart; it is never 0
   ~PackedWeights();
   PackedWeights(const PackedWeights&) = delete;
   PackedWeights& operator=(const PackedWeights&) = delete;
 
+  bool ready() const { return ready_; }   // else the caller makes memory, fills it and says so
+  bool lasting() const { return keep_; }  // what is filled now will be there the next time
   char* data() const { return memory_->get(); }
-  bool ready() const { return ready_; }  // else the caller fills it and says so
+  char* make(size_t bytes) {
+    if (!memory_) memory_ = std::make_shared<Scratch<char>>(bytes);
+    return data();
+  }
   void filled() { ready_ = true; }
-  bool lasting() const { return keep_; }  // filled or not, it will be there the next time
 };
 
 }  // namespace rl

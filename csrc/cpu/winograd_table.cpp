@@ -67,8 +67,8 @@ bool winograd_conv(ConvPass pass, DType t, const ConvShape& shape, void* x, cons
   }
   const int64_t floats = kernel.packed_size(s.outputs, s.inputs);
   const uint64_t kind = 1 + static_cast<uint64_t>(pass) * 2 + (s.channels_last ? 1 : 0);
-  PackedWeights packed(w, kind, static_cast<size_t>(floats) * sizeof(float));
-  float* u = reinterpret_cast<float*>(packed.data());
+  PackedWeights packed(w, kind);
+  float* u = reinterpret_cast<float*>(packed.make(static_cast<size_t>(floats) * sizeof(float)));
   NoGil nogil(shape.flops() / 64);
   if (!packed.ready()) kernel.pack(s, weights_of(pass, shape, w.bytes()), u);
   packed.filled();
