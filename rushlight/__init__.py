@@ -88,6 +88,7 @@ _FROM = {
     "Event": "_stream",
     "Future": "futures",
     "compile": "compiler",
+    "optimize_for_inference": "_inference",
     "fork": "jit",
     "wait": "jit",
     "autocast": "amp",
