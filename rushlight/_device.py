@@ -1,4 +1,5 @@
-"""Devices: where a tensor's elements live. Today that is the CPU."""
+"""Devices: where a tensor's elements live. "cpu" is memory; "meta" tensors have a shape, a dtype and
+strides, and no elements."""
 
 from __future__ import annotations
 
@@ -8,6 +9,9 @@ _TYPES = (
     "cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu "
     "mtia privateuseone"
 ).split()
+
+
+_known: dict = {}  # devices without an index: one object each
 
 
 class device:  # noqa: N801 (torch.device is spelt so)
@@ -42,7 +46,11 @@ class device:  # noqa: N801 (torch.device is spelt so)
             raise RuntimeError(
                 f"Expected one of {', '.join(_TYPES)} device type at start of device string: {name}"
             )
+        if index is None and name in _known:
+            return _known[name]
         self = object.__new__(cls)
+        if index is None:
+            _known[name] = self
         object.__setattr__(self, "type", name)
         object.__setattr__(self, "index", index)
         return self
@@ -70,10 +78,12 @@ class device:  # noqa: N801 (torch.device is spelt so)
 
     def __enter__(self):
         _default_devices.append(check_device(self))
+        _C.set_making(_default_devices[-1] is meta, False)
         return self
 
     def __exit__(self, *exc):
         _default_devices.pop()
+        _C.set_making(_default_devices[-1] is meta, False)
 
     def __call__(self, function):
         def wrapped(*args, **kwargs):
@@ -91,7 +101,8 @@ device.__module__ = "torch"
 _Device = device  # for functions with a parameter of that name
 cpu = device("cpu")
 _default_devices = [cpu]
-_C.set_cpu_device(cpu)
+meta = device("meta")
+_C.set_devices(cpu, meta)
 
 
 def check_device(given) -> device:
@@ -101,11 +112,32 @@ def check_device(given) -> device:
     found = device(given)
     if found.type == "cpu":
         return cpu
+    if found.type == "meta":
+        return meta
     if found.type == "cuda":
         raise AssertionError(
             "Torch not compiled with CUDA enabled: rushlight found no CUDA device; use device='cpu'"
         )
     raise RuntimeError(f"device '{found}' is not available: rushlight runs on 'cpu' here")
+
+
+def _make_on(function, args, kwargs):
+    """Call a function that makes tensors, on the device that the call names."""
+    where = check_device(kwargs.pop("device"))
+    before = _C.set_making(where is meta, True)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _C.set_making(*before)
+
+
+_C.set_helper("make_on", _make_on)
+
+
+def placed(tensor, given):
+    """A tensor made here, on the device `given`, or on the default one."""
+    where = _default_devices[-1] if given is None else check_device(given)
+    return tensor.to(meta) if where is meta and not tensor.is_meta else tensor
 
 
 def get_default_device() -> device:
@@ -116,6 +148,7 @@ def get_default_device() -> device:
 def set_default_device(given) -> None:
     """Make new tensors on `given` (None: the CPU)."""
     _default_devices[0] = check_device(given)
+    _C.set_making(_default_devices[-1] is meta, False)
 
 
 def get_device_module(device=None):

@@ -241,8 +241,14 @@ class UntypedStorage:
         return _storage_from_bytes, (data, str(self.device))
 
     def __repr__(self) -> str:
-        rows = "".join(f" {value}\n" for value in self.tolist()) or " \n"
+        rows = _rows(self)
         return f"{rows}[torch.storage.UntypedStorage(device={self.device}) of size {len(self)}]"
+
+
+def _rows(storage) -> str:
+    if storage.device.type == "meta":
+        return "...\n"
+    return "".join(f" {value}\n" for value in storage.tolist()) or " \n"
 
 
 def _storage_from_bytes(data, device: str = "cpu") -> UntypedStorage:
@@ -416,7 +422,7 @@ class TypedStorage:
     __hash__ = None
 
     def __repr__(self) -> str:
-        rows = "".join(f" {value}\n" for value in self.tolist()) or " \n"
+        rows = _rows(self)
         kind = f"torch.storage.TypedStorage(dtype={self.dtype}, device={self.device})"
         return f"{rows}[{kind} of size {len(self)}]"
 

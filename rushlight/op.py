@@ -374,4 +374,22 @@ def operator_keywords(forward):
     return code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
 
 
+def infer_reference(operator, forward, args):
+    """What run_reference would give, on meta tensors: the declaration's `meta` makes them."""
+    meta = operator.declaration.__dict__.get("meta")
+    if meta is None:
+        raise NotImplementedError(
+            f"aten::{operator.__name__}: attempted to run this operator with Meta tensors, but "
+            "there was no fake impl or Meta kernel registered"
+        )
+    positional = forward.__code__.co_argcount
+    recording = _C.set_grad_enabled(False)
+    try:
+        keywords = dict(zip(operator_keywords(forward), args[positional:], strict=True))
+        return meta(*args[:positional], **keywords)
+    finally:
+        _C.set_grad_enabled(recording)
+
+
 _C.set_helper("run_reference", run_reference)
+_C.set_helper("infer_reference", infer_reference)

@@ -66,6 +66,11 @@ void Array::no_dim(int d) const {
        -ndim_, ndim_ - 1, d);
 }
 
+// An empty block, or that of a meta array.
+char* Array::no_memory() const {
+  return is_meta() ? meta_window(storage(), storage_->nbytes) : nullptr;
+}
+
 void Array::set_ndim(int n) {
   if (n > kMaxDims) fail(ErrorType::Runtime, "tensor has too many (>%d) dims", kMaxDims);
   if (ndim_ > kInlineDims) delete[] heap_;

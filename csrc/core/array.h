@@ -37,6 +37,7 @@ class Array {
     return i;
   }
   [[noreturn]] void no_dim(int d) const;
+  char* no_memory() const;
 
  public:
   Array() {}
@@ -82,7 +83,13 @@ class Array {
   Storage* storage() const { return storage_.get(); }
   const StorageRef& storage_ref() const { return storage_; }
   DeviceType device() const { return storage_ ? storage_->device : DeviceType::CPU; }
-  char* bytes() const { return storage_->data + offset_ * item(); }
+  bool is_meta() const { return device() == DeviceType::Meta; }
+  char* bytes() const {
+    char* p = storage_->data;
+    if (!p) [[unlikely]]
+      p = no_memory();
+    return p + offset_ * item();
+  }
   template <class T>
   T* data() const {
     return reinterpret_cast<T*>(bytes());
@@ -118,6 +125,9 @@ void copy_into(const Array& dst, const Array& src);
 void fill(const Array& dst, double value);
 void fill(const Array& dst, c128 value);
 void fill(const Array& dst, int64_t value);
+
+// NotImplementedError in a call on meta tensors: what comes out depends on the elements.
+void need_elements(const char* op);
 
 // Row-major means: strides as if packed, where dims of size 1 may have any stride.
 bool row_major(const int64_t* sizes, const int64_t* strides, int n);

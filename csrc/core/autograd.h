@@ -21,6 +21,7 @@ struct Saved {
 struct Meta {
   uint8_t ndim = 0;
   DType dtype = DType::F32;
+  bool on_meta = false;
   union {
     int64_t inline_sizes[4];
     int64_t* heap;

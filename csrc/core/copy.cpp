@@ -177,7 +177,7 @@ Array without_lead(const Array& src, int ndim) {
 template <class V>
 void fill_value(const Array& dst, V value, DType type) {
   const Array one = Array::over(StorageRef(), type, 0, {}, {});
-  if (dst.numel() == 0) return;
+  if (dst.numel() == 0 || dst.is_meta()) return;
   alignas(16) char v[16] = {};
   if (is_number(dst.dtype()))
     convert(dst.dtype(), v, type, &value, 1);
@@ -212,6 +212,7 @@ void copy_into(const Array& dst, const Array& given) {
   Array trimmed;
   const Array* src = &given;
   check_expandable(dst, given);
+  if (dst.is_meta()) return;
   if (given.ndim() > dst.ndim()) {
     trimmed = without_lead(given, dst.ndim());
     src = &trimmed;

@@ -229,7 +229,7 @@ PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
     Spelt call(op, values, out);
     return call_helper("call_sparse", {as_object(op), call.args, call.kwargs});
   }
-  return run_op(op, values, out);
+  return run_anywhere(op, values, out);
 }
 
 PyObject* interpret_composite(PyObject* function, PyObject* const* args, Py_ssize_t n,

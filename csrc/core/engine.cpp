@@ -304,6 +304,7 @@ Ref implicit_gradient(const Edge& edge) {
     fail(ErrorType::Runtime,
          "grad can be implicitly created only for real scalar outputs but got torch.%s",
          dtype_name(dtype));
+  MetaCall here(leaf ? edge.node->variable->array.is_meta() : edge.node->outputs[edge.nr].on_meta);
   Array one = Array::empty(dtype, shape);
   fill(one, 1.0);
   return Ref(as_object(tensor_new(std::move(one))));

@@ -16,6 +16,11 @@ struct Error : std::exception {
   const char* what() const noexcept override { return message.c_str(); }
 };
 
+// Somebody wants the elements of a meta tensor.
+struct NoElements : Error {
+  NoElements() : Error(ErrorType::NotImplemented, "Cannot copy out of meta tensor; no data!") {}
+};
+
 // A Python exception is already set; just unwind.
 struct PythonError : std::exception {};
 

@@ -138,6 +138,7 @@ DType signed_type(DType t) {
 // Orders uint64 as int64: the top bit turned.
 Array turn_top(const Array& a) {
   const Array y = a.clone();  // dense: strides do not matter to a pass over all elements
+  if (y.is_meta()) return y;
   uint64_t* v = y.data<uint64_t>();
   for (int64_t i = 0; i < y.numel(); ++i) v[i] ^= uint64_t{1} << 63;
   return y;
@@ -156,6 +157,13 @@ Array narrowed(const Array& a, const Wider& rule, DType t) {
     return a.dtype() == DType::F32 ? a.to(DType::F16) : a.dtype() == wide ? a.to(t) : a;
   if (a.dtype() != wide) return a;
   return rule.into == Into::Ordered && t == DType::U64 ? turn_top(a).to(t) : a.to(t);
+}
+
+void plain_kernel(const OpSpec& s, Call& call) {
+  if (meta_call) [[unlikely]]
+    infer_kernel(s, call);
+  else
+    s.kernel(call);
 }
 
 void run_wider(const OpSpec& s, Call& call, const Wider& rule, DType t) {
@@ -179,7 +187,7 @@ void run_wider(const OpSpec& s, Call& call, const Wider& rule, DType t) {
     args[static_cast<size_t>(i)] = held.back();
   }
   Call inner(call.op, args.data(), call.nargs);
-  s.kernel(inner);
+  plain_kernel(s, inner);
   const int n = inner.is_same() ? 0 : inner.result_count();
   for (int i = 0; i < n; ++i) {
     const bool back = rule.back && !wanted && (i == 0 || t == DType::C32);
@@ -240,7 +248,7 @@ uint8_t moved_families(std::string_view kernel) {
 
 void run_kernel(const OpSpec& s, Call& call) {
   try {
-    s.kernel(call);
+    plain_kernel(s, call);
   } catch (const UnsupportedDType& e) {
     bool given = false;
     for (int i = 0; i < call.nargs; ++i) given = given || has_tensor(call.args[i], e.dtype);

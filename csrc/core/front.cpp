@@ -29,8 +29,10 @@ struct Front {
   PyObject* function;
   PyObject* params;  // its parameters' names
   PyObject* dict;
+  bool makes;  // new tensors, on a device that may be named
 };
 
+PyObject* g_device_name;
 PyTypeObject* FrontType;
 PyObject* const* params_of(const Front* f) { return &PyTuple_GET_ITEM(f->params, 0); }
 
@@ -85,8 +87,8 @@ bool elsewhere(PyObject* const* values, PyObject* kwnames) {
     if (PyTuple_GET_ITEM(kwnames, k) != g_device_name) continue;
     PyObject* o = values[k];
     if (o == Py_None) return false;
-    const bool cpu = o == g_cpu_device || (PyUnicode_CheckExact(o) &&
-                                           !PyUnicode_CompareWithASCIIString(o, "cpu"));
+    const bool cpu = o == g_cpu_device ||
+                     (PyUnicode_CheckExact(o) && !PyUnicode_CompareWithASCIIString(o, "cpu"));
     return !cpu || making.meta || making.named;
   }
   return false;
@@ -168,6 +170,9 @@ PyObject* make_front(PyObject*, PyObject* args) {
   f->function = Py_NewRef(function);
   f->params = Py_NewRef(params);
   f->dict = nullptr;
+  static PyObject* const mark = PyUnicode_InternFromString("requires_grad");
+  f->makes =
+      PySequence_Contains(params, g_device_name) == 1 && PySequence_Contains(params, mark) == 1;
   PyObject_GC_Track(f);
   return as_object(f);
 }
@@ -204,6 +209,7 @@ int find_param(PyObject* const* params, Py_ssize_t n, PyObject* name) {
 }
 
 bool init_front(PyObject* module) {
+  g_device_name = PyUnicode_InternFromString("device");
   static PyGetSetDef getset[] = {
       {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
       {nullptr, nullptr, nullptr, nullptr, nullptr}};

@@ -155,6 +155,7 @@ void accumulate_into(Tensor* t, Ref g, bool create) {
     } else if (create || !plain) {
       g = Ref(checked(PyObject_CallMethod(g, "clone", nullptr)));
     } else {
+      MetaCall here(a.is_meta());
       Array copy = Array::empty_like(t->array, a.dtype());
       copy_into(copy, a);
       g = Ref(as_object(tensor_new(std::move(copy))));

@@ -228,11 +228,13 @@ int64_t Call::integer(int i) const {
   return named(*this, i, "int", [&] { return rl::integer(args[i]); });
 }
 double Call::real(int i) const {
+  if (meta_call && tensor_check(args[i])) return 1;  // its value is not needed
   return named(*this, i, "Number", [&] { return number(args[i]); });
 }
 c128 Call::complex(int i) const {
   ScalarValue s;
   if (tensor_check(args[i])) {
+    if (meta_call) return 1;
     Ref item(checked(item_object(elements(as_tensor(args[i])))));
     if (scalar_value(item, &s)) return {s.re, s.im};
   }

@@ -71,6 +71,7 @@ class Call {
       rest_.push_back(std::move(a));
   }
   void same() { same_ = true; }
+  void need_elements() const { rl::need_elements(name()); }
   int result_count() const { return count_; }
   bool is_same() const { return same_; }
   Array& output(int i) { return i == 0 ? first_ : rest_[static_cast<size_t>(i - 1)]; }

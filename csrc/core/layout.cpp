@@ -79,7 +79,7 @@ Array laid_out_as(const Array& y, const Array& x) {
 void check_partial_overlap(const Array& out, const Array& in) {
   if (out.storage() != in.storage() || !out.numel() || !in.numel()) return;
   if (!out.dense() || !in.dense()) return;
-  const char *a = out.bytes(), *b = in.bytes();
+  const int64_t a = out.offset() * out.item(), b = in.offset() * in.item();  // in one storage
   const bool same = a == b && out.nbytes() == in.nbytes() && out.same_shape(in) &&
                     std::equal(out.strides(), out.strides() + out.ndim(), in.strides());
   if (!same && a < b + in.nbytes() && b < a + out.nbytes())

@@ -73,6 +73,7 @@ PyObject* make_buffer(Array a) {
 
 PyObject* py_buffer(PyObject*, PyObject* t) {
   try {
+    if (array_of(t).is_meta()) no_elements();
     return make_buffer(array_of(t));
   } catch (...) {
     translate_exception();
@@ -83,6 +84,7 @@ PyObject* py_buffer(PyObject*, PyObject* t) {
 PyObject* storage_bytes(PyObject*, PyObject* t) {
   try {
     const Array& a = array_of(t);
+    if (a.is_meta()) no_elements();
     const int64_t n[1] = {static_cast<int64_t>(a.storage()->nbytes)}, step[1] = {1};
     return make_buffer(Array::over(a.storage_ref(), DType::U8, 0, Shape(n, 1), Shape(step, 1)));
   } catch (...) {
@@ -214,7 +216,7 @@ PyObject* set_storage(PyObject*, PyObject* args) {
     const int64_t none[1] = {0}, one[1] = {1};
     Array whole = Array::over(array_of(source).storage_ref(), array_of(target).dtype(), 0,
                               Shape(none, 1), Shape(one, 1));
-    as_tensor(target)->array = whole.as_strided(int_list(sizes), int_list(strides), offset);
+    set_array(as_tensor(target), whole.as_strided(int_list(sizes), int_list(strides), offset));
     Py_RETURN_NONE;
   } catch (...) {
     translate_exception();

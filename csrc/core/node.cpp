@@ -105,6 +105,7 @@ void node_init(Node* n, const OpSpec* spec) {
 void Meta::set(const Array& a) {
   const int n = a.ndim();
   dtype = a.dtype();
+  on_meta = a.is_meta();
   int64_t* out = n > 4 ? (heap = new int64_t[n]) : inline_sizes;
   std::copy(a.sizes(), a.sizes() + n, out);
   ndim = static_cast<uint8_t>(n);

@@ -77,13 +77,23 @@ bool foreign(PyObject* o) {
   return PyType_IsSubtype(type, TensorType) || _PyType_Lookup(type, g_torch_function_name);
 }
 
-// Something that run_op must not see: such a subclass, or a tensor of a vmap that is over.
+// Something that run_op must not see: such a subclass, a tensor of a vmap that is over, or one
+// without elements.
 inline bool unusual(PyObject* const* values, int n) {
   for (int i = 0; i < n; ++i) {
     PyObject* o = values[i];
-    if (exact_tensor(o) && (as_tensor(o)->flags & kWrapped)) return true;
+    if (exact_tensor(o)) {
+      if (as_tensor(o)->flags & (kWrapped | kMeta)) return true;
+    } else if (foreign(o)) {
+      return true;
+    } else if (PyList_Check(o) || PyTuple_CheckExact(o)) {
+      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k) {
+        PyObject* item = PySequence_Fast_GET_ITEM(o, k);
+        if (exact_tensor(item) ? as_tensor(item)->flags & kMeta : foreign(item)) return true;
+      }
+    }
   }
-  return any_subclass(values, n);
+  return false;
 }
 
 }  // namespace
@@ -110,9 +120,11 @@ namespace {
 
 // A forward over NumPy arrays: the helper converts both ways and returns tensors.
 void run_reference(Op* op, PyObject* const* values, Call& call) {
-  Ref args(checked(PyTuple_New(op->spec->nparams)));
-  for (int i = 0; i < op->spec->nparams; ++i) PyTuple_SET_ITEM(args.p, i, Py_NewRef(values[i]));
-  Ref got(call_helper("run_reference", {as_object(op), op->spec->forward, args}));
+  Ref args(arguments(values, op->spec->nparams));
+  const bool meta = meta_call;
+  MetaCall outside(false);
+  Ref got(call_helper(meta ? "infer_reference" : "run_reference",
+                      {as_object(op), op->spec->forward, args}));
   if (tensor_check(got)) {
     call.result(as_tensor(got)->array);
     return;
@@ -325,7 +337,10 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
   try {
     if (!modes.interpreters && !kwnames && n == s.nparams &&
         n == s.npositional) {  // nothing to bind
-      if (unusual(args, s.nparams)) goto subclass;
+      if (unusual(args, s.nparams)) {
+        if (any_subclass(args, s.nparams) || any_wrapped(args, s.nparams)) goto subclass;
+        return run_anywhere(op, args, nullptr);
+      }
       return run_op(op, args, nullptr);
     }
     if (modes.interpreters && !PyObject_TypeCheck(innermost_interpreter(), LevelType)) {
@@ -346,7 +361,10 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
       Bound b;
       bind(s, args, n, kwnames, b);
       if (modes.interpreters) return dispatch(op, b.values, b.out, false);
-      if (unusual(b.values, s.nparams)) goto subclass;
+      if (unusual(b.values, s.nparams)) {
+        if (any_subclass(b.values, s.nparams) || any_wrapped(b.values, s.nparams)) goto subclass;
+        return run_anywhere(op, b.values, b.out);
+      }
       if (b.out && (any_sparse(&b.out, 1) || any_wrapped(&b.out, 1))) goto subclass;
       return run_op(op, b.values, b.out);
     }

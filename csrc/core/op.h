@@ -92,8 +92,9 @@ bool init_output(PyObject* module);
 PyObject* interpret_composite(PyObject* function, PyObject* const* args, Py_ssize_t n,
                               PyObject* kwnames);
 PyObject* call_plain(PyObject* self, PyObject* const* args, Py_ssize_t n);  // (op, args, kwargs)
-PyObject* run_op(Op* op, PyObject* const* values, PyObject* out);  // with nothing in between
-bool any_sparse(PyObject* const* values, int n);                   // in lists too
+PyObject* run_op(Op* op, PyObject* const* values, PyObject* out);        // with nothing in between
+PyObject* run_anywhere(Op* op, PyObject* const* values, PyObject* out);  // on meta tensors too
+bool any_sparse(PyObject* const* values, int n);                         // in lists too
 bool any_subclass(PyObject* const* values, int n);  // something with a __torch_function__ to ask
 // The parameter that a keyword means, in any spelling that PyTorch takes; -1 when none.
 int find_param(PyObject* const* params, Py_ssize_t n, PyObject* name);
@@ -106,9 +107,10 @@ Op* find_op(const char* name);  // an operator declared under that name; throws 
 enum Family : uint8_t { kUnsigned = 1, kComplexHalf = 2, kFloat8 = 4, kOpaque = 8 };
 Family family_of(DType t);  // of an extended type
 uint8_t moved_families(std::string_view kernel);
-void run_kernel(const OpSpec& s, Call& call);  // in a wider type where the kernel knows no other
-DType loop_type(const OpSpec& s, DType t);     // whose loops stand in for the type's own
-DType stored_result(DType wide, DType t);      // what a loop's result in `wide` is for type t
+void infer_kernel(const OpSpec& s, Call& call);  // meta.cpp: shapes only
+void run_kernel(const OpSpec& s, Call& call);    // in a wider type where the kernel knows no other
+DType loop_type(const OpSpec& s, DType t);       // whose loops stand in for the type's own
+DType stored_result(DType wide, DType t);        // what a loop's result in `wide` is for type t
 
 // pointwise.cpp
 Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination);

@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
-#include <exception>
+
+#include "storage.h"
 
 namespace rl {
 
@@ -15,10 +16,11 @@ int num_threads();  // what set_num_threads said; 1 in forked workers
 void set_num_threads(int n);
 
 // Runs f(begin, end) over [0, n), in threads when each gets at least `grain` items. A region
-// costs about 5 us, so choose grain such that grain items take 10 us or more.
+// costs about 5 us, so choose grain such that grain items take 10 us or more. On meta tensors there
+// is nothing to run over.
 template <class F>
 void parallel_for(int64_t n, int64_t grain, F&& f) {
-  if (n <= 0) return;
+  if (n <= 0 || meta_call) return;
   const int64_t most = grain > 0 ? n / grain : n;
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), most));
   if (threads <= 1 || omp_in_parallel()) {
@@ -46,7 +48,7 @@ class NoGil {
 
  public:
   explicit NoGil(int64_t work, int64_t threshold = 50000) {
-    if (work >= threshold) state_ = PyEval_SaveThread();
+    if (work >= threshold && !meta_call) state_ = PyEval_SaveThread();
   }
   ~NoGil() {
     if (state_) PyEval_RestoreThread(state_);

@@ -62,6 +62,7 @@ PyObject* item_object(const Array& a) {
   if (a.numel() != 1)
     fail(ErrorType::Runtime, "a Tensor with %lld elements cannot be converted to Scalar",
          static_cast<long long>(a.numel()));
+  if (a.is_meta()) fail(ErrorType::Runtime, "Tensor.item() cannot be called on meta tensors");
   return element(a.bytes(), a.dtype());
 }
 
@@ -193,7 +194,9 @@ PyObject* from_data(PyObject*, PyObject* const* args, Py_ssize_t n) {
       b.walk(args[0], 0, infer);
       if (!b.any) b.dtype = default_dtype();
     }
+    MetaCall here(making.meta);
     Array a = Array::empty(b.dtype, b.shape);
+    if (a.is_meta()) return as_object(made_here(tensor_new(std::move(a))));
     char* out = a.bytes();
     const int item = a.item();
     auto store = [&](PyObject* o) {

@@ -78,11 +78,21 @@ PyObject* py_can_cast(PyObject*, PyObject* args) {
   }
 }
 
+// set_making(meta, named) -> what it was, of this thread.
+PyObject* set_making(PyObject*, PyObject* args) {
+  int meta, named;
+  if (!PyArg_ParseTuple(args, "pp", &meta, &named)) return nullptr;
+  const Making before = making;
+  making = {meta != 0, named != 0};
+  return Py_BuildValue("(OO)", before.meta ? Py_True : Py_False, before.named ? Py_True : Py_False);
+}
+
 PyMethodDef functions[] = {{"memory_stats", memory_stats, METH_NOARGS, nullptr},
                            {"empty_cache", empty_cache, METH_NOARGS, nullptr},
                            {"reset_peak", reset_peak, METH_NOARGS, nullptr},
                            {"get_num_threads", get_num_threads, METH_NOARGS, nullptr},
                            {"set_num_threads", py_set_num_threads, METH_O, nullptr},
+                           {"set_making", set_making, METH_VARARGS, nullptr},
                            {"cpu_level", py_cpu_level, METH_NOARGS, nullptr},
                            {"_log_api_usage_once", log_api_usage_once, METH_O, nullptr},
                            {"get_default_dtype", get_default_dtype, METH_NOARGS, nullptr},

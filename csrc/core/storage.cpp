@@ -137,38 +137,55 @@ thread_local bool meta_call __attribute__((tls_model("initial-exec"))) = false;
 
 thread_local Making making __attribute__((tls_model("initial-exec")));
 
+void no_elements() { throw NoElements(); }
+
 namespace {
-char* g_window = nullptr;
-size_t g_window_size = 0, g_window_used = 0;
+// Addresses without memory behind them: pages come only where somebody touches them.
+struct Window {
+  char* base = nullptr;
+  size_t size = 0, used = 0;
+  std::vector<std::pair<const void*, char*>> places;  // of storages, in the call that runs
+} g_window;
+
+void widen_window(size_t nbytes) {
+  size_t size = std::max(size_t{1} << 36, g_window.size);
+  while (size < nbytes && size < (size_t{1} << 46)) size *= 2;
+  void* p = size < nbytes ? MAP_FAILED
+                          : mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED)
+    fail(ErrorType::Runtime, "meta tensor: no room for addresses of %zu bytes", nbytes);
+  g_window.base = static_cast<char*>(p);  // an earlier one stays: the kernel may look into it
+  g_window.size = size;
+  g_window.used = 0;
+}
 }  // namespace
 
-// Addresses without memory behind them: pages come only where somebody touches them. They are taken
-// when first asked for, and more of them for a tensor that is larger.
-char* meta_window(size_t nbytes) {
-  if (!meta_call) throw NoElements();
-  if (nbytes > g_window_size) {
-    size_t size = size_t{1} << 36;
-    while (size < nbytes && size < (size_t{1} << 46)) size *= 2;
-    void* p = size < nbytes ? MAP_FAILED
-                            : mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-      fail(ErrorType::Runtime, "meta tensor: no room for addresses of %zu bytes", nbytes);
-    g_window = static_cast<char*>(p);  // a smaller one stays: the kernel may hold pointers into it
-    g_window_size = size;
-  }
-  g_window_used = std::max(g_window_used, nbytes);
-  return g_window;
+char* meta_window(const void* owner, size_t nbytes) {
+  if (!meta_call) no_elements();
+  for (const auto& [who, where] : g_window.places)
+    if (owner && who == owner) return where;
+  nbytes = (nbytes + 63) / 64 * 64;
+  if (nbytes > g_window.size - g_window.used) widen_window(nbytes);
+  char* where = g_window.base + g_window.used;
+  g_window.used += nbytes;
+  if (owner) g_window.places.emplace_back(owner, where);
+  return where;
 }
 
 void meta_window_close() {
-  if (g_window_used) madvise(g_window, g_window_used, MADV_DONTNEED);
-  g_window_used = 0;
+  if (g_window.used) madvise(g_window.base, g_window.used, MADV_DONTNEED);
+  g_window.used = 0;
+  g_window.places.clear();
+}
+
+static void meta_window_forget(const void* owner) {
+  std::erase_if(g_window.places, [owner](const auto& place) { return place.first == owner; });
 }
 
 static Storage* storage_meta(size_t nbytes) {
   Storage* s = static_cast<Storage*>(cpu_alloc(kHeader));
-  *s = Storage{1, nullptr, nbytes, 0, DeviceType::Meta, 0, true, false, nullptr, kHeader};
+  *s = Storage{1, nullptr, nbytes, 0, DeviceType::Meta, 0, false, false, nullptr, kHeader};
   return s;
 }
 
@@ -203,17 +220,15 @@ Storage* storage_foreign(void* data, size_t nbytes, PyObject* owner) {
 static void release_data(Storage* s) {
   if (s->owner) {
     Py_CLEAR(s->owner);
-  } else if (!s->inside && s->data) {
-    cpu_free(s->data, s->nbytes);
+  } else if (!s->inside) {
+    if (s->data) cpu_free(s->data, s->nbytes);
+    if (s->device == DeviceType::Meta) meta_window_forget(s);
   }
 }
 
 void (*g_storage_gone)(const Storage* s) = nullptr;
 
-void (*g_storage_gone)(const Storage* s) = nullptr;
-
 void storage_free(Storage* s) {
-  if (s->watched) g_storage_gone(s);
   if (s->watched) g_storage_gone(s);
   count_memory(s, false);
   release_data(s);
@@ -223,6 +238,10 @@ void storage_free(Storage* s) {
 void storage_resize(Storage* s, size_t nbytes) {
   if (s->owner) fail(ErrorType::Runtime, "Trying to resize storage that is not resizable");
   if (nbytes == s->nbytes) return;
+  if (s->device == DeviceType::Meta) {
+    s->nbytes = nbytes;
+    return;
+  }
   char* fresh = nbytes ? static_cast<char*>(cpu_alloc(nbytes)) : nullptr;
   const size_t common = std::min(nbytes, s->nbytes);
   if (common) std::memcpy(fresh, s->data, common);

@@ -30,6 +30,23 @@ struct Storage {
 
 extern void (*g_storage_gone)(const Storage* s);  // set by who watches storages
 
+// Whether a call on meta tensors runs in this thread: what it allocates has a size and no memory.
+extern thread_local bool meta_call __attribute__((tls_model("initial-exec")));
+struct MetaCall {
+  const bool before = meta_call;
+  explicit MetaCall(bool on) { meta_call = on; }
+  ~MetaCall() { meta_call = before; }
+  MetaCall(const MetaCall&) = delete;
+};
+
+// Where a thread makes new tensors: where set_default_device (or `with device:`) says, unless a
+// call names a device itself.
+struct Making {
+  bool meta = false;
+  bool named = false;  // by the call: what is made in the likeness of a tensor goes there too
+};
+extern thread_local Making making __attribute__((tls_model("initial-exec")));
+
 Storage* storage_new(size_t nbytes);                                   // uninitialised
 Storage* storage_foreign(void* data, size_t nbytes, PyObject* owner);  // takes a new reference
 void storage_free(Storage* s);
@@ -68,6 +85,12 @@ struct MemoryStats {
 MemoryStats cpu_memory_stats();
 void cpu_reset_peak();
 
+[[noreturn]] void no_elements();
+// What a kernel finds where a storage (or null: its scratch) has no memory: zeros. Anybody else
+// finds an error.
+char* meta_window(const void* owner, size_t nbytes);
+void meta_window_close();  // what was written there is forgotten
+
 // Scratch memory for one kernel call, from the same pool. Make it while holding the GIL.
 template <class T>
 class Scratch {
@@ -77,10 +100,14 @@ class Scratch {
  public:
   explicit Scratch(size_t n)
       : p_(nullptr), bytes_(n < (SIZE_MAX >> 1) / sizeof(T) ? n * sizeof(T) : SIZE_MAX >> 1) {
+    if (meta_call) [[unlikely]] {
+      p_ = reinterpret_cast<T*>(meta_window(nullptr, bytes_));
+      bytes_ = 0;
+    }
     if (bytes_) p_ = static_cast<T*>(cpu_alloc(bytes_));
   }
   ~Scratch() {
-    if (p_) cpu_free(p_, bytes_);
+    if (bytes_) cpu_free(p_, bytes_);
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

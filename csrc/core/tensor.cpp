@@ -12,7 +12,7 @@ namespace rl {
 
 PyTypeObject* TensorType;
 PyTypeObject* ParameterType;
-PyObject* g_cpu_device;
+PyObject *g_cpu_device, *g_meta_device;
 
 namespace {
 
@@ -107,7 +107,10 @@ PyObject* get_shape(Tensor* t, void*) {
   return guarded([&] { return size_object(t->array.shape()); });
 }
 PyObject* get_dtype(Tensor* t, void*) { return Py_NewRef(dtype_object(t->array.dtype())); }
-PyObject* get_device(Tensor*, void*) { return Py_NewRef(g_cpu_device); }
+PyObject* get_device(Tensor* t, void*) {
+  return Py_NewRef(t->flags & kMeta ? g_meta_device : g_cpu_device);
+}
+PyObject* get_is_meta(Tensor* t, void*) { return PyBool_FromLong(t->flags & kMeta); }
 PyObject* get_ndim(Tensor* t, void*) { return PyLong_FromLong(t->array.ndim()); }
 PyObject* get_requires_grad(Tensor* t, void*) {
   return guarded([&] { return PyBool_FromLong(needs_grad(t)); });
@@ -239,7 +242,7 @@ int set_data(Tensor* t, PyObject* value, void*) {
     elements(t);
     if (t->flags & kWrapped)
       fail(ErrorType::Runtime, "setting `data` under vmap transform is not allowed");
-    t->array = elements(as_tensor(value));
+    set_array(t, elements(as_tensor(value)));
     return 0;
   } catch (...) {
     translate_exception();
@@ -262,6 +265,7 @@ PyGetSetDef tensor_getset[] = {
     {"shape", (getter)get_shape, nullptr, "Size of each dimension (torch.Size).", nullptr},
     {"dtype", (getter)get_dtype, nullptr, "Element type.", nullptr},
     {"device", (getter)get_device, nullptr, "Device that holds the elements.", nullptr},
+    {"is_meta", (getter)get_is_meta, nullptr, "Whether it has a shape but no elements.", nullptr},
     {"ndim", (getter)get_ndim, nullptr, "Number of dimensions.", nullptr},
     {"requires_grad", (getter)get_requires_grad, (setter)set_requires_grad,
      "Whether gradients are wanted for this tensor.", nullptr},
@@ -319,7 +323,8 @@ PyObject* m_numel(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.nu
 PyObject* m_data_ptr(Tensor* t, PyObject*) {
   return guarded([&] {
     const Array& a = elements(t);
-    return PyLong_FromUnsignedLongLong(a.numel() ? reinterpret_cast<uintptr_t>(a.bytes()) : 0);
+    const bool none = a.numel() == 0 || a.is_meta();
+    return PyLong_FromUnsignedLongLong(none ? 0 : reinterpret_cast<uintptr_t>(a.bytes()));
   });
 }
 PyObject* m_storage_offset(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.offset()); }
@@ -472,6 +477,8 @@ PyMethodDef tensor_methods[] = {
 
 // -- making -----------------------------------------------------------------------------------
 
+static int device_flag(const Tensor* t) { return t->array.is_meta() ? kMeta : 0; }
+
 Tensor* tensor_new(Array a) {
   Tensor* t;
   if (g_free_count) {
@@ -483,7 +490,7 @@ Tensor* tensor_new(Array a) {
     if (!t) throw PythonError();
   }
   init_fields(t, std::move(a));
-  if (modes.inference) t->flags = kInference;
+  t->flags = static_cast<uint16_t>((modes.inference ? kInference : 0) | device_flag(t));
   return t;
 }
 
@@ -491,8 +498,13 @@ Tensor* tensor_new(Array a, PyTypeObject* type) {
   if (type == TensorType) return tensor_new(std::move(a));
   Tensor* t = reinterpret_cast<Tensor*>(checked(PyType_GenericAlloc(type, 0)));
   init_fields(t, std::move(a));
-  t->flags = static_cast<uint16_t>(kTracked | (modes.inference ? kInference : 0));
+  t->flags = static_cast<uint16_t>(kTracked | (modes.inference ? kInference : 0) | device_flag(t));
   return t;
+}
+
+void set_array(Tensor* t, const Array& a) {
+  t->array = a;
+  t->flags = static_cast<uint16_t>((t->flags & ~kMeta) | device_flag(t));
 }
 
 void tensor_track(Tensor* t) {
@@ -540,15 +552,17 @@ static PyObject* py_set_parameter_type(PyObject*, PyObject* type) {
   ParameterType = reinterpret_cast<PyTypeObject*>(Py_NewRef(type));
   Py_RETURN_NONE;
 }
-static PyObject* py_set_cpu_device(PyObject*, PyObject* device) {
-  g_cpu_device = Py_NewRef(device);
+static PyObject* py_set_devices(PyObject*, PyObject* args) {
+  if (!PyArg_ParseTuple(args, "OO", &g_cpu_device, &g_meta_device)) return nullptr;
+  Py_INCREF(g_cpu_device);
+  Py_INCREF(g_meta_device);
   Py_RETURN_NONE;
 }
 // Marks `view` as a view of `base`, for operators written in Python.
 static PyMethodDef module_functions[] = {
     {"set_helper", py_set_helper, METH_VARARGS, nullptr},
     {"set_parameter_type", py_set_parameter_type, METH_O, nullptr},
-    {"set_cpu_device", py_set_cpu_device, METH_O, nullptr},
+    {"set_devices", py_set_devices, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 bool init_tensor(PyObject* module) {

@@ -40,6 +40,7 @@ enum TensorFlag : uint16_t {
   kDual = 256,      // carries tangents
   kStandIn = 512,   // a leaf whose gradient only the core asks for
   kOwnView = 512,   // a view that a Function made or returned: its gradient is the Function's alone
+  kMeta = 2048,           // shape, dtype and strides, but no elements
   kInferenceView = 1024,  // a view made under inference_mode of a tensor that was not
 };
 
@@ -61,7 +62,7 @@ struct Tensor {
 extern PyTypeObject* TensorType;
 extern PyTypeObject* ParameterType;  // set by nn; null until then
 extern PyTypeObject* SizeType;
-extern PyObject* g_cpu_device;
+extern PyObject *g_cpu_device, *g_meta_device;
 
 inline bool exact_tensor(PyObject* o) {
   return Py_TYPE(o) == TensorType || Py_TYPE(o) == ParameterType;
@@ -73,6 +74,7 @@ inline Tensor* as_tensor(PyObject* o) { return reinterpret_cast<Tensor*>(o); }
 // Sparse tensors and those that vmap wraps have no elements of their own: raises, or returns the
 // array of a tensor that is the same in all lanes.
 const Array& guarded_elements(const Tensor* t);
+void set_array(Tensor* t, const Array& a);  // other elements, perhaps of another device
 inline const Array& elements(const Tensor* t) {
   if (t->flags & (kSparse | kWrapped)) [[unlikely]]
     return guarded_elements(t);

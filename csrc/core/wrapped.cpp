@@ -48,6 +48,7 @@ namespace {
 Array lane_array(const Array& a) {
   if (a.ndim() == 0) fail(ErrorType::Value, "wrap_lanes: the tensor has no dim for the lanes");
   if (a.size(0) > 0) return a.select(0, 0);
+  MetaCall here(a.is_meta());
   Array one = Array::empty(a.dtype(), Shape());
   fill(one, 0.0);
   return one.expand(a.shape().subspan(1));
@@ -342,7 +343,7 @@ PyObject* assume(PyObject*, PyObject* const* args, Py_ssize_t n) {
     if (level_of(t) != level_of(seen) || ((t->flags | seen->flags) & kSparse))
       fail(ErrorType::Runtime, "assume: the tensors are of different kinds");
     if (t == seen) return Py_NewRef(args[0]);
-    t->array = seen->array;
+    set_array(t, seen->array);
     if (t->flags & kWrapped) {
       Py_INCREF(seen->extra->physical);
       Py_SETREF(t->extra->physical, seen->extra->physical);

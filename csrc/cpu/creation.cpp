@@ -73,7 +73,7 @@ DType dtype_or(PyObject* o, PyObject* value) {
 }
 
 void set_all(const Array& a, PyObject* value) {
-  if (a.numel() == 0) return;
+  if (a.numel() == 0 || a.is_meta()) return;
   const bool zero = (PyFloat_CheckExact(value) && PyFloat_AS_DOUBLE(value) == 0 &&
                      !std::signbit(PyFloat_AS_DOUBLE(value))) ||
                     value == Py_False || (PyLong_CheckExact(value) && PyObject_Not(value));
@@ -100,6 +100,17 @@ PyObject* finish(Array a, PyObject* requires_grad) {
   if (wanted) t->requires_grad = true;
   return as_object(t);
 }
+
+PyObject* filled(PyObject* sizes, PyObject* value, DType t, PyObject* requires_grad) {
+  SizeArg size;
+  read_size(sizes, size);
+  Array a = Array::empty(t, size.shape());
+  if (value != Py_None) set_all(a, value);
+  return finish(std::move(a), requires_grad);
+}
+
+// Whether what is made beside a tensor, or in its likeness, is a meta tensor.
+bool device_beside(const Array& like) { return making.named ? making.meta : like.is_meta(); }
 
 // A bound of arange and friends: a number or a tensor with one element.
 struct Bound {
@@ -205,18 +216,25 @@ int64_t steps_of(PyObject* o) {
 
 RL_FUNCTION(full) {  // size, value (None: uninitialised), dtype, requires_grad
   need("full", nargs, 4);
-  SizeArg size;
-  read_size(args[0], size);
-  Array a = Array::empty(
+  MetaCall here(making.meta);
+  return filled(
+      args[0], args[1],
       args[1] == Py_None && args[2] == Py_None ? default_dtype() : dtype_or(args[2], args[1]),
-      size.shape());
-  if (args[1] != Py_None) set_all(a, args[1]);
-  return finish(std::move(a), args[3]);
+      args[3]);
+}
+
+RL_FUNCTION(full_beside) {  // tensor, size, value (None: uninitialised), dtype, requires_grad
+  need("full_beside", nargs, 5);
+  const Array& like = array_of(args[0]);
+  MetaCall here(device_beside(like));
+  return filled(args[1], args[2], args[3] == Py_None ? like.dtype() : dtype_of_object(args[3]),
+                args[4]);
 }
 
 RL_FUNCTION(full_like) {  // tensor, value (None: uninitialised), dtype, requires_grad
   need("full_like", nargs, 4);
   const Array& like = array_of(args[0]);
+  MetaCall here(device_beside(like));
   Array a = Array::empty_like(like, args[2] == Py_None ? like.dtype() : dtype_of_object(args[2]));
   if (args[1] != Py_None) set_all(a, args[1]);
   return finish(std::move(a), args[3]);
@@ -224,6 +242,7 @@ RL_FUNCTION(full_like) {  // tensor, value (None: uninitialised), dtype, require
 
 RL_FUNCTION(new_strided) {  // size, stride, dtype, requires_grad
   need("empty_strided", nargs, 4);
+  MetaCall here(making.meta);
   SizeArg size, stride;
   read_size(args[0], size);
   read_size(args[1], stride);
@@ -258,6 +277,7 @@ RL_FUNCTION(arange) {  // start, end, step, dtype, requires_grad
     if (!(size >= 0 && size < 9e18)) fail(ErrorType::Runtime, "invalid size, possible overflow?");
     n = static_cast<int64_t>(size);
   }
+  MetaCall here(making.meta);
   Array y = Array::empty(t, {n});
   if (is_complex(t) || t == DType::Bool) {
     if (t != DType::Bool)
@@ -265,6 +285,7 @@ RL_FUNCTION(arange) {  // start, end, step, dtype, requires_grad
            dtype_scalar_name(t));
     if (n > 2) fail(ErrorType::NotImplemented, "\"arange_cpu\" not implemented for 'Bool'");
   }
+  if (meta_call) return finish(std::move(y), args[4]);
   visit_all(t, [&](auto tag) {
     using T = decltype(tag);
     if constexpr (std::is_convertible_v<T, double>) fill_arange<T>(y, start, step);
@@ -276,7 +297,9 @@ RL_FUNCTION(linspace) {  // start, end, steps, dtype, requires_grad
   need("linspace", nargs, 5);
   check_bounds("linspace", args[0], args[1], args[2]);
   const Bound start = bound_of(args[0]), end = bound_of(args[1]);
+  MetaCall here(making.meta);
   Array y = Array::empty(spaced_type(args[3], args[0], args[1]), {steps_of(args[2])});
+  if (meta_call) return finish(std::move(y), args[4]);
   visit_all(y.dtype(),
             [&](auto tag) { fill_spaced<decltype(tag)>(y, start, end, [](auto v) { return v; }); });
   return finish(std::move(y), args[4]);
@@ -287,7 +310,9 @@ RL_FUNCTION(logspace) {  // start, end, steps, base, dtype, requires_grad
   check_bounds("logspace", args[0], args[1], args[2]);
   const Bound start = bound_of(args[0]), end = bound_of(args[1]);
   const double base = number(args[3]);
+  MetaCall here(making.meta);
   Array y = Array::empty(spaced_type(args[4], args[0], args[1]), {steps_of(args[2])});
+  if (meta_call) return finish(std::move(y), args[5]);
   visit_all(y.dtype(), [&](auto tag) {
     fill_spaced<decltype(tag)>(y, start, end, [base](auto v) {
       using A = decltype(v);
@@ -306,7 +331,9 @@ RL_FUNCTION(eye) {  // n, m, dtype, requires_grad
   if (m < 0)
     fail(ErrorType::Runtime, "m must be greater or equal to 0, got %lld",
          static_cast<long long>(m));
+  MetaCall here(making.meta);
   Array y = Array::empty(args[2] == Py_None ? default_dtype() : dtype_of_object(args[2]), {n, m});
+  if (meta_call) return finish(std::move(y), args[3]);
   std::memset(y.bytes(), 0, y.nbytes());
   if (n && m) fill(y.diagonal(0, 0, 1), int64_t{1});
   return finish(std::move(y), args[3]);
@@ -331,7 +358,9 @@ RL_FUNCTION(triangle_indices) {  // rows, cols, offset, upper, dtype -> (2, coun
     span(r, &c0, &c1);
     count += c1 - c0;
   }
+  MetaCall here(making.meta);
   const Array y = Array::empty(DType::I64, {2, count});
+  if (meta_call) return wrap(y.to(t));
   int64_t *at_row = y.data<int64_t>(), *at_col = at_row + count;
   for (int64_t r = 0; r < rows; ++r) {
     span(r, &c0, &c1);

@@ -32,6 +32,7 @@ inline Array checked_offsets(const Array& index, int64_t size, int64_t step, boo
                              const char* message = nullptr) {
   const Array values = index_values(index);
   const Array out = Array::empty(DType::I64, index.shape());
+  if (out.is_meta()) return out;
   const int64_t* v = values.data<int64_t>();
   int64_t* o = out.data<int64_t>();
   const int64_t n = values.numel();
@@ -62,6 +63,7 @@ inline Array checked_offsets(const Array& index, int64_t size, int64_t step, boo
 }
 
 inline int64_t count_true(const Array& mask) {  // contiguous, one byte each
+  if (mask.is_meta()) need_elements("nonzero");
   const uint8_t* m = mask.data<uint8_t>();
   int64_t count = 0;
 #pragma omp simd reduction(+ : count)
@@ -81,6 +83,7 @@ inline Array mask_offsets(const Array& mask, const Array& x, int dim, int place)
   const int64_t count = count_true(m);
   const Array out = Array::empty(DType::I64, {count});
   int64_t* o = out.data<int64_t>();
+  const int64_t* end = o + count;
   if (count == 0) return out;
   Walk<2> walk;  // the mask, and x as positions
   for (int d = 0; d < m.ndim(); ++d)
@@ -88,8 +91,10 @@ inline Array mask_offsets(const Array& mask, const Array& x, int dim, int place)
   walk.base[0] = m.bytes();
   walk.range(0, walk.numel, [&](char* const* p, const int64_t* s, int64_t n) {
     const int64_t at = reinterpret_cast<int64_t>(p[1]);
-    for (int64_t i = 0; i < n; ++i)
-      if (p[0][i * s[0]]) *o++ = at + i * s[1];
+    for (int64_t i = 0; i < n && o < end; ++i) {
+      *o = at + i * s[1];  // overwritten until the mask says to keep it
+      o += p[0][i * s[0]] != 0;
+    }
   });
   return out;
 }

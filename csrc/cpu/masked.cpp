@@ -143,6 +143,7 @@ RL_KERNEL(masked_fill) {  // input, mask, value
 }
 
 RL_KERNEL(masked_select) {  // input, mask
+  call.need_elements();
   const Array& mask_in = call.tensor(1);
   if (!is_mask(mask_in))
     fail(ErrorType::Runtime, "masked_select: expected BoolTensor for mask, got %s",
@@ -223,6 +224,7 @@ RL_KERNEL(masked_scatter) {  // input, mask, source
 }
 
 RL_KERNEL(nonzero) {  // input -> (count, ndim) positions in reading order
+  call.need_elements();
   const Array x = call.tensor(0).contiguous_copy();
   const int nd = x.ndim();
   const Array y = Array::empty(DType::I64, {count_nonzero(x), nd});

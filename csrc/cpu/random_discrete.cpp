@@ -326,8 +326,9 @@ RL_KERNEL(randperm) {
   const int64_t n = call.integer(0);
   const DType t = call.dtype(1).value_or(DType::I64);
   check_permutation(t, n);
+  MetaCall here(making.meta);
   Array out = Array::empty(t, {n});
-  {
+  if (!out.is_meta()) {
     Drawing drawing(generator, n);
     visit_all(t, [&](auto tag) {
       using T = decltype(tag);

@@ -145,6 +145,7 @@ RL_KERNEL(multinomial) {
   const bool racing = !replacement || k == 1;
   Array out =
       weights.ndim() == 2 ? Array::empty(DType::I64, {rows, k}) : Array::empty(DType::I64, {k});
+  if (on_meta(out)) return call.result(std::move(out));
   if (racing) {
     // The exponentials are drawn in the order of the weights' memory.
     const Array p = weights.permute(memory_order(weights)).contiguous_copy();

@@ -143,6 +143,7 @@ RL_KERNEL(searchsorted) {  // sorted_sequence, input, out_int32, right, side, so
 }
 
 RL_KERNEL(bincount) {  // input, weights, minlength
+  call.need_elements();
   const Array& given = call.tensor(0);
   const Array* weights = call.tensor_or_null(1);
   const int64_t least = call.integer(2);

@@ -74,6 +74,7 @@ void fill_rows(const Csr& a, const T* va, const Csr& b, const T* vb, int64_t col
 }  // namespace
 
 RL_KERNEL(csr_product) {
+  call.need_elements();
   const Array &av = call.tensor(2), &bv = call.tensor(5);
   const int64_t cols = call.integer(6);
   if (av.dtype() != bv.dtype())

@@ -66,7 +66,8 @@ class Walk {
 
   template <class F>
   void range(int64_t begin, int64_t end, F&& f) const {
-    if (begin >= end) return;  // an empty walk has sizes of 0, by which nothing divides
+    // An empty walk has sizes of 0, by which nothing divides; one on meta has nothing to show.
+    if (begin >= end || meta_call) return;
     char* p[K];
     int64_t inner[K], at[kMaxDims];
     const int last = nd - 1;

@@ -32,6 +32,12 @@ def mT(x):  # noqa: N802 (as the tensor attribute)
     return np.conj(np.swapaxes(x, -1, -2))
 
 
+def columns(like, shape):
+    """Memory for matrices of that shape column by column, as LAPACK leaves them."""
+    *batch, m, n = shape
+    return like.new_empty((*batch, n, m)).mT
+
+
 def off_diagonal(values):
     """1 / (values_j - values_i) off the diagonal, 1 on it."""
     e = values.unsqueeze(-2) - values.unsqueeze(-1)

@@ -260,6 +260,11 @@ def equal(input, other):
         raise TypeError(
             f"equal(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}"
         )
+    if input.is_meta or other.is_meta:
+        raise NotImplementedError(
+            "aten::equal: attempted to run this operator with Meta tensors, but there was no fake "
+            "impl or Meta kernel registered: what comes out depends on the elements"
+        )
     return input.shape == other.shape and bool((input == other).all())
 
 

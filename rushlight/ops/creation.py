@@ -1,14 +1,13 @@
 """Making tensors from sizes.
 
-The work is in csrc/cpu/creation.cpp; these functions give it PyTorch's signatures. `device` can
-only be the CPU; `pin_memory` has nothing to do there. Of the sparse layouts (rushlight/sparse) only
+The work is in csrc/cpu/creation.cpp; these functions give it PyTorch's signatures. `device` is
+settled before they run (csrc/core/front.cpp); `pin_memory` has nothing to do here. Of the sparse layouts (rushlight/sparse) only
 zeros and empty make tensors.
 """
 
 from __future__ import annotations
 
 from .. import _C
-from .._device import check_device
 from .._warn import warn
 from ..op import public
 from ._lanes import made_like
@@ -26,8 +25,6 @@ def _into(out, made, dtype=None):
 
 def _sized(name, args, size, value, out, dtype, device, requires_grad):
     """zeros, ones and empty in their rarer forms: size=, out= or a device."""
-    if device is not None:
-        check_device(device)
     if size is None:
         if not args:
             raise TypeError(f"{name}() received an invalid combination of arguments - got ()")
@@ -135,8 +132,6 @@ def full(
     """A tensor filled with one value; its dtype is the value's unless given."""
     if isinstance(size, int):
         raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
-    if device is not None:
-        check_device(device)
     if isinstance(fill_value, Tensor) and fill_value.dim():
         raise TypeError("full(): argument 'fill_value' must be a number or a 0-d tensor")
     if isinstance(fill_value, (str, list, tuple, type(None))):
@@ -151,26 +146,24 @@ def full(
 def _new(like, size, value, dtype, requires_grad):
     """A tensor of that size: with values of its own in every lane that `like` has."""
     if _level_of(like) is None:
-        return _full(size, value, dtype or like.dtype, requires_grad)
+        return _C.full_beside(like, size, value, dtype, requires_grad)
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = size[0]
     given = None if isinstance(value, Tensor) else value
-    made = made_like(like, lambda t, lead: _full((*lead, *size), given, dtype or t.dtype, False))
+    made = made_like(like, lambda t, lead: _C.full_beside(t, (*lead, *size), given, dtype, False))
     if isinstance(value, Tensor):
         made.fill_(value)
     return made.requires_grad_() if requires_grad else made
 
 
 def _like(input, value, dtype, device, requires_grad, memory_format):
-    if device is not None:
-        check_device(device)
     if _level_of(input) is not None:
         made = made_like(input, lambda t, lead: _like(t, None, dtype, None, False, memory_format))
         made = made if value is None else made.fill_(value)
         return made.requires_grad_() if requires_grad else made
     if memory_format is None or memory_format.name == "preserve_format":
         return _full_like(input, value, dtype, requires_grad)
-    made = _full(tuple(input.shape), value, dtype or input.dtype, False)
+    made = _C.full_beside(input, tuple(input.shape), value, dtype, False)
     made = _in_format(made, memory_format)
     return made.requires_grad_() if requires_grad else made
 
@@ -260,8 +253,6 @@ def new_zeros(
     requires_grad=False,
 ) -> Tensor:
     """Zeros of the given size with the dtype of this tensor."""
-    if device is not None:
-        check_device(device)
     return _new(self, args if size is None else size, 0.0, dtype, requires_grad)
 
 
@@ -277,8 +268,6 @@ def new_ones(
     requires_grad=False,
 ) -> Tensor:
     """Ones of the given size with the dtype of this tensor."""
-    if device is not None:
-        check_device(device)
     return _new(self, args if size is None else size, 1.0, dtype, requires_grad)
 
 
@@ -294,8 +283,6 @@ def new_empty(
     requires_grad=False,
 ) -> Tensor:
     """Uninitialised memory of the given size with the dtype of this tensor."""
-    if device is not None:
-        check_device(device)
     return _new(self, args if size is None else size, None, dtype, requires_grad)
 
 
@@ -312,8 +299,6 @@ def new_full(
     requires_grad=False,
 ) -> Tensor:
     """One value in the given size with the dtype of this tensor."""
-    if device is not None:
-        check_device(device)
     return _new(self, tuple(size), fill_value, dtype, requires_grad)
 
 
@@ -324,8 +309,6 @@ def new_tensor(
     """A copy of `data` with the dtype of this tensor unless given."""
     from ..tensor import as_tensor
 
-    if device is not None:
-        check_device(device)
     dtype = dtype or self.dtype
     if isinstance(data, Tensor):
         warn(
@@ -346,8 +329,6 @@ def empty_strided(
     size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
 ) -> Tensor:
     """Uninitialised memory with the given strides, in elements."""
-    if device is not None:
-        check_device(device)
     return _C.new_strided(tuple(size), tuple(stride), dtype, requires_grad)
 
 
@@ -411,6 +392,4 @@ def scalar_tensor(
     s, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
 ) -> Tensor:
     """A 0-d tensor of one number, of the default dtype unless given."""
-    if device is not None:
-        check_device(device)
     return _full((), s, dtype or _C.get_default_dtype(), requires_grad)

@@ -17,6 +17,11 @@ class fake_quantize:
         q = np.rint(input * (1.0 / scale)) + zero_point
         return ((np.clip(q, quant_min, quant_max) - zero_point) * scale).astype(input.dtype)
 
+    def meta(input, scale, zero_point, quant_min, quant_max):
+        if not input.is_floating_point():
+            raise NotImplementedError(f"fake_quantize: expected a real input, got {input.dtype}")
+        return input.clone()
+
     def grad_input(g, input, scale, zero_point, quant_min, quant_max):
         # Inside the range the rounding counts as the identity; outside nothing passes.
         q = (input * (1.0 / scale)).round() + zero_point

@@ -105,6 +105,11 @@ class overlap_add:
             total[..., i : i + count, :] += pieces[..., i, :]
         return total.reshape(*batch, -1)[..., : (count - 1) * hop + size]
 
+    def meta(frames, hop):
+        *batch, count, size = frames.shape
+        whole = frames.new_empty((*batch, (count - 1 - -size // hop) * hop))
+        return whole[..., : (count - 1) * hop + size]
+
     def grad_frames(g, frames_shape, hop):
         return g.unfold(-1, frames_shape[-1], hop)
 

@@ -172,6 +172,10 @@ def _repeat_index(repeats, output_size=None):
         raise RuntimeError("repeats has to be Long or Int tensor")
     if repeats.dim() != 1:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
+    if repeats.is_meta:
+        if output_size is None:
+            raise RuntimeError("cannot repeat_interleave a meta tensor without output_size")
+        return repeats.new_empty((output_size,))
     if repeats.numel() and some(repeats < 0):
         raise RuntimeError("repeats can not be negative")
     ends = repeats.cumsum(0)
@@ -201,9 +205,10 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
 
         repeats = tensor(repeats)
     if not isinstance(repeats, int):
-        if repeats.dim() == 0 or (repeats.dim() == 1 and repeats.numel() == 1):
+        one = repeats.dim() == 0 or (repeats.dim() == 1 and repeats.numel() == 1)
+        if one and not repeats.is_meta:
             repeats = int(repeats)
-        elif repeats.numel() != input.size(dim):
+        elif not one and repeats.numel() != input.size(dim):
             raise RuntimeError(
                 "repeats must have the same size as input along dim, but got "
                 f"repeats.size(0) = {repeats.numel()} and input.size({dim}) = {input.size(dim)}"

@@ -186,6 +186,10 @@ class eig:
         kind = np.complex64 if A.dtype in (np.float32, np.complex64) else np.complex128
         return values.astype(kind), vectors.astype(kind)
 
+    def meta(A):
+        kind = A.dtype.to_complex()
+        return A.new_empty(A.shape[:-1], dtype=kind), A.new_empty(A.shape, dtype=kind)
+
     def grad_A(g, A, eigenvalues, eigenvectors):
         from .. import linalg
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from ..op import op, public, return_type
 from ._linalg import (
     check_float,
@@ -9,6 +10,7 @@ from ._linalg import (
     check_matrix,
     check_same_dtype,
     check_square,
+    columns,
     deliver,
     expand_batches,
     lapack,
@@ -29,6 +31,14 @@ class ldl_factor_ex:
 
     def forward(A, hermitian=False):
         return lapack.sytrf(A, hermitian)
+
+    def meta(A, hermitian=False):
+        batch, n = A.shape[:-2], A.shape[-1]
+        return (
+            columns(A, A.shape),
+            A.new_empty((*batch, n), dtype=_C.int32),
+            A.new_empty(batch, dtype=_C.int32),
+        )
 
     def grad_A(g):
         raise NotImplementedError("the derivative for 'linalg_ldl_factor_ex' is not implemented.")
@@ -75,6 +85,9 @@ class ldl_solve:
 
     def forward(LD, pivots, B, hermitian=False):
         return lapack.sytrs(LD, pivots, B, hermitian)
+
+    def meta(LD, pivots, B, hermitian=False):
+        return columns(B, B.shape)
 
     def grad_B(g, LD, pivots, hermitian):  # noqa: N802, N803
         # A^-H: of a complex symmetric A it is the conjugate of A^-1.

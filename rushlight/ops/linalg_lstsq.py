@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._errors import LinAlgError
 from .._lazy import np
 from ..op import op, public, return_type
 from ._lanes import some
-from ._linalg import PRECISE, deliver, expand_batches, lapack
+from ._linalg import PRECISE, columns, deliver, expand_batches, lapack
 
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 _LSTSQ = return_type("linalg_lstsq", ("solution", "residuals", "rank", "singular_values"))
@@ -39,6 +40,17 @@ class lstsq_op:
             return x, fine, rank, no_values
         x, rank, values = lapack.gelsd(A, B, rcond, driver)
         return x, fine, rank, values
+
+    def meta(A, B, rcond, driver):
+        batch, (m, n) = A.shape[:-2], A.shape[-2:]
+        values = (*batch, min(m, n)) if driver in ("gelsd", "gelss") else (0,)
+        real = A.dtype.to_real()
+        return (
+            columns(A, (*batch, max(m, n), B.shape[-1]))[..., :n, :],
+            A.new_empty(batch, dtype=_C.int32),
+            A.new_empty(batch, dtype=_C.int64),
+            A.new_empty(values, dtype=real),
+        )
 
     def backward(g, A, B, needs):  # noqa: N803
         from .linalg_solve import pinv, pinv_op

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from ..op import op, public, return_type
 from ._linalg import (
     check_float,
@@ -30,6 +31,9 @@ class lu_rows:
 
     def forward(pivots, rows):
         return lapack.permutation(pivots, rows)
+
+    def meta(pivots, rows):
+        return pivots.new_empty((*pivots.shape[:-1], rows), dtype=_C.int64)
 
     def samples(make):
         from .. import int32, tensor

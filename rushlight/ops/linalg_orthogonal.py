@@ -7,7 +7,7 @@ the diagonal, with a one on it and zeros above.
 from __future__ import annotations
 
 from ..op import op, public
-from ._linalg import check_kernel, deliver, lapack
+from ._linalg import check_kernel, columns, deliver, lapack
 
 
 @op("", name="geqrf", outputs=("a", "tau"))
@@ -18,6 +18,10 @@ class geqrf_op:
 
     def forward(input):
         return lapack.geqrf(input)
+
+    def meta(input):
+        reflections = (*input.shape[:-2], min(input.shape[-2:]))
+        return columns(input, input.shape), input.new_empty(reflections)
 
     def grad_input(g):
         raise NotImplementedError("the derivative for 'geqrf' is not implemented.")
@@ -92,6 +96,9 @@ class householder:
     def forward(input, tau):
         return lapack.orgqr(input, tau)
 
+    def meta(input, tau):
+        return columns(input, input.shape)
+
     def backward(g, input, tau, needs):
         from .. import eye
 
@@ -147,6 +154,9 @@ class ormqr_op:
 
     def forward(input, tau, other, left=True, transpose=False):
         return lapack.ormqr(input, tau, other, left, transpose)
+
+    def meta(input, tau, other, left=True, transpose=False):
+        return columns(other, other.shape)
 
     def backward(g, input, tau, other, left, transpose, needs):
         # C Q is (Q^H C^H)^H: from the right, everything is seen from the other side.

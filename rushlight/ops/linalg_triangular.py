@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
 from ..op import op, public, return_type
 from ._linalg import (
@@ -169,6 +170,9 @@ class cholesky_inverse_ex:
 
     def forward(L, upper=False):
         return lapack.potri(L, upper)
+
+    def meta(L, upper=False):
+        return L.new_empty(L.shape), L.new_empty(L.shape[:-2], dtype=_C.int32)
 
     def grad_L(g, L, inverse, upper):  # noqa: N802, N803
         # As in PyTorch the gradient is that of the whole product: L is taken to be triangular.

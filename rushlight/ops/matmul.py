@@ -226,6 +226,9 @@ class _addr:
     def forward(input, vec1, vec2, *, beta=1, alpha=1):
         return _outer_sum(input, vec1, vec2, beta, alpha)
 
+    def meta(input, vec1, vec2, *, beta=1, alpha=1):
+        return vec1.unsqueeze(-1) * vec2 + input
+
     def grad_input(g, beta):
         return _scaled(g, beta)
 

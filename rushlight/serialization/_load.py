@@ -199,6 +199,8 @@ def _load_zip(file, map_location, pickle_module, weights_only, mmap, load_args):
         if order not in (b"little", b"big"):
             raise ValueError(f"Unknown endianness type: {brief(order)}")
     make = _storage_reader(archive, prefix, order != sys.byteorder.encode(), mmap)
+    if str(map_location) == "meta":  # then no bytes are read
+        make = _storage_measurer(archive, prefix)
     table = StorageTable(make, map_location, weights_only)
     data = archive.read(prefix + "data.pkl")
     where = (table.persistent_load, pickle_module, weights_only, load_args)
@@ -228,6 +230,19 @@ def _storage_reader(archive: ArchiveReader, prefix: str, swap: bool, mmap: bool)
             if swap:
                 _swap_bytes(view, dtype)
         return storage
+
+    return make
+
+
+def _storage_measurer(archive: ArchiveReader, prefix: str):
+    """A function (key, size, dtype) -> storage without memory."""
+    names = set(archive.names())
+
+    def make(key: str, nbytes: int, dtype) -> UntypedStorage:
+        path = f"{prefix}data/{key}"
+        if path not in names or archive.size(path) != nbytes:
+            raise RuntimeError(f"load: the file has no record {brief(path)} of {nbytes} bytes")
+        return UntypedStorage(nbytes, device="meta")
 
     return make
 

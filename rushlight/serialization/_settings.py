@@ -179,6 +179,10 @@ def _on_cpu(storage, location: str):
     return storage if location == "cpu" else None
 
 
+def _on_meta(storage, location: str):
+    return torch.UntypedStorage(storage.nbytes(), device="meta") if location == "meta" else None
+
+
 def _on_device(kind: str):
     """A deserializer for tags such as "cuda" and "cuda:1"."""
 
@@ -203,6 +207,7 @@ def _tag(kind: str):
 
 register_package(10, _tag("cpu"), _on_cpu)
 register_package(20, _tag("cuda"), _on_device("cuda"))
+register_package(22, _tag("meta"), _on_meta)
 register_package(21, _tag("mps"), _on_device("mps"))
 register_package(22, _tag("xpu"), _on_device("xpu"))
 register_package(23, _tag("hpu"), _on_device("hpu"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import _C
-from .._device import check_device, device
+from .._device import check_device, device, meta
 from ..op import operators
 from .common import Tensor, channels_last, contiguous_format, method, preserve_format
 
@@ -43,6 +43,24 @@ def clone(self, *, memory_format=preserve_format):
     if memory_format is contiguous_format:
         return _clone(self, True)
     return _channels_last_copy(self, 4 if memory_format is channels_last else 5)
+
+
+def _to_meta(self, dtype, form):
+    """Shape, dtype and strides of the tensor, without its elements."""
+    from .. import empty_like
+
+    if self.requires_grad and _C.is_grad_enabled():
+        from ..autograd._to_meta import ToCopy
+
+        return ToCopy.apply(self, dtype, form)
+    return empty_like(self.detach(), dtype=dtype, device=meta, memory_format=form)
+
+
+def _on_device(self, where, dtype, form):
+    """The tensor on another device: nothing comes back from meta."""
+    if where is meta:
+        return _to_meta(self, dtype, form)
+    raise NotImplementedError("Cannot copy out of meta tensor; no data!")
 
 
 # Python's own types, where a dtype is asked for.
@@ -91,9 +109,12 @@ def to(self, *args, **kwargs):
             )
         copy = rest[1] if len(rest) == 2 else copy
     if where is not None:
-        check_device(where)
+        where = check_device(where)
     if other is not None:
         dtype = other.dtype
+        where = other.device
+    if where is not None and where is not self.device:
+        return _on_device(self, where, dtype, form)
     if dtype is not None and dtype is not self.dtype:
         self, copy = _to_copy(self, dtype), False
     if (
@@ -141,7 +162,7 @@ def type_as(self, other):
 def _type(self, dtype=None, non_blocking=False, **kwargs):
     """The name of the tensor's type ("torch.FloatTensor"), or the tensor cast to `dtype`."""
     if dtype is None:
-        return "torch." + TYPE_NAMES[self.dtype]
+        return ("torch.meta." if self.is_meta else "torch.") + TYPE_NAMES[self.dtype]
     if isinstance(dtype, str):
         wanted = dtype.rpartition(".")[2]
         for candidate, text in TYPE_NAMES.items():
@@ -168,7 +189,7 @@ TYPE_NAMES.update({d: f"{d._scalar_name}Tensor" for d in _C.dtypes if d not in T
 @method
 def cpu(self, memory_format=preserve_format):
     """The tensor on the CPU: itself."""
-    return self
+    return self.to("cpu") if self.is_meta else self
 
 
 @method

@@ -29,11 +29,10 @@ def is_contiguous(self, memory_format=contiguous_format):
 
 for _name, _value in {
     "layout": strided,
-    "is_cpu": True,
+    "is_cpu": property(lambda self: not self.is_meta),
     "is_cuda": False,
     "is_sparse": False,
     "is_quantized": False,
-    "is_meta": False,
     "is_mps": False,
     "is_xpu": False,
     "is_mkldnn": False,
@@ -55,7 +54,11 @@ for _name, _value in {
 @method
 def share_memory_(self):
     """Move the memory to where other processes can map it; a no-op when it is there."""
-    _C.share_storage(self)
+    if self.is_meta:
+        raise RuntimeError("_share_fd_: only available on CPU")
+    from .. import _sharing
+
+    _sharing.share(self)
     return self
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import _C
-from .._device import check_device
+from .._device import check_device, meta, placed
 from .._lazy import np
 from .._warn import warn_once
 from .common import Tensor
@@ -26,10 +26,10 @@ def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memor
             UserWarning,
             stacklevel=2,
         )
-        out = data.detach().clone()
+        out = placed(data.detach(), device).clone()
         out = out if dtype is None else out.to(dtype)
     elif hasattr(data, "__array_interface__") and not isinstance(data, (int, float, complex)):
-        out = from_numpy(np.asarray(data)).clone()
+        out = placed(from_numpy(np.asarray(data)), device).clone()
         out = out if dtype is None else out.to(dtype)
     else:
         if type(data) is list and data and type(data[0]).__name__ == "ndarray":
@@ -38,21 +38,32 @@ def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memor
                 "consider converting the list to a single numpy.ndarray with numpy.array() before "
                 "converting to a tensor."
             )
-        out = _C.from_data(data, dtype)
+        out = _from_data(data, dtype, device)
     if requires_grad:
         out.requires_grad_(True)
     return out
+
+
+def _from_data(data, dtype, device):
+    """A tensor of numbers and sequences, on `device` or where new tensors go."""
+    if device is None:
+        return _C.from_data(data, dtype)
+    before = _C.set_making(check_device(device) is meta, True)
+    try:
+        return _C.from_data(data, dtype)
+    finally:
+        _C.set_making(*before)
 
 
 def as_tensor(data, dtype=None, device=None):
     """`data` as a tensor, sharing memory with a tensor or ndarray when nothing must change."""
     check_device(device)
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
+        return placed(data if dtype is None else data.to(dtype), device)
     if hasattr(data, "__array_interface__") and not isinstance(data, (int, float, complex)):
-        out = from_numpy(np.asarray(data))
+        out = placed(from_numpy(np.asarray(data)), device)
         return out if dtype is None else out.to(dtype)
-    return _C.from_data(data, dtype)
+    return _from_data(data, dtype, device)
 
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):

@@ -20,6 +20,11 @@ def numpy(self, *, force=False):
         self = self.detach()
     from ..op import has_numpy_dtype, numpy_dtype
 
+    if self.is_meta:
+        raise TypeError(
+            "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
+            "to host memory first."
+        )
     if not has_numpy_dtype(self.dtype):
         raise TypeError(f"Got unsupported ScalarType {self.dtype._scalar_name}")
     if self.numel() == 0:

@@ -142,7 +142,7 @@ def _export(tensor, capsule_name):
     if tensor.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if tensor.device.type != "cpu":
-        raise BufferError(f"to_dlpack: cannot export a tensor on {tensor.device}")
+        raise BufferError(f"Cannot pack tensors on {tensor.device}: only those on the CPU")
     ndim = tensor.dim()
     sizes = (ctypes.c_int64 * max(ndim, 1))(*tensor.shape)
     strides = (ctypes.c_int64 * max(ndim, 1))(*tensor.stride())

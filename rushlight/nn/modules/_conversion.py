@@ -113,6 +113,8 @@ class Conversion:
 
 def _same_kind(old, new):
     """Whether `old.data = new` keeps what `old` is."""
+    if new.is_meta is not old.is_meta:
+        return False
     return type(new) is Tensor or isinstance(new, type(old)) or isinstance(old, type(new))
 
 
