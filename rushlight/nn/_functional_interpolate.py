@@ -193,7 +193,11 @@ def _combined(input, dim, index, weight, inside=None):
 def _source(input, n_out, ratio, corners):
     """The place in the input of every output element."""
     places = torch.arange(n_out, dtype=input.dtype, device=input.device)
-    return places * ratio if corners else (places + 0.5) * ratio - 0.5
+    if corners or input.dtype != torch.float32:
+        return places * ratio if corners else (places + 0.5) * ratio - 0.5
+    # PyTorch's processors round the product and the difference once, together.
+    step = torch.tensor(ratio, dtype=torch.float32, device=input.device).double()
+    return ((places.double() + 0.5) * step - 0.5).to(torch.float32)
 
 
 def _linear_taps(input, n_in, n_out, ratio, corners):
