@@ -28,7 +28,7 @@ from rushlight.op import operators
 func = torch.func
 
 # Their results have another shape for each lane.
-DYNAMIC = {"nonzero", "masked_select", "bincount"}
+DYNAMIC = {"nonzero", "masked_select", "bincount", "unique_runs"}
 # What they see depends on how the batch lies in memory, in PyTorch too.
 BY_STRIDES = {"as_strided", "view_as_complex"}
 ALL = [(n, i) for n, i in cases() if not is_random(operators[n]) and n not in DYNAMIC]

@@ -38,6 +38,11 @@ Slot<TransposeFn>& transpose_slot(int bytes) {
   return table[bytes];
 }
 
+Slot<RowsFn>& rows_slot(int bytes) {
+  static Slot<RowsFn> table[17];
+  return table[bytes];
+}
+
 // The type to go through; exact except where the target rounds anyway.
 DType neighbour(DType to, DType from) {
   switch (from) {
@@ -112,6 +117,7 @@ ConvertFn find_convert(DType to, DType from) {
   if (const ConvertFn fn = convert_slot(to, from).fn) return fn;
   return find_extended(to, from);
 }
+RowsFn find_rows(int bytes) { return rows_slot(bytes).fn; }
 TransposeFn find_transpose(int bytes) { return transpose_slot(bytes).fn; }
 
 void register_convert(int level, DType to, DType from, ConvertFn fn) {
@@ -120,5 +126,6 @@ void register_convert(int level, DType to, DType from, ConvertFn fn) {
 void register_transpose(int level, int bytes, TransposeFn fn) {
   transpose_slot(bytes).offer(level, fn);
 }
+void register_rows(int level, int bytes, RowsFn fn) { rows_slot(bytes).offer(level, fn); }
 
 }  // namespace rl

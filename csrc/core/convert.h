@@ -23,7 +23,14 @@ using TransposeFn = void (*)(char* dst, int64_t dst_row, const char* src, int64_
                              int64_t rows, int64_t cols);
 TransposeFn find_transpose(int bytes);  // by item size: 1, 2, 4, 8, 16
 
+// dst[i * dst_row + j * dst_col] = src[i * src_row + j * src_col]: raw elements between any
+// strides, for few columns.
+using RowsFn = void (*)(char* dst, int64_t dst_row, int64_t dst_col, const char* src,
+                        int64_t src_row, int64_t src_col, int64_t rows, int64_t cols);
+RowsFn find_rows(int bytes);  // by item size
+
 void register_convert(int level, DType to, DType from, ConvertFn fn);
 void register_transpose(int level, int bytes, TransposeFn fn);
+void register_rows(int level, int bytes, RowsFn fn);
 
 }  // namespace rl

@@ -1,8 +1,8 @@
 // copy_into and fill: any strides, any dtypes, a broadcast source; one pass over each side.
 //
 // Dims are ordered by the destination's memory and joined where both sides allow. What is left is
-// a row (the innermost dim) run by the cast loops of cpu/convert.cpp, or, when the source is
-// contiguous along another dim than the destination, a 2-d transpose in blocks.
+// a row (the innermost dim) run by the cast loops of cpu/convert.cpp; two dims of short rows; or,
+// when the source is contiguous along another dim than the destination, a 2-d transpose in blocks.
 #include <cstring>
 
 #include "array.h"
@@ -105,8 +105,32 @@ void copy_rows(const Walk& w, char* dst, const char* src, ConvertFn fn, int byte
                });
 }
 
-// The source runs contiguously along dim `other`, the destination along the last one.
-void copy_transposed(const Walk& w, int other, char* dst, const char* src, int item) {
+// Rows of a few elements, two dims at a time.
+void copy_short_rows(const Walk& w, char* dst, const char* src, int item) {
+  const int last = w.ndim - 1, outer = last - 1;
+  const int64_t rows = w.sizes[outer], cols = w.sizes[last];
+  const RowsFn fn = find_rows(item);
+  const auto some = [&](char* d, const char* s, int64_t begin, int64_t end) {
+    fn(d + begin * w.dst[outer], w.dst[outer], w.dst[last], s + begin * w.src[outer], w.src[outer],
+       w.src[last], end - begin, cols);
+  };
+  const int64_t count = outer_count(w, outer);
+  if (count >= 2 * num_threads()) {
+    parallel_for(count, std::max<int64_t>(kThreadBytes / (item * rows * cols), 1),
+                 [&](int64_t a, int64_t b) {
+                   each_outer(w, outer, a, b, dst, src,
+                              [&](char* d, const char* s) { some(d, s, 0, rows); });
+                 });
+    return;
+  }
+  each_outer(w, outer, 0, count, dst, src, [&](char* d, const char* s) {
+    parallel_for(rows, std::max<int64_t>(kThreadBytes / (item * cols), 1),
+                 [&](int64_t a, int64_t b) { some(d, s, a, b); });
+  });
+}
+
+// The dims apart from `other` and the last one.
+Walk without(const Walk& w, int other) {
   Walk outer;
   for (int d = 0; d < w.ndim - 1; ++d) {
     if (d == other) continue;
@@ -114,15 +138,17 @@ void copy_transposed(const Walk& w, int other, char* dst, const char* src, int i
     outer.dst[outer.ndim] = w.dst[d];
     outer.src[outer.ndim++] = w.src[d];
   }
-  const int last = w.ndim - 1;
-  const TransposeFn fn = find_transpose(item);
-  const int64_t rows = w.sizes[other], cols = w.sizes[last];
-  const auto block = [&](char* d, const char* s, int64_t begin, int64_t end) {
-    fn(d + begin * w.dst[other], w.dst[other], s + begin * item, w.src[last], end - begin, cols);
-  };
+  return outer;
+}
+
+// f(dst, src, begin, end) for rows [begin, end) of dim `other`, at every index of the outer dims.
+template <class F>
+void each_block(const Walk& w, int other, char* dst, const char* src, int bytes, F block) {
+  const Walk outer = without(w, other);
+  const int64_t rows = w.sizes[other], cols = w.sizes[w.ndim - 1];
   const int64_t count = outer_count(outer, outer.ndim);
   if (count >= 2 * num_threads()) {
-    parallel_for(count, std::max<int64_t>(kThreadBytes / (item * rows * cols), 1),
+    parallel_for(count, std::max<int64_t>(kThreadBytes / (bytes * rows * cols), 1),
                  [&](int64_t a, int64_t b) {
                    each_outer(outer, outer.ndim, a, b, dst, src,
                               [&](char* d, const char* s) { block(d, s, 0, rows); });
@@ -130,17 +156,78 @@ void copy_transposed(const Walk& w, int other, char* dst, const char* src, int i
     return;
   }
   each_outer(outer, outer.ndim, 0, count, dst, src, [&](char* d, const char* s) {
-    parallel_for(rows, std::max<int64_t>(kThreadBytes / (item * cols), 1),
+    parallel_for(rows, std::max<int64_t>(kThreadBytes / (bytes * cols), 1),
                  [&](int64_t a, int64_t b) { block(d, s, a, b); });
   });
 }
 
-// A dim along which the source is contiguous while the destination is so along the last; -1: none.
-int transposed_dim(const Walk& w, int item) {
+// The source runs contiguously along dim `other`, the destination along the last one.
+void copy_transposed(const Walk& w, int other, char* dst, const char* src, int item) {
   const int last = w.ndim - 1;
-  if (w.ndim < 2 || w.dst[last] != item || w.src[last] == item || w.src[last] == 0) return -1;
+  const TransposeFn fn = find_transpose(item);
+  each_block(w, other, dst, src, item, [&](char* d, const char* s, int64_t begin, int64_t end) {
+    fn(d + begin * w.dst[other], w.dst[other], s + begin * item, w.src[last], end - begin,
+       w.sizes[last]);
+  });
+}
+
+// The same where dtypes differ: tiles are turned in a buffer and cast on the way out.
+void cast_transposed(const Walk& w, int other, char* dst, const char* src, ConvertFn cast, int to,
+                     int from) {
+  constexpr int64_t kRows = 32, kCols = 128;
+  const int last = w.ndim - 1;
+  const TransposeFn turn = find_transpose(from);
+  each_block(w, other, dst, src, std::max(to, from),
+             [&](char* d, const char* s, int64_t begin, int64_t end) {
+               alignas(64) char buffer[kRows * kCols * 16];
+               for (int64_t i = begin; i < end; i += kRows)
+                 for (int64_t j = 0; j < w.sizes[last]; j += kCols) {
+                   const int64_t m = std::min(kRows, end - i);
+                   const int64_t n = std::min(kCols, w.sizes[last] - j);
+                   turn(buffer, kCols * from, s + i * from + j * w.src[last], w.src[last], m, n);
+                   for (int64_t r = 0; r < m; ++r)
+                     cast(d + (i + r) * w.dst[other] + j * to, to, buffer + r * kCols * from, from,
+                          n);
+                 }
+             });
+}
+
+// Neither side contiguous, and in different orders: tiles that stay in the first-level cache.
+void copy_tiles(const Walk& w, int other, char* dst, const char* src, int item) {
+  constexpr int64_t kSide = 32;
+  const int last = w.ndim - 1;
+  const RowsFn fn = find_rows(item);
+  each_block(w, other, dst, src, item, [&](char* d, const char* s, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += kSide)
+      for (int64_t j = 0; j < w.sizes[last]; j += kSide)
+        fn(d + i * w.dst[other] + j * w.dst[last], w.dst[other], w.dst[last],
+           s + i * w.src[other] + j * w.src[last], w.src[other], w.src[last],
+           std::min(kSide, end - i), std::min(kSide, w.sizes[last] - j));
+  });
+}
+
+// The dim along which neighbours of the source lie much closer than along the last; -1: none.
+int closer_dim(const Walk& w) {
+  const int last = w.ndim - 1;
+  int best = -1;
+  int64_t least = std::abs(w.src[last]);
+  if (least <= 64 || w.sizes[last] < 4) return -1;
+  for (int d = 0; d < last; ++d) {
+    const int64_t step = std::abs(w.src[d]);
+    if (step > 0 && step <= least / 8 && w.sizes[d] >= 4) {
+      best = d;
+      least = step;
+    }
+  }
+  return best;
+}
+
+// A dim along which the source is contiguous while the destination is so along the last; -1: none.
+int transposed_dim(const Walk& w, int to, int from) {
+  const int last = w.ndim - 1;
+  if (w.ndim < 2 || w.dst[last] != to || w.src[last] == from || w.src[last] == 0) return -1;
   for (int d = last - 1; d >= 0; --d)
-    if (w.src[d] == item && w.sizes[d] >= 4 && w.sizes[last] >= 4) return d;
+    if (w.src[d] == from && w.sizes[d] >= 4 && w.sizes[last] >= 4) return d;
   return -1;
 }
 
@@ -230,9 +317,15 @@ void copy_into(const Array& dst, const Array& given) {
   Walk w = plan(dst, *src);
   NoGil nogil(dst.numel(), 100000);
   if (w.ndim == 1) return copy_run(w, to, from, fn, bytes);
-  const int other = dst.dtype() == src->dtype() ? transposed_dim(w, dst.item()) : -1;
+  const int other = transposed_dim(w, dst.item(), src->item());
+  if (dst.dtype() != src->dtype()) {
+    if (other >= 0) return cast_transposed(w, other, to, from, fn, dst.item(), src->item());
+    prefer_long_rows(w);
+    return copy_rows(w, to, from, fn, bytes);
+  }
   if (other >= 0) return copy_transposed(w, other, to, from, dst.item());
-  prefer_long_rows(w);
+  if (const int near = closer_dim(w); near >= 0) return copy_tiles(w, near, to, from, dst.item());
+  if (w.sizes[w.ndim - 1] * bytes <= 64) return copy_short_rows(w, to, from, dst.item());
   copy_rows(w, to, from, fn, bytes);
 }
 

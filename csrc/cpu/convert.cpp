@@ -1,4 +1,4 @@
-// Casts between every pair of dtypes, and transposes of raw blocks.
+// Casts between every pair of dtypes, and transposes of raw blocks, and moves of short rows.
 //
 //   cast       dst[i] = (To) src[i], one pass; strided, broadcast (stride 0) or contiguous
 //   transpose  dst[i][j] = src[j][i], one pass, 8x8 tiles turned in registers
@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "../core/kernel.h"
+#include "move.h"
 
 #ifdef __F16C__
 #include <immintrin.h>
@@ -76,7 +77,7 @@ void convert_loop(char* dst, int64_t ds, const char* src, int64_t ss, int64_t n)
     To* __restrict d = reinterpret_cast<To*>(dst);
     const From* __restrict s = reinterpret_cast<const From*>(src);
     if constexpr (std::is_same_v<To, From>)
-      std::memcpy(d, s, static_cast<size_t>(n) * sizeof(To));
+      copy_bytes(dst, src, n * static_cast<int64_t>(sizeof(To)));
     else
       copy_run(d, s, n);
   } else if (ss == 0 && n > 0) {
@@ -135,25 +136,35 @@ constexpr ConvertFn choose() {
 }
 
 // -- transposes -------------------------------------------------------------------------------
+// Single bytes go 16 x 16, wider elements 8 x 8, the widest one by one.
 template <class T>
-constexpr bool has_vector_tile = sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8;
+constexpr int kTile = sizeof(T) == 1   ? 16
+                      : sizeof(T) <= 8 ? 8
+                                       : 0;
 
-// One 8x8 tile: three rounds of interleaving rows i and i + 4.
+// Rows i and i + n / 2 of n interleaved, for every i: one round of turning a tile.
+template <class V, int... J>
+inline void interleave_halves(const V* x, V* y, std::integer_sequence<int, J...>) {
+  constexpr int n = sizeof...(J);
+  for (int i = 0; i < n / 2; ++i) {
+    y[2 * i] = __builtin_shufflevector(x[i], x[i + n / 2], (J / 2 + (J & 1) * n)...);
+    y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + n / 2], (n / 2 + J / 2 + (J & 1) * n)...);
+  }
+}
+
 template <class T>
 inline void transpose_tile(char* dst, int64_t dst_row, const char* src, int64_t src_col) {
-  typedef T V __attribute__((vector_size(8 * sizeof(T))));
-  V a[8], b[8];
-  for (int i = 0; i < 8; ++i) std::memcpy(&a[i], src + i * src_col, sizeof(V));
-  const auto round = [](const V* x, V* y) {
-    for (int i = 0; i < 4; ++i) {
-      y[2 * i] = __builtin_shufflevector(x[i], x[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
-      y[2 * i + 1] = __builtin_shufflevector(x[i], x[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
-    }
-  };
-  round(a, b);
-  round(b, a);
-  round(a, b);
-  for (int i = 0; i < 8; ++i) std::memcpy(dst + i * dst_row, &b[i], sizeof(V));
+  constexpr int n = kTile<T>;
+  constexpr auto lanes = std::make_integer_sequence<int, n>();
+  typedef T V __attribute__((vector_size(n * sizeof(T))));
+  V a[n], b[n];
+  for (int i = 0; i < n; ++i) std::memcpy(&a[i], src + i * src_col, sizeof(V));
+  interleave_halves(a, b, lanes);
+  interleave_halves(b, a, lanes);
+  interleave_halves(a, b, lanes);
+  if constexpr (n == 16) interleave_halves(b, a, lanes);
+  const V* turned = n == 16 ? a : b;
+  for (int i = 0; i < n; ++i) std::memcpy(dst + i * dst_row, &turned[i], sizeof(V));
 }
 
 template <class T>
@@ -169,16 +180,16 @@ inline void transpose_plain(char* dst, int64_t dst_row, const char* src, int64_t
 template <class T>
 void transpose_loop(char* dst, int64_t dst_row, const char* src, int64_t src_col, int64_t rows,
                     int64_t cols) {
-  constexpr int64_t kBlock = 32, kTile = 8, kItem = sizeof(T);
+  constexpr int64_t kBlock = 32, kItem = sizeof(T), tile = kTile<T>;
   for (int64_t j0 = 0; j0 < cols; j0 += kBlock)
     for (int64_t i0 = 0; i0 < rows; i0 += kBlock) {
       const int64_t i1 = std::min(rows, i0 + kBlock), j1 = std::min(cols, j0 + kBlock);
       char* d = dst + i0 * dst_row + j0 * kItem;
       const char* s = src + i0 * kItem + j0 * src_col;
-      if constexpr (has_vector_tile<T>) {
-        const int64_t m = (i1 - i0) / kTile * kTile, k = (j1 - j0) / kTile * kTile;
-        for (int64_t i = 0; i < m; i += kTile)
-          for (int64_t j = 0; j < k; j += kTile)
+      if constexpr (tile > 0) {
+        const int64_t m = (i1 - i0) / tile * tile, k = (j1 - j0) / tile * tile;
+        for (int64_t i = 0; i < m; i += tile)
+          for (int64_t j = 0; j < k; j += tile)
             transpose_tile<T>(d + i * dst_row + j * kItem, dst_row, s + i * kItem + j * src_col,
                               src_col);
         transpose_plain<T>(d + k * kItem, dst_row, s + k * src_col, src_col, m, j1 - j0 - k);
@@ -187,6 +198,53 @@ void transpose_loop(char* dst, int64_t dst_row, const char* src, int64_t src_col
         transpose_plain<T>(d, dst_row, s, src_col, i1 - i0, j1 - j0);
       }
     }
+}
+
+// -- short rows -------------------------------------------------------------------------------
+// Bytes [0, n) where n is at least one chunk and at most two: two moves that may overlap.
+template <int kBytes>
+inline void move_ends(char* dst, const char* src, int64_t n) {
+  struct Chunk {
+    char bytes[kBytes];
+  } first, last;
+  std::memcpy(&first, src, kBytes);
+  std::memcpy(&last, src + n - kBytes, kBytes);
+  std::memcpy(dst, &first, kBytes);
+  std::memcpy(dst + n - kBytes, &last, kBytes);
+}
+
+template <class F>
+inline void each_row(char* dst, int64_t dst_row, const char* src, int64_t src_row, int64_t rows,
+                     F f) {
+  for (int64_t i = 0; i < rows; ++i) f(dst + i * dst_row, src + i * src_row);
+}
+
+template <class T>
+void rows_loop(char* dst, int64_t dr, int64_t dc, const char* src, int64_t sr, int64_t sc,
+               int64_t rows, int64_t cols) {
+  constexpr int64_t w = sizeof(T);
+  const int64_t n = cols * w;
+  if (dc == w && sc == w && n <= 64) {
+    if (n >= 32)
+      each_row(dst, dr, src, sr, rows, [n](char* d, const char* s) { move_ends<32>(d, s, n); });
+    else if (n >= 16)
+      each_row(dst, dr, src, sr, rows, [n](char* d, const char* s) { move_ends<16>(d, s, n); });
+    else if (n >= 8)
+      each_row(dst, dr, src, sr, rows, [n](char* d, const char* s) { move_ends<8>(d, s, n); });
+    else if (n >= 4)
+      each_row(dst, dr, src, sr, rows, [n](char* d, const char* s) { move_ends<4>(d, s, n); });
+    else
+      each_row(dst, dr, src, sr, rows, [n](char* d, const char* s) {
+        for (int64_t j = 0; j < n; ++j) d[j] = s[j];
+      });
+  } else if (dc == w && sc == w) {
+    each_row(dst, dr, src, sr, rows, [n](char* d, const char* s) { std::memcpy(d, s, n); });
+  } else {
+    each_row(dst, dr, src, sr, rows, [=](char* d, const char* s) {
+      for (int64_t j = 0; j < cols; ++j)
+        *reinterpret_cast<T*>(d + j * dc) = *reinterpret_cast<const T*>(s + j * sc);
+    });
+  }
 }
 
 template <class To>
@@ -203,6 +261,11 @@ const struct Registrar {
     for (int to = 0; to < kComputeTypes; ++to)
       visit_all(static_cast<DType>(to),
                 [&](auto tag) { register_row<decltype(tag)>(static_cast<DType>(to)); });
+    register_rows(RL_LEVEL, 1, rows_loop<uint8_t>);
+    register_rows(RL_LEVEL, 2, rows_loop<uint16_t>);
+    register_rows(RL_LEVEL, 4, rows_loop<uint32_t>);
+    register_rows(RL_LEVEL, 8, rows_loop<uint64_t>);
+    register_rows(RL_LEVEL, 16, rows_loop<Bytes16>);
     register_transpose(RL_LEVEL, 1, transpose_loop<uint8_t>);
     register_transpose(RL_LEVEL, 2, transpose_loop<uint16_t>);
     register_transpose(RL_LEVEL, 4, transpose_loop<uint32_t>);

@@ -21,14 +21,23 @@ void check_index_type(const char* op, const Array& index) {
 
 void check_bounds(const Array& index, int64_t size, int dim) {  // contiguous int64
   const int64_t* v = index.data<int64_t>();
-  int64_t low = 0, high = -1;
   const int64_t n = index.numel();
-#pragma omp simd reduction(min : low) reduction(max : high)
-  for (int64_t i = 0; i < n; ++i) {
-    low = std::min(low, v[i]);
-    high = std::max(high, v[i]);
+  std::atomic<int64_t> least{0}, most{-1};
+  {
+    NoGil nogil(n);
+    parallel_for(n, 100000, [&](int64_t begin, int64_t end) {
+      int64_t a = 0, b = -1;
+#pragma omp simd reduction(min : a) reduction(max : b)
+      for (int64_t i = begin; i < end; ++i) {
+        a = std::min(a, v[i]);
+        b = std::max(b, v[i]);
+      }
+      if (a < 0) least = a;
+      if (b >= size) most = b;
+    });
   }
-  if (n && (low < 0 || high >= size))
+  const int64_t low = least, high = most;
+  if (low < 0 || high >= size)
     fail(ErrorType::Runtime, "index %lld is out of bounds for dimension %d with size %lld",
          static_cast<long long>(low < 0 ? low : high), dim, static_cast<long long>(size));
 }
@@ -47,6 +56,20 @@ void check_smaller(const char* op, const Array& index, const Array& other, int f
            "%s apart from dimension %d (Expected index to be smaller than %s)",
            op, d, shape_text(index.shape()).c_str(), what, shape_text(other.shape()).c_str(),
            free_dim, what);
+}
+
+// Whether n indices, `step` bytes apart, all lie in [0, size).
+bool all_within(const char* at, int64_t step, int64_t n, int64_t size) {
+  uint64_t most = 0;  // a negative one is larger than all others
+  if (step == 8) {
+    const auto* v = reinterpret_cast<const uint64_t*>(at);
+#pragma omp simd reduction(max : most)
+    for (int64_t i = 0; i < n; ++i) most = std::max(most, v[i]);
+  } else {
+    for (int64_t i = 0; i < n; ++i)
+      most = std::max(most, *reinterpret_cast<const uint64_t*>(at + i * step));
+  }
+  return n == 0 || most < static_cast<uint64_t>(size);
 }
 
 // Lines along `dim` of three arrays: f(p, strides along dim, line length) for each position of
@@ -72,10 +95,12 @@ struct Lines {
     length = index.size(dim);
   }
 
-  // f(first, index value, third) for every element of index; lines stay within one thread.
+  // f(first, index value, third) for every element of index; lines stay within one thread. Runs
+  // whose indices leave [0, size) are left out, and the answer is false then.
   template <int64_t width, class F>
-  void run(F&& f) const {
-    if (walk.numel == 0 || length == 0) return;
+  bool run(F&& f, int64_t size = INT64_MAX) const {
+    if (walk.numel == 0 || length == 0) return true;
+    std::atomic<bool> inside{true};
     walk.run(
         std::max<int64_t>(1, 16384 / length), [&](char* const* p, const int64_t* s, int64_t n) {
           // Whichever of the two dims is closer together in memory is the loop inside.
@@ -86,21 +111,41 @@ struct Lines {
             char* a = p[0] + i * so[0];
             char* c = p[2] + i * so[2];
             const char* b = p[1] + i * so[1];
+            if (size != INT64_MAX && !all_within(b, si[1], inner, size)) {
+              inside.store(false, std::memory_order_relaxed);
+              continue;
+            }
             // The common runs again with the strides known: one array steps, the other is pinned.
             if (si[1] == 8 && si[2] == 0 && si[0] == width) {
               const int64_t* at = reinterpret_cast<const int64_t*>(b);
+#pragma GCC unroll 8
               for (int64_t j = 0; j < inner; ++j) f(a + j * width, at[j], c);
             } else if (si[1] == 8 && si[0] == 0 && si[2] == width) {
               const int64_t* at = reinterpret_cast<const int64_t*>(b);
+#pragma GCC unroll 8
               for (int64_t j = 0; j < inner; ++j) f(a, at[j], c + j * width);
+            } else if (si[1] == 8 && si[0] == width && si[2] == width) {
+              const int64_t* at = reinterpret_cast<const int64_t*>(b);
+#pragma GCC unroll 8
+              for (int64_t j = 0; j < inner; ++j) f(a + j * width, at[j], c + j * width);
             } else {
               for (int64_t j = 0; j < inner; ++j)
                 f(a + j * si[0], *reinterpret_cast<const int64_t*>(b + j * si[1]), c + j * si[2]);
             }
           }
         });
+    return inside;
   }
 };
+
+// f(step), where the step of neighbouring elements is known to the compiler.
+template <int64_t width, class F>
+void with_step(int64_t step, F&& f) {
+  if (step == width)
+    f(std::integral_constant<int64_t, width>());
+  else
+    f(step);
+}
 
 // `a` with the stride along dim set to zero: the index decides the position there.
 Array pinned(const Array& a, int dim) {
@@ -129,9 +174,11 @@ Mode mode_of(const char* op, std::string_view name, bool old_names) {
 
 template <class T, class F>
 void combine(const Lines& lines, int64_t step, F&& f) {
-  lines.run<sizeof(T)>([step, &f](char* y, int64_t i, const char* src) {
-    T& v = *reinterpret_cast<T*>(y + i * step);
-    v = f(v, *reinterpret_cast<const T*>(src));
+  with_step<sizeof(T)>(step, [&](auto by) {
+    lines.run<sizeof(T)>([by, &f](char* y, int64_t i, const char* src) {
+      T& v = *reinterpret_cast<T*>(y + i * by);
+      v = f(v, *reinterpret_cast<const T*>(src));
+    });
   });
 }
 
@@ -247,8 +294,10 @@ void put_all(const Scattered& s) {
   NoGil nogil(s.index.numel());
   visit_size(s.y.item(), [&](auto tag) {
     using T = decltype(tag);
-    lines.run<sizeof(T)>([step](char* y, int64_t i, const char* src) {
-      *reinterpret_cast<T*>(y + i * step) = *reinterpret_cast<const T*>(src);
+    with_step<sizeof(T)>(step, [&](auto by) {
+      lines.run<sizeof(T)>([by](char* y, int64_t i, const char* src) {
+        *reinterpret_cast<T*>(y + i * by) = *reinterpret_cast<const T*>(src);
+      });
     });
   });
 }
@@ -287,8 +336,8 @@ RL_KERNEL(gather) {  // input, dim, index
   const Array y = Array::empty(x.dtype(), given.shape());
   if (index.numel()) {
     check_smaller("gather", index, x, dim, "self");
-    const uint64_t size = x.size(dim);
-    std::atomic<bool> outside{false};
+    const int64_t size = x.size(dim);
+    bool inside = true;
     const int64_t step = x.stride(dim) * x.item();
     const Array still = pinned(x, dim), out = lifted(y);
     const Lines lines(out, index, still, dim);
@@ -296,15 +345,16 @@ RL_KERNEL(gather) {  // input, dim, index
       NoGil nogil(index.numel());
       visit_size(x.item(), [&](auto tag) {
         using T = decltype(tag);
-        lines.run<sizeof(T)>([step, size, &outside](char* to, int64_t i, const char* from) {
-          if (static_cast<uint64_t>(i) < size)
-            *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from + i * step);
-          else
-            outside.store(true, std::memory_order_relaxed);
+        with_step<sizeof(T)>(step, [&](auto by) {
+          inside = lines.run<sizeof(T)>(
+              [by](char* to, int64_t i, const char* from) {
+                *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from + i * by);
+              },
+              size);
         });
       });
     }
-    if (outside) check_bounds(index, x.size(dim), dim);
+    if (!inside) check_bounds(index, size, dim);
   }
   call.result(y);
 }

@@ -85,6 +85,65 @@ Plan plan_of(Call& call, int argument, const Array& x) {
   return make_plan(x, items);
 }
 
+// y[mask] = value for a mask of y's shape: no offsets. False when the indices are something else.
+bool put_one_under_mask(Call& call, const Array& y, const Array& value) {
+  PyObject* list = call.args[1];
+  if ((!PyTuple_Check(list) && !PyList_Check(list)) || PySequence_Fast_GET_SIZE(list) != 1)
+    return false;
+  PyObject* given = PySequence_Fast_GET_ITEM(list, 0);
+  if (!is_tensor(given) || value.ndim() > 1) return false;
+  const Array& mask = array_of(given);
+  if (mask.dtype() != DType::Bool || !mask.ndim() || !mask.same_shape(y) || may_overlap(mask, y))
+    return false;
+  Walk<2> walk;
+  walk.push_all(y.shape(), {&y, &mask});
+  walk.arrange();
+  NoGil nogil(y.numel());
+  visit_size(y.item(), [&](auto tag) {
+    using T = decltype(tag);
+    const T v = *value.data<T>();
+    walk.run(move_grain(y), [v](char* const* p, const int64_t* s, int64_t n) {
+      if (s[0] == static_cast<int64_t>(sizeof(T)) && s[1] == 1) {
+        T* to = reinterpret_cast<T*>(p[0]);
+        const auto* m = reinterpret_cast<const uint8_t*>(p[1]);
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) to[i] = m[i] ? v : to[i];
+        return;
+      }
+      for (int64_t i = 0; i < n; ++i)
+        if (p[1][i * s[1]]) *reinterpret_cast<T*>(p[0] + i * s[0]) = v;
+    });
+  });
+  return true;
+}
+
+// Positions in reading order become byte offsets under y's strides.
+void offsets_under_strides(const Array& positions, const Array& y) {
+  int64_t* o = positions.data<int64_t>();
+  const int64_t count = positions.numel(), item = y.item();
+  NoGil nogil(count);
+  parallel_for(count, 8192, [&](int64_t j0, int64_t j1) {
+    for (int64_t j = j0; j < j1; ++j) {
+      int64_t bytes = 0;
+      if (y.numel() < (int64_t{1} << 32)) {  // 32-bit divisions take half the time
+        auto rest = static_cast<uint32_t>(o[j]);
+        for (int d = y.ndim() - 1; d >= 0; --d) {
+          const auto size = static_cast<uint32_t>(y.sizes()[d]);
+          bytes += rest % size * y.strides()[d];
+          rest /= size;
+        }
+      } else {
+        int64_t rest = o[j];
+        for (int d = y.ndim() - 1; d >= 0; --d) {
+          bytes += rest % y.sizes()[d] * y.strides()[d];
+          rest /= y.sizes()[d];
+        }
+      }
+      o[j] = bytes * item;
+    }
+  });
+}
+
 }  // namespace
 
 RL_KERNEL(index) {
@@ -115,6 +174,10 @@ RL_KERNEL(index_put) {  // input, indices, values, accumulate
          "and %s for the source.",
          dtype_scalar_name(input.dtype()), dtype_scalar_name(values.dtype()));
   const Array y = writable(call, 0);
+  if (values.numel() == 1 && !call.boolean(3) && put_one_under_mask(call, y, values)) {
+    call.result(y);
+    return;
+  }
   const Plan plan = plan_of(call, 1, y);
   // Leading dims of size 1 may be dropped, as in any broadcast assignment.
   while (values.ndim() > static_cast<int>(plan.shape.size()) && values.sizes()[0] == 1)
@@ -268,18 +331,9 @@ RL_KERNEL(put) {  // input, index, source, accumulate
   if (y.numel() == 0 && index.numel())
     fail(ErrorType::Index, "put_(): tried to put elements into an empty tensor");
   Plan plan;
-  plan.offsets =
-      checked_offsets(index, y.numel(), 1, true, 0, "out of range: tried to access index");
-  // Positions in reading order become byte offsets under y's strides.
-  int64_t* o = plan.offsets.data<int64_t>();
-  for (int64_t j = 0; j < index.numel(); ++j) {
-    int64_t rest = o[j], bytes = 0;
-    for (int d = y.ndim() - 1; d >= 0; --d) {
-      bytes += rest % y.sizes()[d] * y.strides()[d];
-      rest /= y.sizes()[d];
-    }
-    o[j] = bytes * y.item();
-  }
+  plan.offsets = checked_offsets(index, y.numel(), y.contiguous() ? y.item() : 1, true, 0,
+                                 "out of range: tried to access index");
+  if (!y.contiguous()) offsets_under_strides(plan.offsets, y);
   plan.shape.assign(index.shape().begin(), index.shape().end());
   plan.steps.assign(plan.shape.size(), 0);
   plan.joint = index.ndim();

@@ -207,28 +207,14 @@ void triangular(Call& call, bool upper) {
   call.result(y);
 }
 
-// y = x, both with the shape of x: any strides, threads.
-void move_all(const Array& y, const Array& x) {
-  if (x.numel() == 0) return;
-  Walk<2> walk;
-  walk.push_all(x.shape(), {&y, &x});
-  NoGil nogil(x.numel());
-  visit_size(x.item(), [&](auto tag) {
-    using T = decltype(tag);
-    walk.run(move_grain(x), [](char* const* p, const int64_t* s, int64_t n) {
-      move_run<T>(p[0], s[0], p[1], s[1], n);
-    });
-  });
-}
-
 // y[i] = x[(i - shift) mod n] along one dim: two slices.
 Array roll_one(const Array& x, int64_t shift, int dim) {
   const int64_t n = x.sizes()[dim];
   Array y = Array::empty_like(x);
   if (x.numel() == 0) return y;
   const int64_t k = ((shift % n) + n) % n;
-  if (k) move_all(y.slice(dim, 0, k, 1), x.slice(dim, n - k, n, 1));
-  move_all(y.slice(dim, k, n, 1), x.slice(dim, 0, n - k, 1));
+  if (k) copy_into(y.slice(dim, 0, k, 1), x.slice(dim, n - k, n, 1));
+  copy_into(y.slice(dim, k, n, 1), x.slice(dim, 0, n - k, 1));
   return y;
 }
 
@@ -260,6 +246,39 @@ RL_KERNEL(stack) {
   call.result(join("stack", xs, dim, dtype));
 }
 
+RL_KERNEL(block_diag) {  // matrices
+  std::vector<Array> xs = call.tensors(0);
+  const DType dtype = joint_type(xs);
+  int64_t rows = 0, columns = 0;
+  for (Array& x : xs) {
+    if (x.ndim() != 2)
+      fail(ErrorType::Runtime, "block_diag: expected matrices, got shape %s",
+           shape_text(x.shape()).c_str());
+    x = x.to(dtype).contiguous_copy();
+    rows += x.size(0);
+    columns += x.size(1);
+  }
+  const Array y = Array::empty(dtype, {rows, columns});
+  const int64_t item = y.item(), width = columns * item;
+  NoGil nogil(y.numel());
+  parallel_for(rows, std::max<int64_t>(1, 131072 / std::max<int64_t>(width, 1)),
+               [&](int64_t r0, int64_t r1) {
+                 int64_t first = 0, left = 0;  // row and byte column of a block
+                 for (const Array& x : xs) {
+                   const int64_t bytes = x.size(1) * item, end = first + x.size(0);
+                   for (int64_t r = std::max(first, r0); r < std::min(end, r1); ++r) {
+                     char* to = y.bytes() + r * width;
+                     std::memset(to, 0, left);
+                     if (bytes) std::memcpy(to + left, x.bytes() + (r - first) * bytes, bytes);
+                     std::memset(to + left + bytes, 0, width - left - bytes);
+                   }
+                   first = end;
+                   left += bytes;
+                 }
+               });
+  call.result(y);
+}
+
 RL_KERNEL(repeat) {
   const Array& x = call.tensor(0);
   const IntList times = call.ints(1);
@@ -270,7 +289,7 @@ RL_KERNEL(repeat) {
          "tensor: "
          "got %d repeats for a tensor of shape %s",
          nd, shape_text(x.shape()).c_str());
-  IntList shape(nd), split(2 * nd), expanded(2 * nd), strides(2 * nd);
+  IntList shape(nd), split, strides;  // split: (times, sizes) in turn, without dims of size 1
   for (int d = 0; d < nd; ++d) {
     const int at = d - (nd - x.ndim());
     const int64_t n = at < 0 ? 1 : x.sizes()[at];
@@ -279,25 +298,18 @@ RL_KERNEL(repeat) {
            "Trying to create tensor with negative dimension %lld: repeats must not be negative",
            static_cast<long long>(times[d] * n));
     shape[d] = times[d] * n;
-    split[2 * d] = times[d];
-    split[2 * d + 1] = n;
-    strides[2 * d] = 0;
-    strides[2 * d + 1] = at < 0 ? 0 : x.strides()[at];
+    if (times[d] != 1) {
+      split.push_back(times[d]);
+      strides.push_back(0);
+    }
+    if (n != 1) {
+      split.push_back(n);
+      strides.push_back(x.strides()[at]);
+    }
   }
   const Array y = Array::empty(x.dtype(), shape);
   if (y.numel()) {
-    Walk<2> walk;
-    const IntList to = contiguous_strides(split);
-    for (int d = 0; d < 2 * nd; ++d) walk.push(split[d], {to[d] * y.item(), strides[d] * x.item()});
-    walk.base[0] = y.bytes();
-    walk.base[1] = x.bytes();
-    NoGil nogil(y.numel());
-    visit_size(x.item(), [&](auto tag) {
-      using T = decltype(tag);
-      walk.run(move_grain(x), [](char* const* p, const int64_t* s, int64_t n) {
-        move_run<T>(p[0], s[0], p[1], s[1], n);
-      });
-    });
+    copy_into(y.view(split), Array::over(x.storage_ref(), x.dtype(), x.offset(), split, strides));
   }
   call.result(y);
 }
@@ -326,6 +338,7 @@ RL_KERNEL(flip) {
       if (turned[d]) walk.base[1] += (x.sizes()[d] - 1) * s;
       walk.push(x.sizes()[d], {y.strides()[d] * w, turned[d] ? -s : s});
     }
+    walk.arrange();
     NoGil nogil(x.numel());
     visit_size(x.item(), [&](auto tag) {
       using T = decltype(tag);

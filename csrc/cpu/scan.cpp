@@ -222,6 +222,29 @@ void extreme_slice(const T* x, T* y, int64_t* index, int64_t n, int64_t step) {
   }
 }
 
+// The same for `width` neighbouring slices, row by row.
+template <class T, int Sign>
+void extreme_columns(const T* x, T* y, int64_t* index, int64_t n, int64_t inner, int64_t width) {
+  using C = compute_t<T>;
+  C best[kScanColumns];
+  int64_t at[kScanColumns] = {};
+  for (int64_t j = 0; j < width; ++j) best[j] = static_cast<C>(x[j]);
+  for (int64_t i = 0; i < n; ++i) {
+    const T* row = x + i * inner;
+    T* to = y + i * inner;
+    int64_t* place = index + i * inner;
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const C v = static_cast<C>(row[j]), b = best[j];
+      const bool newer = (v != v) | ((b == b) & (Sign > 0 ? v >= b : v <= b));
+      best[j] = newer ? v : b;
+      at[j] = newer ? i : at[j];
+      to[j] = static_cast<T>(best[j]);
+      place[j] = at[j];
+    }
+  }
+}
+
 template <int Sign>
 void extreme_scan(Call& call) {  // input, dim
   const Array x = call.tensor(0).contiguous_copy();
@@ -246,8 +269,10 @@ void extreme_scan(Call& call) {  // input, dim
         int64_t* ip = index.data<int64_t>();
         NoGil nogil(x.numel(), 20000);
         const auto columns = [&](int64_t k, int64_t width) {
-          for (int64_t j = k; j < k + width; ++j)
-            extreme_slice<T, Sign>(xp + j, yp + j, ip + j, s.n, s.inner);
+          if (width > 1)
+            extreme_columns<T, Sign>(xp + k, yp + k, ip + k, s.n, s.inner, width);
+          else
+            extreme_slice<T, Sign>(xp + k, yp + k, ip + k, s.n, s.inner);
         };
         each_scan(s, [&](int64_t k) { columns(k, 1); }, columns);
       }

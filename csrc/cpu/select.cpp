@@ -1,10 +1,8 @@
-// Order statistics along the last axis of a contiguous (rows, n) array: kthvalue, median,
-// nanmedian and mode.
+// Order statistics along the last axis of a contiguous (rows, n) array: kthvalue, median and
+// nanmedian.
 //
 // A row's numbers are copied and narrowed down byte by byte, and the value found is looked up in
-// the row; a NaN is larger than every number, as in sort. mode sorts positions.
-#include <numeric>
-
+// the row; a NaN is larger than every number, as in sort.
 #include "row.h"
 
 namespace rl {
@@ -16,16 +14,6 @@ template <class C>
 bool is_nan(C x) {
   return x != x;
 }
-
-template <class C>
-struct Less {
-  const C* p;
-  bool operator()(int64_t a, int64_t b) const {
-    const bool a_nan = is_nan(p[a]), b_nan = is_nan(p[b]);
-    if (a_nan || b_nan) return a_nan == b_nan ? a < b : b_nan;
-    return p[a] == p[b] ? a < b : p[a] < p[b];
-  }
-};
 
 // An unsigned key in the order of the numbers (-0.0 equals 0.0), and back.
 template <class C>
@@ -85,21 +73,6 @@ int64_t select_position(const C* p, int64_t n, Statistic what, int64_t k, C* cop
   }
   if (what != Statistic::Kth) k = (numbers - 1) / 2;
   return std::find(p, p + n, select_value(copy, numbers, k)) - p;
-}
-
-// The most frequent value, the smallest of several such, at its last position.
-template <class C>
-int64_t mode_position(const C* p, int64_t n, int64_t* order) {
-  std::iota(order, order + n, int64_t{0});
-  std::sort(order, order + n, Less<C>{p});
-  int64_t best = 0, length = 0;
-  for (int64_t i = 0; i < n;) {
-    int64_t j = i + 1;
-    while (j < n && p[order[j]] == p[order[i]]) ++j;
-    if (j - i > length) length = j - i, best = order[j - 1];
-    i = j;
-  }
-  return best;
 }
 
 template <class C>
@@ -206,10 +179,5 @@ RL_KERNEL(median_dim) { median_along<Statistic::Median>(call, "median"); }
 RL_KERNEL(nanmedian_dim) { median_along<Statistic::NanMedian>(call, "nanmedian"); }
 RL_KERNEL(median_all) { median_of_all<Statistic::Median>(call, "median"); }
 RL_KERNEL(nanmedian_all) { median_of_all<Statistic::NanMedian>(call, "nanmedian"); }
-
-RL_KERNEL(mode) {  // input, dim, keepdim
-  positions(call, call.dim(1, call.tensor(0).ndim()), call.boolean(2), "mode", true,
-            [](const auto* p, int64_t n, int64_t* order) { return mode_position(p, n, order); });
-}
 
 }  // namespace rl

@@ -1,11 +1,12 @@
 // sort, topk.
 //
 // sort: each line (dim, others) becomes entries (key, position); least-significant-digit radix
-// sort, 8 to 11 bits a pass, as many passes as the range of the keys needs; short lines go to
-// std::sort. Lines are split over threads; a single long line is sorted by all threads, each
-// scattering its own part of every pass. 1M floats: 3 passes over 8 MB.
-// topk: a first pass takes the largest of each of 64 (or 256) interleaved groups; the k-th largest
-// of these bounds the answer from below, so the second pass keeps little more than k candidates.
+// sort, 8 to 11 bits a pass, as many passes as the range of the keys needs (integers of one pass
+// are counted without entries); short lines go to std::sort. Lines are split over threads; a single
+// long line is sorted by all threads, each scattering its own part of every pass. 1M floats: 3
+// passes over 8 MB. topk: a first pass takes the largest of each of 64 (or 256) interleaved groups;
+// the k-th largest of these bounds the answer from below, so the second pass keeps little more than
+// k candidates.
 #include <functional>
 
 #include "core/layout.h"
@@ -93,6 +94,21 @@ struct LineKeys {
   bool exact(U k) const { return keeps_value<T>(descending ? high - k : k + low); }
 };
 
+// Keys of a few bits: positions go straight to where their key's turn is, values by runs.
+template <class T>
+void count_line(const LineKeys<T>& keys, const T* x, T* y, int64_t* where, int64_t n) {
+  const size_t buckets = size_t{1} << keys.bits();
+  std::vector<int64_t> at(buckets + 1);
+  for (int64_t i = 0; i < n; ++i) ++at[keys(x[i]) + 1];
+  for (size_t k = 0, from = 0; k < buckets; ++k) {
+    const size_t count = static_cast<size_t>(at[k + 1]);
+    std::fill_n(y + from, count, keys.value(static_cast<key_type<T>>(k)));
+    from += count;
+    at[k + 1] = static_cast<int64_t>(from);
+  }
+  for (int64_t i = 0; i < n; ++i) where[at[keys(x[i])]++] = i;
+}
+
 template <class T, class K>
 void sort_line(const LineKeys<T>& keys, const T* x, T* y, int64_t* where, int64_t n,
                typename K::Entry* a, typename K::Entry* b, int parts) {
@@ -144,7 +160,9 @@ void sort_lines(const Array& x, const Array& y, const Array& where, int64_t n, b
       T* to = y.data<T>() + l * n;
       int64_t* at = where.data<int64_t>() + l * n;
       const LineKeys<T> keys(from, n, descending);
-      if (positions_fit && keys.bits() <= 32) {
+      if (std::is_integral_v<T> && parts == 1 && n >= kRadixFrom && keys.bits() <= kMaxDigitBits) {
+        count_line<T>(keys, from, to, at, n);
+      } else if (positions_fit && keys.bits() <= 32) {
         auto* a = reinterpret_cast<Narrow::Entry*>(room);
         sort_line<T, Narrow>(keys, from, to, at, n, a, a + n, parts);
       } else {
@@ -301,6 +319,14 @@ void topk_lines(const Array& x, const Array& y, const Array& where, int64_t n, i
   });
 }
 
+template <class T>
+bool equals(T a, T b) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+    return static_cast<float>(a) == static_cast<float>(b);
+  else
+    return a == b;
+}
+
 void no_complex(const char* what, const Array& x) {
   if (is_complex(x.dtype()))
     fail(ErrorType::Runtime, "%s does not support complex dtypes on CPU", what);
@@ -355,6 +381,47 @@ RL_KERNEL(topk) {  // input, k, dim, largest, sorted (always)
   }
   call.result(lines_last(y, dim));
   call.result(lines_last(where, dim));
+}
+
+RL_KERNEL(mode) {  // input, dim, keepdim: the longest run of a sorted line, at its last position
+  const Array& x = call.tensor(0);
+  const int dim = call.dim(1, x.ndim());
+  const bool keepdim = call.boolean(2);
+  const int64_t n = x.ndim() ? x.size(dim) : 1;
+  if (n == 0)
+    fail(ErrorType::Index, "mode(): Expected reduction dim %d to have non-zero size.", dim);
+  if (x.ndim() == 0) {
+    call.result(x.clone());
+    call.result(Array::scalar(0, DType::I64));
+    return;
+  }
+  const Array lines = lines_last(x, dim);
+  IntList shape(lines.shape().begin(), lines.shape().end());
+  shape.back() = 1;
+  const Array y = Array::empty(x.dtype(), shape), where = Array::empty(DType::I64, shape);
+  if (x.numel()) {
+    const Ordered all = sort_along("mode", lines, lines.ndim() - 1, false);
+    NoGil nogil(x.numel());
+    visit_ordered("mode", x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      parallel_for(y.numel(), std::max<int64_t>(1, 20000 / n), [&](int64_t l0, int64_t l1) {
+        for (int64_t l = l0; l < l1; ++l) {
+          const T* v = all.values.data<T>() + l * n;
+          int64_t best = 0, length = 0;
+          for (int64_t i = 0, j; i < n; i = j) {
+            for (j = i + 1; j < n && equals(v[j], v[i]);) ++j;
+            if (j - i > length) length = j - i, best = j - 1;
+          }
+          y.data<T>()[l] = v[best];
+          where.data<int64_t>()[l] = all.indices.data<int64_t>()[l * n + best];
+        }
+      });
+    });
+  }
+  for (const Array* a : {&y, &where}) {
+    const Array shaped = a->transpose(dim, x.ndim() - 1);
+    call.result((keepdim ? shaped : shaped.squeeze(dim)).contiguous_copy());
+  }
 }
 
 RL_KERNEL(row_order) {  // input (n, m) -> positions that sort the rows, first columns first

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/kernel.h"
+#include "move.h"
 
 namespace rl {
 namespace {
@@ -50,6 +51,26 @@ class Walk {
       push(shape[d], s);
     }
     for (int k = 0; k < K; ++k) base[k] = arrays[k]->bytes();
+  }
+
+  // Puts the dims into the order of operand 0's memory: for work where the order does not matter.
+  void arrange() {
+    Walk sorted;
+    int order[kMaxDims];
+    for (int d = 0; d < nd; ++d) {
+      int i = d;
+      for (; i > 0 && std::abs(stride[0][order[i - 1]]) < std::abs(stride[0][d]); --i)
+        order[i] = order[i - 1];
+      order[i] = d;
+    }
+    for (int i = 0; i < nd; ++i) {
+      Strides s;
+      for (int k = 0; k < K; ++k) s[k] = stride[k][order[i]];
+      sorted.push(size[order[i]], s);
+    }
+    sorted.numel = numel;
+    std::copy(base, base + K, sorted.base);
+    *this = sorted;
   }
 
   // Byte stride of dim `d` (counted from the end, negative); 0 where the array broadcasts.
@@ -101,22 +122,6 @@ class Walk {
     }
   }
 };
-
-// memcpy, but from the end where reads would wait for writes: a processor takes a load for a copy
-// of an earlier store when their addresses agree in the last 12 bits, 10 times slower.
-inline void copy_bytes(char* to, const char* from, int64_t n) {
-  typedef char Line __attribute__((vector_size(64), aligned(1), may_alias));
-  const uintptr_t apart =
-      (reinterpret_cast<uintptr_t>(to) - reinterpret_cast<uintptr_t>(from)) & 4095;
-  if (n < 512 || apart == 0 || apart >= 64) {
-    std::memcpy(to, from, n);
-    return;
-  }
-  int64_t i = n;
-  for (; i >= 64; i -= 64)
-    *reinterpret_cast<Line*>(to + i - 64) = *reinterpret_cast<const Line*>(from + i - 64);
-  std::memcpy(to, from, i);
-}
 
 // One run of elements of size T moved between two byte strides.
 template <class T>

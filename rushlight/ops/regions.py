@@ -146,7 +146,9 @@ def _as_strided_backward(g, shape, strides, offset, size, stride, at):
         places = arange(span).as_strided(size, stride, at - low).reshape(-1)
         flat = flat.index_add(0, places, g.reshape(-1))
     if _all_apart(shape, strides):
-        return flat.as_strided(shape, strides, offset - low)
+        found = flat.as_strided(shape, strides, offset - low)
+        # Further strided reads count from the start of the storage: it must hold nothing else.
+        return found if found.numel() == span else found.clone()
     where = arange(span).as_strided(shape, strides, offset - low).reshape(-1)
     return flat.index_select(0, where).reshape(shape)
 

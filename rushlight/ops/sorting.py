@@ -119,19 +119,42 @@ def _pack(values, inverse, counts):
     return got[0] if len(got) == 1 else got
 
 
+@op("", outputs="tuple")
+class unique_runs:
+    """Runs of equal neighbours: their values, the run of each element, their lengths.
+
+    `order` says where the elements came from; what is not asked for is empty.
+    """
+
+    def forward(input, order, return_inverse, return_counts):
+        starts = np.append(True, input[1:] != input[:-1])[: input.size]
+        inverse, first = np.empty(input.size, np.int64), np.flatnonzero(starts)
+        inverse[slice(None) if order is None else order] = np.cumsum(starts) - 1
+        counts = np.diff(np.append(first, input.size))
+        return (
+            input[first],
+            inverse if return_inverse else inverse[:0],
+            counts.astype(np.int64) if return_counts else inverse[:0],
+        )
+
+    def samples(make):
+        yield make(6, dtype="int64", low=0, high=3), None, True, True
+        yield (
+            make(6, dtype="int64", low=0, high=3),
+            make(6, dtype="float64", grad=False).argsort(),
+            True,
+            False,
+        )
+
+
 def _unique_flat(x, return_inverse, return_counts, ordered):
     flat, order = x.reshape(-1), None
     if ordered:
         flat, order = _sort(flat)
-    if flat.numel() == 0:
-        empty = _C.full(x.shape, 0, _C.int64, False) if return_inverse else None
-        none = _C.full((0,), 0, _C.int64, False) if return_counts else None
-        return _pack(flat, empty, none)
-    starts = _flags(flat[1:] != flat[:-1])
-    first, inverse, counts = _runs(starts, return_inverse, return_counts, order)
-    if inverse is not None:
-        inverse = inverse.reshape(x.shape)
-    return _pack(flat.index_select(0, first), inverse, counts)
+    order = order if return_inverse else None
+    values, inverse, counts = unique_runs(flat, order, return_inverse, return_counts)
+    inverse = inverse.reshape(x.shape) if return_inverse else None
+    return _pack(values, inverse, counts if return_counts else None)
 
 
 @op("")
@@ -242,6 +265,19 @@ def bucketize(
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
+@op("")
+class isin_few:
+    """Whether each element is one of a few values of its dtype (with `invert`: is none)."""
+
+    def forward(input, values, invert):
+        return np.isin(input, values) != bool(invert)
+
+    def samples(make):
+        few = make(3, dtype="int64", low=0, high=4)
+        yield make(2, 5, dtype="int64", low=0, high=9), few, False
+        yield make(2, 5, dtype="int64", low=0, high=9), few, True
+
+
 @public("torch.isin")
 def isin(elements, test_elements, *, assume_unique=False, invert=False, out=None):
     """Whether each element occurs among the test elements."""
@@ -263,7 +299,7 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False, out=None
     if tests.numel() == 0:
         found = _C.full(x.shape, False, _C.bool, False)
     elif tests.numel() <= 16:
-        found = (x.unsqueeze(-1) == tests).any(-1)
+        return deliver(isin_few(x, tests, invert), out)
     else:
         line = _sort(tests)[0]
         at = searchsorted(line, x.contiguous()).clamp_(max=line.numel() - 1)

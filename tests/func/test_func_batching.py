@@ -20,7 +20,7 @@ def close(a, b, tolerance=1e-10):
 
 ONE_BY_ONE = {  # rare, or with results whose shape depends on values
     "row_order", "bincount", "histc", "embedding_renorm", "fake_quantize", "csr_matmul",
-    "csr_sampled", "csr_product",
+    "csr_sampled", "csr_product", "unique_runs",
 }  # fmt: skip
 
 

@@ -36,6 +36,24 @@ def stack(op, size, tensors, dim=0):
     return op([full(t, size) for t in tensors], behind(dim, rank(tensors[0]) + 1))
 
 
+@rule("block_diag")
+def block_diag(op, size, tensors):
+    blocks, rows, at = [full(t, size) for t in tensors], [], 0
+    width = sum(b.shape[2] for b in blocks)
+    for b in blocks:
+        right = width - at - b.shape[2]
+        rows.append(torch.nn.functional.pad(b, (at, right)))
+        at += b.shape[2]
+    return torch.cat(rows, 1)
+
+
+@rule("isin_few")
+def isin_few(op, size, input, values, invert):
+    if type(values) is Lanes:
+        return loop(op, size, input, values, invert)
+    return op(plain(input), values, invert)
+
+
 @rule("repeat")
 def repeat(op, size, input, repeats):
     repeats = ints(repeats)
