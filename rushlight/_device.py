@@ -1,5 +1,7 @@
-"""Devices: where a tensor's elements live. "cpu" is memory; "meta" tensors have a shape, a dtype and
-strides, and no elements."""
+"""Devices: where the elements of tensors live.
+
+"cpu" is memory; "meta" tensors have a shape, a dtype and strides, and no elements.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,7 @@ def check_device(given) -> device:
     raise RuntimeError(f"device '{found}' is not available: rushlight runs on 'cpu' here")
 
 
-def _make_on(function, args, kwargs):
+def make_on(function, args, kwargs):
     """Call a function that makes tensors, on the device that the call names."""
     where = check_device(kwargs.pop("device"))
     before = _C.set_making(where is meta, True)
@@ -131,7 +133,7 @@ def _make_on(function, args, kwargs):
         _C.set_making(*before)
 
 
-_C.set_helper("make_on", _make_on)
+_C.set_helper("make_on", make_on)
 
 
 def placed(tensor, given):

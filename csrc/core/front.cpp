@@ -170,9 +170,11 @@ PyObject* make_front(PyObject*, PyObject* args) {
   f->function = Py_NewRef(function);
   f->params = Py_NewRef(params);
   f->dict = nullptr;
-  static PyObject* const mark = PyUnicode_InternFromString("requires_grad");
-  f->makes =
-      PySequence_Contains(params, g_device_name) == 1 && PySequence_Contains(params, mark) == 1;
+  const auto takes = [params](const char* name) {
+    Ref text(PyUnicode_InternFromString(name));
+    return PySequence_Contains(params, text) == 1;
+  };
+  f->makes = takes("device") && (takes("requires_grad") || takes("pin_memory"));
   PyObject_GC_Track(f);
   return as_object(f);
 }

@@ -126,6 +126,7 @@ Bound bound_of(PyObject* o) {
     if (array_of(o).numel() != 1)
       fail(ErrorType::Runtime, "a Tensor with %lld elements cannot be converted to Scalar",
            static_cast<long long>(array_of(o).numel()));
+    if (meta_call && array_of(o).is_meta()) return {};  // its value is not needed
     item = Ref(checked(item_object(array_of(o))));
     o = item;
   }
@@ -204,6 +205,11 @@ void check_bounds(const char* op, PyObject* start, PyObject* end, PyObject* step
          "%s() received an invalid combination of arguments - got (%s, %s, %s), expected steps to "
          "be an int",
          op, Py_TYPE(start)->tp_name, Py_TYPE(end)->tp_name, Py_TYPE(steps)->tp_name);
+}
+
+bool spaced_on_meta(PyObject* start, PyObject* end) {
+  const auto on_meta = [](PyObject* o) { return is_tensor(o) && array_of(o).is_meta(); };
+  return making.meta || on_meta(start) || on_meta(end);
 }
 
 int64_t steps_of(PyObject* o) {
@@ -296,8 +302,8 @@ RL_FUNCTION(arange) {  // start, end, step, dtype, requires_grad
 RL_FUNCTION(linspace) {  // start, end, steps, dtype, requires_grad
   need("linspace", nargs, 5);
   check_bounds("linspace", args[0], args[1], args[2]);
+  MetaCall here(spaced_on_meta(args[0], args[1]));
   const Bound start = bound_of(args[0]), end = bound_of(args[1]);
-  MetaCall here(making.meta);
   Array y = Array::empty(spaced_type(args[3], args[0], args[1]), {steps_of(args[2])});
   if (meta_call) return finish(std::move(y), args[4]);
   visit_all(y.dtype(),
@@ -308,9 +314,9 @@ RL_FUNCTION(linspace) {  // start, end, steps, dtype, requires_grad
 RL_FUNCTION(logspace) {  // start, end, steps, base, dtype, requires_grad
   need("logspace", nargs, 6);
   check_bounds("logspace", args[0], args[1], args[2]);
+  MetaCall here(spaced_on_meta(args[0], args[1]));
   const Bound start = bound_of(args[0]), end = bound_of(args[1]);
   const double base = number(args[3]);
-  MetaCall here(making.meta);
   Array y = Array::empty(spaced_type(args[4], args[0], args[1]), {steps_of(args[2])});
   if (meta_call) return finish(std::move(y), args[5]);
   visit_all(y.dtype(), [&](auto tag) {

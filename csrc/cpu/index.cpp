@@ -4,6 +4,7 @@
 // All become a plan (index_plan.h): byte offsets into x, checked before anything is written.
 // Reading copies runs of the dims that are not indexed (whole rows for x[i]); writing does the
 // reverse. Sums keep to one thread per run of x, so no atomics: threads split the other dims.
+#include "core/tensor.h"
 #include "index_plan.h"
 
 namespace rl {
@@ -165,6 +166,15 @@ RL_KERNEL(index) {
   call.result(gather_plan(plan_of(call, 1, x), x));
 }
 
+static bool under_mask(const Call& call, int i) {
+  Ref list(checked(PySequence_Fast(call.args[i], "expected a list of indices")));
+  for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(list.p); ++k) {
+    PyObject* o = PySequence_Fast_GET_ITEM(list.p, k);
+    if (is_tensor(o) && array_of(o).is_meta() && itemsize(array_of(o).dtype()) == 1) return true;
+  }
+  return false;
+}
+
 RL_KERNEL(index_put) {  // input, indices, values, accumulate
   const Array& input = call.tensor(0);
   Array values = call.tensor(2);
@@ -178,6 +188,7 @@ RL_KERNEL(index_put) {  // input, indices, values, accumulate
     call.result(y);
     return;
   }
+  if (meta_call && under_mask(call, 1)) return call.result(y);  // of how many places is not known
   const Plan plan = plan_of(call, 1, y);
   // Leading dims of size 1 may be dropped, as in any broadcast assignment.
   while (values.ndim() > static_cast<int>(plan.shape.size()) && values.sizes()[0] == 1)

@@ -31,7 +31,7 @@ def identity(name, dtype, order=None):
 def selected(input, mask):
     """The mask as bools in the shape of `input`; all of it without a mask."""
     if mask is None:
-        return torch.ones(input.shape, dtype=torch.bool)
+        return torch.ones(input.shape, dtype=torch.bool, device=input.device)
     if len(mask.shape) > input.dim():
         raise IndexError(
             "_input_mask expected broadcastable mask (got mask dimensionality higher than of the "

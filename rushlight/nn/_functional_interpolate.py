@@ -182,7 +182,7 @@ def _weighted(input, sizes, scales, mode, corners, antialias):
 
 def _combined(input, dim, index, weight, inside=None):
     """Weighted sums along one dim: a row of places and weights, those `inside`, an output."""
-    if inside is None:
+    if inside is None or input.is_meta:
         starts = torch.arange(len(index) + 1, device=index.device) * index.shape[1]
         return resample(input, dim, starts, index.reshape(-1), weight.reshape(-1))
     starts = torch.zeros(len(index) + 1, dtype=torch.int64, device=index.device)
@@ -253,7 +253,7 @@ def _filter(kernel, width):
         center = ratio * (torch.arange(n_out, dtype=input.dtype, device=input.device) + 0.5)
         first = (center - reach + 0.5).to(torch.int64).clamp_min(0)
         last = (center + reach + 0.5).to(torch.int64).clamp(max=n_in)
-        most = int((last - first).max())
+        most = 1 if first.is_meta else int((last - first).max())
         index = first.unsqueeze(1) + torch.arange(most, device=input.device)
         inside = index < last.unsqueeze(1)
         weights = kernel((index + 0.5 - center.unsqueeze(1)) * step) * inside.to(input.dtype)

@@ -28,6 +28,8 @@ def rrelu(
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return F.leaky_relu(input, (lower + upper) / 2, inplace)
+    if input.is_meta:
+        return _store(input, input * input.detach(), inplace)
     drawn = input <= 0
     count = int(drawn.sum())
     low, high = (torch.tensor(x, dtype=input.dtype).double() for x in (lower, upper))

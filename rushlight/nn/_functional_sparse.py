@@ -56,7 +56,8 @@ def embedding_bag(
         )
     rows = weight.shape[0]
     _check_range(input, rows)
-    bags = torch.repeat_interleave(torch.arange(counts.shape[0], device=input.device), counts)
+    bags = torch.arange(counts.shape[0], device=input.device)
+    bags = torch.repeat_interleave(bags, counts, output_size=input.shape[0])
     input = input.to(torch.int64)
     picked = F.embedding(
         input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
@@ -145,6 +146,8 @@ def _summed(picked, bags, counts, keep, weights, mean):
 
 def _largest(picked, bags, counts, keep):
     """Maximum of each bag, the first where several are equal; 0 for an empty bag."""
+    if picked.is_meta:
+        return picked.new_empty((counts.shape[0], picked.shape[1]))
     if keep is not None:
         kept = keep.nonzero().squeeze(1)
         picked, bags = picked.index_select(0, kept), bags.index_select(0, kept)

@@ -45,7 +45,8 @@ def zeros_for(g: Tensor, shape, *places) -> Tensor:
 
 def same_memory(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors begin at the same element."""
-    return all_lanes(a).data_ptr() == all_lanes(b).data_ptr()
+    a, b = all_lanes(a), all_lanes(b)
+    return a._storage_id() == b._storage_id() and a.storage_offset() == b.storage_offset()
 
 
 def one_by_one(function, *args):
@@ -90,8 +91,9 @@ def agreed(x: Tensor) -> int:
 
 
 def some(flags: Tensor) -> bool:
-    """Whether any element is true, in whatever lane."""
-    return bool(all_lanes(flags).any())
+    """Whether any element is true, in whatever lane; on meta nobody knows, and none is."""
+    flags = all_lanes(flags)
+    return not flags.is_meta and bool(flags.any())
 
 
 @op("", kernel="alias", view=True)

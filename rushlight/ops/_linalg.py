@@ -121,7 +121,7 @@ def check_system(name, a, b, left=True):
 def check_info(name, info, meaning, error=LinAlgError):
     """Raise for the first matrix whose `info` is above zero; meaning(info) says what it means."""
     info = all_lanes(info)
-    if not info.any():
+    if not some(info):
         return
     flat = info.reshape(-1).tolist()
     index = next(i for i, value in enumerate(flat) if value)

@@ -1,8 +1,8 @@
 """Making tensors from sizes.
 
 The work is in csrc/cpu/creation.cpp; these functions give it PyTorch's signatures. `device` is
-settled before they run (csrc/core/front.cpp); `pin_memory` has nothing to do here. Of the sparse layouts (rushlight/sparse) only
-zeros and empty make tensors.
+settled before they run (csrc/core/front.cpp); `pin_memory` has nothing to do here. Of the sparse
+layouts (rushlight/sparse) only zeros and empty make tensors.
 """
 
 from __future__ import annotations
@@ -349,8 +349,9 @@ def new_empty_strided(
     if _level_of(self) is not None:
         made = made_like(self, lambda t, lead: _strided(t, lead, size, stride, dtype))
         return made.requires_grad_() if requires_grad else made
+    where = device or self.device
     return empty_strided(
-        size, stride, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad
+        size, stride, dtype=dtype or self.dtype, device=where, requires_grad=requires_grad
     )
 
 

@@ -174,6 +174,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             "num_classes argument."
         )
     values = all_lanes(tensor)
+    if values.is_meta and num_classes > 0:
+        return tensor.new_empty((*tensor.shape, num_classes))
     if values.min().item() < 0:
         raise RuntimeError("Class values must be non-negative.")
     largest = values.max().item()

@@ -383,6 +383,8 @@ def nonzero_static(input, *, size, fill_value=-1, out=None):
     """The first `size` positions of nonzero elements; missing rows hold `fill_value`."""
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
+    if input.is_meta:
+        return deliver(input.new_empty((size, input.dim()), dtype=_C.int64), out)
     found = _nonzero(input)[:size]
     made = found.new_full((size, input.dim()), fill_value)
     made[: found.size(0)] = found

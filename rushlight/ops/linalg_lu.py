@@ -165,7 +165,8 @@ def _permutation_matrix(packed, pivots):
     from .. import arange
 
     rows = lu_rows(pivots, packed.shape[-2])
-    return (rows.unsqueeze(-2) == arange(packed.shape[-2]).unsqueeze(-1)).to(packed.dtype)
+    places = arange(packed.shape[-2], device=packed.device)
+    return (rows.unsqueeze(-2) == places.unsqueeze(-1)).to(packed.dtype)
 
 
 @public("torch.lu_unpack")

@@ -107,7 +107,7 @@ def _scatter(input, dim, index, src, value, reduce, forms):
     if reduce is not None:
         return forms[2](input, dim, index, src, reduce)
     if tensor and src.dim() == 0 and index.dim() != 0:
-        if _C.level_of(src) is None:
+        if _C.level_of(src) is None and not src.is_meta:
             src, tensor = src.item(), False
         else:  # another number in every lane
             src = src.expand(index.shape)

@@ -170,7 +170,7 @@ def mvlgamma(input, p, *, out=None):
         raise RuntimeError("mvlgamma: p has to be greater than or equal to 1")
     from .. import arange
 
-    steps = arange(p) * 0.5
+    steps = arange(p, device=input.device) * 0.5
     if input.is_floating_point():
         steps = steps.to(input.dtype)
     total = (input.unsqueeze(-1) - steps).lgamma().sum(-1)

@@ -339,7 +339,7 @@ def _quantile(name, input, q, dim, keepdim, interpolation, skip_nan):
 
     _check_quantile(name, input, q, dim, interpolation)
     if not isinstance(q, Tensor):
-        q = tensor(float(q), dtype=input.dtype)
+        q = tensor(float(q), dtype=input.dtype, device=input.device)
     scalar = q.ndim == 0
     shape = [1] * input.ndim
     if dim is not None and input.ndim:

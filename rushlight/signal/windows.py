@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 
 from .. import _C
-from .._device import check_device
+from .._device import make_on
 
 Tensor = _C.Tensor
 
@@ -32,7 +32,8 @@ __all__ = [
 def _window(name, M, sym, dtype, layout, device, requires_grad, weights) -> Tensor:
     """weights(positions 0..last, last); a window of one sample is a one."""
     if device is not None:
-        check_device(device)
+        rest = (name, M, sym, dtype, layout, None, requires_grad, weights)
+        return make_on(_window, rest, {"device": device})
     dtype = dtype or _C.get_default_dtype()
     if not isinstance(M, int):
         raise TypeError(f"{name}: argument 'M' must be int, not {type(M).__name__}")

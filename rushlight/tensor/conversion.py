@@ -21,7 +21,7 @@ def _channels_last_copy(self, dims):
     for d in (1, *range(dims - 1, 1, -1), 0):
         strides[d] = step
         step *= max(shape[d], 1)
-    out = empty_strided(tuple(shape), tuple(strides), dtype=self.dtype)
+    out = empty_strided(tuple(shape), tuple(strides), dtype=self.dtype, device=self.device)
     return out.copy_(self)
 
 
@@ -128,6 +128,8 @@ def to(self, *args, **kwargs):
 
 def _cast(name, dtype):
     def convert(self, memory_format=preserve_format):
+        if memory_format is not preserve_format:
+            return self.to(dtype, memory_format=memory_format)
         return self if self.dtype is dtype else _to_copy(self, dtype)
 
     convert.__name__ = name
