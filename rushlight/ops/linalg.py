@@ -213,7 +213,7 @@ class eig:
     def samples(make):
         a = make(3, 3, grad=False)
         for i in range(3):  # real eigenvalues, whose vectors have a sign but no phase to choose
-            a[i, i] += 5 * i
+            a[i, i] = a[i, i] + 5 * i
         yield (a.requires_grad_() if make.grad else a,)
 
 
