@@ -26,7 +26,9 @@ def complex_of(x):
 
 def weighted(g, dim, n, factor):
     """Multiply the values that stand for two of `n`, all but the first and the middle one."""
-    weights = _C.full((n // 2 + 1,), factor, g.real.dtype, False)
+    from .creation import full
+
+    weights = full((n // 2 + 1,), factor, dtype=g.real.dtype, device=g.device)
     weights[0] = 1
     if n % 2 == 0:
         weights[-1] = 1

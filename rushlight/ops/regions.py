@@ -132,24 +132,24 @@ def _as_strided_backward(g, shape, strides, offset, size, stride, at):
     Every element of the storage gets the sum over the places it was read at; the input's
     gradient is read from there with the input's own geometry.
     """
-    from .. import arange, zeros
+    from .. import arange
 
     low = min(offset, at)
     span = 1 + max(
         offset - low + sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if n),
         at - low + sum((n - 1) * s for n, s in zip(size, stride, strict=True) if n),
     )
-    flat = zeros(span, dtype=g.dtype)
+    flat = g.new_zeros((span,))
     if _all_apart(size, stride):
         flat.as_strided(size, stride, at - low).copy_(g)
     else:
-        places = arange(span).as_strided(size, stride, at - low).reshape(-1)
+        places = arange(span, device=g.device).as_strided(size, stride, at - low).reshape(-1)
         flat = flat.index_add(0, places, g.reshape(-1))
     if _all_apart(shape, strides):
         found = flat.as_strided(shape, strides, offset - low)
         # Further strided reads count from the start of the storage: it must hold nothing else.
         return found if found.numel() == span else found.clone()
-    where = arange(span).as_strided(shape, strides, offset - low).reshape(-1)
+    where = arange(span, device=g.device).as_strided(shape, strides, offset - low).reshape(-1)
     return flat.index_select(0, where).reshape(shape)
 
 
@@ -182,9 +182,10 @@ class unfold:
             return g.reshape(())
         d = dimension % n
         count = g.shape[d]
-        places = (arange(count) * step).unsqueeze(1) + arange(size)
+        starts = arange(count, device=g.device) * step
+        places = starts.unsqueeze(1) + arange(size, device=g.device)
         moved = g.movedim(-1, d + 1).flatten(d, d + 1)
-        out = zeros(input_shape, dtype=g.dtype)
+        out = zeros(input_shape, dtype=g.dtype, device=g.device)
         return out.index_add(d, places.reshape(-1), moved)
 
     def samples(make):

@@ -43,6 +43,8 @@ def transposed(starts, index, weight, length):
     """The table of the transposed map, onto `length` elements."""
     from .. import arange, repeat_interleave
 
+    if index.is_meta:
+        return starts.new_empty((length + 1,)), index, weight
     order = index.argsort(stable=True)
     outputs = repeat_interleave(arange(len(starts) - 1), starts.diff())
     counts = index.bincount(minlength=length)
