@@ -1,13 +1,11 @@
 """Models from GitHub repositories that have a `hubconf.py`, and downloads of their weights.
 
 A repository's code runs when it is loaded: only trusted ones are, or those the user agrees to.
-Files arrive under a temporary name and are renamed when whole and checked.
+Files arrive under another name and are renamed when whole and checked (`_download`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import importlib.util
 import os
 import re
@@ -21,6 +19,8 @@ from urllib.parse import urlparse
 
 import rushlight as torch
 
+from ._download import LARGEST_UNPACKED, fetch, unpack_zip
+
 __all__ = [
     "download_url_to_file",
     "get_dir",
@@ -31,12 +31,10 @@ __all__ = [
     "set_dir",
 ]
 
-_CHUNK = 128 * 1024
 _CONFIG = "hubconf.py"
 # Owners whose repositories are trusted without a question, as PyTorch does.
 _TRUSTED_OWNERS = ("facebookresearch", "facebookincubator", "pytorch", "fairinternal")
 HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
-_LARGEST_UNPACKED = 8 << 30  # bytes: no repository of model code is near it
 
 _hub_dir: str | None = None
 
@@ -70,62 +68,7 @@ def download_url_to_file(
     `hash_prefix` is how the SHA-256 of the content must begin, in hexadecimal digits; another
     content raises RuntimeError. `progress` draws a bar where tqdm is installed.
     """
-    from urllib.request import Request, urlopen
-
-    dst = os.path.expanduser(dst)
-    request = Request(url, headers={"User-Agent": "torch.hub"})
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(dst) or ".", suffix=".partial")
-    try:
-        digest = hashlib.sha256()
-        with urlopen(request) as source, os.fdopen(handle, "wb") as target:
-            size = int(source.headers.get("Content-Length") or 0) or None
-            received = 0
-            with _bar(size, progress) as bar:
-                while chunk := source.read(_CHUNK):
-                    target.write(chunk)
-                    digest.update(chunk)
-                    received += len(chunk)
-                    bar.update(len(chunk))
-        if size is not None and received != size:
-            raise RuntimeError(f"download of {url} stopped at {received} of {size} bytes")
-        found = digest.hexdigest()
-        if hash_prefix is not None and not found.startswith(hash_prefix):
-            raise RuntimeError(f'invalid hash value (expected "{hash_prefix}", got "{found}")')
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, dst)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
-
-
-class _NoBar:
-    """Stands in for tqdm's bar."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        return None
-
-    def update(self, count: int) -> None:
-        """Nothing is drawn."""
-
-
-def _bar(total: int | None, wanted: bool):
-    if not wanted:
-        return _NoBar()
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return _NoBar()
-    return tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024)
+    fetch(url, os.path.expanduser(dst), sha256=hash_prefix, progress=progress)
 
 
 def load_state_dict_from_url(
@@ -171,15 +114,7 @@ def _load_zipped(path: str, model_dir: str, map_location, weights_only: bool):
 
 
 def _unpack(archive: zipfile.ZipFile, folder: str) -> None:
-    """Extract into `folder`, refusing names that lead out of it and sizes beyond reason."""
-    root = os.path.realpath(folder)
-    if sum(item.file_size for item in archive.infolist()) > _LARGEST_UNPACKED:
-        raise RuntimeError(f"{archive.filename}: unpacks to more than {_LARGEST_UNPACKED} bytes")
-    for item in archive.infolist():
-        target = os.path.realpath(os.path.join(root, item.filename))
-        if target != root and not target.startswith(root + os.sep):
-            raise RuntimeError(f"{archive.filename}: {item.filename!r} leads out of the archive")
-    archive.extractall(root)
+    unpack_zip(archive, folder, LARGEST_UNPACKED)
 
 
 # -- repositories ----------------------------------------------------------------------------

@@ -1,0 +1,5 @@
+"""USPS, in the module that torchvision has it in."""
+
+from .small import USPS
+
+__all__ = ["USPS"]
