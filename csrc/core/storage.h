@@ -14,19 +14,20 @@ namespace rl {
 enum class DeviceType : uint8_t { CPU = 0, CUDA = 1, Meta = 2 };
 
 struct Storage {
-  int64_t refs;
-  char* data;
-  size_t nbytes;
-  uint32_t version;  // bumped by every in-place write
-  DeviceType device;
-  uint8_t device_index;
-  bool inside;           // data lies in the same allocation, behind this header
-  bool shared;           // lives in memory shared between processes
-  PyObject* owner;       // keeps a foreign buffer alive (NumPy, DLPack, mmap); strong
-  size_t block;          // bytes asked for the allocation that holds this header
-  uint32_t exports = 0;  // buffers through which others may write, unseen by the version
-  bool watched = false;  // g_storage_gone is told when it goes or is exported
+  int64_t refs = 1;
+  char* data = nullptr;
+  size_t nbytes = 0;
+  PyObject* owner = nullptr;  // keeps a foreign buffer alive (NumPy, DLPack, mmap); strong
+  size_t block = 0;           // bytes asked for the allocation that holds this header
+  uint32_t version = 0;       // bumped by every in-place write
+  uint32_t exports = 0;       // buffers through which others may write, unseen by the version
+  DeviceType device = DeviceType::CPU;
+  uint8_t device_index = 0;
+  bool inside : 1 = false;   // data lies in the same allocation, behind this header
+  bool shared : 1 = false;   // lives in memory shared between processes
+  bool watched : 1 = false;  // g_storage_gone is told when it goes or is exported
 };
+static_assert(sizeof(Storage) <= 56);  // one element fits behind it into 64 bytes
 
 extern void (*g_storage_gone)(const Storage* s);  // set by who watches storages
 

@@ -40,12 +40,15 @@ enum TensorFlag : uint16_t {
   kDual = 256,      // carries tangents
   kStandIn = 512,   // a leaf whose gradient only the core asks for
   kOwnView = 512,   // a view that a Function made or returned: its gradient is the Function's alone
-  kMeta = 2048,           // shape, dtype and strides, but no elements
+  kMeta = 2048,     // shape, dtype and strides, but no elements
   kInferenceView = 1024,  // a view made under inference_mode of a tensor that was not
 };
 
 struct Tensor {
-  PyObject_HEAD Array array;
+  PyObject_HEAD;
+  [[no_unique_address]] Array array;  // what follows begins in its last 8 bytes
+  uint16_t flags;
+  bool requires_grad;
   PyObject* grad;
   Node* grad_fn;
   Tensor* base;  // the tensor this is a view of, never itself a view
@@ -55,8 +58,6 @@ struct Tensor {
   uint32_t output_nr;
   uint32_t
       history;  // base: how often in-place writes replaced its history; view: as of which count
-  bool requires_grad;
-  uint16_t flags;
 };
 
 extern PyTypeObject* TensorType;
