@@ -13,6 +13,7 @@ bool init_levels(PyObject* module);
 bool init_liveness(PyObject* module);
 bool init_wrapped(PyObject* module);
 bool init_profile(PyObject* module);
+bool init_extension_api(PyObject* module);
 }  // namespace rl
 
 PyMODINIT_FUNC PyInit__C() {
@@ -31,7 +32,8 @@ PyMODINIT_FUNC PyInit__C() {
   if (init_dtypes(m) && init_tensor(m) && init_op(m) && init_front(m) && init_output(m) &&
       init_nodes(m) && init_saved(m) && init_engine(m) && init_python(m) && init_memory(m) &&
       init_settings(m) && init_functions(m) && init_generator(m) && init_layer(m) &&
-      init_sparse(m) && init_levels(m) && init_wrapped(m) && init_liveness(m) && init_profile(m))
+      init_sparse(m) && init_levels(m) && init_wrapped(m) && init_liveness(m) && init_profile(m) &&
+      init_extension_api(m))
     return m;
   Py_DECREF(m);
   return nullptr;
