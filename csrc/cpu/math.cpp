@@ -159,43 +159,9 @@ void register_logarithmic() {
       "ldexp", Complexes{}, 30);
 }
 
-// Floats by the formula for positive numbers; the others again, one by one.
-void log_gamma_loop(char* const* p, int64_t n, const double*) {
-  auto* out = reinterpret_cast<float*>(p[0]);
-  const auto* x = reinterpret_cast<const float*>(p[1]);
-  constexpr int64_t kBlock = 256;
-  for (int64_t start = 0; start < n; start += kBlock) {
-    const int64_t count = std::min(kBlock, n - start);
-    float got[kBlock];  // out may be x itself
-    int others = 0;
-#pragma omp simd reduction(+ : others)
-    for (int64_t i = 0; i < count; ++i) {
-      const double v = x[start + i];
-      got[i] = v == 1 || v == 2 ? 0 : static_cast<float>(log_gamma_positive(v));
-      others += !(v > 0 && v < 1e38);
-    }
-    for (int64_t i = 0; i < count && others; ++i) {
-      const double v = x[start + i];
-      if (!(v > 0 && v < 1e38)) got[i] = static_cast<float>(log_gamma(v));
-    }
-    std::copy(got, got + count, out + start);
-  }
-}
-
 void register_special() {
   unary<[](auto x) { return verf(x); }>("erf", Reals{}, 0.6);
   unary<[](auto x) { return verfc(x); }>("erfc", Reals{}, 1.5);
-  unary<[](auto x) { return inverse_erf(x); }>("erfinv", Types<float>{}, 3);
-  unary<[](auto x) { return inverse_erf(x); }>("erfinv", Types<double>{}, 25);
-  register_loop("lgamma", RL_LEVEL, DType::F32, DType::F32, log_gamma_loop, 5);
-  unary<[](double x) { return log_gamma(x); }>("lgamma", Types<double>{}, 20);
-  unary<[]<class T>(T x) { return static_cast<T>(digamma(x)); }>("digamma", Reals{}, 30);
-  unary_with<[]<class T>(const double* c) {
-    const double n = std::trunc(c[0]);
-    return [=](T x) { return static_cast<T>(polygamma(n, x)); };
-  }>("polygamma_of", Reals{}, 200);
-  binary<[]<class T>(T s, T q) { return static_cast<T>(hurwitz_zeta(s, q)); }>("zeta", Reals{},
-                                                                               200);
 }
 
 const struct Registrar {

@@ -1,9 +1,11 @@
 // Special functions, element by element: one pass, each value in double precision.
 //
-//   Bessel and Airy (bessel.h), the normal distribution and incomplete gamma (distribution.h),
-//   entropy, and orthogonal polynomials by their three-term recurrences
+//   the normal distribution (distribution.h), entropy, and orthogonal polynomials by their
+//   three-term recurrences; bessel.cpp and gamma.cpp hold those families
 #include "bessel.h"
+#include "blocks.h"
 #include "distribution.h"
+#include "erf_fits.h"
 #include "loops.h"
 
 namespace rl {
@@ -17,54 +19,120 @@ void one_real(const char* name, double cost) {
                                                                                 cost);
 }
 
-double spherical_j0(double x) {
-  if (std::isinf(x)) return 0;
-  return std::fabs(x) < 1e-4 ? 1 - x * x / 6 : std::sin(x) / x;
-}
-double entropy(double x) {
+inline double entropy(double x) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
-  return x != x ? x : x > 0 ? -x * std::log(x) : x == 0 ? 0 : -kInf;
-}
-double scaled_k0(double x) { return scaled_bessel_k(0, x); }
-double scaled_k1(double x) { return scaled_bessel_k(1, x); }
-// Infinite arguments give NaN, as in PyTorch.
-template <Function F>
-double finite(double x) {
-  return std::isinf(x) ? std::numeric_limits<double>::quiet_NaN() : F(x);
-}
-template <Function F>
-double above_zero(double x) {
-  return x == 0 ? -std::numeric_limits<double>::infinity() : finite<F>(x);
+  const double inside = -x * vlog(x);
+  return x != x ? x : x > 0 ? inside : x == 0 ? 0 : -kInf;
 }
 
-void register_bessel() {
-  one_real<bessel_i0>("i0", 6);
-  one_real<bessel_i0e>("i0e", 6);
-  one_real<bessel_i1>("i1", 6);
-  one_real<bessel_i1e>("i1e", 6);
-  one_real<bessel_k0>("modified_bessel_k0", 400);
-  one_real<bessel_k1>("modified_bessel_k1", 400);
-  one_real<scaled_k0>("scaled_modified_bessel_k0", 400);
-  one_real<scaled_k1>("scaled_modified_bessel_k1", 400);
-  one_real<finite<::j0>>("bessel_j0", 60);
-  one_real<finite<::j1>>("bessel_j1", 60);
-  one_real<above_zero<::y0>>("bessel_y0", 60);
-  one_real<above_zero<::y1>>("bessel_y1", 60);
-  one_real<spherical_j0>("spherical_bessel_j0", 20);
-  one_real<airy_ai>("airy_ai", 400);
+// The scaled complementary error function: a fit, and 2 e^(x^2) less that of -x below zero.
+inline double scaled_erfc(double x) {
+  const double a = std::fabs(x);
+  const double t = a > 1e17 ? 1 : (a - 3.75) / (a + 3.75);
+  return polynomial_at(kErfcx, t) / (1 + 2 * a);
+}
+void erfcx_block(const double* x, double* y) {
+  if (!any_of_block(x, [](double v) { return v < 0; })) return each_of_block(x, y, scaled_erfc);
+  each_of_block(x, y, [](double v) {
+    constexpr double kInf = std::numeric_limits<double>::infinity();
+    const double square = v * v, rest = std::fma(v, v, -square), e = vexp(square);
+    const double got = scaled_erfc(v), mended = 2 * (e + e * rest) - got;
+    return v < 0 ? (e == kInf ? kInf : mended) : got;
+  });
+}
+
+// Below -1 by log(erfcx), where the distribution itself would vanish.
+void normal_log_cdf_block(const double* x, double* y) {
+  double tail[kBlock];
+  const bool low = any_of_block(x, [](double v) { return v < -1; });
+  if (low) {
+    each_of_block(x, tail,
+                  [](double v) { return vlog(scaled_erfc(v * kSqrtHalf) / 2) - v * v / 2; });
+  }
+  each_of_block(x, y, [](double v) { return vlog1p(-normal_cdf(-v)); });
+  if (low) {
+#pragma omp simd
+    for (int i = 0; i < kBlock; ++i) y[i] = x[i] < -1 ? tail[i] : y[i];
+  }
+}
+
+// inverse erf(v) / v of w = -log(1 - v^2): fits for a block, without what it does not need.
+void inverse_erf_ratio(const double* w, double* ratio) {
+  each_of_block(w, ratio,
+                [](double v) { return polynomial_at(kInverseErfNear, centered(v, 0, 6)); });
+  if (!any_of_block(w, [](double v) { return v > 6; })) return;
+#pragma omp simd
+  for (int i = 0; i < kBlock; ++i) {
+    const double root = std::sqrt(w[i]);
+    const double middle = polynomial_at(kInverseErfFar, centered(root, 2.4, 4.5));
+    const double high = polynomial_at(kInverseErfFarther, centered(root, 4.4, 6.3));
+    ratio[i] = w[i] <= 6 ? ratio[i] : root < 4.45 ? middle : high;
+  }
+}
+
+void inverse_erf_block(const double* x, double* y) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  double w[kBlock], ratio[kBlock];
+  each_of_block(x, w, [](double v) { return -vlog((1 - v) * (1 + v)); });
+  inverse_erf_ratio(w, ratio);
+#pragma omp simd
+  for (int i = 0; i < kBlock; ++i) {
+    const double a = std::fabs(x[i]), got = x[i] * ratio[i];
+    y[i] = a < 1 ? got : a == 1 ? std::copysign(kInf, x[i]) : x[i] * (kInf - kInf);
+  }
+}
+// For floats, to 5e-9.
+void inverse_erf_block_short(const double* x, double* y) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  if (any_of_block(x, [](double v) { return !(std::fabs(v) < 0.998); }))
+    return each_of_block(x, y, [](double v) {
+      const double got = inverse_erf_fit(v, -vlog((1 - v) * (1 + v)));
+      return v == 1 ? kInf : v == -1 ? -kInf : got;
+    });
+  each_of_block(x, y, [](double v) {
+    const double w = -vlog((1 - v) * (1 + v));
+    return v * polynomial_at(kInverseErfLow, centered(w, 0, 6));
+  });
+}
+
+// With t the smaller tail, 1 - (1 - 2 t)^2 = 4 t (1 - t). Tails below 1e-16 one by one.
+void normal_quantile_block(const double* p, double* y) {
+  double w[kBlock], ratio[kBlock];
+  each_of_block(p, w, [](double v) {
+    const double t = v < 0.5 ? v : 1 - v;
+    return -vlog(4 * t * (1 - t));
+  });
+  inverse_erf_ratio(w, ratio);
+  each_of_block(p, y, [](double v) { return (2 * v - 1) * (1 / kSqrtHalf); });
+#pragma omp simd
+  for (int i = 0; i < kBlock; ++i) y[i] *= ratio[i];
+  const auto hard = [](double v) { return !(v > 1e-16 && v < 1); };
+  if (!any_of_block(p, hard)) return;
+  for (int i = 0; i < kBlock; ++i)
+    if (hard(p[i])) y[i] = normal_quantile(p[i]);
+}
+
+using Block = void (*)(const double*, double*);
+
+template <Block B, class... Ts>
+void blocks(const char* name, double cost, Types<Ts...>) {
+  (add_loop<Ts, Ts>(
+       name, [](char* const* p, int64_t n, const double*) { by_blocks<Ts>(p, n, B); }, cost),
+   ...);
 }
 
 void register_distributions() {
-  one_real<erfcx>("erfcx", 30);
-  one_real<normal_cdf>("ndtr", 3);
-  one_real<normal_log_cdf>("log_ndtr", 40);
+  blocks<erfcx_block>("erfcx", 4, Reals{});
+  unary<[](float x) {  // the rounding of z below is nothing beside a float's
+    return static_cast<float>(verfc(-x * kSqrtHalf) / 2);
+  }>("ndtr", Types<float>{}, 2);
+  unary<[](double x) { return normal_cdf(x); }>("ndtr", Types<double>{}, 3);
+  blocks<normal_log_cdf_block>("log_ndtr", 8, Reals{});
   unary<[](auto p) { return normal_quantile(p); }>("ndtri", Types<float>{}, 4);
-  unary<[](auto p) { return normal_quantile(p); }>("ndtri", Types<double>{}, 100);
+  blocks<normal_quantile_block>("ndtri", 8, Types<double>{});
+  blocks<inverse_erf_block>("erfinv", 6, Types<double>{});
+  blocks<inverse_erf_block_short>("erfinv", 3, Types<float>{});
   one_real<entropy>("entr", 10);
-  binary<[]<class T>(T a, T x) { return static_cast<T>(incomplete_gamma(a, x, false)); }>(
-      "igamma", Reals{}, 200);
-  binary<[]<class T>(T a, T x) { return static_cast<T>(incomplete_gamma(a, x, true)); }>(
-      "igammac", Reals{}, 200);
   binary<[]<class T>(T x, T y) {
     return y != y ? y : x == 0 ? T(0) : static_cast<T>(x * std::log1p(static_cast<double>(y)));
   }>("xlog1py", Reals{}, 10);
@@ -197,7 +265,6 @@ void register_polynomials() {
 
 const struct Registrar {
   Registrar() {
-    register_bessel();
     register_distributions();
     register_polynomials();
   }

@@ -39,22 +39,6 @@ inline float inverse_erf(float y) {
   return static_cast<float>(y == 1 ? kInf : y == -1 ? -kInf : got);
 }
 
-// log gamma(x) for finite x > 0 to about 4e-15, without branches: Stirling's series at x or, for
-// small x, at x + 12.
-inline double log_gamma_positive(double x) {
-  double product = x;
-  for (int k = 1; k < 12; ++k) product *= x + k;
-  const bool small = x < 12;
-  const double y = small ? x + 12 : x, u = 1 / y, z = u * u;
-  double series = 1.0 / 1188;
-  series = series * z - 1.0 / 1680;
-  series = series * z + 1.0 / 1260;
-  series = series * z - 1.0 / 360;
-  series = series * z + 1.0 / 12;
-  return (y - 0.5) * vlog(y) - y + 0.91893853320467274178 + u * series -
-         vlog(small ? product : 1.0);
-}
-
 // log |gamma(x)|. The re-entrant form: the plain one writes a global sign.
 inline double log_gamma(double x) {
 #if defined(__GLIBC__) || defined(__APPLE__)
