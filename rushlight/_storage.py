@@ -208,6 +208,16 @@ class UntypedStorage:
         self._bytes.share_memory_()
         return self
 
+    def _share_fd_cpu_(self) -> tuple[int, int]:
+        """The descriptor of the bytes, shared now if they were not, and how many they are."""
+        _C.share_storage(self._bytes)
+        return _C.shared_descriptor(self._bytes)
+
+    @classmethod
+    def _new_shared_fd_cpu(cls, fd: int, nbytes: int) -> UntypedStorage:
+        """The storage behind a descriptor, which stays open."""
+        return cls._of(_C.attach_shared(fd))
+
     def is_pinned(self, device=None) -> bool:
         """Whether the memory is page-locked."""
         return self._bytes.is_pinned()

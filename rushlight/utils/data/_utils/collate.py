@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
@@ -10,7 +11,11 @@ from typing import Any
 
 import rushlight as torch
 
-from .... import Tensor
+from .... import _C, Tensor
+
+# In a worker: where a batch is made that has this many bytes or more.
+blocks: Any = None
+share_from = 0
 
 _EXPECTED = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
@@ -48,14 +53,37 @@ def collate_tensor_fn(batch: list, *, collate_fn_map: dict | None = None) -> Ten
             "Batches of sparse tensors are not currently supported by the default collate_fn; "
             "please provide a custom collate_fn to handle them appropriately."
         )
-    return torch.stack(batch, 0)
+    return stack(batch)
+
+
+def stack(tensors: Sequence) -> Tensor:
+    """`torch.stack`, in a worker into shared memory."""
+    if blocks is not None and set(map(type, tensors)) == {Tensor}:
+        first = tensors[0]
+        large = first.numel() * first.element_size() * len(tensors) >= share_from
+        if large and not any(t.requires_grad or t.is_meta for t in tensors):
+            out = blocks.empty((len(tensors), *first.shape), first.dtype)
+            if _C.fill_stack(list(tensors), out):
+                return out
+    return torch.stack(tensors, 0)
+
+
+def rows(tensor: Tensor, index: Tensor) -> Tensor:
+    """The rows of a tensor at given indices, in a worker in shared memory."""
+    if blocks is not None:
+        shape = len(index), *tensor.shape[1:]
+        if tensor.element_size() * math.prod(shape) >= share_from:
+            out = blocks.empty(shape, tensor.dtype)
+            if _C.fill_rows(tensor, index, out):
+                return out
+    return tensor.index_select(0, index)
 
 
 def collate_numpy_array_fn(batch: list, *, collate_fn_map: dict | None = None) -> Tensor:
     """Stack arrays."""
     if batch[0].dtype.kind in "SUO":
         raise TypeError(_EXPECTED.format(batch[0].dtype))
-    return torch.stack([torch.as_tensor(array) for array in batch], 0)
+    return stack([torch.as_tensor(array) for array in batch])
 
 
 def collate_numpy_scalar_fn(batch: list, *, collate_fn_map: dict | None = None) -> Tensor:
@@ -130,7 +158,7 @@ def _function_for(item, functions):
 
 
 def _collate_sequences(item, batch, collate_fn_map):
-    if any(len(each) != len(item) for each in batch):
+    if len(set(map(len, batch))) != 1:
         raise RuntimeError("each element in list of batch should be of equal size")
     columns = zip(*batch, strict=True)
     parts = [collate(column, collate_fn_map=collate_fn_map) for column in columns]

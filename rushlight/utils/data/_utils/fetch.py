@@ -9,7 +9,7 @@ from typing import Any
 import rushlight as torch
 
 from ..dataset import Subset, TensorDataset
-from .collate import collate_tensor_fn, default_collate, default_collate_fn_map
+from .collate import collate_tensor_fn, default_collate, default_collate_fn_map, rows
 
 
 class MapFetcher:
@@ -83,8 +83,10 @@ def fetch_rows(dataset: Any, index: Any) -> list | None:
         return None
     if any(type(t) is not torch.Tensor or t.requires_grad for t in tensors):
         return None
-    rows = torch.tensor(index)
-    return [t.index_select(0, rows) for t in tensors]
+    if any(t.layout is not torch.strided or t.device.type != "cpu" for t in tensors):
+        return None
+    places = torch.tensor(index)
+    return [rows(t, places) for t in tensors]
 
 
 def _all_within(index, size):

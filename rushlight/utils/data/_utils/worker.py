@@ -158,12 +158,14 @@ class WorkerOptions:
 
 def worker_main(options: WorkerOptions, end: socket, inherited: list) -> None:
     """Fetch batches until told to stop, or until the parent is gone."""
-    from .channel import Channel
+    from . import collate
+    from .channel import SHARE_FROM, Channel
 
     # Copies of the ends that the parent keeps would hide its death from the others.
     for other in inherited:
         other.close()
     channel = Channel(end)
+    collate.blocks, collate.share_from = channel.own, SHARE_FROM
     try:
         _Worker(options, channel).run()
     except (KeyboardInterrupt, EOFError, ConnectionError):
