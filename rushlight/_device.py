@@ -137,9 +137,10 @@ _C.set_helper("make_on", make_on)
 
 
 def placed(tensor, given):
-    """A tensor made here, on the device `given`, or on the default one."""
-    where = _default_devices[-1] if given is None else check_device(given)
-    return tensor.to(meta) if where is meta and not tensor.is_meta else tensor
+    """The tensor on the device `given`; None: where new tensors are made now."""
+    if given is not None:
+        return tensor.to(check_device(given))
+    return tensor.to(meta) if _C.making()[0] and not tensor.is_meta else tensor
 
 
 def get_default_device() -> device:

@@ -81,15 +81,16 @@ PyObject* run_profiled(PyObject* self, PyObject* const* args, Py_ssize_t n, PyOb
                              names);
 }
 
-// Whether the call names a device other than the one where new tensors go anyway.
-bool elsewhere(PyObject* const* values, PyObject* kwnames) {
+// Whether the call names a device other than the one where its result goes anyway.
+bool elsewhere(PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); ++k) {
     if (PyTuple_GET_ITEM(kwnames, k) != g_device_name) continue;
-    PyObject* o = values[k];
+    PyObject* o = args[n + k];
     if (o == Py_None) return false;
     const bool cpu = o == g_cpu_device ||
                      (PyUnicode_CheckExact(o) && !PyUnicode_CompareWithASCIIString(o, "cpu"));
-    return !cpu || making.meta || making.named;
+    const bool beside_meta = n && tensor_check(args[0]) && (as_tensor(args[0])->flags & kMeta);
+    return !cpu || beside_meta || making.meta || making.named;
   }
   return false;
 }
@@ -108,7 +109,7 @@ PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
       PyObject* seen = interpret_composite(self, args, n, kwnames);
       if (seen) return seen;
     }
-    if (kwnames && f->makes && elsewhere(args + n, kwnames)) {
+    if (kwnames && f->makes && elsewhere(args, n, kwnames)) {
       Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
       return call_helper("make_on", {self, tuple, kwargs});
     }

@@ -78,13 +78,20 @@ PyObject* py_can_cast(PyObject*, PyObject* args) {
   }
 }
 
+PyObject* making_pair(const Making& m) {
+  return Py_BuildValue("(OO)", m.meta ? Py_True : Py_False, m.named ? Py_True : Py_False);
+}
+
+// making() -> whether new tensors are meta tensors, and whether the call that makes them says so.
+PyObject* get_making(PyObject*, PyObject*) { return making_pair(making); }
+
 // set_making(meta, named) -> what it was, of this thread.
 PyObject* set_making(PyObject*, PyObject* args) {
   int meta, named;
   if (!PyArg_ParseTuple(args, "pp", &meta, &named)) return nullptr;
   const Making before = making;
   making = {meta != 0, named != 0};
-  return Py_BuildValue("(OO)", before.meta ? Py_True : Py_False, before.named ? Py_True : Py_False);
+  return making_pair(before);
 }
 
 PyMethodDef functions[] = {{"memory_stats", memory_stats, METH_NOARGS, nullptr},
@@ -92,6 +99,7 @@ PyMethodDef functions[] = {{"memory_stats", memory_stats, METH_NOARGS, nullptr},
                            {"reset_peak", reset_peak, METH_NOARGS, nullptr},
                            {"get_num_threads", get_num_threads, METH_NOARGS, nullptr},
                            {"set_num_threads", py_set_num_threads, METH_O, nullptr},
+                           {"making", get_making, METH_NOARGS, nullptr},
                            {"set_making", set_making, METH_VARARGS, nullptr},
                            {"cpu_level", py_cpu_level, METH_NOARGS, nullptr},
                            {"_log_api_usage_once", log_api_usage_once, METH_O, nullptr},

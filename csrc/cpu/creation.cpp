@@ -246,9 +246,9 @@ RL_FUNCTION(full_like) {  // tensor, value (None: uninitialised), dtype, require
   return finish(std::move(a), args[3]);
 }
 
-RL_FUNCTION(new_strided) {  // size, stride, dtype, requires_grad
-  need("empty_strided", nargs, 4);
-  MetaCall here(making.meta);
+RL_FUNCTION(new_strided) {  // size, stride, dtype, requires_grad, tensor to make it beside or None
+  need("empty_strided", nargs, 5);
+  MetaCall here(args[4] == Py_None ? making.meta : device_beside(array_of(args[4])));
   SizeArg size, stride;
   read_size(args[0], size);
   read_size(args[1], stride);

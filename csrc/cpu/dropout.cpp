@@ -68,7 +68,7 @@ void drop(Call& call, const char* name, double p, const ScaleOf& scale_of) {
   const bool direct = same_memory_order(given, out);
   if (!direct) copy_into(out, given);
   const Array& x = direct ? given : out;
-  {
+  if (!on_meta(out)) {
     Drawing drawing(generator_of(nullptr), x.numel());
     visit_floating(x.dtype(), [&](auto tag) {
       using T = decltype(tag);
@@ -141,7 +141,7 @@ RL_KERNEL(dropout_mask) {
   const double p = call.real(1);
   check_dropout("dropout", x.dtype(), p);
   Array mask = packed_like(x, DType::Bool);
-  {
+  if (!on_meta(mask)) {
     Drawing drawing(generator_of(nullptr), x.numel());
     draw_mask(drawing.g, mask.data<bool>(), x.numel(), threshold53(1.0 - p),
               [](int64_t, int64_t) {});

@@ -80,11 +80,11 @@ RL_KERNEL(binomial) {
   const int64_t size = counts.numel();
   if (probabilities.numel() != size)
     fail(ErrorType::Runtime, "binomial: count and prob have different sizes");
-  for (int64_t i = 0; i < size; ++i)
+  for (int64_t i = 0; !on_meta(count) && i < size; ++i)
     if (!(n[i] < 0x1p62))
       fail(ErrorType::Value, "binomial: count must be a number below 2**62, got %g", n[i]);
   Array out = Array::empty(DType::F64, count.shape());
-  {
+  if (!on_meta(out)) {
     Drawing drawing(generator, size * 8);
     for (int64_t i = 0; i < size; ++i) out.data<double>()[i] = draw_binomial(drawing.g, n[i], p[i]);
   }

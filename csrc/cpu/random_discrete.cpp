@@ -261,6 +261,7 @@ Array probabilities(const Array& p) {
 
 void flip_tensor(const Array& out, const Array& p, Generator& generator) {
   if (is_complex(out.dtype())) not_implemented("bernoulli_tensor_cpu_self_", out.dtype());
+  if (on_meta(out)) return;
   const Target target("bernoulli_", out);
   const Array each = probabilities(p.expand(out.shape()).permute(memory_order(out)));
   {

@@ -81,7 +81,7 @@ Array concentrations(const Array& input, const char* name) {
   const DType t = input.dtype();
   if (t != DType::F32 && t != DType::F64) not_implemented(name, t);
   const Array a = input.to(DType::F64).contiguous_copy();
-  for (int64_t i = 0; i < a.numel(); ++i)
+  for (int64_t i = 0; !on_meta(a) && i < a.numel(); ++i)
     if (!(a.data<double>()[i] >= 0 && std::isfinite(a.data<double>()[i])))
       fail(ErrorType::Runtime, "%s: concentrations must be finite and not negative: got %g", name,
            a.data<double>()[i]);
@@ -113,7 +113,7 @@ RL_KERNEL(standard_gamma) {
   const Array a = concentrations(input, "gamma_cpu");
   const double* each = a.data<double>();
   Array out = Array::empty(input.dtype(), input.shape());
-  {
+  if (!on_meta(out)) {
     Drawing drawing(generator, a.numel() * 8);
     for (int64_t i = 0; i < a.numel(); ++i) {
       if (input.dtype() == DType::F64)
@@ -135,7 +135,7 @@ RL_KERNEL(sample_dirichlet) {
   const int64_t rows = n ? a.numel() / n : 0;
   Array gammas = Array::empty(DType::F64, input.shape());
   Array out = Array::empty(input.dtype(), input.shape());
-  {
+  if (!on_meta(out)) {
     Drawing drawing(generator, a.numel() * 8);
     for (int64_t i = 0; i < a.numel(); ++i)
       gammas.data<double>()[i] = at_least_tiny<double>(draw_gamma(drawing.g, a.data<double>()[i]));

@@ -184,12 +184,12 @@ RL_KERNEL(poisson) {
   const Array rates = input.to(DType::F64).contiguous_copy();
   const double* rate = rates.data<double>();
   const int64_t n = rates.numel();
-  for (int64_t i = 0; i < n; ++i)
+  for (int64_t i = 0; !on_meta(input) && i < n; ++i)
     if (!(rate[i] >= 0))
       fail(ErrorType::Runtime, "invalid Poisson rate, expected rate to be non-negative: got %g",
            rate[i]);
   Array out = Array::empty(t, input.shape());
-  {
+  if (!on_meta(out)) {
     Drawing drawing(generator, n * 8);
     visit_floating(t, [&](auto tag) {
       using T = decltype(tag);

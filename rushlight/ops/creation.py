@@ -8,6 +8,7 @@ layouts (rushlight/sparse) only zeros and empty make tensors.
 from __future__ import annotations
 
 from .. import _C
+from .._device import make_on, placed
 from .._warn import warn
 from ..op import public
 from ._lanes import made_like
@@ -310,13 +311,16 @@ def new_tensor(
     from ..tensor import as_tensor
 
     dtype = dtype or self.dtype
+    if self.is_meta and not _C.making()[1]:
+        rest = {"dtype": dtype, "device": "meta", "requires_grad": requires_grad}
+        return make_on(new_tensor, (self, data), rest)
     if isinstance(data, Tensor):
         warn(
             "To copy construct from a tensor, it is recommended to use "
             "sourceTensor.detach().clone() or sourceTensor.detach().clone().requires_grad_(True), "
             "rather than tensor.new_tensor(sourceTensor)."
         )
-        made = data.detach().to(dtype, copy=True)
+        made = placed(data.detach(), None).to(dtype, copy=True)
     elif hasattr(data, "__array_interface__"):
         made = as_tensor(data).to(dtype, copy=True)
     else:
@@ -329,7 +333,7 @@ def empty_strided(
     size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
 ) -> Tensor:
     """Uninitialised memory with the given strides, in elements."""
-    return _C.new_strided(tuple(size), tuple(stride), dtype, requires_grad)
+    return _C.new_strided(tuple(size), tuple(stride), dtype, requires_grad, None)
 
 
 def _strided(like, lead, size, stride, dtype):
@@ -349,10 +353,7 @@ def new_empty_strided(
     if _level_of(self) is not None:
         made = made_like(self, lambda t, lead: _strided(t, lead, size, stride, dtype))
         return made.requires_grad_() if requires_grad else made
-    where = device or self.device
-    return empty_strided(
-        size, stride, dtype=dtype or self.dtype, device=where, requires_grad=requires_grad
-    )
+    return _C.new_strided(tuple(size), tuple(stride), dtype or self.dtype, requires_grad, self)
 
 
 @public("torch.empty_permuted")

@@ -26,7 +26,7 @@ def complex_of(x):
 
 def weighted(g, dim, n, factor):
     """Multiply the values that stand for two of `n`, all but the first and the middle one."""
-    from .creation import full
+    from .. import full
 
     weights = full((n // 2 + 1,), factor, dtype=g.real.dtype, device=g.device)
     weights[0] = 1

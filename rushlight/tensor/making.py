@@ -146,14 +146,14 @@ def _legacy_tensor(*args, device=None):
     """`torch.Tensor(2, 3)`, `torch.Tensor([1, 2])`: the old constructor, default dtype."""
     from .. import empty
 
-    check_device(device)
+    device = check_device(device)  # whatever the default is
     if len(args) == 1 and not isinstance(args[0], int):
         if isinstance(args[0], Tensor):
             return args[0].detach()
         if isinstance(args[0], _C.Size):
-            return empty(args[0])
-        return _C.from_data(args[0], _C.get_default_dtype())
-    return empty(tuple(args))
+            return empty(args[0], device=device)
+        return _from_data(args[0], _C.get_default_dtype(), device)
+    return empty(tuple(args), device=device)
 
 
 _C.set_helper("legacy_tensor", _legacy_tensor)

@@ -57,7 +57,7 @@ def __repr__(self, *, tensor_contents=None):
 
 @method
 def __format__(self, spec):
-    if self.ndim == 0 and type(self) is Tensor:
+    if self.ndim == 0 and not self.is_meta and type(self) is Tensor:
         return self.item().__format__(spec)
     return object.__format__(self, spec)
 
