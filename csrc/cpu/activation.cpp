@@ -13,11 +13,30 @@ constexpr double kInvRootTwoPi = 0.39894228040143267794;  // 1 / sqrt(2 pi)
 constexpr double kTanhScale = 0.79788456080286535588;     // sqrt(2 / pi)
 constexpr double kTanhCube = 0.044715;
 
+// log(1 + x) for 0 <= x <= 1; floats to 2 ULP.
+inline float log1p_of_part(float x) {
+  const float y = 2 * x - 1;
+  float p = -6.11613898e-07f;
+  p = p * y + 1.98865715e-06f;
+  p = p * y - 4.67807331e-06f;
+  p = p * y + 1.55496683e-05f;
+  p = p * y - 5.43615695e-05f;
+  p = p * y + 0.000185226715f;
+  p = p * y - 0.00064212643f;
+  p = p * y + 0.00228816393f;
+  p = p * y - 0.00846108248f;
+  p = p * y + 0.033152445f;
+  p = p * y - 0.14426355f;
+  p = p * y + 0.810930216f;
+  return x * p;
+}
+inline double log1p_of_part(double x) { return vlog1p(x); }
+
 // The C++ library's log1p(exp(x)) would overflow: max(x, 0) + log1p(exp(-|x|)).
 template <class T>
 inline T soft_plus(T x) {
   const T high = x < 0 ? T(0) : x;
-  return high + vlog1p(vexp(-std::fabs(x)));
+  return high + log1p_of_part(vexp(-std::fabs(x)));
 }
 
 template <class T>
@@ -26,35 +45,56 @@ inline T tanh_argument(T x) {
 }
 
 void register_relu() {
-  unary<[]<class T>(T x) { return x < T(0) ? T(0) : x; }>("relu", IntegersReals{});
+  unary<[]<class T>(T x) { return x < T(0) ? T(0) : x; }>("relu", IntegersRealsExact{});
   unary_with<[]<class T>(const double* c) {
     const T threshold = static_cast<T>(c[0]), value = static_cast<T>(c[1]);
     return [=](T x) { return x <= threshold ? value : x; };
-  }>("threshold", IntegersReals{});
+  }>("threshold", IntegersRealsRounded{});
   binary_with<[]<class T>(const double* c) {
     const T threshold = static_cast<T>(c[0]);
     return [=](T g, T x) { return x <= threshold ? T(0) : g; };
-  }>("threshold_backward", IntegersReals{});
+  }>("threshold_backward", IntegersRealsExact{});
   unary_with<[]<class T>(const double* c) {
     const T slope = static_cast<T>(c[0]);
     return [=](T x) { return 0 < x ? x : x * slope; };
-  }>("leaky_relu", Reals{});
+  }>("leaky_relu", RealsRounded{});
   binary_with<[]<class T>(const double* c) {
     const T slope = static_cast<T>(c[0]);
     return [=](T g, T x) { return 0 < x ? g : g * slope; };
-  }>("leaky_relu_backward", Reals{});
-  binary<[](auto x, auto w) { return 0 < x ? x : x * w; }>("prelu", Reals{});
+  }>("leaky_relu_backward", RealsRounded{});
+  binary<[](auto x, auto w) { return 0 < x ? x : x * w; }>("prelu_elements", RealsRounded{});
   ternary<[]<class T>(T g, T x, T w) { return 0 < x ? g : g * w; }>("prelu_backward", Reals{});
   unary_with<[]<class T>(const double* c) {
     if (std::is_unsigned_v<T> && c[0] < 0)
       fail(ErrorType::Runtime, "cannot do hardtanh on an unsigned type with negative limits");
     const T low = static_cast<T>(c[0]), high = static_cast<T>(c[1]);
     return [=](T x) { return x < low ? low : high < x ? high : x; };
-  }>("hardtanh", IntegersReals{});
+  }>("hardtanh", IntegersRealsRounded{});
   binary_with<[]<class T>(const double* c) {
     const T low = static_cast<T>(c[0]), high = static_cast<T>(c[1]);
     return [=](T g, T x) { return (low < x) & (x < high) ? g : T(0); };
-  }>("hardtanh_backward", Reals{});
+  }>("hardtanh_backward", RealsExact{});
+}
+
+// A loop of `f` in blocks; those without numbers below zero take `positive`, which is short.
+template <class T, class F, class G>
+void one_sided(char* const* p, int64_t n, F f, G positive) {
+  constexpr int64_t kBlock = 256;
+  T* out = reinterpret_cast<T*>(p[0]);
+  const T* x = reinterpret_cast<const T*>(p[1]);
+  for (int64_t start = 0; start < n; start += kBlock) {
+    const int64_t end = std::min(start + kBlock, n);
+    int below = 0;
+#pragma omp simd reduction(| : below)
+    for (int64_t i = start; i < end; ++i) below |= x[i] < 0 ? 1 : 0;
+    if (below) {
+#pragma omp simd
+      for (int64_t i = start; i < end; ++i) out[i] = f(x[i]);
+    } else {
+#pragma omp simd
+      for (int64_t i = start; i < end; ++i) out[i] = positive(x[i]);
+    }
+  }
 }
 
 // elu: scale x above zero, scale alpha (exp(input_scale x) - 1) below.
@@ -85,6 +125,16 @@ auto make_celu(const double* c) {
   };
 }
 
+template <class T>
+void elu_loop(char* const* p, int64_t n, const double* c) {
+  const T positive = static_cast<T>(c[1]);
+  one_sided<T>(p, n, make_elu<T>(c), [=](T x) { return x * positive; });
+}
+template <class T>
+void celu_loop(char* const* p, int64_t n, const double* c) {
+  one_sided<T>(p, n, make_celu<T>(c), [](T x) { return x; });
+}
+
 // Huber's loss: half the square near zero, a line of slope delta further out.
 template <class T>
 auto make_huber(const double* c) {
@@ -97,43 +147,45 @@ auto make_huber(const double* c) {
 
 void register_elu() {
   binary_with<[]<class T>(const double* c) { return make_huber<T>(c); }>("huber", Reals{}, 0.5);
-  unary_with<[]<class T>(const double* c) { return make_elu<T>(c); }>("elu", Reals{}, 0.5);
+  add_loop<float, float>("elu", elu_loop<float>, 0.5);
+  add_loop<double, double>("elu", elu_loop<double>, 1);
+  add_loop<float, float>("celu", celu_loop<float>, 0.5);
+  add_loop<double, double>("celu", celu_loop<double>, 1);
   binary_with<[]<class T>(const double* c) { return make_elu_backward<T>(c); }>("elu_backward",
                                                                                 Reals{}, 0.5);
-  unary_with<[]<class T>(const double* c) { return make_celu<T>(c); }>("celu", Reals{}, 0.5);
 }
 
 void register_gates() {
-  binary<[]<class T>(T g, T y) { return g * (1 - y) * y; }>("sigmoid_backward", Reals{});
+  binary<[]<class T>(T g, T y) { return g * (1 - y) * y; }>("sigmoid_backward", RealsRounded{});
   binary<[]<class T>(T g, T y) { return mul_values(g, std::conj(mul_values(T(1) - y, y))); }>(
       "sigmoid_backward", Complexes{}, 2);
-  binary<[]<class T>(T g, T y) { return g * (1 - y * y); }>("tanh_backward", Reals{});
+  binary<[]<class T>(T g, T y) { return g * (1 - y * y); }>("tanh_backward", RealsRounded{});
   binary<[]<class T>(T g, T y) { return mul_values(g, std::conj(T(1) - mul_values(y, y))); }>(
       "tanh_backward", Complexes{}, 2);
-  unary<[]<class T>(T x) { return x / (1 + vexp(-x)); }>("silu", Reals{}, 0.5);
+  unary<[]<class T>(T x) { return x / (1 + vexp(-x)); }>("silu", RealsRounded{}, 0.5);
   unary<[]<class T>(T x) { return div_values(x, T(1) + std::exp(-x)); }>("silu", Complexes{}, 20);
   binary<[]<class T>(T g, T x) {
     const T s = vsigmoid(x);
     return g * s * (1 + x * (1 - s));
-  }>("silu_backward", Reals{}, 0.6);
+  }>("silu_backward", RealsRounded{}, 0.6);
   binary<[]<class T>(T g, T x) {
     const T s = div_values(T(1), T(1) + std::exp(-x));
     return mul_values(g, std::conj(mul_values(s, T(1) + mul_values(x, T(1) - s))));
   }>("silu_backward", Complexes{}, 25);
   binary<[](auto a, auto b) { return a * vsigmoid(b); }>("gated", Reals{}, 0.5);
-  unary<[](auto x) { return x * vtanh(soft_plus(x)); }>("mish", Reals{}, 1.2);
+  unary<[](auto x) { return x * vtanh(soft_plus(x)); }>("mish", RealsRounded{}, 1.2);
   binary<[]<class T>(T g, T x) {
     const T t = vtanh(soft_plus(x));
     return g * (t + x * vsigmoid(x) * (1 - t * t));
-  }>("mish_backward", Reals{}, 1.5);
+  }>("mish_backward", RealsRounded{}, 1.5);
 }
 
 void register_gelu() {
-  unary<[](auto x) { return x * vnormal_cdf(x); }>("gelu", Reals{}, 0.7);
+  unary<[](auto x) { return x * vnormal_cdf(x); }>("gelu", RealsRounded{}, 0.7);
   binary<[]<class T>(T g, T x) {
     const T density = static_cast<T>(kInvRootTwoPi) * vexp(x * x * T(-0.5));
     return g * (vnormal_cdf(x) + x * density);
-  }>("gelu_backward", Reals{}, 1.0);
+  }>("gelu_backward", RealsRounded{}, 1.0);
   unary<[]<class T>(T x) { return T(0.5) * x * (1 + vtanh(tanh_argument(x))); }>("gelu_tanh",
                                                                                  Reals{}, 0.8);
   binary<[]<class T>(T g, T x) {
@@ -147,48 +199,49 @@ void register_hard() {
   unary<[]<class T>(T x) {
     const T y = x + 3, cut = y < 0 ? T(0) : 6 < y ? T(6) : y;
     return cut / 6;  // PyTorch divides too: a product with 1 / 6 would round otherwise
-  }>("hardsigmoid", Reals{});
+  }>("hardsigmoid", RealsRounded{});
   binary<[]<class T>(T g, T x) { return (-3 < x) & (x < 3) ? g * T(1.0 / 6) : T(0); }>(
-      "hardsigmoid_backward", Reals{});
+      "hardsigmoid_backward", RealsRounded{});
   unary<[]<class T>(T x) {
     const T y = x + 3, cut = y < 0 ? T(0) : 6 < y ? T(6) : y;
     return x * cut / 6;
-  }>("hardswish", Reals{});
+  }>("hardswish", RealsRounded{});
   binary<[]<class T>(T g, T x) {
     const T middle = g * (x / 3 + T(0.5));
     return x <= -3 ? T(0) : 3 <= x ? g : middle;  // NaN stays
-  }>("hardswish_backward", Reals{});
+  }>("hardswish_backward", RealsRounded{});
   unary_with<[]<class T>(const double* c) {
     const T lambda = static_cast<T>(c[0]);
     return [=](T x) { return (-lambda <= x) & (x <= lambda) ? T(0) : x; };
-  }>("hardshrink", Reals{});
+  }>("hardshrink", RealsExact{});
   unary_with<[]<class T>(const double* c) {
     const T lambda = static_cast<T>(c[0]);
     return [=](T x) { return lambda < x ? x - lambda : x < -lambda ? x + lambda : x * 0; };
-  }>("softshrink", Reals{});
+  }>("softshrink", RealsRounded{});
   binary_with<[]<class T>(const double* c) {
     const T lambda = static_cast<T>(c[0]);
     return [=](T g, T x) { return (x < -lambda) | (lambda < x) ? g : T(0); };
-  }>("shrink_backward", Reals{});
+  }>("shrink_backward", RealsExact{});
 }
 
 void register_soft() {
   unary_with<[]<class T>(const double* c) {
     const T beta = static_cast<T>(c[0]), threshold = static_cast<T>(c[1]);
     return [=](T x) {
-      const T z = x * beta, soft = vlog1p(vexp(z)) / beta;
+      const T z = x * beta, soft = soft_plus(z) / beta;
       return threshold < z ? x : soft;
     };
-  }>("softplus", Reals{}, 1.0);
+  }>("softplus", RealsRounded{}, 1.0);
   binary_with<[]<class T>(const double* c) {
     const T beta = static_cast<T>(c[0]), threshold = static_cast<T>(c[1]);
     return [=](T g, T x) {
       const T z = x * beta, e = vexp(z), soft = g * e / (e + 1);
       return threshold < z ? g : soft;
     };
-  }>("softplus_backward", Reals{}, 1.0);
-  unary<[](auto x) { return -soft_plus(-x); }>("log_sigmoid", Reals{}, 1.0);
-  binary<[](auto g, auto x) { return g * vsigmoid(-x); }>("log_sigmoid_backward", Reals{}, 0.6);
+  }>("softplus_backward", RealsRounded{}, 1.0);
+  unary<[](auto x) { return -soft_plus(-x); }>("log_sigmoid", RealsRounded{}, 1.0);
+  binary<[](auto g, auto x) { return g * vsigmoid(-x); }>("log_sigmoid_backward", RealsRounded{},
+                                                          0.6);
 }
 
 const struct Registrar {

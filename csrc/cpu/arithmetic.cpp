@@ -153,14 +153,15 @@ inline T power(T a, T b) {
 }
 
 // A power with one real exponent: the common ones are products and roots.
-template <class T>
+template <class Element>
 void power_scalar(char* const* p, int64_t n, const double* c) {
-  T* out = reinterpret_cast<T*>(p[0]);
-  const T* a = reinterpret_cast<const T*>(p[1]);
+  using T = Computed<Element>;
+  auto* out = reinterpret_cast<Stored<Element>*>(p[0]);
+  const auto* a = reinterpret_cast<const Stored<Element>*>(p[1]);
   const double e = c[0];
   const auto each = [&](auto f) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) out[i] = f(a[i]);
+    for (int64_t i = 0; i < n; ++i) out[i] = stored<Element>(f(load<Element>(a[i])));
   };
   if (e == 2) return each([](T x) { return mul_values(x, x); });
   if (e == 3) return each([](T x) { return mul_values(mul_values(x, x), x); });
@@ -230,6 +231,23 @@ inline T bound(double x) {
   return static_cast<T>(x);
 }
 
+// 1 / (c + i d) by Smith's method as div_values, with a selection in place of its branch.
+template <class F>
+void complex_reciprocals(char* const* p, int64_t n, const double*) {
+  F* out = reinterpret_cast<F*>(p[0]);
+  const F* in = reinterpret_cast<const F*>(p[1]);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const F c = in[2 * i], d = in[2 * i + 1];
+    const bool wide = std::fabs(c) >= std::fabs(d), none = (c == 0) & (d == 0);
+    const F r = (wide ? d : c) / (wide ? c : d);
+    const F s = 1 / ((wide ? c : d) + (wide ? d : c) * r);
+    const F re = (wide ? F(1) : r) * s, im = (wide ? -r : F(-1)) * s;
+    out[2 * i] = none ? 1 / std::fabs(c) : re;
+    out[2 * i + 1] = none ? F(0) / std::fabs(c) : im;
+  }
+}
+
 template <class T>
 T parameter(double x, const char* name) {
   if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
@@ -293,7 +311,7 @@ void register_sums() {
   add_loop<bool, bool>("sub", no_bools, 0.3);
   add_loop<bool, bool>("rsub", no_bools, 0.3);
   unary<[]<class T>(T a) { return sub_values(T(0), a); }>("neg", Integers{});
-  unary<[](auto a) { return -a; }>("neg", RealsComplexes{});
+  unary<[](auto a) { return -a; }>("neg", Types<float, double, Brain<true>, c64, c128>{});
   add_loop<bool, bool>(
       "neg",
       [](char* const*, int64_t, const double*) {
@@ -308,7 +326,7 @@ void register_products() {
   binary<[]<class T>(T a, T b) { return mul_values(a, b); }>("mul", Everything{});
   binary<[]<class T>(T a, T b) { return T(static_cast<float>(a) * static_cast<float>(b)); }>(
       "mul", Types<BFloat16>{});
-  binary<[](auto a, auto b) { return a / b; }>("div", Reals{});
+  binary<[](auto a, auto b) { return a / b; }>("div", RealsRounded{});
   binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Complexes{}, 2.0);
   binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>("div_trunc", IntegersReals{}, 1.0);
   binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", Integers{}, 3.0);
@@ -321,17 +339,22 @@ void register_products() {
   binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", AllReal{}, 2.0);
   binary<[](auto a, auto b) { return complex_power(a, b); }>("pow", Complexes{}, 80.0);
   add_power_scalar(Numbers{});
+  add_power_scalar(Types<Brain<false>>{});
   unary<[]<class T>(T a) { return mul_values(a, a); }>("square", Numbers{});
+  unary<[](float a) { return a * a; }>("square", Types<Brain<false>>{});
   unary<[](bool a) { return a; }, int64_t>("square", Types<bool>{});
-  unary<[]<class T>(T a) { return div_values(T(1), a); }>("reciprocal", RealsComplexes{});
+  unary<[](auto a) { return 1 / a; }>("reciprocal", RealsRounded{});
+  add_loop<c64, c64>("reciprocal", complex_reciprocals<float>, 1);
+  add_loop<c128, c128>("reciprocal", complex_reciprocals<double>, 2);
   ternary_with<[]<class T>(const double* c) {
     const T value = parameter<T>(c[0], "value");
     return [=](T x, T a, T b) { return add_values(x, mul_values(mul_values(value, a), b)); };
-  }>("addcmul", Numbers{});
+  }>("addcmul",
+     Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, Brain<false>, c64, c128>{});
   ternary_with<[]<class T>(const double* c) {
     const T value = parameter<T>(c[0], "value");
     return [=](T x, T a, T b) { return x + div_values(mul_values(value, a), b); };
-  }>("addcdiv", RealsComplexes{});
+  }>("addcdiv", Types<float, double, Brain<false>, c64, c128>{});
   add_loop<int64_t, int64_t>(
       "addcdiv",
       [](char* const*, int64_t, const double*) {
@@ -350,18 +373,18 @@ void register_products() {
 }
 
 void register_extremes() {
-  binary<[]<class T>(T a, T b) { return larger(a, b); }>("maximum", AllReal{});
-  binary<[]<class T>(T a, T b) { return smaller(a, b); }>("minimum", AllReal{});
-  binary<[]<class T>(T a, T b) { return is_nan(b) | (a > b) ? a : b; }>("fmax", AllReal{});
-  binary<[]<class T>(T a, T b) { return is_nan(b) | (a < b) ? a : b; }>("fmin", AllReal{});
+  binary<[]<class T>(T a, T b) { return larger(a, b); }>("maximum", AllRealExact{});
+  binary<[]<class T>(T a, T b) { return smaller(a, b); }>("minimum", AllRealExact{});
+  binary<[]<class T>(T a, T b) { return is_nan(b) | (a > b) ? a : b; }>("fmax", AllRealExact{});
+  binary<[]<class T>(T a, T b) { return is_nan(b) | (a < b) ? a : b; }>("fmin", AllRealExact{});
   unary_with<[]<class T>(const double* c) {
     const T low = bound<T>(c[0]), high = bound<T>(c[1]);
     return [=](T x) { return limited(x, low, high); };
-  }>("clamp", IntegersReals{});
+  }>("clamp", IntegersRealsRounded{});
   ternary<[]<class T>(T x, T low, T high) { return limited(x, low, high); }>("clamp_tensor",
-                                                                             IntegersReals{});
-  binary<[]<class T>(T a, T b) { return larger(a, b); }>("clamp_min_tensor", IntegersReals{});
-  binary<[]<class T>(T a, T b) { return smaller(a, b); }>("clamp_max_tensor", IntegersReals{});
+                                                                             IntegersRealsExact{});
+  binary<[]<class T>(T a, T b) { return larger(a, b); }>("clamp_min_tensor", IntegersRealsExact{});
+  binary<[]<class T>(T a, T b) { return smaller(a, b); }>("clamp_max_tensor", IntegersRealsExact{});
 }
 
 template <class T>

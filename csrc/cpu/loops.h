@@ -6,6 +6,7 @@
 // The output has the compute type unless an R is named.
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <type_traits>
 
 #include "../core/kernel.h"
@@ -26,13 +27,53 @@ using Everything =
 using BoolsIntegers = Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t>;
 using AllReal = Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t, float, double>;
 
+// bfloat16 elements that a loop reads and writes itself, computing in float; other half types go
+// through buffers of floats. Exact: results that need no rounding.
+template <bool Exact>
+struct Brain {
+  uint16_t bits;
+};
+using RealsExact = Types<float, double, Brain<true>>;
+using RealsRounded = Types<float, double, Brain<false>>;
+using IntegersRealsExact =
+    Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, Brain<true>>;
+using IntegersRealsRounded =
+    Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, Brain<false>>;
+using AllRealExact =
+    Types<bool, uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, Brain<true>>;
+
+template <class T>
+constexpr bool is_brain = false;
+template <bool Exact>
+constexpr bool is_brain<Brain<Exact>> = true;
+
 struct Same {};
 template <class R, class T>
 using Result = std::conditional_t<std::is_same_v<R, Same>, T, R>;
 
 // How a value lies in memory: a bool is a byte that holds 0 or 1, which also vectorises better.
 template <class T>
-using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
+using Stored = std::conditional_t<is_brain<T>, uint16_t,
+                                  std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
+template <class T>
+using Computed = std::conditional_t<is_brain<T>, float, T>;
+
+template <class T>
+inline Computed<T> load(Stored<T> x) {
+  if constexpr (is_brain<T>)
+    return std::bit_cast<float>(static_cast<uint32_t>(x) << 16);
+  else
+    return static_cast<T>(x);
+}
+template <class R, class V>
+inline Stored<R> stored(V value) {
+  if constexpr (std::is_same_v<R, Brain<true>>)
+    return static_cast<uint16_t>(std::bit_cast<uint32_t>(static_cast<float>(value)) >> 16);
+  else if constexpr (is_brain<R>)
+    return BFloat16(static_cast<float>(value)).bits;
+  else
+    return static_cast<Stored<R>>(value);
+}
 
 template <class T>
 constexpr bool is_complex_type = std::is_same_v<T, c64> || std::is_same_v<T, c128>;
@@ -58,22 +99,20 @@ auto make(const double* c) {
 
 template <auto Make, class T, class R>
 void loop1(char* const* p, int64_t n, const double* c) {
-  const auto f = make<Make, T>(c);
+  const auto f = make<Make, Computed<T>>(c);
   auto* out = reinterpret_cast<Stored<R>*>(p[0]);
   const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<Stored<R>>(f(static_cast<T>(a[i])));
+  for (int64_t i = 0; i < n; ++i) out[i] = stored<R>(f(load<T>(a[i])));
 }
 
 template <auto Make, class T, class R>
 void loop2(char* const* p, int64_t n, const double* c) {
-  const auto f = make<Make, T>(c);
+  const auto f = make<Make, Computed<T>>(c);
   auto* out = reinterpret_cast<Stored<R>*>(p[0]);
   const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
   const auto* b = reinterpret_cast<const Stored<T>*>(p[2]);
-  const auto one = [&](int64_t i) {
-    return static_cast<Stored<R>>(f(static_cast<T>(a[i]), static_cast<T>(b[i])));
-  };
+  const auto one = [&](int64_t i) { return stored<R>(f(load<T>(a[i]), load<T>(b[i]))); };
   if constexpr (std::is_integral_v<T>) {  // an integer division by zero throws: not out of omp simd
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) out[i] = one(i);
@@ -85,20 +124,27 @@ void loop2(char* const* p, int64_t n, const double* c) {
 
 template <auto Make, class T, class R>
 void loop3(char* const* p, int64_t n, const double* c) {
-  const auto f = make<Make, T>(c);
+  const auto f = make<Make, Computed<T>>(c);
   auto* out = reinterpret_cast<Stored<R>*>(p[0]);
   const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
   const auto* b = reinterpret_cast<const Stored<T>*>(p[2]);
   const auto* d = reinterpret_cast<const Stored<T>*>(p[3]);
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i)
-    out[i] =
-        static_cast<Stored<R>>(f(static_cast<T>(a[i]), static_cast<T>(b[i]), static_cast<T>(d[i])));
+    out[i] = stored<R>(f(load<T>(a[i]), load<T>(b[i]), load<T>(d[i])));
+}
+
+template <class T>
+constexpr DType element_dtype() {
+  if constexpr (is_brain<T>)
+    return DType::BF16;
+  else
+    return dtype_of<T>::value;
 }
 
 template <class T, class R>
 void add_loop(const char* name, LoopFn fn, double cost) {
-  register_loop(name, RL_LEVEL, dtype_of<T>::value, dtype_of<R>::value, fn, cost);
+  register_loop(name, RL_LEVEL, element_dtype<T>(), element_dtype<R>(), fn, cost);
 }
 
 template <auto Make, class R = Same, class... Ts>

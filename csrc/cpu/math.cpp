@@ -93,10 +93,21 @@ void register_hyperbolic() {
   unary<[](auto x) { return std::atanh(x); }>("atanh", Complexes{}, 50);
 }
 
+// Scaled by powers of two where squares leave the range.
+inline double hypotenuse(double a, double b) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const double x = std::fabs(a), y = std::fabs(b), most = x > y ? x : y;
+  const bool huge = most > 0x1p500, tiny = most < 0x1p-450;
+  const double scale = huge ? 0x1p-600 : tiny ? 0x1p600 : 1;
+  const double u = x * scale, v = y * scale;
+  const double r = std::sqrt(u * u + v * v) * (huge ? 0x1p600 : tiny ? 0x1p-600 : 1);
+  return x == kInf || y == kInf ? kInf : r;
+}
+
 void register_roots() {
-  unary<[](auto x) { return std::sqrt(x); }>("sqrt", Reals{}, 0.4);
+  unary<[](auto x) { return std::sqrt(x); }>("sqrt", RealsRounded{}, 0.4);
   unary<[](auto x) { return std::sqrt(x); }>("sqrt", Complexes{}, 12);
-  unary<[](auto x) { return 1 / std::sqrt(x); }>("rsqrt", Reals{}, 0.5);
+  unary<[](auto x) { return 1 / std::sqrt(x); }>("rsqrt", RealsRounded{}, 0.5);
   unary<[]<class T>(T x) { return div_values(T(1), std::sqrt(x)); }>("rsqrt", Complexes{}, 20);
   // Squares of floats neither overflow nor vanish in double.
   binary<[](float a, float b) {
@@ -105,7 +116,7 @@ void register_roots() {
     const float r = static_cast<float>(std::sqrt(x * x + y * y));
     return std::fabs(a) == kInf || std::fabs(b) == kInf ? kInf : r;
   }>("hypot", Types<float>{}, 0.8);
-  binary<[](double a, double b) { return std::hypot(a, b); }>("hypot", Types<double>{}, 5.0);
+  binary<[](double a, double b) { return hypotenuse(a, b); }>("hypot", Types<double>{}, 1.0);
 }
 
 // Reads "nothing given" (NaN) of the parameter eps as no clamping.

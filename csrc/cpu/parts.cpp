@@ -43,30 +43,46 @@ inline T complex_sgn(T z) {
   return r == 0 ? T(0) : T(z.real() / r, z.imag() / r);
 }
 
+// z / |z|: squares of floats neither overflow nor vanish in double.
+void float_signs(char* const* p, int64_t n, const double*) {
+  float* out = reinterpret_cast<float*>(p[0]);
+  const float* in = reinterpret_cast<const float*>(p[1]);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const double x = in[2 * i], y = in[2 * i + 1], r = std::sqrt(x * x + y * y);
+    const double scale = r == 0 ? 0 : 1 / r;
+    out[2 * i] = static_cast<float>(x * scale);
+    out[2 * i + 1] = static_cast<float>(y * scale);
+  }
+}
+
 void register_signs() {
-  unary<[](auto x) { return absolute(x); }>("abs", IntegersReals{});
+  unary<[](auto x) { return absolute(x); }>("abs", IntegersRealsExact{});
   add_loop<c64, float>("abs", complex_abs<c64>, 3);
   add_loop<c128, double>("abs", complex_abs<c128>, 5);
-  unary<[]<class T>(T x) { return static_cast<T>((T(0) < x) - (x < T(0))); }>("sign", AllReal{});
-  unary<[]<class T>(T x) { return static_cast<T>((T(0) < x) - (x < T(0))); }>("sgn", AllReal{});
-  unary<[](auto x) { return complex_sgn(x); }>("sgn", Complexes{}, 5);
+  unary<[]<class T>(T x) { return static_cast<T>((T(0) < x) - (x < T(0))); }>("sign",
+                                                                              AllRealExact{});
+  unary<[]<class T>(T x) { return static_cast<T>((T(0) < x) - (x < T(0))); }>("sgn",
+                                                                              AllRealExact{});
+  add_loop<c64, c64>("sgn", float_signs, 1);
+  unary<[](auto x) { return complex_sgn(x); }>("sgn", Types<c128>{}, 5);
   unary<[]<class T>(T x) { return x != x  ? x
                                   : x < 0 ? static_cast<T>(kPi)
                                           : T(0); }>("angle",
                                                                                       Reals{});
   add_loop<c64, float>("angle", complex_angle<c64>, 20);
   add_loop<c128, double>("angle", complex_angle<c128>, 20);
-  binary<[](auto a, auto b) { return std::copysign(a, b); }>("copysign", Reals{});
+  binary<[](auto a, auto b) { return std::copysign(a, b); }>("copysign", RealsExact{});
   binary<[](auto a, auto b) { return a == 0 ? b : static_cast<decltype(a)>(decltype(a)(0) < a); }>(
       "heaviside", AllReal{});
 }
 
 void register_roundings() {
-  unary<[](auto x) { return std::floor(x); }>("floor", Reals{});
-  unary<[](auto x) { return std::ceil(x); }>("ceil", Reals{});
-  unary<[](auto x) { return std::trunc(x); }>("trunc", Reals{});
-  unary<[](auto x) { return std::nearbyint(x); }>("round", Reals{});
-  unary<[](auto x) { return x - std::trunc(x); }>("frac", Reals{});
+  unary<[](auto x) { return std::floor(x); }>("floor", RealsExact{});
+  unary<[](auto x) { return std::ceil(x); }>("ceil", RealsExact{});
+  unary<[](auto x) { return std::trunc(x); }>("trunc", RealsExact{});
+  unary<[](auto x) { return std::nearbyint(x); }>("round", RealsExact{});
+  unary<[](auto x) { return x - std::trunc(x); }>("frac", RealsExact{});
   unary<[](auto x) { return x; }>("floor", Integers{});
   unary<[](auto x) { return x; }>("ceil", Integers{});
   unary<[](auto x) { return x; }>("trunc", Integers{});
@@ -78,8 +94,8 @@ void register_roundings() {
       return fraction ? std::nearbyint(x * scale) / scale : std::nearbyint(x / scale) * scale;
     };
   }>("round_decimals", Reals{}, 0.5);
-  unary<[]<class T>(T x) { return x * static_cast<T>(kPi / 180); }>("deg2rad", Reals{});
-  unary<[]<class T>(T x) { return x * static_cast<T>(180 / kPi); }>("rad2deg", Reals{});
+  unary<[]<class T>(T x) { return x * static_cast<T>(kPi / 180); }>("deg2rad", RealsRounded{});
+  unary<[]<class T>(T x) { return x * static_cast<T>(180 / kPi); }>("rad2deg", RealsRounded{});
 }
 
 template <class T>
@@ -122,7 +138,7 @@ void register_neighbours() {
   unary_with<[]<class T>(const double* c) {
     const T nan = static_cast<T>(c[0]), high = static_cast<T>(c[1]), low = static_cast<T>(c[2]);
     return [=](T x) { return replace(x, nan, high, low); };
-  }>("nan_to_num", Reals{});
+  }>("nan_to_num", RealsRounded{});
   unary_with<[]<class T>(const double* c) {
     const auto nan = static_cast<Part<T>>(c[0]), high = static_cast<Part<T>>(c[1]),
                low = static_cast<Part<T>>(c[2]);

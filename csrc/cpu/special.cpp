@@ -21,7 +21,7 @@ void one_real(const char* name, double cost) {
 
 inline double entropy(double x) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
-  const double inside = -x * vlog(x);
+  const double inside = -x * vlog(x > 0 ? x : 1);
   return x != x ? x : x > 0 ? inside : x == 0 ? 0 : -kInf;
 }
 
@@ -86,11 +86,11 @@ void inverse_erf_block_short(const double* x, double* y) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   if (any_of_block(x, [](double v) { return !(std::fabs(v) < 0.998); }))
     return each_of_block(x, y, [](double v) {
-      const double got = inverse_erf_fit(v, -vlog((1 - v) * (1 + v)));
-      return v == 1 ? kInf : v == -1 ? -kInf : got;
+      const double got = inverse_erf_fit(v, -log_short((1 - v) * (1 + v)));
+      return std::fabs(v) < 1 ? got : std::fabs(v) == 1 ? v * kInf : v * (kInf - kInf);
     });
   each_of_block(x, y, [](double v) {
-    const double w = -vlog((1 - v) * (1 + v));
+    const double w = -log_short((1 - v) * (1 + v));
     return v * polynomial_at(kInverseErfLow, centered(w, 0, 6));
   });
 }

@@ -1,6 +1,8 @@
 // Special functions of one real, in double precision.
 #pragma once
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "special_fits.h"
@@ -8,6 +10,17 @@
 
 namespace rl {
 namespace {
+
+// log(x) of a normal x > 0 to 1e-10, for results that are rounded to floats.
+inline double log_short(double x) {
+  const int64_t bits = std::bit_cast<int64_t>(x);
+  const int64_t exponent = (bits - std::bit_cast<int64_t>(0.70710678118654752)) >> 52;
+  const double f = std::bit_cast<double>(bits - exponent * (int64_t{1} << 52)) - 1;
+  const double n = std::bit_cast<double>(exponent + std::bit_cast<int64_t>(0x1.8p52)) - 0x1.8p52;
+  const double rest =
+      polynomial_at(kLog1pRest, centered(f, -0.29289321881345248, 0.41421356237309505));
+  return n * 0.693147180559945309 + (f + f * f * rest);
+}
 
 // The inverse of erf at x, of which w = -log(1 - x^2) is known, to 5e-9: for floats, without
 // branches.
