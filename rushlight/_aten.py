@@ -83,6 +83,12 @@ class OpOverloadPacket:
     def __init__(self, name: str):
         self._name = name
 
+    def __eq__(self, other) -> bool:
+        return isinstance(other, OpOverloadPacket) and self._name == other._name
+
+    def __hash__(self) -> int:
+        return hash(("aten", self._name))
+
     def __getattr__(self, overload: str) -> OpOverload:
         if overload.startswith("__"):
             raise AttributeError(overload)

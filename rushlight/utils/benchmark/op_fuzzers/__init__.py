@@ -1,0 +1,1 @@
+"""Random tensors for operators of one kind."""
