@@ -45,54 +45,59 @@ class Declaration:
 
     def read_gradients(self, block, differentiable, outputs):
         """Find the gradient functions and what each names."""
-        slots: dict = {}
-        functions = []
+        named = [k for k in block if k[:5] == "grad_"]
         joint = block.get("backward")
         if joint is not None:
             if not differentiable:
                 raise TypeError(f"op {self.name}: backward() needs differentiable=(...)")
-            params = differentiable
-            functions.append(joint)
+            params, functions = differentiable, [joint]
+        elif not named:
+            return
         else:
             params = [p for p in self.params if "grad_" + p in block]
             functions = [block["grad_" + p] for p in params]
-            unknown = [k for k in block if k.startswith("grad_") and k[5:] not in self.params]
-            if unknown:
-                raise TypeError(f"op {self.name}: {unknown[0]} names no parameter")
+            if len(params) < len(named):
+                unknown = next(k for k in named if k[5:] not in self.params)
+                raise TypeError(f"op {self.name}: {unknown} names no parameter")
+        keys = self.argument_keys(outputs)
+        slots: dict = {}  # key: its number, and a bit for every function that reads it
         grads = []
         for k, function in enumerate(functions):
             code = function.__code__
             names = code.co_varnames[: code.co_argcount]
             # Of an operator whose own parameter is called g, `gs` is the incoming gradient.
             incoming = "gs" if "gs" in names else "g"
-            sources = (self.source(n, incoming, outputs, slots, 1 << k) for n in names)
+            sources = []
+            for n in names:
+                if n == incoming:
+                    sources.append((_GRADIENT, 0))
+                elif n == "needs":
+                    sources.append((_NEEDS, 0))
+                else:
+                    key = keys.get(n)
+                    if key is None:
+                        raise TypeError(
+                            f"op {self.name}: a gradient names an unknown argument {n!r}"
+                        )
+                    slot = slots.setdefault(key, [len(slots), 0])
+                    slot[1] |= 1 << k
+                    sources.append((_SAVED, slot[0]))
             grads.append((function, tuple(sources)))
-        self.differentiable = tuple(self.params.index(p) for p in params)
+        self.differentiable = tuple([self.params.index(p) for p in params])
         self.grads = tuple(grads)
-        self.slots = tuple((kind, index, users) for (kind, index), (_, users) in slots.items())
+        self.slots = tuple([(*key, users) for key, (_, users) in slots.items()])
         self.joint = joint is not None
 
-    def source(self, name, incoming, outputs, slots, user):
-        """(where from, slot) of one argument of a gradient function."""
-        if name == incoming:
-            return _GRADIENT, 0
-        if name == "needs":
-            return _NEEDS, 0
-        if name in self.params:
-            key = _PARAM, self.params.index(name)
-        elif name.endswith("_shape") and name[:-6] in self.params:
-            key = _PARAM_SHAPE, self.params.index(name[:-6])
-        elif name.endswith("_dtype") and name[:-6] in self.params:
-            key = _PARAM_DTYPE, self.params.index(name[:-6])
-        elif name == "out":
-            key = _OUTPUT, 0
-        elif name in outputs:
-            key = _OUTPUT, outputs.index(name)
-        else:
-            raise TypeError(f"op {self.name}: a gradient names an unknown argument {name!r}")
-        slot, users = slots.get(key, (len(slots), 0))
-        slots[key] = slot, users | user
-        return _SAVED, slot
+    def argument_keys(self, outputs):
+        """(kind, index) of everything that a gradient function may name."""
+        keys = {name: (_OUTPUT, i) for i, name in enumerate(outputs)}
+        keys["out"] = _OUTPUT, 0
+        for i, name in enumerate(self.params):
+            keys[name + "_dtype"] = _PARAM_DTYPE, i
+            keys[name + "_shape"] = _PARAM_SHAPE, i
+        for i, name in enumerate(self.params):
+            keys[name] = _PARAM, i
+        return keys
 
 
 def op(

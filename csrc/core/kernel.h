@@ -132,6 +132,7 @@ struct LoopRegistrar {
 // -- Python objects to values, usable in RL_FUNCTION too ---------------------------------------
 const Array& array_of(PyObject* tensor);  // TypeError when it is not a tensor
 bool is_tensor(PyObject* o);
+bool plain_tensor(PyObject* o);  // a tensor with elements of its own: not meta, sparse, in lanes
 PyObject* wrap(Array a);  // new reference: a plain Tensor without history
 void bump_version(const Array& a);
 double number(PyObject* o);  // float from a Python number or 0-d tensor

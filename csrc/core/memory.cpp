@@ -5,6 +5,8 @@
 namespace rl {
 
 bool init_crc32(PyObject* module);
+bool init_ndarray(PyObject* module);
+PyObject* make_buffer(Array a);
 
 namespace {
 
@@ -62,6 +64,8 @@ void buffer_dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
+}  // namespace
+
 PyObject* make_buffer(Array a) {
   BufferObject* b = reinterpret_cast<BufferObject*>(checked(BufferType->tp_alloc(BufferType, 0)));
   Storage* s = a.storage();
@@ -70,6 +74,8 @@ PyObject* make_buffer(Array a) {
   new (&b->array) Array(std::move(a));
   return as_object(b);
 }
+
+namespace {
 
 PyObject* py_buffer(PyObject*, PyObject* t) {
   try {
@@ -302,7 +308,8 @@ bool init_memory(PyObject* module) {
   PyType_Spec spec = {"rushlight.Buffer", sizeof(BufferObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   BufferType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
-  return BufferType && PyModule_AddFunctions(module, functions) == 0 && init_crc32(module);
+  return BufferType && PyModule_AddFunctions(module, functions) == 0 && init_crc32(module) &&
+         init_ndarray(module);
 }
 
 }  // namespace rl

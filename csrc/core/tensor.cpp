@@ -524,6 +524,9 @@ TensorExtra* tensor_extra(Tensor* t) {
 
 PyObject* wrap(Array a) { return as_object(tensor_new(std::move(a))); }
 bool is_tensor(PyObject* o) { return tensor_check(o); }
+bool plain_tensor(PyObject* o) {
+  return tensor_check(o) && !(as_tensor(o)->flags & (kSparse | kWrapped | kMeta));
+}
 const Array& array_of(PyObject* o) {
   if (!tensor_check(o)) fail(ErrorType::Type, "expected a Tensor, got %s", Py_TYPE(o)->tp_name);
   return elements(as_tensor(o));

@@ -3,6 +3,7 @@
 // unique_runs: x (n) becomes its runs: values (runs), for each element the number of its run, the
 // length of each run. Two passes: the runs of each block are counted, then written, so that blocks
 // go to threads. isin_few: y_i = any over k of x_i == t_k, block by block.
+#include <atomic>
 #include <bit>
 
 #include "walk.h"
@@ -194,6 +195,35 @@ RL_KERNEL(isin_few) {  // input, values (1-d, same dtype), invert
     });
   });
   call.result(y);
+}
+
+// equal_elements(a, b): whether two plain tensors hold the same; None where dtypes or layouts
+// differ.
+RL_FUNCTION(equal_elements) {
+  if (nargs != 2) fail(ErrorType::Type, "equal: expected 2 tensors");
+  if (!plain_tensor(args[0]) || !plain_tensor(args[1])) Py_RETURN_NONE;
+  const Array &a = array_of(args[0]), &b = array_of(args[1]);
+  if (!a.same_shape(b)) Py_RETURN_FALSE;
+  if (a.dtype() != b.dtype() || is_extended(a.dtype()) || !a.contiguous() || !b.contiguous())
+    Py_RETURN_NONE;
+  std::atomic<bool> same{true};
+  {
+    NoGil nogil(a.numel());
+    visit_all(a.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      const T *x = a.data<T>(), *y = b.data<T>();
+      parallel_for(a.numel(), 65536, [&](int64_t begin, int64_t end) {
+        for (int64_t i0 = begin; i0 < end && same; i0 += 4096) {
+          const int64_t i1 = std::min(end, i0 + 4096);
+          int64_t count = 0;
+#pragma omp simd reduction(+ : count)
+          for (int64_t i = i0; i < i1; ++i) count += differ(x[i], y[i]);
+          if (count) same = false;
+        }
+      });
+    });
+  }
+  return PyBool_FromLong(same);
 }
 
 }  // namespace rl

@@ -178,6 +178,12 @@ class squeeze:
 def movedim(input, source, destination):
     """Move dims to new places; the others keep their order."""
     n = max(input.ndim, 1)
+    if type(source) is type(destination) is int and -n <= source < n and -n <= destination < n:
+        if input.ndim < 2:
+            return input.alias()
+        order = list(range(n))
+        order.insert(destination % n, order.pop(source))
+        return input.permute(order)
     sources = [source] if isinstance(source, int) else list(source)
     targets = [destination] if isinstance(destination, int) else list(destination)
     if len(sources) != len(targets):
@@ -220,11 +226,11 @@ def unflatten(input, dim, sizes):
     for s in sizes:
         known *= s if s != -1 else 1
     total = input.shape[dim]
-    inferred = tuple((total // known if known else 0) if s == -1 else s for s in sizes)
-    product = 1
-    for s in inferred:
-        product *= s
-    if product != total or sum(s == -1 for s in sizes) > 1:
+    inferred, product = tuple(sizes), known
+    if -1 in inferred:
+        inferred = tuple([(total // known if known else 0) if s == -1 else s for s in sizes])
+        product = known * (total // known if known else 0)
+    if product != total or inferred.count(-1) or list(sizes).count(-1) > 1:
         raise RuntimeError(
             f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
             f"({total}) in the input tensor"

@@ -28,6 +28,9 @@ def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memor
         )
         out = placed(data.detach(), device).clone()
         out = out if dtype is None else out.to(dtype)
+    elif (shared := _C.over_ndarray(data)) is not None:
+        out = placed(shared, device).clone()
+        out = out if dtype is None else out.to(dtype)
     elif hasattr(data, "__array_interface__") and not isinstance(data, (int, float, complex)):
         out = placed(from_numpy(np.asarray(data)), device).clone()
         out = out if dtype is None else out.to(dtype)
@@ -60,8 +63,12 @@ def as_tensor(data, dtype=None, device=None):
     check_device(device)
     if isinstance(data, Tensor):
         return placed(data if dtype is None else data.to(dtype), device)
-    if hasattr(data, "__array_interface__") and not isinstance(data, (int, float, complex)):
-        out = placed(from_numpy(np.asarray(data)), device)
+    out = _C.over_ndarray(data)
+    if out is None and hasattr(data, "__array_interface__"):
+        if not isinstance(data, (int, float, complex)):
+            out = from_numpy(np.asarray(data))
+    if out is not None:
+        out = placed(out, device)
         return out if dtype is None else out.to(dtype)
     return _from_data(data, dtype, device)
 
@@ -79,6 +86,11 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
 
 def from_numpy(ndarray):
     """A tensor over an ndarray's memory: writes are seen by both. Its dtype is kept."""
+    out = _C.over_ndarray(ndarray)
+    return _from_odd_array(ndarray) if out is None else out
+
+
+def _from_odd_array(ndarray):
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     name = ndarray.dtype.name

@@ -11,6 +11,9 @@ from .common import Tensor, method
 @method
 def numpy(self, *, force=False):
     """An ndarray over the same memory; `force=True` detaches and copies where needed."""
+    array = _C.as_ndarray(self)
+    if array is not None:
+        return array
     if self.requires_grad:
         if not force and _C.is_grad_enabled():
             raise RuntimeError(

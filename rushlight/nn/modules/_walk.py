@@ -3,6 +3,33 @@
 from __future__ import annotations
 
 
+def _tree(module, found) -> None:
+    """Put a module and all below it, parents first and each once, as keys into `found`."""
+    if module in found:
+        return
+    found[module] = True
+    for child in module._modules.values():
+        if child is None:
+            continue
+        if type(child).named_modules is Walk.named_modules:
+            _tree(child, found)
+        else:
+            found.update(dict.fromkeys(m for _, m in child.named_modules(set(found))))
+
+
+def _members(module, space, recurse) -> dict:
+    """Parameters or buffers without their names, each once, as keys."""
+    tree: dict = {}
+    found = {m: True for m in getattr(module, space).values() if m is not None}
+    if recurse:
+        _tree(module, tree)
+    for owner in tree:
+        for member in getattr(owner, space).values():
+            if member is not None:
+                found[member] = True
+    return found
+
+
 class Walk:
     """The part of Module that finds things."""
 
@@ -30,6 +57,10 @@ class Walk:
 
     def parameters(self, recurse: bool = True):
         """The parameters, each once, in the order of definition."""
+        own = type(self)
+        if own.named_parameters is Walk.named_parameters and _plain_walk(own):
+            yield from _members(self, "_parameters", recurse)
+            return
         for _, param in self.named_parameters(recurse=recurse):
             yield param
 
@@ -41,6 +72,10 @@ class Walk:
 
     def buffers(self, recurse: bool = True):
         """The buffers, each once, in the order of definition."""
+        own = type(self)
+        if own.named_buffers is Walk.named_buffers and _plain_walk(own):
+            yield from _members(self, "_buffers", recurse)
+            return
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
@@ -167,3 +202,8 @@ class Walk:
                 else:
                     grad.requires_grad_(False)
                 grad.zero_()
+
+
+def _plain_walk(own: type) -> bool:
+    """Whether a class has not changed what named_parameters and the like are made of."""
+    return own.named_modules is Walk.named_modules and own._named_members is Walk._named_members
