@@ -179,6 +179,8 @@ def draw_bounding_boxes(
             "labels for each box."
         )
     colors = _parse_colors(colors, count)
+    if fill_labels and not label_colors:
+        label_colors = "black"
     inks = _parse_colors(label_colors, count) if label_colors else colors
     papers = _parse_colors(label_background_colors, count) if label_background_colors else colors
     face = _font(font, font_size)
