@@ -282,6 +282,22 @@ def _node_name(node) -> str:
     return node.name() if name == "Node" else name
 
 
+def _tensor_str(self, indent: int) -> str:
+    """The elements alone; tensor subclasses of other libraries print with this."""
+    return _contents(self, indent) if self.numel() else "[]"
+
+
+def _str_intern(inp, *, tensor_contents: str | None = None) -> str:
+    return tensor_repr(inp, tensor_contents=tensor_contents)
+
+
+def _add_suffixes(tensor_str: str, suffixes, indent: int, force_newline: bool) -> str:
+    if force_newline and suffixes:
+        first, rest = suffixes[0], suffixes[1:]
+        return _with_suffixes(f"{tensor_str},\n{' ' * indent}{first}", rest, indent)
+    return _with_suffixes(tensor_str, suffixes, indent)
+
+
 def _with_suffixes(text: str, suffixes, indent: int) -> str:
     parts = [text]
     column = len(text) - text.rfind("\n") + 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ._absent import absent
+
 __all__ = ["is_available", "is_initialized", "is_torchelastic_launched"]
 
 
@@ -20,7 +22,15 @@ def is_torchelastic_launched() -> bool:
     return False
 
 
+# PyTorch has this one too where it has no distributed package.
+ProcessGroup = absent("ProcessGroup", __name__)
+
+
 def __getattr__(name: str):
+    if name in ("fsdp", "optim", "rpc", "tensor"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(
         f"module 'torch.distributed' has no attribute '{name}': this build has no distributed "
         "package (torch.distributed.is_available() is False; docs/gaps.md)"

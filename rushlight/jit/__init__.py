@@ -128,6 +128,14 @@ def ignore(drop: bool | Callable = False, **kwargs) -> Callable:
     return unused if drop else ignore
 
 
+def _overload(func: Callable) -> Callable:
+    """Mark a signature that the next function of this name has too: Python runs the last one."""
+    return func
+
+
+_overload_method = _overload
+
+
 def interface(obj: type) -> type:
     """Mark a class as an interface."""
     if not builtins.isinstance(obj, type):
