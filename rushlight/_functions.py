@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from . import _C
 from .tensor import Tensor
 
@@ -269,7 +271,7 @@ for _class in (finfo, iinfo):
     _class.__module__ = "torch"
 
 _settings = {
-    "interop": 1,
+    "interop": None,
     "deterministic": False,
     "warn_only": False,
     "precision": "highest",
@@ -278,15 +280,22 @@ _settings = {
 
 
 def set_num_interop_threads(n) -> None:
-    """Kept for compatibility: operators run one after another here."""
-    if not isinstance(n, int) or n < 1:
-        raise RuntimeError("Expected a positive number of inter-op threads")
+    """Say once how many operators may run at a time; here they run one after another."""
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise RuntimeError(f"set_num_interop_threads expects an int, but got {type(n).__name__}")
+    if n < 1:
+        raise RuntimeError("set_num_interop_threads expects a positive integer")
+    if _settings["interop"] is not None:
+        raise RuntimeError(
+            "Error: cannot set number of interop threads after parallel work has started or "
+            "set_num_interop_threads called"
+        )
     _settings["interop"] = n
 
 
 def get_num_interop_threads() -> int:
-    """What set_num_interop_threads said."""
-    return _settings["interop"]
+    """What set_num_interop_threads said, or the number of processors."""
+    return _settings["interop"] or os.cpu_count() or 1
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False) -> None:
@@ -364,9 +373,15 @@ def thread_safe_generator():
 
 
 def set_float32_matmul_precision(precision) -> None:
-    """ "highest", "high" or "medium": how much float32 matmuls may round inside."""
-    if precision not in ("highest", "high", "medium"):
+    """ "highest", "high" or "medium": how much float32 matmuls may round inside.
+
+    "medium" rounds large operands to bfloat16; "high" adds what that loses in two more products,
+    where the processor is quick at them.
+    """
+    passes = {"highest": 0, "high": 3, "medium": 1}
+    if precision not in passes:
         raise RuntimeError(f"{precision} is not one of 'highest', 'high', or 'medium'")
+    _C.set_bf16_passes(passes[precision])
     _settings["precision"] = precision
 
 

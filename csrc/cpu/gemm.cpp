@@ -44,6 +44,35 @@ template <class T, class R>
   }
 }
 
+// A whole tile of C, straight from the registers: c = or += a b, and bias where the last block of k
+// adds it. C's lines are asked for while the sums are made.
+template <class R, int Rows, int Vectors>
+[[gnu::noinline]] void whole_tile(int64_t k, const R* a, int64_t a_row, int64_t a_col, const R* b,
+                                  int64_t b_row, R* c, int64_t c_row, bool add, const R* bias) {
+  using V = typename Vector<R>::type;
+  constexpr int lanes = Vector<R>::lanes;
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+    for (int v = 0; v < Vectors; ++v) __builtin_prefetch(c + i * c_row + v * lanes, 1);
+  V acc[Rows][kVectors];
+  micro_kernel<R, Rows, Vectors>(k, a, a_row, a_col, b, b_row, acc);
+  V more[Vectors];
+  for (int v = 0; v < Vectors; ++v) more[v] = bias ? load<R>(bias + v * lanes) : V{};
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+    for (int v = 0; v < Vectors; ++v) {
+      R* to = c + i * c_row + v * lanes;
+      V y = acc[i][v];
+      if (add) y += load<R>(to);
+      if (bias) y += more[v];
+      store<R>(to, y);
+    }
+}
+template <class R>
+bool simple(const Finish<R>& f) {
+  return f.plain && (f.beta == R(0) || f.beta == R(1));
+}
+
 // dst[p * width + i] = src[i * across + p] for four i and four p at a time.
 template <class R>
 inline void transpose_4x4(R* dst, int64_t width, const R* src, int64_t across) {
@@ -142,6 +171,14 @@ void gemm_packed(const GemmArgs& g) {
         pack<T, R>(pa, a + i0 * g.a_row + p0 * g.a_col, ni, np, g.a_row, g.a_col, kRows);
         for (int64_t j = 0; j < nj; j += cols) {
           for (int64_t i = 0; i < ni; i += kRows) {
+            if constexpr (std::is_same_v<T, R>) {
+              if (simple(f) && ni - i >= kRows && nj - j >= cols) {
+                whole_tile<R, kRows, kVectors>(np, pa + i * np, 1, kRows, pb + j * np, cols,
+                                               c + (i0 + i) * g.c_row + j0 + j, g.c_row,
+                                               f.beta == R(1), bias ? bias + j : nullptr);
+                continue;
+              }
+            }
             typename Vector<R>::type acc[kRows][kVectors] = {};
             if (nj - j <= Vector<R>::lanes)
               packed_tile<R, 1>(np, pa + i * np, pb + j * np, acc);
@@ -171,6 +208,12 @@ inline void small_rows(const GemmArgs& g, const Left<R>& left, int64_t& i, const
                        int64_t b_row, int64_t j, int64_t nj, const Finish<R>& f) {
   R* c = static_cast<R*>(g.c);
   const R* bias = g.bias ? static_cast<const R*>(g.bias) + j : nullptr;
+  if (simple(f) && nj == Vectors * Vector<R>::lanes) {
+    for (; i + Rows <= g.m; i += Rows)
+      whole_tile<R, Rows, Vectors>(g.k, left.at(i), left.row, left.col, b, b_row,
+                                   c + i * g.c_row + j, g.c_row, f.beta == R(1), bias);
+    return;
+  }
   for (; i + Rows <= g.m; i += Rows) {
     typename Vector<R>::type acc[Rows][kVectors];
     if constexpr (Vectors < kVectors)

@@ -16,6 +16,30 @@ inline R dot_run(const T* x, const T* y, int64_t k) {
   return s;
 }
 
+// Two bfloat16 lie in each 32 bits: both are floats after a shift or a mask.
+template <>
+[[maybe_unused]] inline float dot_run<BFloat16, float>(const BFloat16* x, const BFloat16* y,
+                                                       int64_t k) {
+  typedef uint32_t U __attribute__((vector_size(kVectorBytes)));
+  typedef uint32_t Loose __attribute__((vector_size(kVectorBytes), aligned(2), may_alias));
+  using V = typename Vector<float>::type;
+  constexpr int pairs = kVectorBytes / 4;
+  V low[2] = {}, high[2] = {};
+  int64_t p = 0;
+  for (; p + 4 * pairs <= k; p += 4 * pairs)
+    for (int h = 0; h < 2; ++h) {
+      const U a = *reinterpret_cast<const Loose*>(x + p + 2 * h * pairs);
+      const U b = *reinterpret_cast<const Loose*>(y + p + 2 * h * pairs);
+      low[h] += reinterpret_cast<V>(a << 16) * reinterpret_cast<V>(b << 16);
+      high[h] += reinterpret_cast<V>(a & 0xffff0000u) * reinterpret_cast<V>(b & 0xffff0000u);
+    }
+  low[0] += low[1] + (high[0] + high[1]);
+  float s = 0;
+  for (int l = 0; l < pairs; ++l) s += low[0][l];
+  for (; p < k; ++p) s += static_cast<float>(x[p]) * static_cast<float>(y[p]);
+  return s;
+}
+
 template <int Shift, class V, int... I>
 inline V rotated(V v, std::integer_sequence<int, I...>) {
   return __builtin_shufflevector(v, v, ((I + Shift) % static_cast<int>(sizeof...(I)))...);

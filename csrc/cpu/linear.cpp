@@ -13,7 +13,8 @@ constexpr int64_t kRowsToPack = 12;  // below, one pass over the weights as they
 // y = g with w packed, where that is kept for the next call.
 bool multiply_packed(const Array& w, GemmArgs g) {
   const DType t = w.dtype();
-  if ((t != DType::F32 && t != DType::F64) || g.m < kRowsToPack || g.n * g.k < 4096 || g.a_col != 1)
+  if ((t != DType::F32 && t != DType::F64) || g_bf16_passes || g.m < kRowsToPack ||
+      g.n * g.k < 4096 || g.a_col != 1)
     return false;
   const GemmKernel& kernel = gemm_kernel(t);
   PackedWeights packed(w, 10 + static_cast<uint64_t>(g.b_row != 1));

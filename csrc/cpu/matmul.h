@@ -48,10 +48,18 @@ inline bool empty_bool(const Array& c) {
   return true;
 }
 
+// How many bfloat16 products may stand for one of float32: 0 none (unless the user says otherwise),
+// 1 "medium", 3 "high" where the processor has tiles for them.
+extern int g_bf16_passes;
+bool multiply_in_bf16(const GemmArgs& g);  // float32; false, and nothing written, where it cannot
+
 // One product. The GIL is held.
 inline void multiply(DType t, const GemmArgs& g) {
   const int64_t work = g.m * g.n * g.k;
-  if (t == DType::BF16 && work > 32 * 32 * 32 && dnn_gemm(t, g, 1, 0, 0, 0)) return;
+  if (t == DType::F32 && g_bf16_passes && work >= 128 * 128 * 128 && multiply_in_bf16(g)) return;
+  // A vector of dot products is a pass over the matrix, which needs no library.
+  const bool dots = (g.m == 1 || g.n == 1) && g.a_col == 1 && g.b_row == 1;
+  if (t == DType::BF16 && !dots && work > 32 * 32 * 32 && dnn_gemm(t, g, 1, 0, 0, 0)) return;
   NoGil nogil(work / 16);
   gemm_parallel(t, g);
 }

@@ -213,9 +213,10 @@ PlanPtr find_plan(const Key& key, Make&& make) {
 // A primitive is made for a number of threads and must run with it.
 class Threads {
   int before_ = 0;
+  Region region_;
 
  public:
-  explicit Threads(int n) {
+  explicit Threads(int n) : region_(n > 1) {
     if (omp_get_max_threads() != n) before_ = omp_get_max_threads(), omp_set_num_threads(n);
   }
   ~Threads() {
@@ -224,7 +225,7 @@ class Threads {
 };
 
 // Threads for `flops` multiply-adds: a parallel region costs more than tiny work.
-int threads_for(int64_t flops) { return flops < 400000 ? 1 : num_threads(); }
+int threads_for(int64_t flops) { return flops < 400000 ? 1 : free_threads(); }
 
 void execute(dnnl_primitive_t p, const dnnl_exec_arg_t* args, int n) {
   check(dnn().primitive_execute(p, stream(), n, args), "execute");
@@ -411,7 +412,7 @@ constexpr int kW = 1, kY = 2;  // the places of the weights and of y among a pla
 
 // -- products ------------------------------------------------------------------------------------
 PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch,
-                  int64_t c_batch) {
+                  int64_t c_batch, DType result) {
   auto plan = std::make_shared<Plan>();
   const int64_t a_sizes[3] = {a_batch ? batch : 1, g.m, g.k},
                 a_strides[3] = {a_batch ? a_batch : g.m * g.k, g.a_row, g.a_col};
@@ -423,8 +424,9 @@ PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, in
   const int skip = batch == 1 ? 1 : 0, n = 3 - skip;
   const Desc a = strided_desc(n, a_sizes + skip, a_strides + skip, t);
   const Desc b = strided_desc(n, b_sizes + skip, b_strides + skip, t);
-  const Desc c = strided_desc(n, c_sizes + skip, c_strides + skip, t);
-  const Desc bias = g.bias ? strided_desc(n, bias_sizes + skip, bias_strides + skip, t) : Desc();
+  const Desc c = strided_desc(n, c_sizes + skip, c_strides + skip, result);
+  const Desc bias =
+      g.bias ? strided_desc(n, bias_sizes + skip, bias_strides + skip, result) : Desc();
   const Attr attr = user_scratchpad();
   const float alpha = static_cast<float>(g.alpha.real()), beta = static_cast<float>(g.beta.real());
   PostOps post;
@@ -447,7 +449,7 @@ PlanPtr make_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, in
 }  // namespace
 
 bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch,
-              int64_t c_batch) {
+              int64_t c_batch, bool c_float) {
   if (meta_call) return true;
   // The library would scale the bias too.
   if (t != DType::BF16 || (g.bias && g.alpha != c128(1))) return false;
@@ -456,14 +458,16 @@ bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_
   if ((g.a_row != 1 && g.a_col != 1) || (g.b_row != 1 && g.b_col != 1)) return false;
   const int threads = threads_for(batch * g.m * g.n * g.k);
   Key k;
-  k.add(1000 + static_cast<int64_t>(t) * 2 + (g.bias ? 1 : 0));
+  k.add(1000 + static_cast<int64_t>(t) * 4 + (c_float ? 2 : 0) + (g.bias ? 1 : 0));
   k.add(std::bit_cast<int64_t>(g.alpha.real()));
   k.add(std::bit_cast<int64_t>(g.beta.real()));
   for (const int64_t x : {g.m, g.n, g.k, g.a_row, g.a_col, g.b_row, g.b_col, g.c_row, batch,
                           a_batch, b_batch, c_batch, int64_t{threads}})
     k.add(x);
   const Threads use(threads);
-  const Lease plan(find_plan(k, [&] { return make_gemm(t, g, batch, a_batch, b_batch, c_batch); }));
+  const DType result = c_float ? DType::F32 : t;
+  const Lease plan(
+      find_plan(k, [&] { return make_gemm(t, g, batch, a_batch, b_batch, c_batch, result); }));
   if (!plan->supported) return false;
   Arena arena;
   void* pointers[4] = {const_cast<void*>(g.a), const_cast<void*>(g.b), g.c,
@@ -538,7 +542,7 @@ bool dnn_conv_backward(DType t, const ConvShape& s, const void* x, const void* w
 #else  // !RL_ONEDNN
 
 namespace rl {
-bool dnn_gemm(DType, const GemmArgs&, int64_t, int64_t, int64_t, int64_t) { return false; }
+bool dnn_gemm(DType, const GemmArgs&, int64_t, int64_t, int64_t, int64_t, bool) { return false; }
 bool dnn_conv(ConvPass, DType, const ConvShape&, void*, const Array&, void*, void*) {
   return false;
 }

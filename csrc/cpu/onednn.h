@@ -34,8 +34,9 @@ enum class ConvPass : int64_t { Forward, Data, Weights };
 
 // Each returns false when the library cannot or should not do it; nothing is written then.
 // Called while holding the GIL, which they release around long work.
+// `c` is of t, or of float32 (with its bias).
 bool dnn_gemm(DType t, const GemmArgs& g, int64_t batch, int64_t a_batch, int64_t b_batch,
-              int64_t c_batch);
+              int64_t c_batch, bool c_float = false);
 
 // Forward: y = conv(x, w) + bias.  Data: x = transposed conv(y, w).  Weights: w (and bias, the sum
 // of y) from x and y. X and Y have the memory order the shape names, W is (y, x/groups, kernel...)
