@@ -311,7 +311,8 @@ void register_sums() {
   add_loop<bool, bool>("sub", no_bools, 0.3);
   add_loop<bool, bool>("rsub", no_bools, 0.3);
   unary<[]<class T>(T a) { return sub_values(T(0), a); }>("neg", Integers{});
-  unary<[](auto a) { return -a; }>("neg", Types<float, double, Brain<true>, c64, c128>{});
+  unary<[](auto a) { return -a; }>("neg", RealsComplexes{});
+  add_loop<Brain<true>, Brain<true>>("neg", half_signs<0xffff, 0x8000>, 0.1);
   add_loop<bool, bool>(
       "neg",
       [](char* const*, int64_t, const double*) {

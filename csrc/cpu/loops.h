@@ -172,6 +172,15 @@ void ternary(const char* name, List list, double cost = 0.4) {
   ternary_with<Plain<F>{}, R>(name, list, cost);
 }
 
+// The bits of bfloat16 elements, some kept and then some turned: signs are no arithmetic.
+template <uint16_t Kept, uint16_t Turned>
+void half_signs(char* const* p, int64_t n, const double*) {
+  auto* out = reinterpret_cast<uint16_t*>(p[0]);
+  const auto* a = reinterpret_cast<const uint16_t*>(p[1]);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>((a[i] & Kept) ^ Turned);
+}
+
 // -- arithmetic that is defined for every element type --------------------------------------
 template <class T>
 inline T add_values(T a, T b) {

@@ -27,8 +27,13 @@ std::vector<Run> runs_of(const int64_t* at, int64_t n) {
 template <class T>
 void copy_runs(const T* x, T* y, const std::vector<Run>& runs) {
   for (const Run& r : runs) {
-    if (r.count < 16) {
-      for (int64_t j = 0; j < r.count; ++j) y[r.to + j] = x[r.from + j];
+    if (r.count == 1) {
+      y[r.to] = x[r.from];
+    } else if (r.count * sizeof(T) <= 1024) {
+      T* to = y + r.to;
+      const T* from = x + r.from;
+#pragma omp simd
+      for (int64_t j = 0; j < r.count; ++j) to[j] = from[j];
     } else {
       std::memcpy(y + r.to, x + r.from, r.count * sizeof(T));
     }
@@ -113,18 +118,24 @@ RL_KERNEL(select_by) {  // input, places, counts: places of each of the last dim
   visit_size(x.item(), [&](auto tag) {
     using T = decltype(tag);
     parallel_for(rows, std::max<int64_t>(1, 32768 / n), [&](int64_t r0, int64_t r1) {
-      for (int64_t r = r0; r < r1; ++r) {
-        int64_t source = 0, step = 1, rest = r;  // the row of x that row r of y comes from
-        for (int k = dims - 2; k >= 0; --k) {
+      // Rows of the last two dims follow one another: their source needs no division.
+      const int64_t lines = dims > 1 ? counts[dims - 2] : 1;
+      const int64_t height = dims > 1 ? x.size(first + dims - 2) : 1;
+      for (int64_t r = r0; r < r1;) {
+        int64_t source = 0, step = 1, rest = r / lines, line = r % lines;
+        for (int k = dims - 3; k >= 0; --k) {
           source += at[k][rest % counts[k]] * step;
           step *= x.size(first + k);
           rest /= counts[k];
         }
-        const T* from = x.data<T>() + (source + rest * step) * width;
-        if (long_runs)
-          copy_runs(from, y.data<T>() + r * n, runs);
-        else
-          gather(from, y.data<T>() + r * n, at.back(), n);
+        const T* plane = x.data<T>() + (source + rest * step) * height * width;
+        for (; line < lines && r < r1; ++line, ++r) {
+          const T* from = plane + (dims > 1 ? at[dims - 2][line] : 0) * width;
+          if (long_runs)
+            copy_runs(from, y.data<T>() + r * n, runs);
+          else
+            gather(from, y.data<T>() + r * n, at.back(), n);
+        }
       }
     });
   });

@@ -57,7 +57,8 @@ void float_signs(char* const* p, int64_t n, const double*) {
 }
 
 void register_signs() {
-  unary<[](auto x) { return absolute(x); }>("abs", IntegersRealsExact{});
+  unary<[](auto x) { return absolute(x); }>("abs", IntegersReals{});
+  add_loop<Brain<true>, Brain<true>>("abs", half_signs<0x7fff, 0>, 0.1);
   add_loop<c64, float>("abs", complex_abs<c64>, 3);
   add_loop<c128, double>("abs", complex_abs<c128>, 5);
   unary<[]<class T>(T x) { return static_cast<T>((T(0) < x) - (x < T(0))); }>("sign",
@@ -213,7 +214,7 @@ RL_KERNEL(frexp) {
   const Array x = given.to(wide ? DType::F64 : DType::F32).contiguous_copy();
   Array mantissa = Array::empty(x.dtype(), x.shape()),
         exponent = Array::empty(DType::I32, x.shape());
-  {
+  if (!meta_call) {
     NoGil nogil(x.numel());
     const auto split = wide ? split_float<double> : split_float<float>;
     split(x.bytes(), mantissa.bytes(), reinterpret_cast<int32_t*>(exponent.bytes()), x.numel());

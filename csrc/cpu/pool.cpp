@@ -293,7 +293,8 @@ void max_pool(Call& call, int spatial, bool where) {
   const Array& input = call.tensor(0);
   const Windows w = windows_of(call, 1, input, spatial, true);
   check_plane(call.name(), w);
-  const Array x = input.contiguous_copy();
+  const bool half = is_half(input.dtype());  // comparing floats is exact, and vectorises
+  const Array x = (half ? input.to(DType::F32) : input).contiguous_copy();
   const Array y = Array::empty(x.dtype(), w.out_shape);
   const Array places = where ? Array::empty(DType::I64, w.out_shape) : Array();
   if (y.numel())
@@ -301,7 +302,7 @@ void max_pool(Call& call, int spatial, bool where) {
       using T = decltype(tag);
       max_forward<T>(w, x.data<T>(), y.data<T>(), where ? places.data<int64_t>() : nullptr);
     });
-  call.result(like_input(y, input));
+  call.result(like_input(half ? y.to(input.dtype()) : y, input));
   if (where) call.result(like_input(places, input));
 }
 
@@ -310,7 +311,9 @@ void max_pool_backward(Call& call, int spatial) {
   const Array& input = call.tensor(1);
   const Windows w = windows_of(call, 2, input, spatial, true);
   check_plane(call.name(), w);
-  const Array x = input.contiguous_copy(), g = call.tensor(0).to(x.dtype()).contiguous_copy();
+  const bool half = is_half(input.dtype());
+  const Array x = (half ? input.to(DType::F32) : input).contiguous_copy();
+  const Array g = call.tensor(0).to(x.dtype()).contiguous_copy();
   if (!std::equal(w.out_shape.begin(), w.out_shape.end(), g.shape().begin(), g.shape().end()))
     fail(ErrorType::Runtime, "%s: gradient must have the output's shape: got %s, expected %s",
          call.name(), shape_text(g.shape()).c_str(), shape_text(w.out_shape).c_str());
@@ -320,15 +323,32 @@ void max_pool_backward(Call& call, int spatial) {
       using T = decltype(tag);
       max_backward<T>(w, x.data<T>(), g.data<T>(), y.data<T>());
     });
-  call.result(like_input(y, input));
+  call.result(like_input(half ? y.to(input.dtype()) : y, input));
 }
 
 int64_t adaptive_start(int64_t o, int64_t out, int64_t in) { return o * in / out; }
 int64_t adaptive_end(int64_t o, int64_t out, int64_t in) { return ((o + 1) * in + out - 1) / out; }
 
+// The window's largest element of the rows [lo, hi) of one plane; ties keep the first.
+template <class T>
+int64_t window_best(const T* plane, const Windows& w, const int64_t* lo, const int64_t* hi) {
+  using A = typename accumulate_type<T>::type;
+  int64_t best = (lo[0] * w.in[1] + lo[1]) * w.in[2] + lo[2];
+  A top = plane[best];
+  for (int64_t a = lo[0]; a < hi[0]; ++a)
+    for (int64_t b = lo[1]; b < hi[1]; ++b) {
+      const int64_t row = (a * w.in[1] + b) * w.in[2];
+      for (int64_t c = row + lo[2]; c < row + hi[2]; ++c) {
+        const A v = plane[c];
+        if ((v > top) | (v != v)) [[unlikely]]
+          top = v, best = c;
+      }
+    }
+  return best;
+}
+
 template <class T>
 void adaptive_max(const Windows& w, const T* x, T* y, int64_t* where) {
-  using A = typename accumulate_type<T>::type;
   NoGil nogil(w.planes * w.in_size());
   parallel_for(w.planes, plane_grain(w, 1), [&](int64_t p0, int64_t p1) {
     for (int64_t i = p0 * w.out_size(); i < p1 * w.out_size(); ++i) {
@@ -340,14 +360,7 @@ void adaptive_max(const Windows& w, const T* x, T* y, int64_t* where) {
         hi[d] = adaptive_end(o[d], w.out[d], w.in[d]);
       }
       const T* plane = x + i / w.out_size() * w.in_size();
-      int64_t best = (lo[0] * w.in[1] + lo[1]) * w.in[2] + lo[2];
-      for (int64_t a = lo[0]; a < hi[0]; ++a)
-        for (int64_t b = lo[1]; b < hi[1]; ++b)
-          for (int64_t c = lo[2]; c < hi[2]; ++c) {
-            const int64_t at = (a * w.in[1] + b) * w.in[2] + c;
-            const A v = plane[at];
-            if (v > static_cast<A>(plane[best]) || v != v) best = at;
-          }
+      const int64_t best = window_best(plane, w, lo, hi);
       y[i] = plane[best];
       where[i] = best;
     }

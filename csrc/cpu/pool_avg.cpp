@@ -193,6 +193,53 @@ void adaptive_backward(const Windows& w, const T* g, T* gx) {
   });
 }
 
+// Images in channels-last order: y[o] = the sum of the window's pixels, all channels at once.
+template <class T, class F, class G>
+void avg_channels(const Windows& w, int64_t channels, F span, G divisor, const T* x, T* y) {
+  using A = Sum<T>;
+  const int64_t rows = w.planes / channels * w.out[1];
+  Scratch<A> scratch(static_cast<size_t>(num_threads()) * channels);
+  NoGil nogil(w.planes * w.in_size());
+  const int64_t work = w.in_size() / w.out[1] * channels;
+  parallel_for(rows, std::max<int64_t>(1, 65536 / (work + 1)), [&](int64_t r0, int64_t r1) {
+    A* sum = scratch.get() + omp_get_thread_num() * channels;
+    for (int64_t r = r0; r < r1; ++r) {
+      const Span b = span(1, r % w.out[1]);
+      const T* image = x + r / w.out[1] * w.in_size() * channels;
+      for (int64_t o = 0; o < w.out[2]; ++o) {
+        const Span c = span(2, o);
+        std::fill(sum, sum + channels, A(0));
+        for (int64_t i = b.begin; i < b.end; ++i)
+          for (int64_t j = c.begin; j < c.end; ++j) {
+            const T* pixel = image + (i * w.in[2] + j) * channels;
+#pragma omp simd
+            for (int64_t k = 0; k < channels; ++k) sum[k] += static_cast<A>(pixel[k]);
+          }
+        const A count = static_cast<A>(divisor(b, c));
+        T* to = y + (r * w.out[2] + o) * channels;
+#pragma omp simd
+        for (int64_t k = 0; k < channels; ++k) to[k] = static_cast<T>(sum[k] / count);
+      }
+    }
+  });
+}
+
+bool takes_channels(const Array& x, int spatial) {
+  return spatial == 2 && x.ndim() == 4 && x.channels_last() && !x.contiguous();
+}
+
+template <class F, class G>
+Array pooled_channels(const char* op, const Windows& w, const Array& x, F span, G divisor) {
+  const IntList& shape = w.out_shape;
+  const Array y = Array::empty(x.dtype(), {shape[0], shape[2], shape[3], shape[1]});
+  if (y.numel())
+    visit_pooled(op, x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      avg_channels<T>(w, x.size(1), span, divisor, x.data<T>(), y.data<T>());
+    });
+  return y.permute(IntList{0, 3, 1, 2});
+}
+
 Divisor divisor_of(Call& call, int first) {
   Divisor d{call.boolean(first), call.none(first + 1) ? 0 : call.integer(first + 1)};
   if (!call.none(first + 1) && d.fixed == 0) fail(ErrorType::Runtime, "divisor must be not zero");
@@ -204,6 +251,10 @@ void avg_pool(Call& call, int spatial) {
   const Array& input = call.tensor(0);
   const Windows w = windows_of(call, 1, input, spatial, false);
   const Divisor divisor = divisor_of(call, 5);
+  if (takes_channels(input, spatial))
+    return call.result(pooled_channels(
+        "avg_pool2d_out_frame", w, input, [&](int d, int64_t o) { return span_of(w, d, o); },
+        [&](const Span& b, const Span& c) { return divisor({0, 1, 1}, b, c); }));
   const Array x = input.contiguous_copy();
   const Array y = Array::empty(x.dtype(), w.out_shape);
   if (y.numel())
@@ -257,6 +308,10 @@ Windows adaptive_windows(const char* op, const Array& x, const IntList& size, in
 void adaptive_avg_pool(Call& call, int spatial) {  // input, output_size
   const Array& input = call.tensor(0);
   const Windows w = adaptive_windows(call.name(), input, call.ints(1, spatial), spatial);
+  if (takes_channels(input, spatial))
+    return call.result(pooled_channels(
+        "adaptive_avg_pool2d", w, input, [&](int d, int64_t o) { return adaptive_span(w, d, o); },
+        [](const Span& b, const Span& c) { return b.padded * c.padded; }));
   const Array x = input.contiguous_copy();
   const Array y = Array::empty(x.dtype(), w.out_shape);
   if (y.numel())

@@ -310,25 +310,66 @@ const T* gather(const T* p, int64_t n, int64_t stride, T* buf) {
   return buf;
 }
 
-// Sum of a contiguous run with 4 vectors of partial sums, folded pairwise.
-template <class T>
-T sum_run(const T* p, int64_t n) {
+// Sum of f(x) over a contiguous run with 4 vectors of partial sums, folded pairwise; f changes a
+// vector or a number in place.
+template <class T, class F>
+T sum_run(const T* p, int64_t n, F f) {
   constexpr int L = kLanes<T>;
   int64_t i = 0;
   T s = 0;
   if (n >= L) {
     typename VecOf<T>::type a{}, b{}, c{}, d{}, t;
     for (; i + 4 * L <= n; i += 4 * L) {
-      load_vec<T>(t, p + i), a += t;
-      load_vec<T>(t, p + i + L), b += t;
-      load_vec<T>(t, p + i + 2 * L), c += t;
-      load_vec<T>(t, p + i + 3 * L), d += t;
+      load_vec<T>(t, p + i), f(t), a += t;
+      load_vec<T>(t, p + i + L), f(t), b += t;
+      load_vec<T>(t, p + i + 2 * L), f(t), c += t;
+      load_vec<T>(t, p + i + 3 * L), f(t), d += t;
     }
-    for (; i + L <= n; i += L) load_vec<T>(t, p + i), a += t;
+    for (; i + L <= n; i += L) load_vec<T>(t, p + i), f(t), a += t;
     a = (a + b) + (c + d);
     s = fold_lanes<T>(a);
   }
-  for (; i < n; ++i) s += p[i];
+  for (; i < n; ++i) {
+    T x = p[i];
+    f(x);
+    s += x;
+  }
+  return s;
+}
+template <class T>
+T sum_run(const T* p, int64_t n) {
+  return sum_run<T>(p, n, [](auto&) {});
+}
+
+// A vector of bfloat16 as two of floats: the elements with even and those with odd places.
+using FloatVec = VecOf<float>::type;
+inline void widen_pairs(const BFloat16* p, FloatVec& even, FloatVec& odd) {
+  VecOf<uint32_t>::type bits;
+  __builtin_memcpy(&bits, p, kVecBytes);
+  const VecOf<uint32_t>::type low = bits << 16, high = bits & 0xffff0000u;
+  __builtin_memcpy(&even, &low, kVecBytes);
+  __builtin_memcpy(&odd, &high, kVecBytes);
+}
+template <class F>
+float sum_run(const BFloat16* p, int64_t n, F f) {
+  constexpr int L = 2 * kLanes<float>;
+  int64_t i = 0;
+  float s = 0;
+  if (n >= L) {
+    FloatVec a{}, b{}, c{}, d{}, even, odd;
+    for (; i + 2 * L <= n; i += 2 * L) {
+      widen_pairs(p + i, even, odd), f(even), f(odd), a += even, b += odd;
+      widen_pairs(p + i + L, even, odd), f(even), f(odd), c += even, d += odd;
+    }
+    for (; i + L <= n; i += L) widen_pairs(p + i, even, odd), f(even), f(odd), a += even, b += odd;
+    a = (a + b) + (c + d);
+    s = fold_lanes<float>(a);
+  }
+  for (; i < n; ++i) {
+    float x = p[i];
+    f(x);
+    s += x;
+  }
   return s;
 }
 
@@ -341,9 +382,43 @@ T extreme(T best, T x) {
     return (Sign > 0 ? x > best : x < best) ? x : best;
 }
 
+// Four vectors of candidates, since each step waits for the one before it. load(i, ...) gives
+// vectors. A NaN shows in their sum, as infinities of both signs do: true asks for a closer look.
+template <class T, int Sign, class Load>
+bool extreme_vectors(int64_t n, T& best, Load load) {
+  using Vec = typename VecOf<T>::type;
+  const auto better = [](Vec& a, const Vec& x) {
+    a = Sign > 0 ? (x > a ? x : a) : (x < a ? x : a);
+  };
+  Vec a, b, c, d, w, x, y, z;
+  load(0, a, b, c, d);
+  Vec seen = a + b, more = c + d;
+  for (int64_t i = 1; i < n; ++i) {
+    load(i, w, x, y, z);
+    better(a, w), better(b, x), better(c, y), better(d, z);
+    seen += w, more += x, seen += y, more += z;
+  }
+  better(a, b), better(c, d), better(a, c);
+  for (int k = 0; k < kLanes<T>; ++k)
+    best = Sign > 0 ? (a[k] > best ? a[k] : best) : (a[k] < best ? a[k] : best);
+  const T sum = fold_lanes<T>(seen + more);
+  return sum != sum;
+}
+
 template <class T, int Sign>
 T extreme_run(const T* p, int64_t n) {
   T best = p[0];
+  if constexpr (std::is_floating_point_v<T>) {
+    constexpr int L = kLanes<T>;
+    const int64_t steps = n / (4 * L);
+    if (steps > 1) {
+      const bool odd = extreme_vectors<T, Sign>(steps, best, [p](int64_t i, auto&... v) {
+        const T* q = p + i * 4 * L;
+        ((load_vec<T>(v, q), q += L), ...);
+      });
+      if (!odd) p += steps * 4 * L, n -= steps * 4 * L;
+    }
+  }
   uint32_t nan = 0;
   // NaN is looked for apart, so that the comparison is a plain vector maximum.
   if constexpr (Sign > 0) {

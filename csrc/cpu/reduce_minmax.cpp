@@ -30,6 +30,8 @@ struct Extreme {
     }
   }
   static C row(const T* p, int64_t n, int64_t stride) {
+    if constexpr (std::is_same_v<T, BFloat16>)
+      if (stride == 1) return brain_row(p, n);
     T raw[kChunk];
     C buf[kChunk];
     const int64_t chunk = std::is_same_v<T, C> && stride == 1 ? n : kChunk;
@@ -41,10 +43,35 @@ struct Extreme {
     }
     return best;
   }
+  static float brain_row(const T* p, int64_t n) {
+    constexpr int L = 2 * kLanes<float>;
+    const int64_t steps = n / (2 * L);
+    float best = worst();
+    const bool odd =
+        steps > 0 && extreme_vectors<float, Sign>(
+                         steps, best, [p](int64_t i, auto& a, auto& b, auto& c, auto& d) {
+                           widen_pairs(p + i * 2 * L, a, b);
+                           widen_pairs(p + i * 2 * L + L, c, d);
+                         });
+    bool nan = false;
+    for (int64_t i = odd ? 0 : steps * 2 * L; i < n; ++i) {
+      const float x = static_cast<float>(p[i]);
+      nan |= x != x;
+      best = (Sign > 0 ? x > best : x < best) ? x : best;
+    }
+    return nan ? std::numeric_limits<float>::quiet_NaN() : best;
+  }
   static void fold(void* acc_, const char* p_, int64_t width, int64_t wstride, int64_t rows,
                    int64_t rstride, int64_t, const double*) {
     C* acc = static_cast<C*>(acc_);
     const T* p = reinterpret_cast<const T*>(p_);
+    if (rstride == 1 && rows <= 24 && width >= 8) {  // short rows: vectors across them
+      for (int64_t r = 0; r < rows; ++r)
+#pragma omp simd
+        for (int64_t j = 0; j < width; ++j)
+          acc[j] = extreme<C, Sign>(acc[j], static_cast<C>(p[j * wstride + r]));
+      return;
+    }
     if (wstride != 1 || rstride == 1) {
       for (int64_t j = 0; j < width; ++j)
         acc[j] = extreme<C, Sign>(acc[j], row(p + j * wstride, rows, rstride));
@@ -127,7 +154,7 @@ RL_KERNEL(aminmax) {  // input, dim, keepdim
          shape_text(x.shape()).c_str());
   check_input("aminmax", x, mask);
   const bool keepdim = call.boolean(2);
-  call.result(extreme_of<-1>(x, mask, keepdim));
+  call.result(extreme_of<-1>(x, mask, keepdim));  // a pass each: the second mostly from the cache
   call.result(extreme_of<1>(x, mask, keepdim));
 }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "reduce.h"
+#include "vecmath.h"
 
 namespace rl {
 namespace {
@@ -95,10 +96,17 @@ struct Power {
       return buf;
     }
     for (int64_t i = 0; i < n; ++i) buf[i] = static_cast<C>(std::abs(static_cast<W>(p[i])));
-    if (power == 0)
+    if (power == 0) {
       for (int64_t i = 0; i < n; ++i) buf[i] = buf[i] != 0;
-    else if (power != 1)
-      for (int64_t i = 0; i < n; ++i) buf[i] = std::pow(buf[i], static_cast<C>(power));
+    } else if (power == 3) {
+      for (int64_t i = 0; i < n; ++i) buf[i] = buf[i] * buf[i] * buf[i];
+    } else if (power == -1) {
+      for (int64_t i = 0; i < n; ++i) buf[i] = 1 / buf[i];
+    } else if (power != 1) {
+      const C exponent = static_cast<C>(power);
+#pragma omp simd
+      for (int64_t i = 0; i < n; ++i) buf[i] = vpow(buf[i], exponent);
+    }
     return buf;
   }
 };
@@ -129,7 +137,33 @@ struct Sum {
     for (int64_t j = 0; j < n; ++j) static_cast<Acc*>(acc)[j] += static_cast<const Acc*>(other)[j];
   }
 
+  // Maps of real elements that need no buffer: squares, nothing at all, zero for NaN.
+  static constexpr bool kDirect =
+      (std::is_same_v<In, float> || std::is_same_v<In, double> || std::is_same_v<In, BFloat16>) &&
+      std::is_floating_point_v<C>;
+  template <class F>
+  static Acc direct(const In* p, int64_t n, F f) {
+    Acc s(0);
+    for (int64_t i = 0; i < n; i += 8 * kChunk)
+      s += static_cast<Acc>(sum_run(p + i, std::min(8 * kChunk, n - i), f));
+    return s;
+  }
+
   static Acc row(const In* p, int64_t n, int64_t stride, const double* params) {
+    if constexpr (kDirect) {
+      if (stride == 1) {
+        if constexpr (std::is_same_v<Map, Power<In>>) {
+          if (params[2] == 2) return direct(p, n, [](auto& x) { x *= x; });
+        } else if constexpr (std::is_same_v<Map, DropNan<In>>) {
+          return direct(p, n, [](auto& x) {
+            const std::remove_reference_t<decltype(x)> zero{};
+            x = x == x ? x : zero;
+          });
+        } else {
+          return direct(p, n, [](auto&) {});
+        }
+      }
+    }
     alignas(64) C buf[kChunk];
     In raw[kChunk];
     const int64_t chunk = Map::kNothing && stride == 1 ? 8 * kChunk : kChunk;
@@ -140,6 +174,13 @@ struct Sum {
           total<C>(Map::run(gather(p + i * stride, m, stride, raw), m, buf, params), m));
     }
     return s;
+  }
+
+  static C term(In given) {
+    const C x = static_cast<C>(given);
+    if constexpr (std::is_same_v<Map, Power<In>>) return x * x;
+    if constexpr (std::is_same_v<Map, DropNan<In>>) return x != x ? C(0) : x;
+    return x;
   }
 
   static void columns(Acc* acc, const In* p, int64_t width, int64_t rows, int64_t stride,
@@ -153,6 +194,19 @@ struct Sum {
           acc[j] +=
               static_cast<Acc>(((a[j] + a[j + stride]) + (a[j + 2 * stride] + a[j + 3 * stride])) +
                                ((b[j] + b[j + stride]) + (b[j + 2 * stride] + b[j + 3 * stride])));
+      }
+    }
+    if constexpr (kDirect && !Map::kNothing) {
+      if (!std::is_same_v<Map, Power<In>> || params[2] == 2) {
+        for (; r + 4 <= rows; r += 4) {
+          const In* a = p + r * stride;
+#pragma omp simd
+          for (int64_t j = 0; j < width; ++j) {
+            const C w = term(a[j]), x = term(a[j + stride]), y = term(a[j + 2 * stride]),
+                    z = term(a[j + 3 * stride]);
+            acc[j] += static_cast<Acc>((w + x) + (y + z));
+          }
+        }
       }
     }
     alignas(64) C buf[kBlock];
@@ -340,22 +394,53 @@ struct Product {
   }
   static Acc term(T x) { return static_cast<Acc>(static_cast<C>(x)); }
 
+  // The product of four floats is taken in float where none leaves the middle of the range.
+  static bool ordinary(float x) { return std::fabs(x) > 1e-30f && std::fabs(x) < 1e30f; }
+  static void four_rows(Acc* acc, const T* p, int64_t width, int64_t stride) {
+    float got[kBlock];
+    int odd = 0;
+#pragma omp simd reduction(| : odd)
+    for (int64_t j = 0; j < width; ++j) {
+      const float a = p[j] * p[j + stride], b = p[j + 2 * stride] * p[j + 3 * stride];
+      got[j] = a * b;
+      odd |= !(ordinary(a) & ordinary(b) & ordinary(got[j]));
+    }
+    if (odd) {
+      for (int r = 0; r < 4; ++r)
+        for (int64_t j = 0; j < width; ++j) acc[j] *= term(p[j + r * stride]);
+    } else {
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) acc[j] *= static_cast<Acc>(got[j]);
+    }
+  }
+  // The same of a run of 4 times 64 neighbours, into 64 lanes.
+  static constexpr int kRun = 64;
+  static int64_t runs(Acc* lane, const T* p, int64_t n) {
+    int64_t i = 0;
+    for (; i + 4 * kRun <= n; i += 4 * kRun) four_rows(lane, p + i, kRun, kRun);
+    return i;
+  }
+
   static void fold(void* acc_, const char* p_, int64_t width, int64_t wstride, int64_t rows,
                    int64_t rstride, int64_t, const double*) {
     Acc* acc = static_cast<Acc*>(acc_);
     const T* p = reinterpret_cast<const T*>(p_);
     if (wstride == 1) {
-      for (int64_t r = 0; r < rows; ++r)
+      int64_t r = 0;
+      if constexpr (std::is_same_v<T, float>)
+        for (; r + 4 <= rows; r += 4) four_rows(acc, p + r * rstride, width, rstride);
+      for (; r < rows; ++r)
         for (int64_t j = 0; j < width; ++j) acc[j] *= term(p[j + r * rstride]);
       return;
     }
     for (int64_t j = 0; j < width; ++j) {
       const T* q = p + j * wstride;
-      constexpr int kLanes = 32;
+      constexpr int kLanes = kRun;
       Acc lane[kLanes];
       std::fill_n(lane, kLanes, Acc(1));
       int64_t i = 0;
       if (rstride == 1) {
+        if constexpr (std::is_same_v<T, float>) i = runs(lane, q, rows);
         for (; i + kLanes <= rows; i += kLanes) {
 #pragma omp simd
           for (int l = 0; l < kLanes; ++l) lane[l] *= term(q[i + l]);

@@ -214,6 +214,17 @@ void extreme_slice(const T* x, T* y, int64_t* index, int64_t n, int64_t step) {
   using C = compute_t<T>;
   C best = static_cast<C>(x[0]);
   int64_t at = 0;
+  if constexpr (std::is_integral_v<T>) {  // equal values are frequent: no branch to guess
+    for (int64_t i = 0; i < n; ++i) {
+      const T v = x[i * step];
+      const int64_t newer = -static_cast<int64_t>(Sign > 0 ? v >= best : v <= best);
+      best = Sign > 0 ? std::max(v, best) : std::min(v, best);
+      at += (i - at) & newer;
+      y[i * step] = best;
+      index[i * step] = at;
+    }
+    return;
+  }
   for (int64_t i = 0; i < n; ++i) {
     const C v = static_cast<C>(x[i * step]);
     if (v != v || (best == best && (Sign > 0 ? v >= best : v <= best))) best = v, at = i;

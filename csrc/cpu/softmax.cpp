@@ -41,10 +41,30 @@ void softmax_rows(const T* x_, T* y_, int64_t rows, int64_t n, compute_t<T>* buf
   store_row(y_, rows * n, y);
 }
 
-// x, y: n rows of `width` <= kColumns columns, `inner` elements apart.
+// x, y: n rows of `width` <= kColumns columns, `inner` elements apart. Half types of a block that
+// the cache holds are widened once.
 template <class T, bool Log>
-void softmax_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width) {
+void softmax_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width,
+                     compute_t<T>* buf = nullptr) {
   using C = compute_t<T>;
+  if constexpr (!std::is_same_v<T, C>) {
+    if (buf) {
+      for (int64_t i = 0; i < n; ++i) {
+        const T* from = x + i * inner;
+        C* to = buf + i * kColumns;
+#pragma omp simd
+        for (int64_t j = 0; j < width; ++j) to[j] = static_cast<C>(from[j]);
+      }
+      softmax_columns<C, Log>(buf, buf, n, kColumns, width);
+      for (int64_t i = 0; i < n; ++i) {
+        T* to = y + i * inner;
+        const C* from = buf + i * kColumns;
+#pragma omp simd
+        for (int64_t j = 0; j < width; ++j) to[j] = T(from[j]);
+      }
+      return;
+    }
+  }
   C top[kColumns], sum[kColumns];
   for (int64_t j = 0; j < width; ++j) top[j] = static_cast<C>(x[j]), sum[j] = 0;
   for (int64_t i = 1; i < n; ++i)
@@ -147,7 +167,8 @@ void forward_kernel(Call& call) {  // input, dim, dtype
                using T = decltype(tag);
                const T* xp = x.data<T>();
                T* yp = y.data<T>();
-               const ThreadBuffer<T> buffer(s.n * group_of(s.n));
+               const bool columns = s.inner > 1 && s.n <= 4096;
+               const ThreadBuffer<T> buffer(s.n * (columns ? kColumns : group_of(s.n)));
                NoGil nogil(x.numel(), 20000);
                each_slice(
                    s,
@@ -155,7 +176,8 @@ void forward_kernel(Call& call) {  // input, dim, dtype
                      softmax_rows<T, Log>(xp + r * s.n, yp + r * s.n, count, s.n, buffer.mine());
                    },
                    [&](int64_t k, int64_t width) {
-                     softmax_columns<T, Log>(xp + k, yp + k, s.n, s.inner, width);
+                     softmax_columns<T, Log>(xp + k, yp + k, s.n, s.inner, width,
+                                             columns ? buffer.mine() : nullptr);
                    });
              });
   call.result(std::move(y));
