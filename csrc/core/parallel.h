@@ -15,6 +15,26 @@ namespace rl {
 int num_threads();  // what set_num_threads said; 1 in forked workers
 void set_num_threads(int n);
 
+// A parallel region of one Python thread. When several compute at once, each runs its work alone:
+// their own threads would only crowd out the others.
+class Region {
+  bool entered_;
+
+ public:
+  explicit Region(bool wanted) : entered_(wanted && enter()) {}
+  ~Region() {
+    if (entered_) leave();
+  }
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+  explicit operator bool() const { return entered_; }
+
+ private:
+  static bool enter();
+  static void leave();
+};
+int free_threads();  // num_threads(), or 1 while other Python threads compute
+
 // Runs f(begin, end) over [0, n), in threads when each gets at least `grain` items. A region
 // costs about 5 us, so choose grain such that grain items take 10 us or more. On meta tensors there
 // is nothing to run over.
@@ -23,7 +43,8 @@ void parallel_for(int64_t n, int64_t grain, F&& f) {
   if (n <= 0 || meta_call) return;
   const int64_t most = grain > 0 ? n / grain : n;
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), most));
-  if (threads <= 1 || omp_in_parallel()) {
+  const Region region(threads > 1 && !omp_in_parallel());
+  if (!region) {
     f(int64_t{0}, n);
     return;
   }

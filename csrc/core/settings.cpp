@@ -24,10 +24,10 @@ PyObject* reset_peak(PyObject*, PyObject*) {
 PyObject* get_num_threads(PyObject*, PyObject*) { return PyLong_FromLong(num_threads()); }
 PyObject* py_set_num_threads(PyObject*, PyObject* n) {
   try {
-    const int64_t v = PyFloat_Check(n) || PyBool_Check(n) ? -1 : integer(n);
-    if (v < 1 || v > 4096)
-      fail(v == -1 ? ErrorType::Type : ErrorType::Runtime,
-           "set_num_threads expects a positive integer");
+    if (!PyLong_Check(n) || PyBool_Check(n))
+      fail(ErrorType::Runtime, "set_num_threads expects an int, but got %s", Py_TYPE(n)->tp_name);
+    const int64_t v = integer(n);
+    if (v < 1 || v > 4096) fail(ErrorType::Runtime, "set_num_threads expects a positive integer");
     set_num_threads(static_cast<int>(v));
     Py_RETURN_NONE;
   } catch (...) {

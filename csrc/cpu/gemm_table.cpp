@@ -60,7 +60,7 @@ void* thread_buffer(int slot, size_t bytes) {
 void gemm_parallel(DType t, const GemmArgs& g) {
   const GemmFn fn = find_gemm(t);
   const int64_t flops = g.m * g.n * std::max<int64_t>(g.k, 1);
-  const int64_t most = std::min<int64_t>(num_threads(), flops / 200000);  // ~10 us each
+  const int64_t most = std::min<int64_t>(free_threads(), flops / 200000);  // ~10 us each
   if (most <= 1 || omp_in_parallel()) return fn(g);
   if (g.packed) {  // rows only: a part of the columns would have to start at a panel
     parallel_for(g.m, std::max<int64_t>(12, g.m / most), [&](int64_t begin, int64_t end) {
@@ -84,6 +84,8 @@ void gemm_parallel(DType t, const GemmArgs& g) {
   const auto cut = [](int64_t n, int64_t i, int64_t parts, int64_t unit) {
     return std::min(n, (n * i / parts + unit - 1) / unit * unit);
   };
+  const Region region(true);
+  if (!region) return fn(g);
 #pragma omp parallel for num_threads(static_cast<int>(most)) schedule(static, 1)
   for (int64_t tile = 0; tile < most; ++tile) {
     const int64_t r = tile / across, s = tile % across;
