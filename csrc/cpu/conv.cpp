@@ -358,7 +358,7 @@ Array convolve(Problem& p, const Array* bias) {
   const ConvShape& s = p.shape;
   const DType t = p.input.dtype();
   Array out = empty_image(t, p.out_sizes, s.channels_last);
-  if (out.numel()) {
+  if (out.numel() && !meta_call) {
     const ConvPass pass = p.transposed ? ConvPass::Data : ConvPass::Forward;
     bool done = false, biased = false;
     if (for_library(t, s)) {
@@ -398,8 +398,8 @@ void backward(Call& call, Problem& p, const Array& g0, bool need_x, bool need_w,
   Array gx = need_x ? empty_image(t, p.input.shape(), s.channels_last) : Array();
   Array gw = need_w ? empty_image(t, p.weight.shape(), s.channels_last) : Array();
   Array gb;
-  bool did_x = !need_x, did_w = !need_w;
-  if (for_library(t, s)) {
+  bool did_x = !need_x || meta_call, did_w = !need_w || meta_call;
+  if (!meta_call && for_library(t, s)) {
     const Array in = arranged(p.input, s.channels_last), gy = arranged(g, s.channels_last);
     const Array w = need_x ? arranged(p.weight, s.channels_last) : p.weight;
     const bool with_bias = need_b && need_w && !p.transposed;

@@ -388,6 +388,7 @@ RL_KERNEL(diag_embed) {  // input, offset, dim1, dim2
   shape.insert(shape.begin() + std::min(a, b), n);
   shape.insert(shape.begin() + std::max(a, b), n);
   const Array y = Array::empty(x.dtype(), shape);
+  if (meta_call) return call.result(y);
   std::memset(y.bytes(), 0, y.nbytes());
   if (x.numel()) copy_into(y.diagonal(offset, a, b), x);
   call.result(y);

@@ -146,7 +146,7 @@ Array each(const Call& call, const Array& like, const Matrices& m, F&& f) {
   int64_t wrong = 0;
   {
     NoGil nogil(m.count * m.rows * m.columns * std::min(m.rows, m.columns), 20000);
-    for (int64_t i = 0; i < m.count; ++i) {
+    for (int64_t i = 0; i < (meta_call ? 0 : m.count); ++i) {
       int64_t info = 0;
       f(i, &info);
       infos.data<int32_t>()[i] = static_cast<int32_t>(info);
@@ -189,7 +189,7 @@ Array each_small(const Array& like, const Matrices& m, F&& f) {
 
 // Zeros below (or above) the diagonal.
 [[maybe_unused]] inline void keep_triangle(const Matrices& m, bool upper) {
-  for (int64_t i = 0; i < m.count; ++i)
+  for (int64_t i = 0; i < (meta_call ? 0 : m.count); ++i)
     for (int64_t j = 0; j < m.columns; ++j) {
       char* column = m.at(i) + j * m.rows * m.memory.item();
       const int64_t from = upper ? std::min(j + 1, m.rows) : 0, to = upper ? m.rows : j;

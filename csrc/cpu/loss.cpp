@@ -75,7 +75,7 @@ Problem check_problem(Shape x, const Array& target, const Array* weight, Reducti
          "weight tensor should be defined either for all %lld classes or no classes but got "
          "weight tensor of shape: %s",
          static_cast<long long>(p.classes), shape_text(weight->shape()).c_str());
-  for (int64_t i = 0; i < p.target.numel(); ++i) {
+  for (int64_t i = 0; !meta_call && i < p.target.numel(); ++i) {
     const int64_t t = p.at(i);
     if ((t < 0 || t >= p.classes) && t != ignore)
       fail(ErrorType::Index, "Target %lld is out of bounds.", static_cast<long long>(t));
@@ -96,7 +96,9 @@ template <class T>
 void finish_loss(Call& call, const Problem& p, const double* loss, double weights, Shape target) {
   using C = compute_t<T>;
   Array out = Array::empty(dtype_of<T>::value, p.reduction == Reduction::None ? target : Shape());
-  if (p.reduction == Reduction::None) {
+  if (meta_call) {
+    // nothing to add up
+  } else if (p.reduction == Reduction::None) {
     for (int64_t i = 0; i < p.count(); ++i) out.data<T>()[i] = T(static_cast<C>(loss[i]));
   } else {
     double sum = 0;
@@ -113,7 +115,7 @@ void finish_loss(Call& call, const Problem& p, const double* loss, double weight
 template <class C>
 double total_weight(const Problem& p, const C* w) {
   double sum = 0;
-  for (int64_t i = 0; i < p.count(); ++i)
+  for (int64_t i = 0; !meta_call && i < p.count(); ++i)
     if (p.at(i) != p.ignore) sum += w[p.at(i)];
   return sum;
 }
@@ -379,7 +381,7 @@ RL_KERNEL(nll_loss) {
     const Array w = class_weights<C>(weight, p.classes);
     const C* wp = w.data<C>();
     const Scratch<double> losses(p.count());
-    for (int64_t i = 0; i < p.count(); ++i) {
+    for (int64_t i = 0; !meta_call && i < p.count(); ++i) {
       const int64_t t = p.at(i), n = i / p.spatial, j = i % p.spatial;
       losses[i] = 0;
       if (t != p.ignore)
@@ -398,6 +400,7 @@ RL_KERNEL(nll_loss_backward) {
       check_problem(shape, call.tensor(2), weight, reduction_of(call, 4), call.integer(5));
   const DType t = call.tensor(0).dtype();
   Array dx = Array::empty(t, shape);
+  if (meta_call) return call.result(std::move(dx));
   visit_real("nll_loss_backward", t, [&](auto tag) {
     using T = decltype(tag);
     using C = compute_t<T>;

@@ -150,7 +150,7 @@ void check_range(const Operands& o) {
     }
     return ok;
   };
-  if (L != Loss::Bce) return;
+  if (L != Loss::Bce || meta_call) return;
   if (!inside(o.x)) fail(ErrorType::Runtime, "all elements of input should be between 0 and 1");
   if (!inside(o.t)) fail(ErrorType::Runtime, "all elements of target should be between 0 and 1");
 }

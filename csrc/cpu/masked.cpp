@@ -200,7 +200,7 @@ RL_KERNEL(masked_scatter) {  // input, mask, source
          shape_text(x.shape()).c_str(), shape_text(shape).c_str());
   Array source = call.tensor(2).contiguous_copy();
   const Array m = as_bytes(mask.expand(shape));
-  if (count_set(m.data<uint8_t>(), m.numel()) > source.numel())
+  if (!m.is_meta() && count_set(m.data<uint8_t>(), m.numel()) > source.numel())
     fail(ErrorType::Runtime,
          "masked_scatter: expected number of elements in mask to be at most the number of elements "
          "in source, got %lld elements for %lld in source",

@@ -189,6 +189,7 @@ RL_KERNEL(histc) {  // input, bins, min, max
          dtype_scalar_name(x.dtype()));
   if (bins <= 0) fail(ErrorType::Runtime, "bins must be > 0");
   const Array y = Array::empty(x.dtype(), {bins});
+  if (meta_call) return call.result(y);
   std::memset(y.bytes(), 0, y.nbytes());
   visit_all(x.dtype(), [&](auto tag) {
     using T = decltype(tag);

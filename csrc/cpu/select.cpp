@@ -140,6 +140,7 @@ void median_of_all(Call& call, const char* name) {  // input
          dtype_scalar_name(x.dtype()));
   const Array flat = x.contiguous_copy();
   Array out = Array::empty(x.dtype(), Shape());
+  if (meta_call) return call.result(std::move(out));
   const int64_t n = x.numel();
   visit_all(x.dtype(), [&](auto tag) {
     using T = decltype(tag);

@@ -15,6 +15,7 @@ from ..compiler import (
     reset,
     set_stance,
 )
+from . import eval_frame  # noqa: F401 (libraries find it as an attribute)
 
 __all__ = [
     "OptimizedModule",
