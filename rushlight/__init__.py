@@ -67,7 +67,8 @@ _LAZY = set(
     nn optim utils autograd cuda random distributions linalg fft special sparse jit onnx hub
     multiprocessing distributed testing backends amp func profiler serialization version
     storage types cpu compiler overrides futures masked package export fx library nested signal
-    functional quantization ao mps xpu accelerator vision torch_version __config__ _dynamo
+    functional quantization ao mps xpu accelerator vision torch_version __config__
+    monitor quasirandom _dynamo
     """.split()
 )  # fmt: skip
 # Names that come from a module which loads on first use.

@@ -26,8 +26,12 @@ GAPS = "docs/gaps.md lists what rushlight lacks"
 _US = f"rushlight {__version__.rpartition('rushlight.')[2]}"
 
 # What an import of the name on the left finds.
-_ROOTS = {"torch": "rushlight", "torchvision": "rushlight.vision"}
-_VERSIONS = {"torch": __version__.split("+")[0], "torchvision": "0.28.0"}
+_ROOTS = {
+    "torch": "rushlight",
+    "torchvision": "rushlight.vision",
+    "torchsummary": "rushlight.torchsummary",
+}
+_VERSIONS = {"torch": __version__.split("+")[0], "torchvision": "0.28.0", "torchsummary": "1.5.1"}
 
 
 def install() -> None:

@@ -1,0 +1,1 @@
+"""Where a program spends its time: python -m rushlight.utils.bottleneck script.py arguments."""
