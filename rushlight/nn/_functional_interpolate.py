@@ -48,6 +48,8 @@ def interpolate(
         return _nearest(input, sizes, scales, mode == "nearest-exact")
     corners = bool(align_corners)
     if input.dtype == torch.uint8:
+        if mode in ("bilinear", "bicubic"):
+            return _weighted_bytes(input, sizes, scales, mode, corners, antialias)
         out = _weighted(input.to(torch.float32), sizes, scales, mode, corners, antialias)
         return out.round().clamp(0, 255).to(torch.uint8)
     return _weighted(input, sizes, scales, mode, corners, antialias)
@@ -178,6 +180,43 @@ def _weighted(input, sizes, scales, mode, corners, antialias):
 
     result = _channels_last(input.to(_work_dtype(input)), resize).to(input.dtype)
     return input.clone() if same_memory(result, input) else result
+
+
+def _weighted_bytes(input, sizes, scales, mode, corners, antialias):
+    """Images of bytes, that stay so between the two dims: weights of 16 bits, as Pillow does it.
+
+    The sums are whole numbers, which float64 holds exactly.
+    """
+    taps = _linear_taps if mode == "bilinear" else _cubic_taps
+    if antialias:
+        taps = _FILTERS[mode]
+
+    def resize(x, first):
+        for i in (1, 0):
+            n_in, n_out = x.shape[first + i], sizes[i]
+            if n_in == n_out:
+                continue
+            ratio = _ratio(n_in, n_out, scales[i], corners)
+            index, weight, *inside = taps(x, n_in, n_out, ratio, corners)
+            for k in range(0 if inside else index.shape[1] - 1):  # an edge counts once
+                same = index[:, k] == index[:, k + 1]
+                weight[:, k + 1] += torch.where(same, weight[:, k], 0.0)
+                weight[:, k] = torch.where(same, 0.0, weight[:, k])
+            unit = 2.0 ** _bits_below(float(weight.max()))
+            weight = torch.trunc(weight * unit + torch.where(weight < 0, -0.5, 0.5))
+            x = _combined(x, first + i, index, weight, *inside)
+            x = (x / unit + 0.5).floor_().clamp_(0, 255)
+        return x
+
+    return _channels_last(input.to(torch.float64), resize).to(torch.uint8)
+
+
+def _bits_below(most):
+    """How many bits after the point leave the greatest weight within 15 bits."""
+    bits = 0
+    while bits < 22 and int(0.5 + most * (1 << (bits + 1))) < 1 << 15:
+        bits += 1
+    return bits
 
 
 def _combined(input, dim, index, weight, inside=None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pickle
 from collections.abc import Callable
@@ -18,6 +19,7 @@ _ARRAYS = {
     ("numpy._core.multiarray", "_reconstruct"),
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
+    ("_codecs", "encode"),  # bytes, as Python 3 writes them for Python 2
 }
 
 
@@ -30,6 +32,8 @@ class _Reader(pickle.Unpickler):
             raise pickle.UnpicklingError(
                 f"batches of images hold no {module}.{name}: the file is not what it should be"
             )
+        if module == "_codecs":
+            return codecs.encode
         return getattr(np._core.multiarray if "." in module else np, name)
 
 

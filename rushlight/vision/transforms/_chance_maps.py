@@ -232,7 +232,7 @@ class ElasticTransform(Shown):
     def get_params(alpha: list[float], sigma: list[float], size: list[int]) -> Tensor:
         """The displacement (1, H, W, 2), in half images."""
         planes = []
-        for strength, width, side in zip(alpha, sigma, size):
+        for strength, width, side in zip(alpha, sigma, size[::-1]):
             noise = torch.rand([1, 1, *size]) * 2 - 1
             if width > 0.0:
                 kernel = int(8 * width + 1) | 1

@@ -53,10 +53,12 @@ def clamp(boxes: Tensor, format: Format, canvas_size: Size, clamping_mode: str |
     if clamping_mode is None:
         return boxes.clone()
     _upright(format, "clamp_bounding_boxes")
-    corners = convert(boxes, format, Format.XYXY)
+    floating = boxes if boxes.is_floating_point() else boxes.float()
+    corners = convert(floating, format, Format.XYXY)
     x = corners[..., 0::2].clamp(min=0, max=canvas_size[1])
     y = corners[..., 1::2].clamp(min=0, max=canvas_size[0])
-    return convert(torch.stack((x, y), dim=-1).flatten(-2), Format.XYXY, format)
+    inside = torch.stack((x, y), dim=-1).flatten(-2)
+    return convert(inside, Format.XYXY, format).to(boxes.dtype)
 
 
 def horizontal_flip(boxes: Tensor, format: Format, canvas_size: Size) -> Tensor:

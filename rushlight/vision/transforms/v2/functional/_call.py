@@ -28,6 +28,9 @@ def is_pure_tensor(inpt: Any) -> bool:
 
 
 def _names(function: Callable) -> tuple[str, ...]:
+    """The names of a kernel's arguments after the first."""
+    if hasattr(function, "argument_names"):
+        return function.argument_names
     code = function.__code__
     return code.co_varnames[1 : code.co_argcount]
 

@@ -197,6 +197,7 @@ def _of_mask(kernel: Any) -> Any:
         return result.squeeze(0) if mask.ndim < 3 else result
 
     mask_names = tuple(name for name in names if name != "interpolation")
+    on_mask.argument_names = mask_names
     on_mask.__name__ = on_mask.__qualname__ = f"{kernel.__name__}_mask"
     on_mask.__doc__ = kernel.__doc__
     return on_mask

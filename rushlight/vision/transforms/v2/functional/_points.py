@@ -35,7 +35,7 @@ def vertical_flip(keypoints: Tensor, canvas_size: Size) -> Tensor:
 def crop(keypoints: Tensor, top: int, left: int, height: int, width: int) -> tuple[Tensor, Size]:
     """Points in a part of the image."""
     moved = keypoints - torch.tensor([left, top], dtype=keypoints.dtype)
-    return clamp(moved, (height, width)), (height, width)
+    return moved, (height, width)
 
 
 def pad(
@@ -74,9 +74,8 @@ def resized_crop(
     return resize(part, size, canvas)
 
 
-def _mapped(points: Tensor, canvas: Size, mapping: Any) -> Tensor:
-    moved = mapping(points.reshape(-1, 2)).reshape(points.shape).to(points.dtype)
-    return clamp(moved, canvas)
+def _mapped(points: Tensor, mapping: Any) -> Tensor:
+    return mapping(points.reshape(-1, 2)).reshape(points.shape).to(points.dtype)
 
 
 def affine(
@@ -90,7 +89,7 @@ def affine(
 ) -> Tensor:
     """Points under an affine map."""
     mapping, _ = _boxes.affine_points(canvas_size, angle, translate, scale, shear, center, False)
-    return _mapped(keypoints, canvas_size, mapping)
+    return _mapped(keypoints, mapping)
 
 
 def rotate(
@@ -99,7 +98,7 @@ def rotate(
     """Turned points."""
     zero = [0.0, 0.0]
     mapping, canvas = _boxes.affine_points(canvas_size, -angle, zero, 1.0, zero, center, expand)
-    return _mapped(keypoints, canvas, mapping), canvas
+    return _mapped(keypoints, mapping), canvas
 
 
 def perspective(
@@ -111,11 +110,11 @@ def perspective(
 ) -> Tensor:
     """Points under a projective map."""
     numbers = _boxes.perspective_numbers(startpoints, endpoints, coefficients)
-    return _mapped(keypoints, canvas_size, _boxes.perspective_points(numbers))
+    return _mapped(keypoints, _boxes.perspective_points(numbers))
 
 
 def elastic(keypoints: Tensor, canvas_size: Size, displacement: Tensor) -> Tensor:
     """Points under an elastic map."""
     floating = keypoints if keypoints.is_floating_point() else keypoints.float()
-    moved = _mapped(floating, canvas_size, _boxes.elastic_points(canvas_size, displacement))
+    moved = _mapped(floating, _boxes.elastic_points(canvas_size, displacement))
     return moved.to(keypoints.dtype)
