@@ -54,6 +54,23 @@ Array padded(const Array& x, IntList shape) {
   return Array::empty(x.dtype(), shape).permute(order);
 }
 
+// Images in channels-last order: the same of whole pixels, `channels` elements each.
+Array select_pixels(const Array& x, const int64_t* at1, const int64_t* at0, int64_t h, int64_t w) {
+  const int64_t channels = x.size(1), rows = x.size(0) * h, pixel = channels * x.item();
+  const Array y = Array::empty(x.dtype(), {x.size(0), h, w, channels});
+  const std::vector<Run> runs = runs_of(at0, w);
+  NoGil nogil(y.numel());
+  parallel_for(rows, std::max<int64_t>(1, 131072 / (w * pixel + 1)), [&](int64_t r0, int64_t r1) {
+    for (int64_t r = r0; r < r1; ++r) {
+      const char* from = x.bytes() + (r / h * x.size(2) + at1[r % h]) * x.size(3) * pixel;
+      char* to = y.bytes() + r * w * pixel;
+      for (const Run& run : runs)
+        std::memcpy(to + run.to * pixel, from + run.from * pixel, run.count * pixel);
+    }
+  });
+  return y.permute(IntList{0, 3, 1, 2});
+}
+
 }  // namespace
 
 RL_KERNEL(constant_pad) {  // input, pad (last dim first, both sides each), value
@@ -88,8 +105,11 @@ RL_KERNEL(constant_pad) {  // input, pad (last dim first, both sides each), valu
 }
 
 RL_KERNEL(select_by) {  // input, places, counts: places of each of the last dims, one after another
-  const Array x = call.tensor(0).contiguous_copy(), places = index_values(call.tensor(1));
+  const Array &input = call.tensor(0), places = index_values(call.tensor(1));
   const IntList counts = call.ints(2);
+  const bool pixels =
+      counts.size() == 2 && input.ndim() == 4 && input.channels_last() && !input.contiguous();
+  const Array x = pixels ? input : input.contiguous_copy();
   const int dims = static_cast<int>(counts.size()), first = x.ndim() - dims;
   int64_t total = 0;
   for (const int64_t n : counts) total = n < 0 ? INT64_MIN / 2 : total + n;
@@ -108,7 +128,8 @@ RL_KERNEL(select_by) {  // input, places, counts: places of each of the last dim
              "select_by: place %lld is out of range for dimension %d of size %lld",
              static_cast<long long>(next[j]), first + k, static_cast<long long>(x.size(first + k)));
   }
-  checked_product(shape);
+  if (checked_product(shape) && pixels)
+    return call.result(select_pixels(x, at[0], at[1], counts[0], counts[1]));
   const Array y = Array::empty(x.dtype(), shape);
   if (y.numel() == 0) return call.result(y);
   const int64_t n = counts.back(), width = x.size(-1), rows = y.numel() / n;

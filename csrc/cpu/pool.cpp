@@ -367,6 +367,45 @@ void adaptive_max(const Windows& w, const T* x, T* y, int64_t* where) {
   });
 }
 
+// The same of images in channels-last order, all channels of a window at once.
+template <class T>
+void adaptive_max_channels(const Windows& w, int64_t channels, const T* x, T* y, int64_t* where) {
+  using A = typename accumulate_type<T>::type;
+  const int64_t rows = w.planes / channels * w.out[1];
+  Scratch<A> tops(static_cast<size_t>(num_threads()) * channels);
+  NoGil nogil(w.planes * w.in_size());
+  const int64_t work = w.in_size() / w.out[1] * channels;
+  parallel_for(rows, std::max<int64_t>(1, 32768 / (work + 1)), [&](int64_t r0, int64_t r1) {
+    A* top = tops.get() + omp_get_thread_num() * channels;
+    for (int64_t i = r0 * w.out[2]; i < r1 * w.out[2]; ++i) {
+      const int64_t oh = i / w.out[2] % w.out[1], ow = i % w.out[2];
+      const T* image = x + i / w.out_size() * w.in_size() * channels;
+      const int64_t first =
+          adaptive_start(oh, w.out[1], w.in[1]) * w.in[2] + adaptive_start(ow, w.out[2], w.in[2]);
+      int64_t* at = where + i * channels;
+      for (int64_t k = 0; k < channels; ++k) {
+        top[k] = static_cast<A>(image[first * channels + k]);
+        at[k] = first;
+      }
+      for (int64_t a = adaptive_start(oh, w.out[1], w.in[1]);
+           a < adaptive_end(oh, w.out[1], w.in[1]); ++a)
+        for (int64_t b = adaptive_start(ow, w.out[2], w.in[2]);
+             b < adaptive_end(ow, w.out[2], w.in[2]); ++b) {
+          const int64_t place = a * w.in[2] + b;
+          const T* pixel = image + place * channels;
+#pragma omp simd
+          for (int64_t k = 0; k < channels; ++k) {
+            const A v = pixel[k];
+            const bool newer = (v > top[k]) | (v != v);
+            top[k] = newer ? v : top[k];
+            at[k] = newer ? place : at[k];
+          }
+        }
+      for (int64_t k = 0; k < channels; ++k) y[i * channels + k] = static_cast<T>(top[k]);
+    }
+  });
+}
+
 void adaptive_max_pool(Call& call, int spatial) {
   const Array& input = call.tensor(0);
   Windows w = plane_sizes(call.name(), input, spatial);
@@ -378,6 +417,19 @@ void adaptive_max_pool(Call& call, int spatial) {
            "greater than or equal to 0, but got %lld",
            call.name(), static_cast<long long>(size[i]));
     w.out[3 - spatial + i] = w.out_shape[w.out_shape.size() - spatial + i] = size[i];
+  }
+  if (spatial == 2 && input.ndim() == 4 && input.channels_last() && !input.contiguous()) {
+    const IntList shape{w.out_shape[0], w.out[1], w.out[2], w.out_shape[1]};
+    const Array y = Array::empty(input.dtype(), shape), places = Array::empty(DType::I64, shape);
+    if (y.numel())
+      visit_pooled("adaptive_max_pool2d", input.dtype(), [&](auto tag) {
+        using T = decltype(tag);
+        adaptive_max_channels<T>(w, input.size(1), input.data<T>(), y.data<T>(),
+                                 places.data<int64_t>());
+      });
+    call.result(y.permute(IntList{0, 3, 1, 2}));
+    call.result(places.permute(IntList{0, 3, 1, 2}));
+    return;
   }
   const Array x = input.contiguous_copy();
   const Array y = Array::empty(x.dtype(), w.out_shape),

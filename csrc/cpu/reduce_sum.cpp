@@ -5,6 +5,7 @@
 //
 // float32 adds up runs of 4096 in 64 lanes and the runs in float64; float64 does the same in
 // its own type; half types are widened to float32 first; integers and bool add up in int64.
+#include <bit>
 #include <cstdlib>
 
 #include "reduce.h"
@@ -149,6 +150,19 @@ struct Sum {
     return s;
   }
 
+  // Elements two apart; the last apart too, since vectors read what lies between.
+  static Acc every_other(const In* p, int64_t n) {
+    Acc s(0);
+    for (int64_t i = 0; i + 1 < n; i += 4 * kChunk) {
+      C part = 0;
+      const int64_t end = std::min(i + 4 * kChunk, n - 1);
+#pragma omp simd reduction(+ : part)
+      for (int64_t k = i; k < end; ++k) part += static_cast<C>(p[2 * k]);
+      s += static_cast<Acc>(part);
+    }
+    return n ? s + static_cast<Acc>(static_cast<C>(p[2 * (n - 1)])) : s;
+  }
+
   static Acc row(const In* p, int64_t n, int64_t stride, const double* params) {
     if constexpr (kDirect) {
       if (stride == 1) {
@@ -164,6 +178,8 @@ struct Sum {
         }
       }
     }
+    if constexpr (kDirect && Map::kNothing)
+      if (stride == 2) return every_other(p, n);
     alignas(64) C buf[kChunk];
     In raw[kChunk];
     const int64_t chunk = Map::kNothing && stride == 1 ? 8 * kChunk : kChunk;
@@ -394,18 +410,21 @@ struct Product {
   }
   static Acc term(T x) { return static_cast<Acc>(static_cast<C>(x)); }
 
-  // The product of four floats is taken in float where none leaves the middle of the range.
-  static bool ordinary(float x) { return std::fabs(x) > 1e-30f && std::fabs(x) < 1e30f; }
+  // The product of four floats is taken in float where those of two have exponents in the middle
+  // of the range: how far above its lower end, large for what is below.
+  static uint32_t above_middle(float x) {
+    return (std::bit_cast<uint32_t>(x) << 1) - (uint32_t{127 - 60} << 24);
+  }
   static void four_rows(Acc* acc, const T* p, int64_t width, int64_t stride) {
     float got[kBlock];
-    int odd = 0;
-#pragma omp simd reduction(| : odd)
+    uint32_t most = 0;
+#pragma omp simd reduction(max : most)
     for (int64_t j = 0; j < width; ++j) {
       const float a = p[j] * p[j + stride], b = p[j + 2 * stride] * p[j + 3 * stride];
       got[j] = a * b;
-      odd |= !(ordinary(a) & ordinary(b) & ordinary(got[j]));
+      most = std::max(most, std::max(above_middle(a), above_middle(b)));
     }
-    if (odd) {
+    if (most > uint32_t{120} << 24) {
       for (int r = 0; r < 4; ++r)
         for (int64_t j = 0; j < width; ++j) acc[j] *= term(p[j + r * stride]);
     } else {
