@@ -102,21 +102,62 @@ struct Buffers {
 };
 
 // -- real signals and half spectra; V is a number, or a vector of them ---------------------------
-// Z to X, in place: z has m elements, and one more after.
+// One pair k and m - k: (a, b) becomes (X[k], X[m-k]); c, s are the root's parts.
+template <class V, class R>
+inline void separate_pair(V& ar, V& ai, V& br, V& bi, R c, R s) {
+  const V er = (ar + br) * 0.5f, ei = (ai - bi) * 0.5f;
+  const V dr = (ai + bi) * 0.5f, di = (br - ar) * 0.5f;
+  const V pr = dr * c - di * s, pi = dr * s + di * c;
+  ar = er + pr;
+  ai = ei + pi;
+  br = er - pr;
+  bi = pi - ei;
+}
+
+// W neighbouring elements of a line as vectors of parts, the last one first if `Turned`; and back.
+template <bool Turned, class T, size_t... J>
+inline Vec<T> in_order(Vec<T> v, std::index_sequence<J...>) {
+  if constexpr (!Turned) return v;
+  return __builtin_shufflevector(v, v, (kWidth<T> - 1 - int(J))...);
+}
+template <bool Turned, class T>
+inline Pair<T> line_at(const T* p) {
+  constexpr auto every = std::make_index_sequence<kWidth<T>>();
+  Pair<T> z;
+  split_pairs(p, z.re, z.im, every);
+  return {in_order<Turned, T>(z.re, every), in_order<Turned, T>(z.im, every)};
+}
+template <bool Turned, class T>
+inline void put_line(T* p, Vec<T> re, Vec<T> im) {
+  constexpr auto every = std::make_index_sequence<kWidth<T>>();
+  join_pairs(p, in_order<Turned, T>(re, every), in_order<Turned, T>(im, every), every);
+}
+
+// Z to X, in place: z has m elements, and one more after. Numbers of one line go W pairs at a time.
 template <class V, class T>
 void separate(V* z, int64_t m, const T* roots) {
   z[2 * m] = z[0];
   z[2 * m + 1] = z[1];
-  for (int64_t k = 0; 2 * k <= m; ++k) {
+  int64_t k = 0;
+  if constexpr (std::is_same_v<V, T>) {
+    constexpr int W = kWidth<T>;
+    for (; 2 * (k + W) <= m; k += W) {
+      T *p = z + 2 * k, *q = z + 2 * (m - k - W + 1);
+      Pair<T> a = line_at<false>(p), b = line_at<true>(q);
+      const Pair<T> root = line_at<false>(roots + 2 * k);
+      separate_pair(a.re, a.im, b.re, b.im, root.re, root.im);
+      put_line<false, T>(p, a.re, a.im);
+      put_line<true, T>(q, b.re, b.im);
+    }
+  }
+  for (; 2 * k <= m; ++k) {
     V *a = z + 2 * k, *b = z + 2 * (m - k);
-    const V er = (a[0] + b[0]) * T(0.5), ei = (a[1] - b[1]) * T(0.5);
-    const V dr = (a[1] + b[1]) * T(0.5), di = (b[0] - a[0]) * T(0.5);
-    const T c = roots[2 * k], s = roots[2 * k + 1];
-    const V pr = dr * c - di * s, pi = dr * s + di * c;
-    a[0] = er + pr;
-    a[1] = ei + pi;
-    b[0] = er - pr;
-    b[1] = pi - ei;
+    V ar = a[0], ai = a[1], br = b[0], bi = b[1];
+    separate_pair(ar, ai, br, bi, roots[2 * k], roots[2 * k + 1]);
+    a[0] = ar;
+    a[1] = ai;
+    b[0] = br;
+    b[1] = bi;
   }
 }
 
@@ -124,7 +165,26 @@ void separate(V* z, int64_t m, const T* roots) {
 template <class V, class T>
 void combine(V* x, int64_t m, const T* roots, T sign, bool swap) {
   x[1] = x[2 * m + 1] = V{};
-  for (int64_t k = 0; 2 * k <= m; ++k) {
+  int64_t k = 0;
+  if constexpr (std::is_same_v<V, T>) {
+    constexpr int W = kWidth<T>;
+    for (; 2 * (k + W) <= m; k += W) {
+      T *p = x + 2 * k, *q = x + 2 * (m - k - W + 1);
+      const Pair<T> a = line_at<false>(p), b = line_at<true>(q);
+      const Pair<T> root = line_at<false>(roots + 2 * k);
+      const Vec<T> sr = a.re + b.re, si = (a.im - b.im) * sign;
+      const Vec<T> dr = a.re - b.re, di = (a.im + b.im) * sign;
+      const Vec<T> pr = dr * root.re + di * root.im, pi = di * root.re - dr * root.im;
+      if (swap) {
+        put_line<false, T>(p, si + pr, sr - pi);
+        put_line<true, T>(q, pr - si, sr + pi);
+      } else {
+        put_line<false, T>(p, sr - pi, si + pr);
+        put_line<true, T>(q, sr + pi, pr - si);
+      }
+    }
+  }
+  for (; 2 * k <= m; ++k) {
     V *a = x + 2 * k, *b = x + 2 * (m - k);
     const V sr = a[0] + b[0], si = (a[1] - b[1]) * sign;
     const V dr = a[0] - b[0], di = (a[1] + b[1]) * sign;
@@ -140,7 +200,15 @@ void combine(V* x, int64_t m, const T* roots, T sign, bool swap) {
 // The other half of a mirrored spectrum of n elements, behind the first n / 2 + 1.
 template <class V>
 void mirror(V* x, int64_t n) {
-  for (int64_t k = 1; 2 * k < n; ++k) {
+  int64_t k = 1;
+  if constexpr (std::is_floating_point_v<V>) {
+    constexpr int W = kWidth<V>;
+    for (; 2 * (k + W) <= n; k += W) {
+      const Pair<V> a = line_at<false>(x + 2 * k);
+      put_line<true, V>(x + 2 * (n - k - W + 1), a.re, -a.im);
+    }
+  }
+  for (; 2 * k < n; ++k) {
     x[2 * (n - k)] = x[2 * k];
     x[2 * (n - k) + 1] = -x[2 * k + 1];
   }
@@ -232,6 +300,10 @@ void real_to_complex(const Array& in, const Array& out, int dim, bool forward, d
     line.run(from(a), {z, 2, 0, 1}, false, scale, scale, z + room, buffers.work);
     finish(z);
     T* to = y + 2 * b;
+    if (forward && step_out == 2) {
+      std::memcpy(to, z, static_cast<size_t>(2 * kept) * sizeof(T));
+      return;
+    }
     for (int64_t k = 0; k < kept; ++k) {
       to[k * step_out] = z[2 * k];
       to[k * step_out + 1] = forward ? z[2 * k + 1] : -z[2 * k + 1];
@@ -279,7 +351,8 @@ void complex_to_real(const Array& in, const Array& out, int dim, bool forward, d
   NoGil nogil(out.numel(), 20000);
   lines.by_line(m, [&](int64_t a, int64_t b) {
     T* z = buffers.work.line();
-    for (int64_t k = 0; k < half; ++k) {
+    if (step_in == 2) std::memcpy(z, x + 2 * a, static_cast<size_t>(2 * half) * sizeof(T));
+    for (int64_t k = 0; step_in != 2 && k < half; ++k) {
       z[2 * k] = x[2 * a + k * step_in];
       z[2 * k + 1] = x[2 * a + k * step_in + 1];
     }
