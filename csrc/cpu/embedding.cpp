@@ -11,6 +11,7 @@ namespace rl {
 namespace {
 
 void check_ids(const Array& ids, int64_t rows) {  // contiguous int64
+  if (ids.is_meta()) return;
   const int64_t* v = ids.data<int64_t>();
   int64_t low = 0, high = -1;
   const int64_t n = ids.numel();

@@ -410,7 +410,7 @@ void forward(Call& call, const Operands& o, bool keep) {
                      bias.get(),
                      joined,
                      keep};
-  if (g.rows() * g.hidden > 0) {
+  if (g.rows() * g.hidden > 0 && !meta_call) {
     NoGil nogil(g.rows() * g.gh() * (g.inputs + g.hidden) / 8);
     f.run();
   }
@@ -469,7 +469,7 @@ void backward(Call& call, const Operands& o, const Array* g_out, const Array* g_
       d_side(static_cast<size_t>(gru ? rows * gh : 0));
   Scratch<T> previous(static_cast<size_t>(g.steps > 1 && needs[4] ? rows * n : 0));
   Scratch<T> panels(static_cast<size_t>(panels_needed<T>(g, gh, n)));
-  {
+  if (!meta_call) {
     NoGil nogil(rows * gh * (g.inputs + n) / 8);
     const T* side = gru ? d_side.get() : d_gates.get();
     if (rows * n > 0) {

@@ -311,8 +311,8 @@ def new_tensor(
     from ..tensor import as_tensor
 
     dtype = dtype or self.dtype
-    if self.is_meta and not _C.making()[1]:
-        rest = {"dtype": dtype, "device": "meta", "requires_grad": requires_grad}
+    if _C.making() == (not self.is_meta, False):  # new tensors go elsewhere
+        rest = {"dtype": dtype, "device": self.device, "requires_grad": requires_grad}
         return make_on(new_tensor, (self, data), rest)
     if isinstance(data, Tensor):
         warn(
