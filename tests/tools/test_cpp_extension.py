@@ -160,6 +160,7 @@ def test_the_compiler_s_words_are_passed_on(tmp_path):
 
 
 @compiles
+@pytest.mark.slow
 def test_the_example_builds_by_setup_py_and_has_a_gradient(tmp_path):
     folder = shutil.copytree(ROOT / "examples" / "scan", tmp_path / "scan")
     environment = dict(os.environ, CFLAGS="-O0 -g0 -w", PYTHONPATH=str(ROOT))

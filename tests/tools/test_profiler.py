@@ -240,6 +240,14 @@ def test_steps_of_a_loop(tmp_path):
     assert all(n.endswith(".pt.trace.json") for n in names)
 
 
+def test_loading_data_is_marked():
+    loader = torch.utils.data.DataLoader(torch.arange(4), batch_size=2)
+    with profile() as recorded:
+        list(loader)
+    marks = by_name(recorded)["enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__"]
+    assert len(marks) == 3 and all(e.is_user_annotation for e in marks)
+
+
 def test_layers_are_named_on_request():
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     with profile(with_modules=True) as recorded:

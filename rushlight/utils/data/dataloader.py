@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import rushlight as torch
 
+from ... import _C
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import IterableFetcher, MapFetcher
 from ._utils.pin import pin_batch
@@ -318,7 +319,14 @@ class _BaseDataLoaderIter:
         raise NotImplementedError
 
     def __next__(self) -> Any:
-        data = self._next_data()
+        if _C.profiler_enabled():
+            record = _C.profiler_enter(f"enumerate(DataLoader)#{type(self).__name__}.__next__")
+            try:
+                data = self._next_data()
+            finally:
+                _C.profiler_exit(record)
+        else:
+            data = self._next_data()
         self._num_yielded += 1
         if self._IterableDataset_len_called is not None:
             self._warn_when_long()
