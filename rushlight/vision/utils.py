@@ -172,8 +172,7 @@ def draw_bounding_boxes(
     if count == 0:
         warn("boxes doesn't contain any box. No box was drawn")
         return image
-    labels = [None] * count if labels is None else labels
-    if len(labels) != count:
+    if labels is not None and len(labels) != count:
         raise ValueError(
             f"Number of boxes ({count}) and labels ({len(labels)}) mismatch. Please specify "
             "labels for each box."
@@ -187,7 +186,9 @@ def draw_bounding_boxes(
     canvas = _canvas(image)
     draw = ImageDraw.Draw(canvas, "RGBA" if fill else None)
     places = boxes.to(torch.int64).tolist()
-    for box, color, label, ink, paper in zip(places, colors, labels, inks, papers):
+    for box, color, label, ink, paper in zip(
+        places, colors, labels or [None] * count, inks, papers
+    ):
         inside = {"fill": (*color, 100)} if fill else {}
         if straight:
             draw.rectangle(box, width=width, outline=color, **inside)

@@ -26,7 +26,7 @@ def is_image_file(filename: str) -> bool:
 
 def find_classes(directory: str | os.PathLike) -> tuple[list[str], dict[str, int]]:
     """The names of the folders in a folder, sorted, and their places."""
-    classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
+    classes = sorted(e.name for e in os.scandir(os.fspath(directory)) if e.is_dir())
     if not classes:
         raise FileNotFoundError(f"Couldn't find any class folder in {directory}.")
     return classes, {name: i for i, name in enumerate(classes)}

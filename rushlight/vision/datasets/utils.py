@@ -34,7 +34,9 @@ def _drive_id(url: str) -> str | None:
     if not re.match(r"(drive|docs)[.]google[.]com", parts.netloc):
         return None
     found = re.match(r"/file/d/(?P<id>[^/]*)", parts.path)
-    return found["id"] if found else (parse_qs(parts.query).get("id") or [None])[0]
+    if found:
+        return found["id"]
+    return next(iter(parse_qs(parts.query).get("id", ())), None)
 
 
 def download_url(
@@ -88,7 +90,8 @@ def download_file_from_google_drive(
 def _extract_tar(path: str, folder: str, kind: str | None) -> None:
     import tarfile
 
-    with tarfile.open(path, f"r:{kind[1:]}" if kind else "r:") as archive:
+    mode: Any = f"r:{kind[1:]}" if kind else "r:"
+    with tarfile.open(path, mode) as archive:
         unpack_tar(archive, folder)
 
 

@@ -15,7 +15,7 @@ SIZE = "Please provide only two dimensions (h, w) for size."
 
 def pair(size: Any, message: str = SIZE) -> Any:
     """A size as (height, width)."""
-    if isinstance(size, numbers.Number):
+    if isinstance(size, (int, float)):
         return int(size), int(size)
     if isinstance(size, Sequence) and len(size) == 1:
         return size[0], size[0]

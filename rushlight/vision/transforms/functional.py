@@ -100,7 +100,7 @@ def resize(
 
 def _sides(padding: Any) -> list[int]:
     """Padding as [left, top, right, bottom]."""
-    if isinstance(padding, numbers.Number):
+    if isinstance(padding, (int, float)):
         return [padding] * 4
     if not isinstance(padding, (tuple, list)):
         raise TypeError("Got inappropriate padding arg")
@@ -133,7 +133,7 @@ def pad(
 
 
 def _pair(size: Any) -> list[int]:
-    if isinstance(size, numbers.Number):
+    if isinstance(size, (int, float)):
         return [int(size)] * 2
     return [size[0]] * 2 if len(size) == 1 else list(size)
 
@@ -197,7 +197,7 @@ def _from_middle(center: Any, img: Any) -> list[float]:
 def _shears(shear: Any) -> list[float]:
     if not isinstance(shear, (numbers.Number, list, tuple)):
         raise TypeError("Shear should be either a single value or a sequence of two values")
-    if isinstance(shear, numbers.Number):
+    if isinstance(shear, (int, float)):
         return [shear, 0.0]
     shear = list(shear) * (2 if len(shear) == 1 else 1)
     if len(shear) != 2:

@@ -20,32 +20,28 @@ def _upright(format: Format, name: str) -> None:
         raise ValueError(f"{name}: boxes at an angle are not supported: got {format.value}")
 
 
-def _half(values: Tensor, less: bool = False) -> Tensor:
-    mode = None if values.is_floating_point() else "floor"
-    return (
-        torch.div(values, -2, rounding_mode=mode).abs()
-        if less
-        else torch.div(values, 2, rounding_mode=mode)
-    )
-
-
 def convert(boxes: Tensor, old: Format, new: Format) -> Tensor:
-    """Boxes in another format; a new tensor unless the formats are the same."""
+    """Boxes in another format; a new tensor unless the formats are the same.
+
+    Halves of whole numbers are rounded towards zero.
+    """
     if old == new:
         return boxes
     _upright(old, "convert_bounding_box_format")
     _upright(new, "convert_bounding_box_format")
     first, second = boxes[..., :2], boxes[..., 2:]
+    if Format.CXCYWH in (old, new) and not boxes.is_floating_point():
+        first, second = first.float(), second.float()
     if old is Format.XYWH:
         second = first + second
     elif old is Format.CXCYWH:
-        first = first - _half(second, less=True)
+        first = first - second / 2
         second = first + second
     if new is not Format.XYXY:
         second = second - first
     if new is Format.CXCYWH:
-        first = _half(first * 2 + second)
-    return torch.cat((first, second), dim=-1)
+        first = (first * 2 + second) / 2
+    return torch.cat((first, second), dim=-1).to(boxes.dtype)
 
 
 def clamp(boxes: Tensor, format: Format, canvas_size: Size, clamping_mode: str | None) -> Tensor:
@@ -298,13 +294,13 @@ def perspective_numbers(startpoints: Any, endpoints: Any, coefficients: Any) -> 
     return _warp.perspective_coefficients(startpoints, endpoints)
 
 
-def elastic_points(canvas_size: Size, displacement: Tensor) -> Any:
-    """The map of points that nearly undoes an elastic one."""
+def elastic_points(canvas_size: Size, displacement: Tensor, up: bool = True) -> Any:
+    """The map of points, rounded up or down, that nearly undoes an elastic one."""
     grid = _warp.identity_grid(canvas_size) - displacement
     half = 0.5 * torch.tensor(canvas_size[::-1])
 
     def mapping(points):
-        index = points.ceil().to(torch.int64)
+        index = (points.ceil() if up else points).to(torch.int64)
         x = index[..., 0].clamp(0, grid.shape[2] - 1)
         y = index[..., 1].clamp(0, grid.shape[1] - 1)
         return ((grid[0, y, x] + 1) * half - 0.5).to(points.dtype)

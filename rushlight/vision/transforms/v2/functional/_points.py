@@ -116,5 +116,5 @@ def perspective(
 def elastic(keypoints: Tensor, canvas_size: Size, displacement: Tensor) -> Tensor:
     """Points under an elastic map."""
     floating = keypoints if keypoints.is_floating_point() else keypoints.float()
-    moved = _mapped(floating, _boxes.elastic_points(canvas_size, displacement))
+    moved = _mapped(floating, _boxes.elastic_points(canvas_size, displacement, False))
     return moved.to(keypoints.dtype)
