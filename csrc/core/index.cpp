@@ -26,12 +26,34 @@ Kind kind_of(PyObject* o) {
   return Kind::Advanced;
 }
 
-// A list of ints and slices used to be a tuple in disguise; a list now always is an index tensor.
+// Whether a list is a tuple in disguise, as PyTorch still takes it where it is short and holds a
+// tensor, a sequence, a slice, None or Ellipsis: x[[a, b]] is then x[a, b].
+bool tuple_in_disguise(PyObject* index) {
+  if (!PyList_Check(index) || PyList_GET_SIZE(index) >= 32) return false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(index); ++i) {
+    PyObject* o = PyList_GET_ITEM(index, i);
+    if (o == Py_None || o == Py_Ellipsis || tensor_check(o) || PySlice_Check(o) ||
+        PySequence_Check(o))
+      return true;
+  }
+  return false;
+}
+
 struct Items {
   PyObject* const* items;
   Py_ssize_t n;
   PyObject* single[1];
+  Ref tuple;
   explicit Items(PyObject* index) {
+    if (tuple_in_disguise(index)) {
+      if (PyErr_WarnEx(PyExc_UserWarning,
+                       "Using a non-tuple sequence for multidimensional indexing is deprecated: "
+                       "use x[tuple(seq)] instead of x[seq].",
+                       1) < 0)
+        throw PythonError();
+      tuple = Ref(checked(PyList_AsTuple(index)));
+      index = tuple.p;
+    }
     if (PyTuple_Check(index)) {
       items = &PyTuple_GET_ITEM(index, 0);
       n = PyTuple_GET_SIZE(index);

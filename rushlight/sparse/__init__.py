@@ -67,3 +67,13 @@ __all__ = [
     "sum",
     "to_sparse_semi_structured",
 ]
+
+
+def __getattr__(name: str):
+    from .._legacy import sparse_class
+
+    found = sparse_class(name) if name.endswith("Tensor") else None
+    if found is None:
+        raise AttributeError(f"module 'torch.sparse' has no attribute '{name}'")
+    globals()[name] = found
+    return found

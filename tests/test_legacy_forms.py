@@ -1,0 +1,114 @@
+"""Old spellings and private names that packages still use, found by running their own tests."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+
+# index as a list, what it means, and whether it is a tuple in disguise
+LISTS = [
+    ([slice(0, 2), 1], (slice(0, 2), 1), True),
+    ([0, None], (0, None), True),
+    ([Ellipsis, 0], (Ellipsis, 0), True),
+    ([slice(None)], (slice(None),), True),
+    ([[0, 1], [1, 2]], ([0, 1], [1, 2]), True),
+    ([[True, False, True], [0, 1]], ([True, False, True], [0, 1]), True),
+    ([torch.tensor([0, 1]), 1], (torch.tensor([0, 1]), 1), True),
+    ([torch.tensor(1)], (torch.tensor(1),), True),
+    ([np.array([0, 1]), np.array([1, 2])], ([0, 1], [1, 2]), True),
+    ([(0, 1)], ((0, 1),), True),
+    ([0, 1], torch.tensor([0, 1]), False),
+    ([True, False, True], torch.tensor([True, False, True]), False),
+    ([[0], [1], [2]] * 11, torch.tensor([[0], [1], [2]] * 11), False),
+    (np.array([[0, 1], [1, 2]]), torch.tensor([[0, 1], [1, 2]]), False),
+]
+
+
+@pytest.mark.parametrize("index, meant, disguised", LISTS, ids=range(len(LISTS)))
+def test_lists_as_indices(index, meant, disguised):
+    x = torch.arange(12.0).view(3, 4)
+    expected, written = x[meant], x.clone()
+    written[meant] = -1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        got, y = x[index], x.clone()
+        y[index] = -1
+    assert got.shape == expected.shape and torch.equal(got, expected) and torch.equal(y, written)
+    told = [str(w.message) for w in caught]
+    assert len(told) == 2 * disguised
+    assert all("Using a non-tuple sequence for multidimensional indexing" in t for t in told)
+
+
+def test_typed_classes_of_sparse_tensors():
+    at = torch.tensor([[0, 1], [1, 0]])
+    s = torch.sparse.FloatTensor(at, torch.ones(2), torch.Size([2, 3]))
+    assert s.is_sparse and s.to_dense().tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert isinstance(s, torch.sparse.FloatTensor) and not isinstance(s, torch.FloatTensor)
+    assert not isinstance(s.to_dense(), torch.sparse.FloatTensor)
+    assert not isinstance(s, torch.sparse.DoubleTensor)
+    assert torch.sparse.DoubleTensor(2, 3).dtype == torch.float64
+    assert torch.sparse.FloatTensor().shape == (0,)
+    with pytest.raises(AttributeError, match="NoSuchTensor"):
+        torch.sparse.NoSuchTensor  # noqa: B018
+
+
+def test_parts_of_printing():
+    from rushlight._tensor_str import _add_suffixes, _str_intern, _tensor_str
+
+    x = torch.arange(6.0).view(2, 3)
+    assert _tensor_str(x, 4) == "[[0., 1., 2.],\n     [3., 4., 5.]]"
+    assert _tensor_str(torch.ones(0, 3), 4) == "[]"
+    assert _add_suffixes("Index([1]", ["a=1", "b=2"], 6, False) == "Index([1], a=1, b=2)"
+    assert _add_suffixes("Index([1]", ["a=1", "b=2"], 6, True) == "Index([1],\n      a=1, b=2)"
+    assert _str_intern(x, tensor_contents="[..]") == "tensor([..])"
+
+
+def test_marks_of_overloads_change_nothing():
+    @torch.jit._overload
+    def double(x: int) -> int: ...
+
+    def double(x):  # noqa: F811, as TorchScript spells overloads
+        return 2 * x
+
+    assert double(3) == 6 and torch.jit._overload_method(double) is double
+
+
+@pytest.mark.parametrize(
+    "place, name",
+    [
+        ("optim", "ZeroRedundancyOptimizer"),
+        ("fsdp", "FSDPModule"),
+        ("fsdp", "FullyShardedDataParallel"),
+        ("tensor", "DTensor"),
+        ("_tensor", "DTensor"),
+        ("_composable.fsdp", "FSDPModule"),
+        ("rpc", "RRef"),
+    ],
+)
+def test_distributed_types_can_be_asked_for(place, name):
+    from importlib import import_module
+
+    kind = getattr(import_module(f"rushlight.distributed.{place}"), name)
+    assert not isinstance(torch.nn.Linear(1, 1), kind) and not isinstance(torch.ones(1), kind)
+    with pytest.raises(RuntimeError, match=rf"{name}: this build has no distributed package"):
+        kind()
+
+
+def test_distributed_functions_say_why_they_cannot_work():
+    assert not torch.distributed.is_available() and not torch.distributed.rpc.is_available()
+    assert not isinstance(3, torch.distributed.ProcessGroup)
+    with pytest.raises(RuntimeError, match="fully_shard: this build has no distributed package"):
+        torch.distributed.fsdp.fully_shard(torch.nn.Linear(1, 1))
+    with pytest.raises(AttributeError, match="init_process_group"):
+        torch.distributed.init_process_group("gloo")
+
+
+def test_types_of_the_loader_for_annotations():
+    from rushlight.utils.data.dataloader import _collate_fn_t, _worker_init_fn_t
+
+    assert _worker_init_fn_t.__args__ == (int, None)
+    assert _collate_fn_t[int].__args__[0] == list[int]
