@@ -477,8 +477,6 @@ PyMethodDef tensor_methods[] = {
 
 // -- making -----------------------------------------------------------------------------------
 
-static int device_flag(const Tensor* t) { return t->array.is_meta() ? kMeta : 0; }
-
 Tensor* tensor_new(Array a) {
   Tensor* t;
   if (g_free_count) {
@@ -500,11 +498,6 @@ Tensor* tensor_new(Array a, PyTypeObject* type) {
   init_fields(t, std::move(a));
   t->flags = static_cast<uint16_t>(kTracked | (modes.inference ? kInference : 0) | device_flag(t));
   return t;
-}
-
-void set_array(Tensor* t, const Array& a) {
-  t->array = a;
-  t->flags = static_cast<uint16_t>((t->flags & ~kMeta) | device_flag(t));
 }
 
 void tensor_track(Tensor* t) {

@@ -75,7 +75,11 @@ inline Tensor* as_tensor(PyObject* o) { return reinterpret_cast<Tensor*>(o); }
 // Sparse tensors and those that vmap wraps have no elements of their own: raises, or returns the
 // array of a tensor that is the same in all lanes.
 const Array& guarded_elements(const Tensor* t);
-void set_array(Tensor* t, const Array& a);  // other elements, perhaps of another device
+inline int device_flag(const Tensor* t) { return t->array.is_meta() ? kMeta : 0; }
+inline void set_array(Tensor* t, const Array& a) {  // other elements, perhaps of another device
+  t->array = a;
+  t->flags = static_cast<uint16_t>((t->flags & ~kMeta) | device_flag(t));
+}
 inline const Array& elements(const Tensor* t) {
   if (t->flags & (kSparse | kWrapped)) [[unlikely]]
     return guarded_elements(t);
