@@ -1,6 +1,8 @@
 # ruff: noqa: F403
 """Models for images and video, with the names, layers and weights of torchvision's."""
 
+from . import detection, optical_flow, segmentation, video
+
 # The builders alexnet, googlenet, ... have the names of their modules and come last.
 from ._api import (
     Weights,

@@ -114,14 +114,14 @@ def _translate(builder: str, kwargs: dict, parameter: str, old: str, default: An
     if modern or given is _ABSENT and old not in kwargs:
         return
     if given is _ABSENT:
-        asked = kwargs.pop(old)
+        asked = kwargs[old]
         warnings.warn(
             f"The parameter '{old}' is deprecated since 0.13 and may be removed in the future, "
             f"please use '{parameter}' instead.",
             stacklevel=4,
         )
     else:
-        asked = kwargs.pop(parameter)
+        asked = kwargs[old] = kwargs.pop(parameter)
     meant = None
     if asked:
         meant = default(kwargs) if callable(default) else default
@@ -138,6 +138,7 @@ def _translate(builder: str, kwargs: dict, parameter: str, old: str, default: An
             "up-to-date weights."
         )
     warnings.warn(message, stacklevel=4)
+    del kwargs[old]
     kwargs[parameter] = meant
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ... import Tensor, nn
-from ._api import register_model
 
 __all__ = ["LeNet", "lenet"]
 
@@ -33,6 +32,3 @@ class LeNet(nn.Module):
 def lenet(**kwargs: Any) -> LeNet:
     """LeNet-5, which torchvision lacks; there are no published weights."""
     return LeNet(**kwargs)
-
-
-register_model("lenet5")(lenet)

@@ -1,0 +1,420 @@
+"""RetinaNet: focal loss for dense object detection (Lin et al. 2017), and an improved form."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .... import Tensor, cat, nn, where, zeros_like
+from ...ops import batched_nms, box_iou, clip_boxes_to_image, sigmoid_focal_loss
+from ...ops import misc as misc_nn_ops
+from ...ops.feature_pyramid_network import LastLevelP6P7
+from .._api import load_into, register_model, weights_enum
+from .._utils import handle_legacy_interface
+from ..resnet import ResNet50_Weights
+from . import _utils as det_utils
+from .anchor_utils import AnchorGenerator
+from .backbone_utils import chosen_weights
+from .faster_rcnn import _RESNET, load_detector, resnet50_backbone, resnet50_backbone_v2
+from .transform import GeneralizedRCNNTransform
+
+__all__ = [
+    "RetinaNet", "RetinaNet_ResNet50_FPN_Weights", "RetinaNet_ResNet50_FPN_V2_Weights",
+    "retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2",
+]  # fmt: skip
+
+
+def _sum(x: list[Tensor]) -> Tensor:
+    total = x[0]
+    for value in x[1:]:
+        total = total + value
+    return total
+
+
+def _v1_to_v2_weights(state_dict, prefix):
+    """The convolutions stood at even places, with activations between them."""
+    for i in range(4):
+        for kind in ("weight", "bias"):
+            old = f"{prefix}conv.{2 * i}.{kind}"
+            if old in state_dict:
+                state_dict[f"{prefix}conv.{i}.0.{kind}"] = state_dict.pop(old)
+
+
+def _default_anchorgen():
+    sizes = tuple(
+        (x, int(x * 2 ** (1 / 3)), int(x * 2 ** (2 / 3))) for x in (32, 64, 128, 256, 512)
+    )
+    return AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
+
+
+def by_anchor(maps: Tensor, values: int) -> Tensor:
+    """(N, A * values, H, W) as (N, H * W * A, values)."""
+    n, _, height, width = maps.shape
+    maps = maps.view(n, -1, values, height, width).permute(0, 3, 4, 1, 2)
+    return maps.reshape(n, -1, values)
+
+
+class RetinaNetHead(nn.Module):
+    """Logits and codes of boxes."""
+
+    def __init__(
+        self,
+        in_channels,
+        num_anchors,
+        num_classes,
+        norm_layer: Callable[..., nn.Module] | None = None,
+    ):
+        super().__init__()
+        self.classification_head = RetinaNetClassificationHead(
+            in_channels, num_anchors, num_classes, norm_layer=norm_layer
+        )
+        self.regression_head = RetinaNetRegressionHead(
+            in_channels, num_anchors, norm_layer=norm_layer
+        )
+
+    def compute_loss(self, targets, head_outputs, anchors, matched_idxs):
+        """The losses by name."""
+        return {
+            "classification": self.classification_head.compute_loss(
+                targets, head_outputs, matched_idxs
+            ),
+            "bbox_regression": self.regression_head.compute_loss(
+                targets, head_outputs, anchors, matched_idxs
+            ),
+        }
+
+    def forward(self, x):
+        """The outputs for all anchors of all maps, by name."""
+        return {
+            "cls_logits": self.classification_head(x),
+            "bbox_regression": self.regression_head(x),
+        }
+
+
+class _RetinaNetPart(nn.Module):
+    """Four convolutions; the last layer is the part's own."""
+
+    _version = 2
+
+    def _make_conv(self, in_channels, norm_layer) -> None:
+        self.conv = nn.Sequential(
+            *(
+                misc_nn_ops.Conv2dNormActivation(in_channels, in_channels, norm_layer=norm_layer)
+                for _ in range(4)
+            )
+        )
+
+    def _draw_conv(self) -> None:
+        for layer in self.conv.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.01)
+                if layer.bias is not None:
+                    nn.init.constant_(layer.bias, 0)
+
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ):
+        version = local_metadata.get("version", None)
+        if version is None or version < 2:
+            _v1_to_v2_weights(state_dict, prefix)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+
+
+class RetinaNetClassificationHead(_RetinaNetPart):
+    """Logits of the classes of each anchor; a class is rare at first (`prior_probability`)."""
+
+    def __init__(
+        self,
+        in_channels,
+        num_anchors,
+        num_classes,
+        prior_probability=0.01,
+        norm_layer: Callable[..., nn.Module] | None = None,
+    ):
+        super().__init__()
+        self._make_conv(in_channels, norm_layer)
+        self._draw_conv()
+        self.cls_logits = nn.Conv2d(
+            in_channels, num_anchors * num_classes, kernel_size=3, stride=1, padding=1
+        )
+        nn.init.normal_(self.cls_logits.weight, std=0.01)
+        rare = -math.log((1 - prior_probability) / prior_probability)
+        nn.init.constant_(self.cls_logits.bias, rare)
+        self.num_classes = num_classes
+        self.num_anchors = num_anchors
+        self.BETWEEN_THRESHOLDS = det_utils.Matcher.BETWEEN_THRESHOLDS
+
+    def compute_loss(self, targets, head_outputs, matched_idxs):
+        """The focal loss over the anchors that are clear."""
+        losses = []
+        for target, logits, matched in zip(targets, head_outputs["cls_logits"], matched_idxs):
+            found = matched >= 0
+            truth = zeros_like(logits)
+            truth[found, target["labels"][matched[found]]] = 1.0
+            clear = matched != self.BETWEEN_THRESHOLDS
+            loss = sigmoid_focal_loss(logits[clear], truth[clear], reduction="sum")
+            losses.append(loss / max(1, found.sum()))
+        return _sum(losses) / len(targets)
+
+    def forward(self, x):
+        """The logits (N, anchors, classes) of maps."""
+        return cat([by_anchor(self.cls_logits(self.conv(m)), self.num_classes) for m in x], dim=1)
+
+
+class RetinaNetRegressionHead(_RetinaNetPart):
+    """Codes of a box for each anchor."""
+
+    def __init__(
+        self, in_channels, num_anchors, norm_layer: Callable[..., nn.Module] | None = None
+    ):
+        super().__init__()
+        self._make_conv(in_channels, norm_layer)
+        self.bbox_reg = nn.Conv2d(in_channels, num_anchors * 4, kernel_size=3, stride=1, padding=1)
+        nn.init.normal_(self.bbox_reg.weight, std=0.01)
+        nn.init.zeros_(self.bbox_reg.bias)
+        self._draw_conv()
+        self.box_coder = det_utils.BoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
+        self._loss_type = "l1"
+
+    def compute_loss(self, targets, head_outputs, anchors, matched_idxs):
+        """The loss of the boxes of the anchors that found an object."""
+        losses = []
+        outputs = head_outputs["bbox_regression"]
+        for target, codes, boxes, matched in zip(targets, outputs, anchors, matched_idxs):
+            found = where(matched >= 0)[0]
+            truth = target["boxes"][matched[found]]
+            loss = det_utils._box_loss(
+                self._loss_type, self.box_coder, boxes[found, :], truth, codes[found, :]
+            )
+            losses.append(loss / max(1, found.numel()))
+        return _sum(losses) / max(1, len(targets))
+
+    def forward(self, x):
+        """The codes (N, anchors, 4) of maps."""
+        return cat([by_anchor(self.bbox_reg(self.conv(m)), 4) for m in x], dim=1)
+
+
+def best_of_level(scores: Tensor, threshold: float, candidates: int) -> tuple[Tensor, Tensor]:
+    """The scores above the threshold, at most so many, and where they stand."""
+    keep = scores > threshold
+    at = where(keep)[0]
+    scores = scores[keep]
+    count = det_utils._topk_min(at, candidates, 0)
+    scores, order = scores.topk(count)
+    return scores, at[order]
+
+
+class OneStage(nn.Module):
+    """What detectors without proposals share: a backbone, anchors and a head.
+
+    In training the model returns losses, else boxes, scores and labels of each image.
+    """
+
+    def _prepare(self, backbone, anchor_generator, sizes, image_mean, image_std, kwargs) -> None:
+        self.transform = GeneralizedRCNNTransform(
+            *sizes,
+            image_mean or [0.485, 0.456, 0.406],
+            image_std or [0.229, 0.224, 0.225],
+            **kwargs,
+        )
+
+    def eager_outputs(self, losses, detections):
+        """The losses in training, else the detections."""
+        return losses if self.training else detections
+
+    def forward(self, images, targets=None):
+        """Losses by name in training, else boxes, scores and labels of each image.
+
+        `images` are tensors (C, H, W) in [0, 1]; `targets` have "boxes" (N, 4) as x1, y1, x2, y2
+        and "labels".
+        """
+        if self.training:
+            det_utils.check_targets(targets)
+        originals = det_utils.image_sizes(images)
+        images, targets = self.transform(images, targets)
+        det_utils.check_degenerate(targets)
+        features = self.backbone(images.tensors)
+        if isinstance(features, Tensor):
+            features = OrderedDict([("0", features)])
+        maps = list(features.values())
+        outputs = self.head(maps)
+        anchors = self.anchor_generator(images, maps)
+        losses, detections = {}, []
+        if self.training:
+            losses = self._losses(targets, outputs, anchors, maps)
+        else:
+            detections = self._detections(outputs, anchors, images.image_sizes, maps)
+            detections = self.transform.postprocess(detections, images.image_sizes, originals)
+        return self.eager_outputs(losses, detections)
+
+    def _by_level(self, outputs, anchors, maps):
+        """Outputs and anchors cut into the levels of the maps."""
+        places = [m.size(2) * m.size(3) for m in maps]
+        per_place = next(iter(outputs.values())).size(1) // sum(places)
+        counts = [n * per_place for n in places]
+        cut = {name: list(value.split(counts, dim=1)) for name, value in outputs.items()}
+        return cut, [list(a.split(counts)) for a in anchors]
+
+    def _detections(self, outputs, anchors, image_shapes, maps):
+        cut, anchors = self._by_level(outputs, anchors, maps)
+        return self.postprocess_detections(cut, anchors, image_shapes)
+
+    def _suppressed(self, boxes, scores, labels) -> dict[str, Tensor]:
+        boxes, scores, labels = (cat(parts, dim=0) for parts in (boxes, scores, labels))
+        keep = batched_nms(boxes, scores, labels, self.nms_thresh)[: self.detections_per_img]
+        return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
+
+
+def check_backbone(backbone: Any, anchor_generator: Any, kind: type) -> None:
+    """ValueError or TypeError where a detector's parts do not go together."""
+    if not hasattr(backbone, "out_channels"):
+        raise ValueError(
+            "backbone should contain an attribute out_channels specifying the number of output "
+            "channels (assumed to be the same for all the levels)"
+        )
+    if not isinstance(anchor_generator, (kind, type(None))):
+        raise TypeError(
+            f"anchor_generator should be of type {kind.__name__} or None, instead got "
+            f"{type(anchor_generator)}"
+        )
+
+
+class RetinaNet(OneStage):
+    """Classes and boxes for the anchors of all levels of a feature pyramid."""
+
+    def __init__(
+        self,
+        backbone,
+        num_classes,
+        min_size=800,
+        max_size=1333,
+        image_mean=None,
+        image_std=None,
+        anchor_generator=None,
+        head=None,
+        proposal_matcher=None,
+        score_thresh=0.05,
+        nms_thresh=0.5,
+        detections_per_img=300,
+        fg_iou_thresh=0.5,
+        bg_iou_thresh=0.4,
+        topk_candidates=1000,
+        **kwargs,
+    ):
+        super().__init__()
+        check_backbone(backbone, anchor_generator, AnchorGenerator)
+        self.backbone = backbone
+        self.anchor_generator = anchor_generator or _default_anchorgen()
+        anchors = self.anchor_generator.num_anchors_per_location()[0]
+        self.head = head or RetinaNetHead(backbone.out_channels, anchors, num_classes)
+        self.proposal_matcher = proposal_matcher or det_utils.Matcher(
+            fg_iou_thresh, bg_iou_thresh, allow_low_quality_matches=True
+        )
+        self.box_coder = det_utils.BoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
+        self._prepare(
+            backbone, anchor_generator, (min_size, max_size), image_mean, image_std, kwargs
+        )
+        self.score_thresh = score_thresh
+        self.nms_thresh = nms_thresh
+        self.detections_per_img = detections_per_img
+        self.topk_candidates = topk_candidates
+
+    def compute_loss(self, targets, head_outputs, anchors):
+        """The losses by name."""
+        matched = []
+        for boxes, target in zip(anchors, targets):
+            if target["boxes"].numel() == 0:
+                matched.append(det_utils.unmatched(boxes))
+            else:
+                matched.append(self.proposal_matcher(box_iou(target["boxes"], boxes)))
+        return self.head.compute_loss(targets, head_outputs, anchors, matched)
+
+    def _losses(self, targets, outputs, anchors, maps):
+        return self.compute_loss(targets, outputs, anchors)
+
+    def postprocess_detections(self, head_outputs, anchors, image_shapes):
+        """The best boxes of each image, after suppression in each class."""
+        found = []
+        for i, shape in enumerate(image_shapes):
+            boxes, scores, labels = [], [], []
+            for codes, logits, anchor in zip(
+                head_outputs["bbox_regression"], head_outputs["cls_logits"], anchors[i]
+            ):
+                classes = logits.shape[-1]
+                score, at = best_of_level(
+                    logits[i].sigmoid().flatten(), self.score_thresh, self.topk_candidates
+                )
+                place = at // classes
+                box = self.box_coder.decode_single(codes[i][place], anchor[place])
+                boxes.append(clip_boxes_to_image(box, shape))
+                scores.append(score)
+                labels.append(at % classes)
+            found.append(self._suppressed(boxes, scores, labels))
+        return found
+
+
+RetinaNet_ResNet50_FPN_Weights = weights_enum("RetinaNet_ResNet50_FPN_Weights")
+RetinaNet_ResNet50_FPN_V2_Weights = weights_enum("RetinaNet_ResNet50_FPN_V2_Weights")
+
+
+@register_model()
+@handle_legacy_interface(
+    weights=("pretrained", RetinaNet_ResNet50_FPN_Weights.COCO_V1), weights_backbone=_RESNET
+)
+def retinanet_resnet50_fpn(
+    *,
+    weights: RetinaNet_ResNet50_FPN_Weights | None = None,
+    progress: bool = True,
+    num_classes: int | None = None,
+    weights_backbone: ResNet50_Weights | None = ResNet50_Weights.IMAGENET1K_V1,
+    trainable_backbone_layers: int | None = None,
+    **kwargs: Any,
+) -> RetinaNet:
+    """RetinaNet over ResNet-50 with a feature pyramid."""
+    kind = RetinaNet_ResNet50_FPN_Weights
+    weights, weights_backbone, classes = chosen_weights(
+        kind, weights, ResNet50_Weights, weights_backbone, num_classes
+    )
+    backbone = resnet50_backbone(
+        weights, weights_backbone, progress, trainable_backbone_layers,
+        returned_layers=[2, 3, 4], extra_blocks=partial(LastLevelP6P7, 256, 256),
+    )  # fmt: skip
+    return load_detector(RetinaNet(backbone, classes, **kwargs), kind, weights, progress)
+
+
+@register_model()
+@handle_legacy_interface(
+    weights=("pretrained", RetinaNet_ResNet50_FPN_V2_Weights.COCO_V1), weights_backbone=_RESNET
+)
+def retinanet_resnet50_fpn_v2(
+    *,
+    weights: RetinaNet_ResNet50_FPN_V2_Weights | None = None,
+    progress: bool = True,
+    num_classes: int | None = None,
+    weights_backbone: ResNet50_Weights | None = None,
+    trainable_backbone_layers: int | None = None,
+    **kwargs: Any,
+) -> RetinaNet:
+    """The improved RetinaNet over ResNet-50 with a feature pyramid (Zhang et al. 2020)."""
+    weights, weights_backbone, classes = chosen_weights(
+        RetinaNet_ResNet50_FPN_V2_Weights, weights, ResNet50_Weights, weights_backbone, num_classes
+    )
+    backbone = resnet50_backbone_v2(
+        weights, weights_backbone, progress, trainable_backbone_layers,
+        returned_layers=[2, 3, 4], extra_blocks=partial(LastLevelP6P7, 2048, 256),
+    )  # fmt: skip
+    anchors = _default_anchorgen()
+    head = RetinaNetHead(
+        backbone.out_channels,
+        anchors.num_anchors_per_location()[0],
+        classes,
+        norm_layer=partial(nn.GroupNorm, 32),
+    )
+    head.regression_head._loss_type = "giou"
+    model = RetinaNet(backbone, classes, anchor_generator=anchors, head=head, **kwargs)
+    return load_into(model, weights, progress)

@@ -1,0 +1,4 @@
+# ruff: noqa: F403
+"""Models that find how pixels move between two images."""
+
+from .raft import *

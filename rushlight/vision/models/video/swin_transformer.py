@@ -1,0 +1,275 @@
+"""Video Swin transformer (Liu et al. 2021)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .... import Tensor, nn, roll, zeros
+from ....nn import functional as F
+from .._api import model_builder, weights_enum
+from ..swin_transformer import (
+    PatchMerging,
+    SwinTransformerBlock,
+    draw_linear_weights,
+    relative_position_index,
+    shift_mask,
+    swin_stages,
+    unwindows,
+    window_attention,
+    windows,
+)
+
+__all__ = [
+    "SwinTransformer3d", "Swin3D_T_Weights", "Swin3D_S_Weights", "Swin3D_B_Weights", "swin3d_t",
+    "swin3d_s", "swin3d_b",
+]  # fmt: skip
+
+
+def _get_window_and_shift_size(
+    shift_size: list[int], size_dhw: list[int], window_size: list[int]
+) -> tuple[list[int], list[int]]:
+    """A window no larger than the video, and no shift where it is as large."""
+    window, shift = list(window_size), list(shift_size)
+    for i in range(3):
+        if size_dhw[i] <= window[i]:
+            window[i], shift[i] = size_dhw[i], 0
+    return window, shift
+
+
+def _get_relative_position_bias(
+    relative_position_bias_table: Tensor, relative_position_index: Tensor, window_size: list[int]
+) -> Tensor:
+    """The table's rows for all pairs of places of a window: (1, heads, places, places)."""
+    places = math.prod(window_size)
+    index = relative_position_index[:places, :places].flatten()
+    bias = relative_position_bias_table[index].view(places, places, -1)
+    return bias.permute(2, 0, 1).contiguous().unsqueeze(0)
+
+
+def _compute_pad_size_3d(
+    size_dhw: tuple[int, int, int], patch_size: tuple[int, int, int]
+) -> tuple[int, int, int]:
+    """What each size lacks to a multiple of the patch's."""
+    return tuple(-n % p for n, p in zip(size_dhw, patch_size))
+
+
+def shifted_window_attention_3d(
+    input: Tensor,
+    qkv_weight: Tensor,
+    proj_weight: Tensor,
+    relative_position_bias: Tensor,
+    window_size: list[int],
+    num_heads: int,
+    shift_size: list[int],
+    attention_dropout: float = 0.0,
+    dropout: float = 0.0,
+    qkv_bias: Tensor | None = None,
+    proj_bias: Tensor | None = None,
+    training: bool = True,
+) -> Tensor:
+    """Attention inside windows of (N, T, H, W, C), which are shifted by `shift_size`."""
+    _, t, h, w, _ = input.shape
+    pad = _compute_pad_size_3d((t, h, w), tuple(window_size))
+    x = F.pad(input, (0, 0, 0, pad[2], 0, pad[1], 0, pad[0]))
+    shape = x.shape
+    shift = list(shift_size)
+    if any(shift):
+        x = roll(x, shifts=tuple(-s for s in shift), dims=(1, 2, 3))
+    mask = shift_mask(x, tuple(shape[1:4]), window_size, shift) if any(shift) else None
+    x = window_attention(
+        windows(x, window_size), (qkv_weight, qkv_bias), relative_position_bias, num_heads, mask,
+        attention_dropout, training,
+    )  # fmt: skip
+    x = F.dropout(F.linear(x, proj_weight, proj_bias), p=dropout, training=training)
+    x = unwindows(x, window_size, shape)
+    if any(shift):
+        x = roll(x, shifts=tuple(shift), dims=(1, 2, 3))
+    return x[:, :t, :h, :w, :].contiguous()
+
+
+class ShiftedWindowAttention3d(nn.Module):
+    """`shifted_window_attention_3d` with weights and a bias for each distance."""
+
+    def __init__(
+        self,
+        dim: int,
+        window_size: list[int],
+        shift_size: list[int],
+        num_heads: int,
+        qkv_bias: bool = True,
+        proj_bias: bool = True,
+        attention_dropout: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if len(window_size) != 3 or len(shift_size) != 3:
+            raise ValueError("window_size and shift_size must be of length 3")
+        self.window_size = window_size
+        self.shift_size = shift_size
+        self.num_heads = num_heads
+        self.attention_dropout = attention_dropout
+        self.dropout = dropout
+        self.qkv = nn.Linear(dim, dim * 3, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim, bias=proj_bias)
+        self.define_relative_position_bias_table()
+        self.define_relative_position_index()
+
+    def define_relative_position_bias_table(self) -> None:
+        """The parameter with a bias for each distance and head."""
+        rows = math.prod(2 * size - 1 for size in self.window_size)
+        self.relative_position_bias_table = nn.Parameter(zeros(rows, self.num_heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+
+    def define_relative_position_index(self) -> None:
+        """The buffer with the table's row for each pair of places."""
+        index = relative_position_index(self.window_size)
+        self.register_buffer("relative_position_index", index)
+
+    def get_relative_position_bias(self, window_size: list[int]) -> Tensor:
+        """The biases of all pairs of places: (1, heads, places, places)."""
+        return _get_relative_position_bias(
+            self.relative_position_bias_table, self.relative_position_index, window_size
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (N, T, H, W, C), attended to."""
+        window, shift = _get_window_and_shift_size(
+            self.shift_size, list(x.shape[1:4]), self.window_size
+        )
+        return shifted_window_attention_3d(
+            x,
+            self.qkv.weight,
+            self.proj.weight,
+            self.get_relative_position_bias(window),
+            window,
+            self.num_heads,
+            shift_size=shift,
+            attention_dropout=self.attention_dropout,
+            dropout=self.dropout,
+            qkv_bias=self.qkv.bias,
+            proj_bias=self.proj.bias,
+            training=self.training,
+        )
+
+
+class PatchEmbed3d(nn.Module):
+    """Patches of a video as vectors."""
+
+    def __init__(
+        self,
+        patch_size: list[int],
+        in_channels: int = 3,
+        embed_dim: int = 96,
+        norm_layer: Callable[..., nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.tuple_patch_size = (patch_size[0], patch_size[1], patch_size[2])
+        self.proj = nn.Conv3d(
+            in_channels,
+            embed_dim,
+            kernel_size=self.tuple_patch_size,
+            stride=self.tuple_patch_size,
+        )
+        self.norm = norm_layer(embed_dim) if norm_layer is not None else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (N, 3, T, H, W) as (N, T', H', W', embed_dim)."""
+        pad = _compute_pad_size_3d(tuple(x.shape[2:5]), self.tuple_patch_size)
+        x = F.pad(x, (0, pad[2], 0, pad[1], 0, pad[0]))
+        return self.norm(self.proj(x).permute(0, 2, 3, 4, 1))
+
+
+class SwinTransformer3d(nn.Module):
+    """Stages of attention in windows of space and time."""
+
+    def __init__(
+        self,
+        patch_size: list[int],
+        embed_dim: int,
+        depths: list[int],
+        num_heads: list[int],
+        window_size: list[int],
+        mlp_ratio: float = 4.0,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        stochastic_depth_prob: float = 0.1,
+        num_classes: int = 400,
+        norm_layer: Callable[..., nn.Module] | None = None,
+        block: Callable[..., nn.Module] | None = None,
+        downsample_layer: Callable[..., nn.Module] = PatchMerging,
+        patch_embed: Callable[..., nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        block = block or partial(SwinTransformerBlock, attn_layer=ShiftedWindowAttention3d)
+        norm_layer = norm_layer or partial(nn.LayerNorm, eps=1e-5)
+        self.patch_embed = (patch_embed or PatchEmbed3d)(
+            patch_size=patch_size, embed_dim=embed_dim, norm_layer=norm_layer
+        )
+        self.pos_drop = nn.Dropout(p=dropout)
+
+        def make_block(dim, heads, window, shift, rate):
+            return block(
+                dim,
+                heads,
+                window_size=window,
+                shift_size=shift,
+                mlp_ratio=mlp_ratio,
+                dropout=dropout,
+                attention_dropout=attention_dropout,
+                stochastic_depth_prob=rate,
+                norm_layer=norm_layer,
+            )
+
+        stages, self.num_features = swin_stages(
+            embed_dim, depths, num_heads, window_size, stochastic_depth_prob, make_block,
+            lambda dim: downsample_layer(dim, norm_layer),
+        )  # fmt: skip
+        self.features = nn.Sequential(*stages)
+        self.norm = norm_layer(self.num_features)
+        self.avgpool = nn.AdaptiveAvgPool3d(1)
+        self.head = nn.Linear(self.num_features, num_classes)
+        draw_linear_weights(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, num_classes) of videos (N, 3, T, H, W)."""
+        x = self.norm(self.features(self.pos_drop(self.patch_embed(x))))
+        return self.head(self.avgpool(x.permute(0, 4, 1, 2, 3)).flatten(1))
+
+
+def _swin3d(embed_dim, depths, num_heads, rate, kwargs) -> SwinTransformer3d:
+    return SwinTransformer3d(
+        patch_size=[2, 4, 4],
+        embed_dim=embed_dim,
+        depths=depths,
+        num_heads=num_heads,
+        window_size=[8, 7, 7],
+        stochastic_depth_prob=kwargs.pop("stochastic_depth_prob", rate),
+        **kwargs,
+    )
+
+
+Swin3D_T_Weights = weights_enum("Swin3D_T_Weights")
+Swin3D_S_Weights = weights_enum("Swin3D_S_Weights")
+Swin3D_B_Weights = weights_enum("Swin3D_B_Weights")
+
+
+@model_builder(Swin3D_T_Weights, "KINETICS400_V1")
+def swin3d_t(**kwargs: Any) -> SwinTransformer3d:
+    """Video Swin Tiny."""
+    return _swin3d(96, [2, 2, 6, 2], [3, 6, 12, 24], 0.1, kwargs)
+
+
+@model_builder(Swin3D_S_Weights, "KINETICS400_V1")
+def swin3d_s(**kwargs: Any) -> SwinTransformer3d:
+    """Video Swin Small."""
+    return _swin3d(96, [2, 2, 18, 2], [3, 6, 12, 24], 0.1, kwargs)
+
+
+@model_builder(Swin3D_B_Weights, "KINETICS400_V1")
+def swin3d_b(**kwargs: Any) -> SwinTransformer3d:
+    """Video Swin Base."""
+    return _swin3d(128, [2, 2, 18, 2], [4, 8, 16, 32], 0.1, kwargs)
