@@ -28,6 +28,7 @@ torch::Tensor axpy(torch::Tensor x, torch::Tensor y, double a) {
   return out;
 }
 torch::Tensor misc(torch::Tensor x) {
+  pybind11::gil_scoped_release free;  // what needs it takes it
   auto opts =
       torch::TensorOptions().dtype(torch::kFloat64).device(torch::kCPU).requires_grad(false);
   auto z = torch::zeros({2, 3}, opts);
@@ -41,6 +42,8 @@ torch::Tensor misc(torch::Tensor x) {
   });
   float buf[6] = {1, 2, 3, 4, 5, 6};
   auto blob = torch::from_blob(buf, {2, 3}).clone();
+  TORCH_CHECK(torch::tensor({1, 2}).dtype() == torch::kLong &&
+              torch::tensor({1.5}).dtype() == torch::kFloat);
   auto [v, i] = torch::max(e, 1);
   TORCH_CHECK(v.size(0) == 2 && i.scalar_type() == torch::kLong);
   auto s = torch::stack({e.to(torch::kDouble), z, blob.to(torch::kDouble)});

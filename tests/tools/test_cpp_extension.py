@@ -163,7 +163,8 @@ def test_the_compiler_s_words_are_passed_on(tmp_path):
 @pytest.mark.slow
 def test_the_example_builds_by_setup_py_and_has_a_gradient(tmp_path):
     folder = shutil.copytree(ROOT / "examples" / "scan", tmp_path / "scan")
-    environment = dict(os.environ, CFLAGS="-O0 -g0 -w", PYTHONPATH=str(ROOT))
+    flags = "-O0 -g0 -w"
+    environment = dict(os.environ, CFLAGS=flags, CXXFLAGS=flags, PYTHONPATH=str(ROOT))
     pytest.importorskip("setuptools")
     built = subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],

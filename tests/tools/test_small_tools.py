@@ -232,3 +232,57 @@ def test_bottlenecks_of_a_program(tmp_path):
     python, autograd = done.stdout.split("autograd profiler output")
     assert "cProfile output" in python and "(slow)" in python
     assert "aten::mm" in autograd and "Self CPU time total" in autograd
+
+
+# -- modules and batons -------------------------------------------------------------------
+
+
+def test_the_modules_that_are_running():
+    from rushlight.utils.module_tracker import ModuleTracker
+
+    seen = []
+
+    class Spy(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            seen.append((sorted(tracker.parents), tracker.is_bw))
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append((sorted(tracker.parents), tracker.is_bw))
+            return g
+
+    class Inner(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return Spy.apply(self.linear(x))
+
+    class Outer(Inner):
+        def __init__(self):
+            super().__init__()
+            self.inner = Inner()
+
+        def forward(self, x):
+            return self.inner(Spy.apply(self.linear(x)))
+
+    with ModuleTracker() as tracker:
+        Outer()(torch.ones(1, 2)).sum().backward()
+        assert tracker.parents == {"Global"}
+    outer, inner = ["Global", "Outer"], ["Global", "Outer", "Outer.inner"]
+    assert seen == [(outer, False), (inner, False), (inner, True), (outer, True)]
+
+
+def test_one_process_at_a_time_has_the_baton(tmp_path):
+    from rushlight.utils.file_baton import FileBaton
+
+    first, second = (FileBaton(str(tmp_path / "lock"), 0.01) for _ in range(2))
+    assert first.try_acquire() and not second.try_acquire()
+    first.release()
+    second.wait()
+    assert second.try_acquire()
+    second.release()
+    assert not list(tmp_path.iterdir())

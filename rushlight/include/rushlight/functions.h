@@ -203,13 +203,21 @@ inline Tensor randint(int64_t low, int64_t high, c10::IntArrayRef sizes, const T
   RL_MAKE(randint, o, low, high, sizes)
 }
 inline Tensor randperm(int64_t n, const TensorOptions& o = {}) { RL_MAKE(randperm, o, n) }
+// Numbers that are written out: whole ones are int64, others of the default type.
+template <class T>
+TensorOptions options_of_literal(const TensorOptions& o) {
+  if (o.has_dtype()) return o;
+  if constexpr (std::is_same_v<T, bool>) return o.dtype(c10::kBool);
+  if constexpr (std::is_integral_v<T>) return o.dtype(c10::kLong);
+  return o;
+}
 template <class T>
 Tensor tensor(c10::ArrayRef<T> values, const TensorOptions& o = {}) {
   RL_MAKE(tensor, o.has_dtype() ? o : o.dtype(c10::CppTypeToScalarType<T>::value), values)
 }
 template <class T>
 Tensor tensor(std::initializer_list<T> values, const TensorOptions& o = {}) {
-  return tensor(c10::ArrayRef<T>(values), o);
+  RL_MAKE(tensor, options_of_literal<T>(o), std::vector<T>(values))
 }
 template <class T>
 Tensor tensor(const std::vector<T>& values, const TensorOptions& o = {}) {
@@ -217,7 +225,7 @@ Tensor tensor(const std::vector<T>& values, const TensorOptions& o = {}) {
 }
 template <class T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
 Tensor tensor(T value, const TensorOptions& o = {}) {
-  RL_MAKE(tensor, o.has_dtype() ? o : o.dtype(c10::CppTypeToScalarType<T>::value), value)
+  RL_MAKE(tensor, options_of_literal<T>(o), value)
 }
 inline Tensor scalar_tensor(const c10::Scalar& v, const TensorOptions& o = {}) {
   RL_MAKE(scalar_tensor, o, v)

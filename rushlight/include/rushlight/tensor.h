@@ -397,21 +397,23 @@ using OptionalTensorRef = std::optional<Tensor>;
 namespace indexing {
 
 class TensorIndex {
-  py::object o_;
+  enum class Kind { None, Ellipsis, Integer, Boolean, Slice, Tensor } kind_;
+  int64_t number_ = 0;
+  Slice slice_;
+  at::Tensor tensor_;
 
  public:
-  TensorIndex(std::nullopt_t) : o_(py::none()) {}
-  TensorIndex(EllipsisIndexType) : o_(py::ellipsis()) {}
-  TensorIndex(const char* text) : o_(py::ellipsis()) {
+  TensorIndex(std::nullopt_t) : kind_(Kind::None) {}
+  TensorIndex(EllipsisIndexType) : kind_(Kind::Ellipsis) {}
+  TensorIndex(const char* text) : kind_(Kind::Ellipsis) {
     TORCH_CHECK_VALUE(std::string_view(text) == "...", "Expected \"...\" to represent an ellipsis");
   }
-  TensorIndex(int64_t i) : o_(py::int_(i)) {}
-  TensorIndex(int i) : o_(py::int_(i)) {}
-  TensorIndex(bool b) : o_(py::bool_(b)) {}
-  TensorIndex(const Slice& s)
-      : o_(py::slice(to_python(s.start), to_python(s.stop), to_python(s.step))) {}
-  TensorIndex(const Tensor& t);
-  const py::object& object() const { return o_; }
+  TensorIndex(int64_t i) : kind_(Kind::Integer), number_(i) {}
+  TensorIndex(int i) : TensorIndex(static_cast<int64_t>(i)) {}
+  TensorIndex(bool b) : kind_(Kind::Boolean), number_(b) {}
+  TensorIndex(const Slice& s) : kind_(Kind::Slice), slice_(s) {}
+  TensorIndex(const at::Tensor& t) : kind_(Kind::Tensor), tensor_(t) {}
+  py::object object() const;  // wants the GIL
 };
 
 }  // namespace indexing
@@ -543,7 +545,22 @@ inline py::dict TensorOptions::keywords() const {
   return d;
 }
 
-inline indexing::TensorIndex::TensorIndex(const Tensor& t) : o_(py::cast(t)) {}
+inline py::object indexing::TensorIndex::object() const {
+  switch (kind_) {
+    case Kind::Ellipsis:
+      return py::ellipsis();
+    case Kind::Integer:
+      return py::int_(number_);
+    case Kind::Boolean:
+      return py::bool_(number_ != 0);
+    case Kind::Slice:
+      return py::slice(to_python(slice_.start), to_python(slice_.stop), to_python(slice_.step));
+    case Kind::Tensor:
+      return py::cast(tensor_);
+    default:
+      return py::none();
+  }
+}
 
 namespace detail {
 inline py::tuple index_tuple(const std::vector<indexing::TensorIndex>& indices) {
@@ -554,14 +571,17 @@ inline py::tuple index_tuple(const std::vector<indexing::TensorIndex>& indices) 
 }  // namespace detail
 
 inline Tensor Tensor::index(const std::vector<indexing::TensorIndex>& indices) const {
+  detail::Gil gil;
   return call<Tensor>("__getitem__", detail::index_tuple(indices));
 }
 inline Tensor& Tensor::index_put_(const std::vector<indexing::TensorIndex>& indices,
                                   const Tensor& value) const {
+  detail::Gil gil;
   return write("__setitem__", detail::index_tuple(indices), value);
 }
 inline Tensor& Tensor::index_put_(const std::vector<indexing::TensorIndex>& indices,
                                   const c10::Scalar& value) const {
+  detail::Gil gil;
   return write("__setitem__", detail::index_tuple(indices), value);
 }
 inline Tensor Tensor::slice(int64_t dim, std::optional<int64_t> start, std::optional<int64_t> stop,
