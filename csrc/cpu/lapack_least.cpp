@@ -72,7 +72,7 @@ Array run(const Call& call, const Array& like, const Driver& d, const Least& l) 
   int64_t info = 0;
   if (l.a.count) d.call(l, 0, given.get(), &work, &unknown, &reals, first.get(), &info);
   const int64_t room = asked_length(d.t, &work);
-  const bool gelsd = d.name == "gelsd";
+  const bool gelsd = d.name == "gelsd" && l.a.count;  // an empty batch asks nothing
   const int64_t more = !wide ? 0 : gelsd ? asked_length(real_type(d.t), &reals) : 5 * (l.n + l.m);
   const int64_t whole = gelsd ? std::max<int64_t>(first[0], 1) : l.n;
   const Scratch<char> memory(static_cast<size_t>(room * item)),
