@@ -111,6 +111,44 @@ inline T python_remainder(T, T b, T m) {
     return m != 0 && (b < 0) != (m < 0) ? static_cast<T>(m + b) : m;
 }
 
+// Quotient and remainder of int64 by doubles, which hold them exactly below 2^52; other blocks, and
+// those with a divisor of zero, go one by one. out[i] = F(quotient toward zero, remainder,
+// divisor).
+template <auto F, auto Plain>
+void divided(char* const* p, int64_t n, const double*) {
+  auto* out = reinterpret_cast<int64_t*>(p[0]);
+  const auto *a = reinterpret_cast<const int64_t*>(p[1]),
+             *b = reinterpret_cast<const int64_t*>(p[2]);
+  constexpr int64_t kBlock = 256, kMost = int64_t{1} << 52;
+  for (int64_t start = 0; start < n; start += kBlock) {
+    const int64_t end = std::min(start + kBlock, n);
+    int hard = 0;
+#pragma omp simd reduction(| : hard)
+    for (int64_t i = start; i < end; ++i) {
+      const bool wide = (a[i] >= kMost) | (a[i] <= -kMost) | (b[i] >= kMost) | (b[i] <= -kMost);
+      hard |= wide | (b[i] == 0) ? 1 : 0;
+    }
+    if (hard) {
+      for (int64_t i = start; i < end; ++i) out[i] = Plain(a[i], b[i]);
+      continue;
+    }
+#pragma omp simd
+    for (int64_t i = start; i < end; ++i) {
+      const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+      const double q = std::trunc(x / y), r = x - q * y;
+      out[i] = static_cast<int64_t>(F(q, r, y));
+    }
+  }
+}
+template <auto F, auto Plain>
+void add_divided(const char* name) {
+#ifdef __AVX512DQ__  // which converts int64 and double in vectors
+  add_loop<int64_t, int64_t>(name, divided<F, Plain>, 1.0);
+#else
+  binary<Plain>(name, Types<int64_t>{}, 3.0);
+#endif
+}
+
 // Powers by squaring. A negative power of an integer is 0 but for the bases 1 and -1.
 template <class T>
 inline T integer_power(T base, T exponent) {
@@ -328,17 +366,28 @@ void register_products() {
   binary<[]<class T>(T a, T b) { return T(static_cast<float>(a) * static_cast<float>(b)); }>(
       "mul", Types<BFloat16>{});
   binary<[](auto a, auto b) { return a / b; }>("div", RealsRounded{});
-  binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Complexes{}, 2.0);
-  binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>("div_trunc", IntegersReals{}, 1.0);
-  binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", Integers{}, 3.0);
+  binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Types<c128>{}, 2.0);
+  binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>(
+      "div_trunc", Types<uint8_t, int8_t, int16_t, int32_t, float, double>{}, 1.0);
+  binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", ShortIntegers{}, 3.0);
   binary<[]<class T>(T a, T b) { return python_remainder(a, b, c_remainder(a, b)); }>(
-      "remainder", Integers{}, 3.0);
-  binary<[]<class T>(T a, T b) { return c_remainder(a, b); }>("fmod", Integers{}, 3.0);
+      "remainder", ShortIntegers{}, 3.0);
+  binary<[]<class T>(T a, T b) { return c_remainder(a, b); }>("fmod", ShortIntegers{}, 3.0);
+  // r and b with unlike signs: one less, or one divisor more.
+  add_divided<[](double q, double r, double b) { return (r < 0) != (b < 0) && r != 0 ? q - 1 : q; },
+              [](int64_t a, int64_t b) { return floor_quotient(a, b); }>("div_floor");
+  add_divided<[](double, double r, double b) { return (r < 0) != (b < 0) && r != 0 ? r + b : r; },
+              [](int64_t a, int64_t b) { return python_remainder(a, b, c_remainder(a, b)); }>(
+      "remainder");
+  add_divided<[](double, double r, double) { return r; },
+              [](int64_t a, int64_t b) { return c_remainder(a, b); }>("fmod");
+  add_divided<[](double q, double, double) { return q; },
+              [](int64_t a, int64_t b) { return trunc_quotient(a, b); }>("div_trunc");
   add_with_remainder<[]<class T>(T a, T b, T m) { return floor_quotient(a, b, m); }>("div_floor");
   add_with_remainder<[]<class T>(T a, T b, T m) { return python_remainder(a, b, m); }>("remainder");
   add_with_remainder<[]<class T>(T, T, T m) { return m; }>("fmod");
   binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", AllReal{}, 2.0);
-  binary<[](auto a, auto b) { return complex_power(a, b); }>("pow", Complexes{}, 80.0);
+  binary<[](auto a, auto b) { return complex_power(a, b); }>("pow", Types<c128>{}, 80.0);
   add_power_scalar(Numbers{});
   add_power_scalar(Types<Brain<false>>{});
   unary<[]<class T>(T a) { return mul_values(a, a); }>("square", Numbers{});

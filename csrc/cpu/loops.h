@@ -17,6 +17,7 @@ namespace {
 template <class... Ts>
 struct Types {};
 using Integers = Types<uint8_t, int8_t, int16_t, int32_t, int64_t>;
+using ShortIntegers = Types<uint8_t, int8_t, int16_t, int32_t>;
 using Reals = Types<float, double>;  // half types run through float
 using Complexes = Types<c64, c128>;
 using IntegersReals = Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double>;

@@ -53,7 +53,7 @@ void register_exponentials() {
   unary<[](auto x) { return vlog1p(x); }>("log1p", Reals{}, 0.8);
   unary<[](auto x) { return complex_log1p(x); }>("log1p", Complexes{}, 30);
   unary<[](auto x) { return vsigmoid(x); }>("sigmoid", Reals{}, 0.5);
-  unary<[](auto x) { return complex_sigmoid(x); }>("sigmoid", Complexes{}, 20);
+  unary<[](auto x) { return complex_sigmoid(x); }>("sigmoid", Types<c128>{}, 20);
 }
 
 void register_circular() {
@@ -64,11 +64,11 @@ void register_circular() {
   unary<[](auto x) { return vtan(x); }>("tan", Reals{}, 1.5);
   unary<[](auto x) { return std::tan(x); }>("tan", Complexes{}, 30);
   unary<[](auto x) { return vasin(x); }>("asin", Reals{}, 1.0);
-  unary<[](auto x) { return std::asin(x); }>("asin", Complexes{}, 50);
+  unary<[](auto x) { return std::asin(x); }>("asin", Types<c128>{}, 50);
   unary<[](auto x) { return vacos(x); }>("acos", Reals{}, 1.0);
-  unary<[](auto x) { return std::acos(x); }>("acos", Complexes{}, 50);
+  unary<[](auto x) { return std::acos(x); }>("acos", Types<c128>{}, 50);
   unary<[](auto x) { return vatan(x); }>("atan", Reals{}, 1.0);
-  unary<[](auto x) { return std::atan(x); }>("atan", Complexes{}, 50);
+  unary<[](auto x) { return std::atan(x); }>("atan", Types<c128>{}, 50);
   binary<[](auto y, auto x) { return vatan2(y, x); }>("atan2", Reals{}, 2.0);
   unary<[]<class T>(T x) {
     const T whole = std::nearbyint(x), sine = vsin(static_cast<T>(kPi) * (x - whole));
@@ -88,7 +88,7 @@ void register_hyperbolic() {
   unary<[](auto x) { return vasinh(x); }>("asinh", Reals{}, 1.5);
   unary<[](auto x) { return std::asinh(x); }>("asinh", Complexes{}, 50);
   unary<[](auto x) { return vacosh(x); }>("acosh", Reals{}, 1.5);
-  unary<[](auto x) { return std::acosh(x); }>("acosh", Complexes{}, 50);
+  unary<[](auto x) { return std::acosh(x); }>("acosh", Types<c128>{}, 50);
   unary<[](auto x) { return vatanh(x); }>("atanh", Reals{}, 1.5);
   unary<[](auto x) { return std::atanh(x); }>("atanh", Complexes{}, 50);
 }
