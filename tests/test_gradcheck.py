@@ -181,3 +181,22 @@ def test_deepcopy_and_pickle_of_tensors():
         assert a is again and b.data_ptr() == a.data_ptr() + 4
     parameter = torch.nn.Parameter(torch.ones(2))
     assert type(pickle.loads(pickle.dumps(parameter))) is torch.nn.Parameter
+
+
+def test_sparse_inputs_move_everywhere_unless_masked():
+    s = torch.tensor([[0.0, 1.0], [2.0, 0.0]], dtype=torch.float64).to_sparse().requires_grad_()
+    d = torch.randn(2, 2, dtype=torch.float64, requires_grad=True)
+    for fast in (False, True):
+        assert gradcheck(lambda x: x.to_dense(), (s,), masked=True, fast_mode=fast)
+        assert gradcheck(lambda x: (x * 2).to_dense(), (s,), masked=True, fast_mode=fast)
+        assert gradcheck(lambda x: x.to_dense(masked_grad=False), (s,), fast_mode=fast)
+        assert gradcheck(torch.sparse.mm, (s, d), masked=True, fast_mode=fast)
+        # What is not held has no gradient, and yet a slope.
+        with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0"):
+            gradcheck(lambda x: x.to_dense(), (s,), fast_mode=fast)
+        with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0"):
+            gradcheck(torch.sparse.mm, (s, d), fast_mode=fast)
+    c = s.detach().to_sparse_csr().requires_grad_()
+    assert gradcheck(lambda x: x.to_dense(), (c,), masked=True)
+    assert gradcheck(lambda x: x.to_dense(masked_grad=False), (c,))
+    assert gradcheck(lambda x: x.to_dense(), (c,), raise_exception=False) is False

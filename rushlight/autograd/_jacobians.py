@@ -61,16 +61,33 @@ def parts_of(outputs) -> list[Part]:
 def elements_of(tensor: Tensor) -> Tensor:
     """What can be moved: the tensor's own numbers, or the values that a sparse one holds."""
     # Through .data, so that graphs that saved the tensor take no notice.
-    return tensor.data if tensor.layout is torch.strided else tensor.detach()._values()
-
-
-def dense_at(gradient: Tensor, tensor: Tensor) -> Tensor:
-    """A gradient, flat, at the places that `tensor` holds."""
     if tensor.layout is torch.strided:
-        dense = gradient if gradient.layout is torch.strided else gradient.to_dense()
-        return dense.reshape(-1)
+        return tensor.data
+    held = tensor.detach()
+    return (held._values() if tensor.is_sparse else held.values()).data
+
+
+def dense_at(gradient: Tensor, tensor: Tensor, masked: bool = True) -> Tensor:
+    """A gradient, flat, at the places that `tensor` holds; unless masked at all places."""
     dense = gradient if gradient.layout is torch.strided else gradient.to_dense()
-    return dense[tuple(tensor.detach()._indices())].reshape(-1)
+    if tensor.layout is torch.strided or not masked:
+        return dense.reshape(-1)
+    held = tensor.detach()
+    held = held if tensor.is_sparse else held.to_sparse()
+    return dense[tuple(held._indices())].reshape(-1)
+
+
+def filled(tensor: Tensor) -> Tensor:
+    """The same sparse matrix or tensor with every place held, zeros too, in reading order."""
+    dense = tensor.detach().to_dense()
+    if tensor.is_sparse:
+        places = torch.ones(dense.shape, dtype=torch.bool).nonzero().t()
+        return torch.sparse_coo_tensor(places, dense.reshape(-1), dense.shape)
+    rows, columns = dense.shape
+    starts = torch.arange(0, rows * columns + 1, columns)
+    return torch.sparse_csr_tensor(
+        starts, torch.arange(columns).repeat(rows), dense.reshape(-1), dense.shape
+    )
 
 
 def steps_of(tensor: Tensor) -> tuple:
@@ -137,13 +154,13 @@ def unit_weights(part: Part):
         yield weights.view(part.shape)
 
 
-def analytical_jacobians(outputs, part: Part, inputs) -> list[Tensor | None]:
+def analytical_jacobians(outputs, part: Part, inputs, masked: bool = True) -> list[Tensor | None]:
     """One Jacobian an input by running backward: (elements of the input, of the part)."""
     columns = [[] for _ in inputs]
     for weights in unit_weights(part):
         found = gradients(outputs, part, weights, inputs)
         for column, gradient, tensor in zip(columns, found, inputs, strict=True):
-            column.append(dense_at(gradient, tensor))
+            column.append(dense_at(gradient, tensor, masked))
     return [torch.stack(column, 1) if column else None for column in columns]
 
 

@@ -14,6 +14,7 @@ from ._jacobians import (
     analytical_jacobians,
     dense_at,
     elements_of,
+    filled,
     forward_jacobians,
     gradients,
     is_inexact,
@@ -71,11 +72,19 @@ def _checked_inputs(inputs) -> list[Tensor]:
     return found
 
 
+def _can_be_filled(tensor: Tensor) -> bool:
+    """Whether a sparse tensor can hold all its places in the order of its dense form."""
+    if tensor.is_sparse:
+        return tensor.dense_dim() == 0
+    return tensor.layout is torch.sparse_csr and tensor.ndim == 2
+
+
 class _Check:
     """One call of gradcheck: the function, its inputs, and how near is near enough."""
 
-    def __init__(self, func, args, inputs, eps, atol, rtol, nondet_tol):
+    def __init__(self, func, args, inputs, eps, atol, rtol, nondet_tol, masked):
         self.func = func
+        self.masked = masked
         self.args = args
         self.inputs = inputs
         self.eps, self.atol, self.rtol, self.nondet_tol = eps, atol, rtol, nondet_tol
@@ -89,6 +98,23 @@ class _Check:
         """The outputs that have gradients, computed anew."""
         found = tensors(self.func(*self.args))
         return [found[i] for i in self.places]
+
+    def moved(self, run, tensor: Tensor):
+        """(run, tensor) for numerical differences: what a sparse input does not hold moves too,
+        unless the check is masked."""
+        if self.masked or not _can_be_filled(tensor):
+            return run, tensor
+        whole, given = filled(tensor), self.args
+        replaced = tuple([whole if a is tensor else a for a in given])
+
+        def other():
+            self.args = replaced
+            try:
+                return run()
+            finally:
+                self.args = given
+
+        return other, whole
 
     def run_inexact(self) -> list[Tensor]:
         """The outputs that can have tangents, computed anew."""
@@ -129,14 +155,25 @@ class _Check:
     def backward_slow(self) -> None:
         """Every element of every Jacobian."""
         parts = parts_of(self.outputs)
-        numerical = [numerical_jacobians(self.run, parts, t, self.eps) for t in self.inputs]
+        numerical = []
+        for tensor in self.inputs:
+            run, moving = self.moved(self.run, tensor)
+            numerical.append(numerical_jacobians(run, parts, moving, self.eps))
         for p, part in enumerate(parts):
-            once = analytical_jacobians(self.outputs, part, self.inputs)
+            once = self.analytical(part, self.inputs)
             for k, found in enumerate(once):
                 self.compare(found, numerical[k][p], part, k)
-            again = analytical_jacobians(self.outputs, part, self.inputs)
+            again = self.analytical(part, self.inputs)
             for a, b in zip(once, again, strict=True):
                 self.repeatable(a, b)
+
+    def analytical(self, part: Part, inputs):
+        """Jacobians by backward; of a sparse input at all places, unless the check is masked."""
+        found = []
+        for tensor in inputs:
+            masked = self.masked or not _can_be_filled(tensor)
+            found += analytical_jacobians(self.outputs, part, [tensor], masked)
+        return found
 
     def forward_slow(self) -> None:
         """Every element of every Jacobian, by forward mode."""
@@ -154,12 +191,14 @@ class _Check:
 
         def text() -> str:
             tensor = self.inputs[k]
-            run = self.run_inexact if forward else self.run
-            (numerical,) = numerical_jacobians(run, [part], tensor, self.eps)
+            run, moving = self.run_inexact, tensor
+            if not forward:
+                run, moving = self.moved(self.run, tensor)
+            (numerical,) = numerical_jacobians(run, [part], moving, self.eps)
             if forward:
                 (analytical,) = forward_jacobians(self.func, self.args, tensor, [part])
             else:
-                (analytical,) = analytical_jacobians(self.outputs, part, [tensor])
+                (analytical,) = self.analytical(part, [tensor])
             numerical = numerical.to(analytical.dtype)
             largest = (numerical - analytical).abs().max()
             same = (
@@ -182,17 +221,19 @@ class _Check:
         parts = parts_of(self.outputs)
         weights = [torch.rand(part.shape, dtype=torch.float64) for part in parts]
         for k, tensor in enumerate(self.inputs):
-            direction = _unit_direction(tensor)
-            slopes = numerical_slopes(self.run, parts, tensor, direction, self.eps)
+            run, moving = self.moved(self.run, tensor)
+            masked = moving is tensor
+            direction = _unit_direction(moving)
+            slopes = numerical_slopes(run, parts, moving, direction, self.eps)
             for part, weight, slope in zip(parts, weights, slopes, strict=True):
                 (once,) = gradients(self.outputs, part, weight, [tensor])
-                once = dense_at(once, tensor)
+                once = dense_at(once, tensor, masked)
                 found = (once.conj() * direction.reshape(-1)).sum()
                 found = found.real if tensor.is_complex() else found
                 note = self._slow_note(part, k, forward=False)
                 self.compare(found, (weight * slope).sum(), part, k, slow=note)
                 (again,) = gradients(self.outputs, part, weight, [tensor])
-                self.repeatable(once, dense_at(again, tensor))
+                self.repeatable(once, dense_at(again, tensor, masked))
 
     def forward_fast(self) -> None:
         """Forward mode along one random direction of every input."""
@@ -368,7 +409,8 @@ def gradcheck(
     """Whether the gradients of `func` at `inputs` agree with finite differences; True or
     GradcheckError.
 
-    Inputs should be float64 or complex128; of sparse ones the values they hold are moved.
+    Inputs should be float64 or complex128. Of sparse ones all elements are moved, those that they
+    do not hold too; with `masked` only what they hold.
     `fast_mode` compares along one random direction. With `raise_exception=False` a disagreement
     gives False.
     """
@@ -377,7 +419,7 @@ def gradcheck(
     )
     args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     differentiated = _checked_inputs(args)
-    check = _Check(func, args, differentiated, eps, atol, rtol, nondet_tol)
+    check = _Check(func, args, differentiated, eps, atol, rtol, nondet_tol, bool(masked))
     try:
         if not check.outputs:
             check.constant()

@@ -24,6 +24,13 @@ class _Matmul:
 matmul = _Matmul()
 
 
+def _allow(name: str, enabled: bool) -> None:
+    from ..ops import attention
+
+    _attention[name] = bool(enabled)
+    attention.allow(_attention["flash"] or _attention["math"])  # the others are for GPUs
+
+
 def flash_sdp_enabled() -> bool:
     """Whether attention may use the flash algorithm."""
     return _attention["flash"]
@@ -46,19 +53,19 @@ def cudnn_sdp_enabled() -> bool:
 
 def enable_flash_sdp(enabled: bool) -> None:
     """Allow or forbid the flash algorithm."""
-    _attention["flash"] = bool(enabled)
+    _allow("flash", enabled)
 
 
 def enable_mem_efficient_sdp(enabled: bool) -> None:
     """Allow or forbid the memory-efficient algorithm."""
-    _attention["mem_efficient"] = bool(enabled)
+    _allow("mem_efficient", enabled)
 
 
 def enable_math_sdp(enabled: bool) -> None:
     """Allow or forbid plain operators."""
-    _attention["math"] = bool(enabled)
+    _allow("math", enabled)
 
 
 def enable_cudnn_sdp(enabled: bool) -> None:
     """Allow or forbid cuDNN."""
-    _attention["cudnn"] = bool(enabled)
+    _allow("cudnn", enabled)

@@ -186,6 +186,15 @@ def _fits_fused(query, key, value, attn_mask, dropout_p):
 _REAL = (_C.float32, _C.float64, _C.bfloat16, _C.float16)
 
 
+_forbidden = False
+
+
+def allow(enabled: bool) -> None:
+    """Say whether an algorithm is left that runs on the CPU (torch.backends.cuda)."""
+    global _forbidden
+    _forbidden = not enabled
+
+
 @public("F.scaled_dot_product_attention")
 def scaled_dot_product_attention(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None,
@@ -197,6 +206,11 @@ def scaled_dot_product_attention(
     scale: 1 / sqrt(E) by default. enable_gqa: key and value have fewer heads, shared in groups.
     """
     _check(query, key, value, attn_mask, dropout_p, is_causal)
+    if _forbidden:
+        raise RuntimeError(
+            "No viable backend for scaled_dot_product_attention was found. This is likely due to "
+            "turning off both the math kernel and the fused kernels."
+        )
     if scale is None:
         scale = query.shape[-1] ** -0.5 if query.shape[-1] else 1.0
     heads = query.shape[-3] if query.ndim > 2 else 1

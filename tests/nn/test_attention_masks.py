@@ -190,3 +190,17 @@ def test_kernels_for_gpus_do_not_take_host_tensors():
         raise ValueError("the block must not run")
     with sdpa_kernel(SDPBackend.MATH):
         assert F.scaled_dot_product_attention(q, q, q).shape == q.shape
+
+
+def test_an_algorithm_that_runs_here_must_be_allowed():
+    from rushlight.nn.attention import SDPBackend, sdpa_kernel
+
+    q = torch.randn(1, 1, 4, 4)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    for allowed in ([], [SDPBackend.EFFICIENT_ATTENTION], [SDPBackend.ERROR]):
+        with sdpa_kernel(allowed), pytest.raises(RuntimeError, match="No viable backend"):
+            attend(q, q, q)
+    for allowed in (SDPBackend.MATH, [SDPBackend.FLASH_ATTENTION]):
+        with sdpa_kernel(allowed):
+            assert attend(q, q, q).shape == q.shape
+    assert attend(q, q, q).shape == q.shape
