@@ -136,7 +136,8 @@ def test_in_place_forms_write_into_every_lane(name, index):
         compare_with_loop(call, columns, chosen, 0)
 
 
-STATIC = BY_STRIDES | {"resample", "csr_matmul", "csr_sampled", "csr_product"}  # tables of places
+# Tables of places.
+STATIC = BY_STRIDES | {"resample", "resample_bytes", "csr_matmul", "csr_sampled", "csr_product"}
 
 
 @pytest.mark.parametrize("name,index", sampled(ALL, 5), ids=lambda x: f"{x}-seed{SEED}")

@@ -9,7 +9,7 @@ import rushlight as torch
 from rushlight import Tensor
 
 from ..ops._lanes import same_memory
-from ..ops.resample import resample
+from ..ops.resample import resample, resample_bytes
 from . import functional as F
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -183,10 +183,7 @@ def _weighted(input, sizes, scales, mode, corners, antialias):
 
 
 def _weighted_bytes(input, sizes, scales, mode, corners, antialias):
-    """Images of bytes, that stay so between the two dims: weights of 16 bits, as Pillow does it.
-
-    The sums are whole numbers, which float64 holds exactly.
-    """
+    """Images of bytes, that stay so between the two dims: weights of 16 bits, as Pillow does it."""
     taps = _linear_taps if mode == "bilinear" else _cubic_taps
     if antialias:
         taps = _FILTERS[mode]
@@ -197,18 +194,20 @@ def _weighted_bytes(input, sizes, scales, mode, corners, antialias):
             if n_in == n_out:
                 continue
             ratio = _ratio(n_in, n_out, scales[i], corners)
-            index, weight, *inside = taps(x, n_in, n_out, ratio, corners)
+            exact = torch.empty(0, dtype=torch.float64, device=x.device)
+            index, weight, *inside = taps(exact, n_in, n_out, ratio, corners)
             for k in range(0 if inside else index.shape[1] - 1):  # an edge counts once
                 same = index[:, k] == index[:, k + 1]
                 weight[:, k + 1] += torch.where(same, weight[:, k], 0.0)
                 weight[:, k] = torch.where(same, 0.0, weight[:, k])
-            unit = 2.0 ** _bits_below(float(weight.max()))
-            weight = torch.trunc(weight * unit + torch.where(weight < 0, -0.5, 0.5))
-            x = _combined(x, first + i, index, weight, *inside)
-            x = (x / unit + 0.5).floor_().clamp_(0, 255)
+            bits = _bits_below(float(weight.max()))
+            weight = weight * 2.0**bits + torch.where(weight < 0, -0.5, 0.5)
+            starts, index, weight = _table(index, weight.to(torch.int32), *inside)
+            x = resample_bytes(x, first + i, starts, index, weight, bits)
         return x
 
-    return _channels_last(input.to(torch.float64), resize).to(torch.uint8)
+    result = _channels_last(input, resize)
+    return input.clone() if same_memory(result, input) else result
 
 
 def _bits_below(most):
@@ -221,12 +220,17 @@ def _bits_below(most):
 
 def _combined(input, dim, index, weight, inside=None):
     """Weighted sums along one dim: a row of places and weights, those `inside`, an output."""
-    if inside is None or input.is_meta:
+    return resample(input, dim, *_table(index, weight, inside))
+
+
+def _table(index, weight, inside=None):
+    """Rows of places and weights, those `inside`, as starts of rows, places and weights."""
+    if inside is None:
         starts = torch.arange(len(index) + 1, device=index.device) * index.shape[1]
-        return resample(input, dim, starts, index.reshape(-1), weight.reshape(-1))
+        return starts, index.reshape(-1), weight.reshape(-1)
     starts = torch.zeros(len(index) + 1, dtype=torch.int64, device=index.device)
     starts[1:] = inside.sum(1).cumsum(0)
-    return resample(input, dim, starts, index[inside], weight[inside])
+    return starts, index[inside], weight[inside]
 
 
 def _source(input, n_out, ratio, corners):

@@ -39,6 +39,26 @@ class resample:
         yield make(4, 2, 3), 0, *uneven
 
 
+@op("")
+class resample_bytes:
+    """`resample` of bytes: int32 weights stand for weight / 2**bits; sums rounded and clamped."""
+
+    def forward(input, dim, starts, index, weight, bits):
+        moved = np.moveaxis(input, dim, -1).astype(np.int64)
+        matrix = np.zeros((len(starts) - 1, moved.shape[-1]), np.int64)
+        np.add.at(matrix, (np.repeat(np.arange(len(matrix)), np.diff(starts)), index), weight)
+        sums = np.moveaxis(moved @ matrix.T, -1, dim) + (1 << bits >> 1)
+        return np.clip(sums >> bits, 0, 255).astype(np.uint8)
+
+    def samples(make):
+        from .. import int32, tensor
+
+        table = tensor([0, 1, 1, 4, 6]), tensor([3, 0, 1, 2, 2, 2])
+        weight = tensor([16, 8, 4, 5, 40, -10], dtype=int32)
+        for shape, dim in (((2, 4), 1), ((2, 3, 4), -1), ((2, 4, 3), 1), ((4, 2, 3), 0)):
+            yield make(*shape, dtype="uint8", low=0, high=256), dim, *table, weight, 4
+
+
 def transposed(starts, index, weight, length):
     """The table of the transposed map, onto `length` elements."""
     from .. import arange, repeat_interleave

@@ -187,7 +187,7 @@ def draw_bounding_boxes(
     draw = ImageDraw.Draw(canvas, "RGBA" if fill else None)
     places = boxes.to(torch.int64).tolist()
     for box, color, label, ink, paper in zip(
-        places, colors, labels or [None] * count, inks, papers
+        places, colors, labels or [""] * count, inks, papers
     ):
         inside = {"fill": (*color, 100)} if fill else {}
         if straight:
@@ -196,7 +196,7 @@ def draw_bounding_boxes(
             if fill:
                 draw.polygon(box, **inside)
             draw.line([*box, *box[:2]], width=width, fill=color)
-        if label is None:
+        if not label:
             continue
         x, y = box[0] + width + 1, box[1] + width + 1
         if fill_labels:

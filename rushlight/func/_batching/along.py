@@ -176,7 +176,8 @@ def along(parameter):
     return run
 
 
-_SHIFTED = "softmax log_softmax cumsum cumprod cummax cummin logcumsumexp sort topk resample"
+_SHIFTED = """softmax log_softmax cumsum cumprod cummax cummin logcumsumexp sort topk resample
+    resample_bytes"""
 rules.update(dict.fromkeys((_SHIFTED + " fft_c2c fft_r2c fft_c2r").split(), along("dim")))
 rules["flip"] = along("dims")
 

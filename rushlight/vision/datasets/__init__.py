@@ -11,6 +11,8 @@ _MODULES = {
     "mnist": "EMNIST FashionMNIST KMNIST MNIST QMNIST",
     "cifar": "CIFAR10 CIFAR100",
     "small": "Digits FakeData SEMEION STL10 SVHN USPS",
+    "photographs": "Caltech256 Country211 DTD EuroSAT FGVCAircraft Flowers102 Food101 GTSRB "
+    "OxfordIIITPet RenderedSST2",
     "annotated": "CelebA CocoCaptions CocoDetection ImageNet VOCDetection VOCSegmentation",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -100,7 +100,7 @@ def resize(
 
 def _sides(padding: Any) -> list[int]:
     """Padding as [left, top, right, bottom]."""
-    if isinstance(padding, (int, float)):
+    if isinstance(padding, int):
         return [padding] * 4
     if not isinstance(padding, (tuple, list)):
         raise TypeError("Got inappropriate padding arg")

@@ -1,0 +1,121 @@
+// Resampling of bytes along one dim: y[i, o, j] = clamp((half + sum over k in [starts[o],
+// starts[o + 1]) of weight[k] x[i, index[k], j]) >> bits), with x (outer, n, inner) and whole
+// weights below 2^15 that stand for weight / 2^bits. One pass. Where inner is 1 a row becomes
+// 32-bit numbers in the first cache and the outputs gather from it; else rows are added up.
+#include "../core/kernel.h"
+#include "walk.h"
+
+namespace rl {
+namespace {
+
+struct ByteTaps {
+  int64_t rows = 0, most = 0;
+  const int64_t *starts = nullptr, *index = nullptr;
+  const int32_t* weight = nullptr;
+  int bits = 0;
+};
+
+uint8_t to_byte(int32_t sum, int bits) {
+  return static_cast<uint8_t>(std::clamp(sum >> bits, 0, 255));
+}
+
+void bytes_along_last(const uint8_t* x, uint8_t* y, int64_t outer, int64_t n, const ByteTaps& t) {
+  // By taps instead of outputs; short rows are filled up with weight 0.
+  Scratch<int32_t> place(t.most * t.rows), weight(t.most * t.rows);
+  for (int64_t o = 0; o < t.rows; ++o) {
+    const int64_t count = t.starts[o + 1] - t.starts[o];
+    for (int64_t k = 0; k < t.most; ++k) {
+      const int64_t at = t.starts[o] + std::min(k, count - 1);
+      place[k * t.rows + o] = count ? static_cast<int32_t>(t.index[at]) : 0;
+      weight[k * t.rows + o] = k < count ? t.weight[at] : 0;
+    }
+  }
+  const int64_t work = std::max<int64_t>(1, t.rows * std::max<int64_t>(1, t.most));
+  const int32_t half = t.bits ? 1 << (t.bits - 1) : 0;
+  const int32_t *places = place.get(), *weights = weight.get();
+  NoGil nogil(outer * t.rows);
+  parallel_for(outer, std::max<int64_t>(1, 20000 / work), [&](int64_t i0, int64_t i1) {
+    std::vector<int32_t> row(n), sum(t.rows);
+    for (int64_t i = i0; i < i1; ++i) {
+      std::copy_n(x + i * n, n, row.data());
+      std::fill_n(sum.data(), t.rows, half);
+      int32_t* to = sum.data();
+      const int32_t* from = row.data();
+      for (int64_t k = 0; k < t.most; ++k) {
+        const int32_t *p = places + k * t.rows, *w = weights + k * t.rows;
+#pragma omp simd
+        for (int64_t o = 0; o < t.rows; ++o) to[o] += w[o] * from[p[o]];
+      }
+      uint8_t* out = y + i * t.rows;
+#pragma omp simd
+      for (int64_t o = 0; o < t.rows; ++o) out[o] = to_byte(to[o], t.bits);
+    }
+  });
+}
+
+void bytes_along_other(const uint8_t* x, uint8_t* y, int64_t outer, int64_t n, int64_t inner,
+                       const ByteTaps& t) {
+  const int64_t work = std::max<int64_t>(1, inner * std::max<int64_t>(1, t.most));
+  const int32_t half = t.bits ? 1 << (t.bits - 1) : 0;
+  NoGil nogil(outer * t.rows * inner);
+  parallel_for(outer * t.rows, std::max<int64_t>(1, 40000 / work), [&](int64_t r0, int64_t r1) {
+    std::vector<int32_t> sum(inner);
+    int32_t* to = sum.data();
+    for (int64_t r = r0; r < r1; ++r) {
+      const int64_t i = r / t.rows, o = r % t.rows;
+      std::fill_n(to, inner, half);
+      for (int64_t k = t.starts[o]; k < t.starts[o + 1]; ++k) {
+        const uint8_t* from = x + (i * n + t.index[k]) * inner;
+        const int32_t w = t.weight[k];
+#pragma omp simd
+        for (int64_t j = 0; j < inner; ++j) to[j] += w * from[j];
+      }
+      uint8_t* out = y + r * inner;
+#pragma omp simd
+      for (int64_t j = 0; j < inner; ++j) out[j] = to_byte(to[j], t.bits);
+    }
+  });
+}
+
+}  // namespace
+
+RL_KERNEL(resample_bytes) {  // input, dim, starts, index, weight, bits
+  const Array x = call.tensor(0).contiguous_copy();
+  const int dim = call.dim(1, x.ndim());
+  const Array starts = call.tensor(2).contiguous_copy(), index = call.tensor(3).contiguous_copy();
+  const Array weight = call.tensor(4).contiguous_copy();
+  const int64_t bits = call.integer(5);
+  if (x.ndim() == 0 || x.dtype() != DType::U8 || weight.dtype() != DType::I32 ||
+      starts.dtype() != DType::I64 || index.dtype() != DType::I64 || starts.ndim() != 1 ||
+      starts.numel() < 1 || index.ndim() != 1 || index.numel() != weight.numel() || bits < 0 ||
+      bits > 22)
+    fail(ErrorType::Runtime,
+         "resample_bytes: got %s of %s, expected bytes of one or more dims and tables of int64, "
+         "int64 and int32",
+         shape_text(x.shape()).c_str(), dtype_scalar_name(x.dtype()));
+  const int64_t n = x.size(dim), entries = index.numel();
+  ByteTaps t{starts.numel() - 1,     0,
+             starts.data<int64_t>(), index.data<int64_t>(),
+             weight.data<int32_t>(), static_cast<int>(bits)};
+  bool good = t.starts[0] == 0 && t.starts[t.rows] == entries && n <= INT32_MAX;
+  for (int64_t o = 0; o < t.rows; ++o) {
+    good = good && t.starts[o + 1] >= t.starts[o];
+    t.most = std::max(t.most, t.starts[o + 1] - t.starts[o]);
+  }
+  for (int64_t k = 0; k < entries; ++k) good = good && t.index[k] >= 0 && t.index[k] < n;
+  if (!good)
+    fail(ErrorType::Index, "resample_bytes: the table reaches outside of %lld elements",
+         static_cast<long long>(n));
+  IntList shape(x.shape().begin(), x.shape().end());
+  shape[dim] = t.rows;
+  const Array y = Array::empty(DType::U8, shape);
+  int64_t outer = 1, inner = 1;
+  for (int d = 0; d < dim; ++d) outer *= x.size(d);
+  for (int d = dim + 1; d < x.ndim(); ++d) inner *= x.size(d);
+  if (y.numel() && inner == 1) bytes_along_last(x.data<uint8_t>(), y.data<uint8_t>(), outer, n, t);
+  if (y.numel() && inner != 1)
+    bytes_along_other(x.data<uint8_t>(), y.data<uint8_t>(), outer, n, inner, t);
+  call.result(y);
+}
+
+}  // namespace rl
