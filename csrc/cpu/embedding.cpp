@@ -120,6 +120,114 @@ RL_KERNEL(embedding_dense_backward) {  // g, input, rows, padding_idx, scale_gra
   call.result(y);
 }
 
+namespace {
+
+struct Bags {
+  Array ids, bounds;
+  bool mean;
+  int64_t skip, count;  // an id that does not count, or -1; how many bags
+
+  Bags(const Array& input, const Array& given, int64_t rows, bool mean_, int64_t skip_)
+      : ids(index_values(input)), bounds(index_values(given)), mean(mean_), skip(skip_) {
+    const int64_t *v = ids.data<int64_t>(), *b = bounds.data<int64_t>(), n = ids.numel();
+    count = bounds.numel() - 1;
+    bool rising = count >= 0 && b[0] == 0 && b[count] == n;
+    for (int64_t i = 0; i < count; ++i) rising &= b[i] <= b[i + 1];
+    if (!rising && !meta_call)
+      fail(ErrorType::Runtime, "embedding_bag: bounds must rise from 0 to %lld",
+           static_cast<long long>(n));
+    for (int64_t i = 0; i < n && !meta_call; ++i)
+      if (v[i] < 0 || v[i] >= rows)
+        fail(ErrorType::Runtime,
+             "Index %lld of input takes value %lld which is not in the valid range [0, %lld)",
+             static_cast<long long>(i), static_cast<long long>(v[i]), static_cast<long long>(rows));
+  }
+  // What a row of bag `i` counts for.
+  double share(int64_t i) const {
+    const int64_t *v = ids.data<int64_t>(), *b = bounds.data<int64_t>();
+    const int64_t n = b[i + 1] - b[i] - (skip < 0 ? 0 : std::count(v + b[i], v + b[i + 1], skip));
+    return mean ? 1.0 / static_cast<double>(std::max<int64_t>(n, 1)) : 1.0;
+  }
+};
+
+// y[bag] = sum of rows, a block of columns at a time, in the accumulating type.
+template <class T>
+void sum_bags(const Bags& s, const Array& weight, const Array& y) {
+  using A = typename accumulate_type<T>::type;
+  constexpr int64_t block = 512;
+  const int64_t width = weight.size(1);
+  const int64_t *v = s.ids.data<int64_t>(), *b = s.bounds.data<int64_t>();
+  const int64_t work =
+      std::max<int64_t>(1, width * (s.ids.numel() / std::max(s.count, int64_t{1})));
+  parallel_for(s.count, std::max<int64_t>(1, 32768 / work), [&](int64_t i0, int64_t i1) {
+    for (int64_t i = i0; i < i1; ++i) {
+      const double share = s.share(i);
+      for (int64_t j0 = 0; j0 < width; j0 += block) {
+        const int64_t m = std::min(block, width - j0);
+        A sum[block];
+        std::fill_n(sum, m, A(0));
+        for (int64_t k = b[i]; k < b[i + 1]; ++k) {
+          if (v[k] == s.skip) continue;
+          const T* row = weight.data<T>() + v[k] * width + j0;
+#pragma omp simd
+          for (int64_t j = 0; j < m; ++j) sum[j] += static_cast<A>(row[j]);
+        }
+        T* to = y.data<T>() + i * width + j0;
+        const A count = static_cast<A>(1 / share);
+#pragma omp simd
+        for (int64_t j = 0; j < m; ++j)
+          to[j] = static_cast<T>(share == 1 ? sum[j] : sum[j] / count);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+RL_KERNEL(embedding_bags) {  // input, weight, bounds, mean, padding_idx
+  const Array weight = call.tensor(1).contiguous_copy();
+  if (weight.ndim() != 2) fail(ErrorType::Runtime, "'weight' must be 2-D");
+  const Bags bags(call.tensor(0), call.tensor(2), weight.size(0), call.boolean(3),
+                  call.none(4) ? -1 : call.integer(4));
+  const Array y = Array::empty(weight.dtype(), {bags.count, weight.size(1)});
+  visit_float("embedding_bag", weight.dtype(), [&](auto tag) {
+    NoGil nogil(bags.ids.numel() * weight.size(1) + y.numel());
+    sum_bags<decltype(tag)>(bags, weight, y);
+  });
+  call.result(y);
+}
+
+RL_KERNEL(embedding_bags_backward) {  // g, input, rows, bounds, mean, padding_idx
+  const Array g = call.tensor(0).contiguous_copy();
+  const int64_t rows = call.integer(2), width = g.ndim() == 2 ? g.size(1) : 0;
+  const Bags bags(call.tensor(1), call.tensor(3), rows, call.boolean(4),
+                  call.none(5) ? -1 : call.integer(5));
+  if (g.ndim() != 2 || g.size(0) != bags.count)
+    fail(ErrorType::Runtime, "embedding_bag: gradient of shape %s does not fit %lld bags",
+         shape_text(g.shape()).c_str(), static_cast<long long>(bags.count));
+  const Array y = Array::empty(g.dtype(), {rows, width});
+  if (y.numel() == 0) return call.result(y);
+  visit_float("embedding_bag", g.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const int64_t work = y.numel() + bags.ids.numel() * width;
+    const int64_t *v = bags.ids.template data<int64_t>(), *b = bags.bounds.template data<int64_t>();
+    NoGil nogil(work);
+    parallel_for(rows, work < 100000 ? rows + 1 : std::max<int64_t>(1, rows / 64),
+                 [&](int64_t r0, int64_t r1) {
+                   T* to = y.data<T>();
+                   std::memset(static_cast<void*>(to + r0 * width), 0,
+                               (r1 - r0) * width * sizeof(T));
+                   for (int64_t i = 0; i < bags.count; ++i) {
+                     const double share = bags.share(i);
+                     for (int64_t k = b[i]; k < b[i + 1]; ++k)
+                       if (v[k] >= r0 && v[k] < r1 && v[k] != bags.skip)
+                         add_row(to + v[k] * width, g.data<T>() + i * width, width, share);
+                   }
+                 });
+  });
+  call.result(y);
+}
+
 RL_KERNEL(
     embedding_renorm) {  // input (weight), indices, max_norm, norm_type: rows used are scaled down
   const Array ids = index_values(call.tensor(1));

@@ -5,7 +5,9 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
+from .. import _C
 from ..ops._lanes import all_lanes, some
+from ..ops.embedding import embedding_bags
 from . import functional as F
 
 __all__ = ["embedding_bag"]
@@ -55,6 +57,13 @@ def embedding_bag(
             "embedding_bag)"
         )
     rows = weight.shape[0]
+    plain = mode != "max" and max_norm is None and not (scale_grad_by_freq or sparse)
+    if plain and per_sample_weights is None and not _in_lanes(input, weight, offsets):
+        bounds = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
+        if weight.dim() == 2 and int(all_lanes(counts.sum())) == input.shape[0]:
+            if padding_idx is not None and padding_idx < 0:
+                padding_idx %= rows
+            return embedding_bags(input, weight, bounds, mode == "mean", padding_idx)
     _check_range(input, rows)
     bags = torch.arange(counts.shape[0], device=input.device)
     bags = torch.repeat_interleave(bags, counts, output_size=input.shape[0])
@@ -68,6 +77,10 @@ def embedding_bag(
     if mode == "max":
         return _largest(picked, bags, counts, keep)
     return _summed(picked, bags, counts, keep, per_sample_weights, mode == "mean")
+
+
+def _in_lanes(*tensors):
+    return any(isinstance(t, Tensor) and _C.level_of(t) is not None for t in tensors)
 
 
 def _check_weights(per_sample_weights, input, mode):

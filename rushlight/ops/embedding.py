@@ -52,6 +52,55 @@ class embedding_dense_backward:
         yield make(4, 3), make(4, dtype="int64", low=0, high=6), 6
 
 
+def _bag_of(bounds, count, input, padding_idx):
+    """For every id the bag it belongs to, and how many of each bag count."""
+    bags = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))[:count]
+    kept = np.ones(count, bool) if padding_idx is None else input != padding_idx
+    return bags[kept], kept, np.bincount(bags[kept], minlength=len(bounds) - 1)
+
+
+@op("", node="EmbeddingBag")
+class embedding_bags:
+    """Sums (or means) of the rows of `weight` at the ids bounds[i] to bounds[i + 1].
+
+    `bounds` goes from 0 to the number of ids; ids equal to `padding_idx` are left out.
+    """
+
+    def forward(input, weight, bounds, mean, padding_idx=None):
+        bags, kept, sizes = _bag_of(bounds, len(input), input, padding_idx)
+        out = np.zeros((len(bounds) - 1, weight.shape[1]), weight.dtype)
+        np.add.at(out, bags, weight[input[kept]])
+        return (out / np.maximum(sizes, 1)[:, None]).astype(out.dtype) if mean else out
+
+    def grad_weight(g, input, weight_shape, bounds, mean, padding_idx):
+        return embedding_bags_backward(g, input, weight_shape[0], bounds, mean, padding_idx)
+
+    def samples(make):
+        ids, bounds = make(5, dtype="int64", low=0, high=6), _C.from_data([0, 2, 2, 5], _C.int64)
+        yield ids, make(6, 3), bounds, False
+        yield ids, make(6, 3), bounds, True, 2
+
+
+@op("")
+class embedding_bags_backward:
+    """The gradient of a (rows, width) table that embedding_bags read."""
+
+    def forward(grad, input, rows, bounds, mean, padding_idx=None):
+        bags, kept, sizes = _bag_of(bounds, len(input), input, padding_idx)
+        if mean:
+            grad = (grad / np.maximum(sizes, 1)[:, None]).astype(grad.dtype)
+        out = np.zeros((rows, grad.shape[1]), grad.dtype)
+        np.add.at(out, input[kept], grad[bags])
+        return out
+
+    def grad_grad(g, input, bounds, mean, padding_idx):
+        return embedding_bags(input, g, bounds, mean, padding_idx)
+
+    def samples(make):
+        ids, bounds = make(5, dtype="int64", low=0, high=6), _C.from_data([0, 2, 2, 5], _C.int64)
+        yield make(3, 3), ids, 6, bounds, True, 2
+
+
 @op("torch.embedding_renorm_")
 class embedding_renorm:
     """Scale down the rows in use whose norm exceeds `max_norm`."""
