@@ -37,13 +37,14 @@ int view(PyObject* o, rl_view* out) {
   return status([&] {
     Tensor* t = tensor_argument("extension", o);
     const Array& a = elements(t);
-    out->data = a.numel() ? a.bytes() : nullptr;
+    const bool meta = a.device() == DeviceType::Meta;  // a shape without elements
+    out->data = a.numel() && !meta ? a.bytes() : nullptr;
     out->sizes = a.sizes();
     out->strides = a.strides();
     out->numel = a.numel();
     out->ndim = a.ndim();
     out->dtype = kNumbers[static_cast<int>(a.dtype())];
-    out->device_type = a.device() == DeviceType::Meta ? 14 : static_cast<int>(a.device());
+    out->device_type = meta ? 14 : static_cast<int>(a.device());
     out->requires_grad = needs_grad(t);
   });
 }

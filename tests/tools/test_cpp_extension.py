@@ -74,6 +74,8 @@ def test_errors_cross_over_as_python_s(extension):
         (ValueError, "need 2 dims", lambda: extension.axpy(x[0], x[0], 1)),
         (RuntimeError, "expected scalar type Float but found Double",
          lambda: extension.axpy(x, x.double(), 1)),
+        (RuntimeError, "doesn't have storage",
+         lambda: extension.axpy(*[torch.ones(2, 2, device="meta")] * 2, 1)),
         (TypeError, "incompatible function arguments", lambda: extension.axpy(1, 2, 1)),
         (RuntimeError, "cannot be multiplied", lambda: extension.cell(x, x, x, x)),
     ):  # fmt: skip

@@ -286,3 +286,19 @@ def test_one_process_at_a_time_has_the_baton(tmp_path):
     assert second.try_acquire()
     second.release()
     assert not list(tmp_path.iterdir())
+
+
+def test_dictionaries_with_weak_tensors_as_keys():
+    from rushlight.utils.weak import TensorWeakRef, WeakIdRef, WeakTensorKeyDictionary
+
+    a, b = torch.ones(2), torch.ones(2)
+    table = WeakTensorKeyDictionary({a: 1, b: 2})
+    assert (len(table), table[a], table[b]) == (2, 1, 2)
+    assert torch.ones(2) not in table and 3 not in table
+    reference = TensorWeakRef(a)
+    assert reference() is a and WeakIdRef(a) == WeakIdRef(a) != WeakIdRef(b)
+    del a
+    assert reference() is None and list(table.items()) == [(b, 2)]
+    assert table.copy() == table and len(table.keyrefs()) == 1
+    with pytest.raises(AssertionError, match=r"expected torch\.Tensor"):
+        TensorWeakRef(3)

@@ -166,6 +166,7 @@ class Tensor {
     constexpr auto wanted = c10::CppTypeToScalarType<std::remove_const_t<T>>::value;
     const auto own = static_cast<c10::ScalarType>(v.dtype);
     TORCH_CHECK(own == wanted, "expected scalar type ", wanted, " but found ", own);
+    TORCH_CHECK(v.data || !v.numel, "Cannot access data pointer of Tensor that doesn't have storage");
   }
 
  public:
