@@ -112,3 +112,34 @@ def test_types_of_the_loader_for_annotations():
 
     assert _worker_init_fn_t.__args__ == (int, None)
     assert _collate_fn_t[int].__args__[0] == list[int]
+
+
+def test_functions_know_their_names():
+    assert torch.tensor.__name__ == "tensor"
+
+
+@pytest.mark.parametrize(
+    "place, name",
+    [
+        ("iter.callable", "MapperIterDataPipe"),
+        ("iter.combinatorics", "ShufflerIterDataPipe"),
+        ("iter.filelister", "FileListerIterDataPipe"),
+        ("iter.fileopener", "FileOpenerIterDataPipe"),
+        ("iter.selecting", "FilterIterDataPipe"),
+        ("iter.sharding", "ShardingFilterIterDataPipe"),
+        ("iter.streamreader", "StreamReaderIterDataPipe"),
+        ("iter.utils", "IterableWrapperIterDataPipe"),
+        ("map.callable", "MapperMapDataPipe"),
+        ("map.combinatorics", "ShufflerIterDataPipe"),
+        ("map.combining", "ZipperMapDataPipe"),
+        ("map.grouping", "BatcherMapDataPipe"),
+        ("map.utils", "SequenceWrapperMapDataPipe"),
+    ],
+)
+def test_pipes_are_where_pytorch_has_them(place, name):
+    from importlib import import_module
+
+    kind = getattr(import_module(f"rushlight.utils.data.datapipes.{place}"), name)
+    parent = import_module(f"rushlight.utils.data.datapipes.{place.split('.')[0]}")
+    short = name.replace("IterDataPipe", "").replace("MapDataPipe", "")
+    assert getattr(parent, short) is kind

@@ -47,6 +47,9 @@ def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memor
     return out
 
 
+make_tensor.__name__ = make_tensor.__qualname__ = "tensor"  # which torch.tensor calls itself
+
+
 def _from_data(data, dtype, device):
     """A tensor of numbers and sequences, on `device` or where new tensors go."""
     if device is None:

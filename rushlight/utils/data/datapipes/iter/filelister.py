@@ -1,0 +1,5 @@
+"""Where PyTorch has FileLister of pipes."""
+
+from .files import FileListerIterDataPipe
+
+__all__ = ["FileListerIterDataPipe"]

@@ -1,0 +1,5 @@
+"""Where PyTorch has ShardingFilter of pipes."""
+
+from .single import ShardingFilterIterDataPipe
+
+__all__ = ["ShardingFilterIterDataPipe"]

@@ -1,0 +1,5 @@
+"""Where PyTorch has IterableWrapper of pipes."""
+
+from .single import IterableWrapperIterDataPipe
+
+__all__ = ["IterableWrapperIterDataPipe"]

@@ -1,0 +1,5 @@
+"""Where PyTorch has Shuffler of pipes."""
+
+from . import ShufflerIterDataPipe
+
+__all__ = ["ShufflerIterDataPipe"]

@@ -1,0 +1,5 @@
+"""Where PyTorch has Batcher of pipes."""
+
+from . import BatcherMapDataPipe
+
+__all__ = ["BatcherMapDataPipe"]

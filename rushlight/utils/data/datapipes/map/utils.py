@@ -1,0 +1,5 @@
+"""Where PyTorch has SequenceWrapper of pipes."""
+
+from . import SequenceWrapperMapDataPipe
+
+__all__ = ["SequenceWrapperMapDataPipe"]
