@@ -41,9 +41,9 @@ SECONDS = 0.15  # of one burst
 def step_of(kind: str, name: str):
     """The step of a line in a library; KeyError where there is none."""
     if kind == "jax":
-        from peers import jax_lines
+        import peers_jax
 
-        return jax_lines()[name]()
+        return peers_jax.LINES[name]()
     if kind == "numpy":
         from peers import numpy_lines
 

@@ -378,10 +378,12 @@ def set_float32_matmul_precision(precision) -> None:
     "medium" rounds large operands to bfloat16; "high" adds what that loses in two more products,
     where the processor is quick at them.
     """
-    passes = {"highest": 0, "high": 3, "medium": 1}
-    if precision not in passes:
+    from .backends import _precision
+
+    inside = {"highest": "ieee", "high": "tf32", "medium": "bf16"}
+    if precision not in inside:
         raise RuntimeError(f"{precision} is not one of 'highest', 'high', or 'medium'")
-    _C.set_bf16_passes(passes[precision])
+    _precision.put("matmul", inside[precision])
     _settings["precision"] = precision
 
 

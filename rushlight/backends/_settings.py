@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from types import ModuleType
 
 
-def settings_module(name: str, **settings) -> None:
+def settings_module(name: str, *, changed=None, **settings) -> None:
     """Turn module `name` into one whose attributes `settings` may be set, to their default's type.
 
-    A default is the initial value, or a pair of it and the types that are accepted.
+    A default is the initial value, or a pair of it and the types that are accepted. `changed` is
+    called with the name and value of what is set, and may refuse it by raising.
     """
+    notify = changed or (lambda key, value: None)
     values = {}
     accepted = {}
     for key, default in settings.items():
@@ -35,6 +37,7 @@ def settings_module(name: str, **settings) -> None:
                 raise RuntimeError(
                     f"set_{key}_{short} expects a {expected}, but got {type(value).__name__}"
                 )
+            notify(key, value)
             values[key] = value
 
     module = sys.modules[name]
@@ -53,6 +56,8 @@ def settings_module(name: str, **settings) -> None:
                     setattr(module, key, value)
             yield
         finally:
+            for key in [key for key in saved if saved[key] != values[key]]:
+                notify(key, saved[key])
             values.update(saved)
 
     def set_flags(**changed):

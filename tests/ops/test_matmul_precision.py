@@ -1,4 +1,4 @@
-"""Products in reduced precision where the user asks, and the kernels of vectors and complex numbers."""
+"""Products in reduced precision where the user asks; vectors and complex numbers."""
 
 from __future__ import annotations
 
@@ -60,6 +60,32 @@ def test_the_setting_reaches_large_products_only(passes):
     assert torch.equal(a @ b, plain)
     with pytest.raises(RuntimeError, match="is not one of"):
         torch.set_float32_matmul_precision("low")
+
+
+@needs_library
+def test_the_backends_setting_is_inherited_and_named(passes):
+    backends = torch.backends
+    a, b = torch.randn(128, 256), torch.randn(256, 128)
+    plain = a @ b
+    try:
+        backends.fp32_precision = "bf16"
+        assert (
+            backends.mkldnn.matmul.fp32_precision == backends.mkldnn.conv.fp32_precision == "bf16"
+        )
+        assert not torch.equal(a @ b, plain)
+        backends.mkldnn.matmul.fp32_precision = "ieee"
+        assert backends.mkldnn.conv.fp32_precision == "bf16" and torch.equal(a @ b, plain)
+        backends.fp32_precision = "none"
+        with backends.mkldnn.flags(fp32_precision="bf16"):
+            assert not torch.equal(a @ b, plain)
+        assert torch.equal(a @ b, plain)
+        torch.set_float32_matmul_precision("medium")
+        assert backends.mkldnn.matmul.fp32_precision == "bf16"
+        for owner in (backends, backends.mkldnn, backends.mkldnn.matmul):
+            with pytest.raises(RuntimeError, match="Unknown precision: low"):
+                owner.fp32_precision = "low"
+    finally:
+        backends.fp32_precision = "none"
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
