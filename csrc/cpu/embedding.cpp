@@ -3,6 +3,7 @@
 // weight (rows, width), ids any shape. Forward copies rows, threads split the ids. Backward sums
 // rows of g into zeros: each thread owns a range of destination rows and reads all ids, so no
 // atomics, and every row adds up in the order of the ids.
+#include <bit>
 #include <cmath>
 
 #include "walk.h"
@@ -25,8 +26,26 @@ void check_ids(const Array& ids, int64_t rows) {  // contiguous int64
          static_cast<long long>(low < 0 ? low : high), static_cast<long long>(rows));
 }
 
+// bfloat16 as plain integers, which vectors take.
+inline float widened(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
+inline uint16_t narrowed(float f) {
+  const auto u = std::bit_cast<uint32_t>(f);
+  const uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16, quiet = (u >> 16) | 0x40;
+  return static_cast<uint16_t>((u & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
+}
+
 template <class T>
 void add_row(T* y, const T* g, int64_t n, double scale) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    auto* to = reinterpret_cast<uint16_t*>(y);
+    const auto* from = reinterpret_cast<const uint16_t*>(g);
+    const float k = static_cast<float>(scale);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) to[i] = narrowed(widened(to[i]) + k * widened(from[i]));
+    return;
+  }
   using A = typename accumulate_type<T>::type;
   if (scale == 1) {
 #pragma omp simd
@@ -169,8 +188,14 @@ void sum_bags(const Bags& s, const Array& weight, const Array& y) {
         for (int64_t k = b[i]; k < b[i + 1]; ++k) {
           if (v[k] == s.skip) continue;
           const T* row = weight.data<T>() + v[k] * width + j0;
+          if constexpr (std::is_same_v<T, BFloat16>) {
+            const auto* bits = reinterpret_cast<const uint16_t*>(row);
 #pragma omp simd
-          for (int64_t j = 0; j < m; ++j) sum[j] += static_cast<A>(row[j]);
+            for (int64_t j = 0; j < m; ++j) sum[j] += widened(bits[j]);
+          } else {
+#pragma omp simd
+            for (int64_t j = 0; j < m; ++j) sum[j] += static_cast<A>(row[j]);
+          }
         }
         T* to = y.data<T>() + i * width + j0;
         const A count = static_cast<A>(1 / share);
