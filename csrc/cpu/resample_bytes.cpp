@@ -1,7 +1,7 @@
 // Resampling of bytes along one dim: y[i, o, j] = clamp((half + sum over k in [starts[o],
 // starts[o + 1]) of weight[k] x[i, index[k], j]) >> bits), with x (outer, n, inner) and whole
-// weights below 2^15 that stand for weight / 2^bits. One pass. Where inner is 1 a row becomes
-// 32-bit numbers in the first cache and the outputs gather from it; else rows are added up.
+// weights below 2^15 that stand for weight / 2^bits. One pass. Where inner is 1 the outputs
+// gather four neighbours at a time from a row in the first cache; else rows are added up.
 #include "../core/kernel.h"
 #include "walk.h"
 
@@ -19,36 +19,61 @@ uint8_t to_byte(int32_t sum, int bits) {
   return static_cast<uint8_t>(std::clamp(sum >> bits, 0, 255));
 }
 
-void bytes_along_last(const uint8_t* x, uint8_t* y, int64_t outer, int64_t n, const ByteTaps& t) {
-  // By taps instead of outputs; short rows are filled up with weight 0.
-  Scratch<int32_t> place(t.most * t.rows), weight(t.most * t.rows);
-  for (int64_t o = 0; o < t.rows; ++o) {
-    const int64_t count = t.starts[o + 1] - t.starts[o];
-    for (int64_t k = 0; k < t.most; ++k) {
-      const int64_t at = t.starts[o] + std::min(k, count - 1);
-      place[k * t.rows + o] = count ? static_cast<int32_t>(t.index[at]) : 0;
-      weight[k * t.rows + o] = k < count ? t.weight[at] : 0;
+// Four neighbouring bytes, from any address.
+struct __attribute__((packed)) FourBytes {
+  uint32_t value;
+};
+
+// The taps as weights of neighbours, four by four: what output o takes from the bytes at first[o]
+// and behind them has its weights at [k * rows + o].
+struct Neighbours {
+  int64_t groups = 0;
+  std::vector<int32_t> first, weight;
+  Neighbours(const ByteTaps& t, int64_t n) : first(t.rows) {
+    int64_t span = 1;
+    for (int64_t o = 0; o < t.rows; ++o) {
+      const int64_t *from = t.index + t.starts[o], *to = t.index + t.starts[o + 1];
+      if (from == to) continue;
+      const auto [low, high] = std::minmax_element(from, to);
+      first[o] = static_cast<int32_t>(*low);
+      span = std::max(span, *high - *low + 1);
     }
+    groups = (std::min(span, n) + 3) / 4;
+    weight.resize(groups * 4 * t.rows);
+    for (int64_t o = 0; o < t.rows; ++o)
+      for (int64_t k = t.starts[o]; k < t.starts[o + 1]; ++k)
+        weight[(t.index[k] - first[o]) * t.rows + o] += t.weight[k];
   }
-  const int64_t work = std::max<int64_t>(1, t.rows * std::max<int64_t>(1, t.most));
+};
+
+void bytes_along_last(const uint8_t* x, uint8_t* y, int64_t outer, int64_t n, const ByteTaps& t) {
+  const Neighbours near(t, n);
+  const int64_t rows = t.rows, work = std::max<int64_t>(1, rows * near.groups);
   const int32_t half = t.bits ? 1 << (t.bits - 1) : 0;
-  const int32_t *places = place.get(), *weights = weight.get();
-  NoGil nogil(outer * t.rows);
-  parallel_for(outer, std::max<int64_t>(1, 20000 / work), [&](int64_t i0, int64_t i1) {
-    std::vector<int32_t> row(n), sum(t.rows);
+  const int32_t* first = near.first.data();
+  NoGil nogil(outer * rows);
+  parallel_for(outer, std::max<int64_t>(1, 10000 / work), [&](int64_t i0, int64_t i1) {
+    std::vector<uint8_t> row(n + 4 * near.groups + 4);  // reading past the end finds zeros
+    std::vector<int32_t> sum(rows);
     for (int64_t i = i0; i < i1; ++i) {
       std::copy_n(x + i * n, n, row.data());
-      std::fill_n(sum.data(), t.rows, half);
+      std::fill_n(sum.data(), rows, half);
       int32_t* to = sum.data();
-      const int32_t* from = row.data();
-      for (int64_t k = 0; k < t.most; ++k) {
-        const int32_t *p = places + k * t.rows, *w = weights + k * t.rows;
+      for (int64_t g = 0; g < near.groups; ++g) {
+        const uint8_t* from = row.data() + 4 * g;
+        const int32_t* w = near.weight.data() + 4 * g * rows;
 #pragma omp simd
-        for (int64_t o = 0; o < t.rows; ++o) to[o] += w[o] * from[p[o]];
+        for (int64_t o = 0; o < rows; ++o) {
+          const uint32_t four = reinterpret_cast<const FourBytes*>(from + first[o])->value;
+          to[o] += w[o] * static_cast<int32_t>(four & 255) +
+                   w[rows + o] * static_cast<int32_t>(four >> 8 & 255) +
+                   w[2 * rows + o] * static_cast<int32_t>(four >> 16 & 255) +
+                   w[3 * rows + o] * static_cast<int32_t>(four >> 24);
+        }
       }
-      uint8_t* out = y + i * t.rows;
+      uint8_t* out = y + i * rows;
 #pragma omp simd
-      for (int64_t o = 0; o < t.rows; ++o) out[o] = to_byte(to[o], t.bits);
+      for (int64_t o = 0; o < rows; ++o) out[o] = to_byte(to[o], t.bits);
     }
   });
 }
