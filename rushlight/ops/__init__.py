@@ -38,6 +38,10 @@ def __getattr__(name: str):
         from .._aten import aten
 
         return aten
+    if name == "torchvision":
+        from ..vision.ops import _namespace
+
+        return _namespace
     if name.startswith("_"):
         raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
     from ..library._ops import Namespace

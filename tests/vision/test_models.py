@@ -128,3 +128,23 @@ def test_models_are_torchvisions_bit_for_bit_and_agree(oracle):
             scale = max(p.grad.abs().max().item(), 1e-12)
             error = np.abs(p.grad.numpy() - q.grad.numpy()).max() / scale
             assert error < 1e-5 or scale < 1e-9, name
+
+
+def test_features_of_inner_layers_come_by_name():
+    from rushlight.vision.models.feature_extraction import create_feature_extractor
+
+    model = models.resnet18().eval()
+    extractor = create_feature_extractor(model, {"layer1": "a", "layer2.0.conv1": "b"})
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        out = extractor(x)
+        stem = model.maxpool(model.relu(model.bn1(model.conv1(x))))
+        assert torch.equal(out["a"], model.layer1(stem))
+    assert list(out) == ["a", "b"] and out["b"].shape == (1, 128, 8, 8)
+    assert list(extractor.state_dict()) == list(model.state_dict())
+    assert extractor.train() is extractor and model.training
+    assert not model.layer1._forward_hooks
+    with pytest.raises(ValueError, match="not present in model"):
+        create_feature_extractor(model, ["layer9"])
+    with pytest.raises(ValueError, match="should be specified"):
+        create_feature_extractor(model)
