@@ -24,6 +24,7 @@ import elements as element_lines
 import files as file_lines
 import layers as layer_lines
 import loading as loading_lines
+import movement as movement_lines
 import steps as step_lines
 
 import rushlight
@@ -285,8 +286,13 @@ def windows():
     yield from element_lines.window_lines()
 
 
+def movement():
+    """Copies, joins, indexing, sorting and tables, large; bench/movement.py sweeps over more."""
+    yield from movement_lines.brief()
+
+
 FAMILIES = (calls, memory, kernels, operators, random, layers, steps, files, loading, training)
-ELEMENTS = (pointwise, reductions, windows)  # 2,000 lines: only when asked for
+ELEMENTS = (movement, pointwise, reductions, windows)  # 2,000 lines: only when asked for
 GROUPS = {f.__name__: f for f in (*FAMILIES, *ELEMENTS)}
 
 

@@ -199,9 +199,16 @@ void sum_bags(const Bags& s, const Array& weight, const Array& y) {
         }
         T* to = y.data<T>() + i * width + j0;
         const A count = static_cast<A>(1 / share);
+        if (share != 1)
+          for (int64_t j = 0; j < m; ++j) sum[j] /= count;
+        if constexpr (std::is_same_v<T, BFloat16>) {
+          auto* bits = reinterpret_cast<uint16_t*>(to);
 #pragma omp simd
-        for (int64_t j = 0; j < m; ++j)
-          to[j] = static_cast<T>(share == 1 ? sum[j] : sum[j] / count);
+          for (int64_t j = 0; j < m; ++j) bits[j] = narrowed(sum[j]);
+        } else {
+#pragma omp simd
+          for (int64_t j = 0; j < m; ++j) to[j] = static_cast<T>(sum[j]);
+        }
       }
     }
   });
