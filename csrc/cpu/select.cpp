@@ -29,14 +29,36 @@ auto key_of(C x) {
   }
 }
 
-// The k-th smallest of n numbers, without branches on them: the numbers whose key has the right
-// top byte are kept, byte by byte. Reorders p.
+// Four tables, since the same digit again and again would wait for its own count.
+template <class C>
+void count_digits(const C* p, int64_t n, int shift, int64_t* count) {
+  int64_t tables[4][256] = {};
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (int k = 0; k < 4; ++k) ++tables[k][key_of(p[i + k]) >> shift & 255];
+  for (; i < n; ++i) ++tables[0][key_of(p[i]) >> shift & 255];
+  for (int d = 0; d < 256; ++d)
+    count[d] = tables[0][d] + tables[1][d] + tables[2][d] + tables[3][d];
+}
+
+// The k-th smallest of n numbers, without branches on them: of the bits in which keys differ, eight
+// at a time, those with the right ones are kept. Reorders p.
 template <class C>
 C select_value(C* p, int64_t n, int64_t k) {
-  constexpr int kBits = 8 * sizeof(key_of(C{}));
-  for (int shift = kBits - 8; shift >= 0 && n > 16; shift -= 8) {
+  using Key = decltype(key_of(C{}));
+  Key low = std::numeric_limits<Key>::max(), high = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const Key key = key_of(p[i]);
+    low = std::min(low, key), high = std::max(high, key);
+  }
+  int bits = std::bit_width(static_cast<uint64_t>(low ^ high));  // that are still to be looked at
+  while (bits > 0 && n > 16) {
+    const int shift = std::max(bits - 8, 0);
     int64_t count[256] = {};
-    for (int64_t i = 0; i < n; ++i) ++count[key_of(p[i]) >> shift & 255];
+    if (n > 4096)
+      count_digits(p, n, shift, count);
+    else
+      for (int64_t i = 0; i < n; ++i) ++count[key_of(p[i]) >> shift & 255];
     unsigned digit = 0;
     while (k >= count[digit]) k -= count[digit++];
     int64_t kept = 0;
@@ -46,7 +68,9 @@ C select_value(C* p, int64_t n, int64_t k) {
       kept += (key_of(x) >> shift & 255) == digit;
     }
     n = kept;
+    bits = shift;
   }
+  if (bits == 0) return p[0];
   std::nth_element(p, p + k, p + n);
   return p[k];
 }
