@@ -7,20 +7,24 @@ import runpy
 import sys
 from types import ModuleType
 
-from .alias import install
+from .alias import install, pass_on
 from .version import __version__
 
 USAGE = """usage: python -m rushlight SCRIPT [ARGUMENT ...]
        python -m rushlight -m MODULE [ARGUMENT ...]
        python -m rushlight -c COMMAND [ARGUMENT ...]
+       python -m rushlight - [ARGUMENT ...]        the program comes from standard input
        python -m rushlight --version
 
-Runs a program written for PyTorch: its `import torch` finds rushlight.
+Runs a program written for PyTorch: its `import torch` finds rushlight, and so do the Python
+processes that it starts.
 """
 
 
 def main(arguments: list[str]) -> int:
     """Run the program that the arguments of the command line name."""
+    if not arguments and not sys.stdin.isatty():
+        arguments, sys.argv = ["-"], [""]  # as Python does
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
@@ -28,10 +32,12 @@ def main(arguments: list[str]) -> int:
         print(f"rushlight {__version__}")
         return 0
     kind = arguments[0] if arguments[0] in ("-m", "-c") else ""
-    if kind and len(arguments) == 1 or not kind and arguments[0].startswith("-"):
+    stdin = arguments[0] == "-"
+    if kind and len(arguments) == 1 or not kind and not stdin and arguments[0].startswith("-"):
         print(f"rushlight: argument expected, got {arguments[0]}\n\n{USAGE}", file=sys.stderr)
         return 2
     install()
+    pass_on()
     if kind == "-m":
         sys.argv = arguments[1:]
         sys.path[0] = os.getcwd()
@@ -40,6 +46,11 @@ def main(arguments: list[str]) -> int:
         sys.argv = ["-c", *arguments[2:]]
         sys.path[0] = ""
         _run(compile(arguments[1], "<string>", "exec"), None)
+    elif stdin:
+        if sys.argv != [""]:
+            sys.argv = arguments
+        sys.path[0] = ""
+        _run(compile(sys.stdin.buffer.read(), "<stdin>", "exec"), None)
     else:
         _run_script(arguments)
     return 0

@@ -50,6 +50,18 @@ def install() -> None:
         sys.meta_path.insert(0, _finder)
         sys.meta_path.append(_missing)
         _pass_on_to_new_processes(True)
+        if "pkg_resources" in sys.modules:
+            _tell_pkg_resources(sys.modules["pkg_resources"])
+
+
+def pass_on() -> None:
+    """Give the alias to the Python processes that this one starts, whatever starts them."""
+    import os
+
+    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_children")
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if here not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join([here, *filter(None, paths)])
 
 
 def uninstall() -> None:
@@ -150,6 +162,8 @@ class _Finder:
             for name in self.seen:
                 _mark(sys.modules.get(name))
             self.seen = [fullname]
+        if fullname == "pkg_resources":
+            return _spec_that_tells(fullname)
         own = _own_name(fullname)
         found = own and _spec_of(own)
         if not found:
@@ -186,6 +200,33 @@ class _Missing:
 
     def invalidate_caches(self) -> None:
         """Nothing is kept."""
+
+
+def _tell_pkg_resources(module: Any) -> None:
+    """The old way to ask for versions has a list of its own."""
+    from ._alias_metadata import distribution
+
+    for root, own in _ROOTS.items():
+        if _spec_of(own):
+            place = str(distribution(root, _VERSIONS[root]).locate_file(""))
+            stated = module.Distribution(place, project_name=root, version=_VERSIONS[root])
+            module.working_set.add(stated, replace=True)
+
+
+def _spec_that_tells(name: str) -> ModuleSpec | None:
+    """The spec of pkg_resources, which is told of us when it has run."""
+    found = (f.find_spec(name, None, None) for f in sys.meta_path if f is not _finder)
+    spec = next(filter(None, found), None)
+    if spec is None or spec.loader is None:
+        return spec
+    run = spec.loader.exec_module
+
+    def exec_module(module):
+        run(module)
+        _tell_pkg_resources(module)
+
+    spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+    return spec
 
 
 def _spec_of(own: str) -> ModuleSpec | None:

@@ -189,9 +189,80 @@ def test_a_script_a_module_and_a_command(program, tmp_path_factory):
 
 
 def test_command_lines_that_name_nothing():
-    assert "usage" in run("-m", "rushlight", code=2)
+    assert "usage" in run("-m", "rushlight", "--help")
     assert "argument expected" in run("-m", "rushlight", "-m", code=2)
     assert "can't open file" in run("-m", "rushlight", "no_such_file.py", code=1)
+
+
+@pytest.mark.parametrize("arguments, argv", [([], [""]), (["-", "a"], ["-", "a"])])
+def test_a_program_from_standard_input(arguments, argv):
+    done = subprocess.run(
+        [sys.executable, "-m", "rushlight", *arguments],
+        input="import sys, torch\nprint(torch.__name__, __name__, sys.argv)",
+        env={**os.environ, "PYTHONPATH": ROOT}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == f"torch __main__ {argv}\n", done.stderr
+
+
+CHILD = """
+import subprocess, sys
+def child(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+print(child("import torch; print(torch.ones(2).sum().item(), torch.__name__)"))
+print(child("from importlib.metadata import version as v; print(v('torch'), v('torchvision'))"))
+print(child("import torch.nn.functional as F; print(F.__name__)"))
+print(child("import sys; print('rushlight' in sys.modules)"))
+print(child("import sitecustomize, other; print(other.seen)"))
+"""
+
+
+def test_processes_that_the_program_starts_have_the_alias(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import other; other.seen = 'the other ran too'")
+    (tmp_path / "other.py").write_text("seen = 'nothing'")
+    done = subprocess.run(
+        [sys.executable, "-m", "rushlight", "-c", CHILD], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([ROOT, str(tmp_path)])}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "2.0 torch",
+        "2.13.0 0.28.0",
+        "rushlight.nn.functional",
+        "False",  # nothing is loaded where nobody asks
+        "the other ran too",
+    ]
+
+
+def test_old_ways_to_ask_for_versions():
+    pytest.importorskip("pkg_resources")
+    for order in ("import pkg_resources, torch", "import torch, pkg_resources"):
+        shown = run(
+            "-W",
+            "ignore",
+            "-m",
+            "rushlight",
+            "-c",
+            f"""if True:
+            {order}
+            print(pkg_resources.get_distribution("torch").version)
+            pkg_resources.require("torchvision>=0.20")
+        """,
+        )
+        assert shown == "2.13.0\n"
+    assert (
+        run(
+            "-m",
+            "rushlight",
+            "-c",
+            """if True:
+        from importlib.metadata import distribution, packages_distributions
+        print(packages_distributions()["torch"], distribution("torch").metadata["Name"])
+    """,
+        )
+        == "['torch'] torch\n"
+    )
 
 
 def test_errors_and_exit_codes_are_the_programs(program):
