@@ -152,6 +152,23 @@ def test_only_what_changed_is_compiled_again(tmp_path):
 
 
 @compiles
+def test_libraries_that_only_register(tmp_path):
+    source = tmp_path / "registers.cpp"
+    source.write_text('#include <cstdlib>\nstatic int r = setenv("RL_REGISTERED", "1", 1);\n')
+    path = cpp_extension.load(
+        "registers", str(source), QUICK, build_directory=str(tmp_path), is_python_module=False
+    )
+    assert path == str(tmp_path / "registers.so") and path in torch.ops.loaded_libraries
+    import ctypes
+
+    getenv = ctypes.CDLL(None).getenv
+    getenv.restype = ctypes.c_char_p
+    assert getenv(b"RL_REGISTERED") == b"1"
+    with pytest.raises(OSError):
+        torch.ops.load_library(str(tmp_path / "none.so"))
+
+
+@compiles
 def test_the_compiler_s_words_are_passed_on(tmp_path):
     with pytest.raises(RuntimeError, match="(?s)Error building extension 'bad'.*expected"):
         cpp_extension.load_inline(

@@ -298,6 +298,41 @@ def test_nothing_is_recorded_outside_nor_twice():
         assert off is None and not torch._C.profiler_enabled()
 
 
+def test_each_thread_has_its_own_recorder():
+    import threading
+
+    counts = {}
+
+    def work(n):
+        with profile(profile_memory=True) as recorded:
+            for _ in range(n):
+                torch.ones(50) * 2
+        counts[n] = len(by_name(recorded)["aten::mul"])
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (10, 20, 30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == {10: 10, 20: 20, 30: 30}
+
+
+def test_regions_that_outlive_their_recording():
+    region, first = record_function("region"), autograd_profiler.profile()
+    first.__enter__()
+    region.__enter__()
+    first.__exit__(None, None, None)
+    with autograd_profiler.profile() as second:
+        region.__exit__(None, None, None)
+    assert [e.name for e in first.function_events] == ["region"] and not second.function_events
+    with pytest.raises(RuntimeError, match="not enabled"):
+        torch._C.profiler_stop()
+    for token in ((1,), 3):
+        with pytest.raises(TypeError):
+            torch._C.profiler_exit(token)
+    assert torch._C.profiler_exit((1, 99)) is None
+
+
 def test_an_error_ends_what_it_leaves():
     with profile() as recorded:
         with pytest.raises(RuntimeError):
