@@ -8,10 +8,9 @@ from typing import Any
 
 import rushlight as torch
 
-from .._lazy import LazyModule
 from .._warn import warn
 from .transforms._convert import pil_to_tensor, to_pil_image
-from .transforms._image import Image
+from .transforms._image import Image, PillowModule
 
 __all__ = [
     "draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "flow_to_image",
@@ -19,9 +18,9 @@ __all__ = [
 ]  # fmt: skip
 
 Tensor = torch.Tensor
-ImageColor = LazyModule("PIL.ImageColor")
-ImageDraw = LazyModule("PIL.ImageDraw")
-ImageFont = LazyModule("PIL.ImageFont")
+ImageColor = PillowModule("PIL.ImageColor")
+ImageDraw = PillowModule("PIL.ImageDraw")
+ImageFont = PillowModule("PIL.ImageFont")
 
 
 @torch.no_grad()
@@ -186,9 +185,7 @@ def draw_bounding_boxes(
     canvas = _canvas(image)
     draw = ImageDraw.Draw(canvas, "RGBA" if fill else None)
     places = boxes.to(torch.int64).tolist()
-    for box, color, label, ink, paper in zip(
-        places, colors, labels or [""] * count, inks, papers
-    ):
+    for box, color, label, ink, paper in zip(places, colors, labels or [""] * count, inks, papers):
         inside = {"fill": (*color, 100)} if fill else {}
         if straight:
             draw.rectangle(box, width=width, outline=color, **inside)

@@ -173,3 +173,19 @@ def test_import_brings_neither_numpy_nor_pillow():
         "assert not {'numpy', 'PIL'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_without_pillow_the_error_says_what_to_install():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; sys.modules['PIL'] = None\n"
+        "import rushlight as torch\n"
+        "from rushlight.vision import transforms, utils\n"
+        "transforms.Resize(3)(torch.rand(3, 5, 5)); utils.make_grid(torch.rand(2, 3, 4, 4))\n"
+        "try: transforms.ToPILImage()(torch.rand(3, 5, 5))\n"
+        "except ImportError as error: assert 'pip install rushlight[vision]' in str(error)\n"
+        "else: sys.exit('no error')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

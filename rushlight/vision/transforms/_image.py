@@ -10,9 +10,22 @@ import rushlight as torch
 
 from ..._lazy import LazyModule
 
-Image = LazyModule("PIL.Image")
-ImageEnhance = LazyModule("PIL.ImageEnhance")
-ImageOps = LazyModule("PIL.ImageOps")
+
+class PillowModule(LazyModule):
+    """A module of Pillow on first use; without Pillow an error that says how to get it."""
+
+    def __getattr__(self, attribute: str):
+        try:
+            return super().__getattr__(attribute)
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                "images need Pillow, which is not installed: pip install rushlight[vision]"
+            ) from error
+
+
+Image = PillowModule("PIL.Image")
+ImageEnhance = PillowModule("PIL.ImageEnhance")
+ImageOps = PillowModule("PIL.ImageOps")
 
 
 class InterpolationMode(Enum):
