@@ -200,7 +200,7 @@ def _weighted_bytes(input, sizes, scales, mode, corners, antialias):
                 same = index[:, k] == index[:, k + 1]
                 weight[:, k + 1] += torch.where(same, weight[:, k], 0.0)
                 weight[:, k] = torch.where(same, 0.0, weight[:, k])
-            bits = _bits_below(float(weight.max()))
+            bits = 0 if weight.is_meta else _bits_below(float(weight.max()))
             weight = weight * 2.0**bits + torch.where(weight < 0, -0.5, 0.5)
             starts, index, weight = _table(index, weight.to(torch.int32), *inside)
             x = resample_bytes(x, first + i, starts, index, weight, bits)
@@ -225,7 +225,7 @@ def _combined(input, dim, index, weight, inside=None):
 
 def _table(index, weight, inside=None):
     """Rows of places and weights, those `inside`, as starts of rows, places and weights."""
-    if inside is None:
+    if inside is None or index.is_meta:
         starts = torch.arange(len(index) + 1, device=index.device) * index.shape[1]
         return starts, index.reshape(-1), weight.reshape(-1)
     starts = torch.zeros(len(index) + 1, dtype=torch.int64, device=index.device)
