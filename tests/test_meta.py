@@ -280,3 +280,25 @@ def test_subclasses():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert type(x + 1) is Mine and (x + 1).is_meta
+
+
+def test_functions_stay_with_their_tensors_whatever_the_default_device_is():
+    x, mask = torch.rand(4, 4), torch.rand(4, 4) > 0.5
+    with torch.device("meta"):
+        for made in (
+            torch.combinations(x[0]),
+            torch.histogram(x, 5)[0],
+            torch.repeat_interleave(x[0], torch.tensor([1, 2, 0, 1], device="cpu")),
+            nn.functional.scaled_dot_product_attention(x[None, None], x[None, None], x[None, None]),
+            torch.masked.mean(x, 0, mask=mask),
+            nn.functional.rrelu(x, training=True),
+            torch.quantile(x, 0.5),
+            torch.linalg.lu(x)[0],
+            torch.geqrf(x)[0],
+            x[[0, 1]],
+        ):
+            assert not made.is_meta
+        x[0] = 1.0
+        x[[1]] = 2.0
+        assert torch.ones(2).is_meta
+    assert x[0].sum() == 4 and x[1].sum() == 8

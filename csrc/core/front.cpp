@@ -95,6 +95,17 @@ bool elsewhere(PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   return false;
 }
 
+struct Beside {
+  const Making before = making;
+  Beside(const Front* f, PyObject* first) {
+    if (!first || f->makes || !exact_tensor(first)) return;
+    const bool meta = as_tensor(first)->flags & kMeta;
+    if (meta != making.meta) making = {meta, false};
+  }
+  ~Beside() { making = before; }
+  Beside(const Beside&) = delete;
+};
+
 PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
                            PyObject* kwnames) {
   const Front* f = reinterpret_cast<Front*>(self);
@@ -113,6 +124,8 @@ PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
       Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
       return call_helper("make_on", {self, tuple, kwargs});
     }
+    // What a function makes on its way goes where its first tensor is, whatever the default is.
+    const Beside beside(f, n ? args[0] : nullptr);
     Ref names(kwnames ? respelled(f, kwnames) : nullptr);
     PyObject* spelt = names ? names.p : kwnames;
     PyObject* result = modes.recorder ? run_profiled(self, args, n, spelt)

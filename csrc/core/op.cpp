@@ -123,6 +123,10 @@ void run_reference(Op* op, PyObject* const* values, Call& call) {
   Ref args(arguments(values, op->spec->nparams));
   const bool meta = meta_call;
   MetaCall outside(false);
+  struct Here {
+    const Making before = std::exchange(making, Making{});
+    ~Here() { making = before; }
+  } here;
   Ref got(call_helper(meta ? "infer_reference" : "run_reference",
                       {as_object(op), op->spec->forward, args}));
   if (tensor_check(got)) {

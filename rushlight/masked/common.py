@@ -45,7 +45,7 @@ def filled(name, input, mask, order=None):
     if mask is None:
         return input
     number = identity(name, input.dtype, order)
-    return torch.where(selected(input, mask), input, torch.tensor(number, dtype=input.dtype))
+    return torch.where(selected(input, mask), input, input.new_tensor(number))
 
 
 def dims_of(input, dim):

@@ -43,7 +43,7 @@ def ctc_loss(
         if out_lengths and isinstance(out_lengths[0], Tensor):  # of lanes of vmap
             counts = torch.stack(out_lengths).clamp(min=1)
         else:
-            counts = torch.tensor([max(n, 1) for n in out_lengths], dtype=losses.dtype)
+            counts = losses.new_tensor([max(n, 1) for n in out_lengths])
         return (losses / counts).mean()
     if reduction == "sum":
         return losses.sum()

@@ -32,8 +32,8 @@ def rrelu(
         return _store(input, input * input.detach(), inplace)
     drawn = input <= 0
     count = int(drawn.sum())
-    low, high = (torch.tensor(x, dtype=input.dtype).double() for x in (lower, upper))
-    slopes = torch.rand(count, dtype=torch.float64) * (high - low) + low
+    low, high = (input.new_tensor(x).double() for x in (lower, upper))
+    slopes = torch.rand(count, dtype=torch.float64, device=input.device) * (high - low) + low
     factor = torch.ones_like(input, requires_grad=False)
     factor = factor.masked_scatter(drawn, slopes.to(input.dtype).to(input.device))
     return _store(input, input * factor, inplace)

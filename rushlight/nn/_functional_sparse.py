@@ -60,7 +60,8 @@ def embedding_bag(
     plain = mode != "max" and max_norm is None and not (scale_grad_by_freq or sparse)
     if plain and per_sample_weights is None and not _in_lanes(input, weight, offsets):
         bounds = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
-        if weight.dim() == 2 and int(all_lanes(counts.sum())) == input.shape[0]:
+        whole = counts.is_meta or int(all_lanes(counts.sum())) == input.shape[0]
+        if weight.dim() == 2 and whole:
             if padding_idx is not None and padding_idx < 0:
                 padding_idx %= rows
             return embedding_bags(input, weight, bounds, mode == "mean", padding_idx)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from .. import _C
 from .common import Tensor
-from .making import as_tensor
+from .making import as_tensor, from_data
 
 
 def _as_index(index):
     """A list, ndarray or the like in an index: a tensor."""
     if isinstance(index, (list, tuple)) and not index:
-        return _C.from_data([], _C.int64)
+        return from_data([], _C.int64, "cpu")
     if isinstance(index, str):
         raise TypeError("new(): invalid data type 'str'")
     try:
-        return as_tensor(index)
+        return as_tensor(index, device="cpu")  # whatever the default device is
     except (TypeError, ValueError, RuntimeError) as error:
         raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
@@ -26,9 +26,9 @@ def _value_for(target, value):
     if isinstance(value, Tensor):
         return value
     if isinstance(value, (int, float, complex)):
-        return _C.from_data(value, target.dtype)
+        return from_data(value, target.dtype, target.device)
     try:
-        return as_tensor(value).to(target.dtype)
+        return as_tensor(value, device=target.device).to(target.dtype)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
             f"can't assign a {type(value).__name__} to a {target.type()}: {error}"

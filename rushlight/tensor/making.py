@@ -41,7 +41,7 @@ def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memor
                 "consider converting the list to a single numpy.ndarray with numpy.array() before "
                 "converting to a tensor."
             )
-        out = _from_data(data, dtype, device)
+        out = from_data(data, dtype, device)
     if requires_grad:
         out.requires_grad_(True)
     return out
@@ -50,7 +50,7 @@ def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memor
 make_tensor.__name__ = make_tensor.__qualname__ = "tensor"  # which torch.tensor calls itself
 
 
-def _from_data(data, dtype, device):
+def from_data(data, dtype, device):
     """A tensor of numbers and sequences, on `device` or where new tensors go."""
     if device is None:
         return _C.from_data(data, dtype)
@@ -73,7 +73,7 @@ def as_tensor(data, dtype=None, device=None):
     if out is not None:
         out = placed(out, device)
         return out if dtype is None else out.to(dtype)
-    return _from_data(data, dtype, device)
+    return from_data(data, dtype, device)
 
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
@@ -127,7 +127,7 @@ def _from_odd_array(ndarray):
         )
     dtype = getattr(_C, name)
     if ndarray.size == 0:
-        return _C.from_data([], dtype).reshape(ndarray.shape)
+        return from_data([], dtype, "cpu").reshape(ndarray.shape)
     strides = tuple(s // ndarray.itemsize for s in ndarray.strides)
     return _C.from_buffer(ndarray, dtype, ndarray.shape, strides, 0)
 
@@ -167,7 +167,7 @@ def _legacy_tensor(*args, device=None):
             return args[0].detach()
         if isinstance(args[0], _C.Size):
             return empty(args[0], device=device)
-        return _from_data(args[0], _C.get_default_dtype(), device)
+        return from_data(args[0], _C.get_default_dtype(), device)
     return empty(tuple(args), device=device)
 
 
