@@ -19,7 +19,6 @@ _SAME = {
     "_VariableFunctions": ("", None),
     "_from_dlpack": ("utils.dlpack", "from_dlpack"),
     "_infer_size": ("", "broadcast_shapes"),
-    "_nn": ("nn.functional", None),
     "_to_dlpack": ("utils.dlpack", "to_dlpack"),
     "device": ("", "device"),
     "layout": ("", "layout"),
@@ -62,6 +61,8 @@ def find(name: str) -> Any:
         from . import Tensor
 
         return type(Tensor)
+    if name == "_nn":
+        return _nn_functions()
     if name in _ANSWERS:
         return lambda: _ANSWERS[name]
     if name in _CONSTANTS:
@@ -73,3 +74,15 @@ def find(name: str) -> Any:
         f"module 'torch._C' has no attribute '{name}': it is private, and not among what rushlight "
         f"{__version__.rpartition('rushlight.')[2]} answers for (docs/gaps.md)"
     )
+
+
+def _nn_functions() -> Any:
+    """The functions of nn, and how `to` reads its arguments, which libraries ask for."""
+    from types import ModuleType
+
+    from .nn import functional
+    from .nn.modules._conversion import _parse_to
+
+    module = ModuleType("torch._C._nn")
+    module.__dict__.update({**vars(functional), "__name__": "torch._C._nn", "_parse_to": _parse_to})
+    return module

@@ -87,6 +87,7 @@ def test_marks_of_overloads_change_nothing():
         ("_tensor", "DTensor"),
         ("_composable.fsdp", "FSDPModule"),
         ("rpc", "RRef"),
+        ("device_mesh", "DeviceMesh"),
     ],
 )
 def test_distributed_types_can_be_asked_for(place, name):
@@ -143,3 +144,19 @@ def test_pipes_are_where_pytorch_has_them(place, name):
     parent = import_module(f"rushlight.utils.data.datapipes.{place.split('.')[0]}")
     short = name.replace("IterDataPipe", "").replace("MapDataPipe", "")
     assert getattr(parent, short) is kind
+
+
+def test_models_may_ask_whether_they_are_exported():
+    assert torch.onnx.is_in_onnx_export() is False
+    with pytest.raises(AttributeError, match="docs/gaps.md"):
+        torch.onnx.export  # noqa: B018
+
+
+def test_how_to_reads_its_arguments():
+    from rushlight._binding_names import find
+
+    functions = find("_nn")
+    assert functions.relu is torch.nn.functional.relu
+    read = functions._parse_to(torch.float64, non_blocking=True)
+    assert read == (None, torch.float64, True, None)
+    assert functions._parse_to("cpu")[0] == torch.device("cpu")

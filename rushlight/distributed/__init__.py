@@ -27,7 +27,7 @@ ProcessGroup = absent("ProcessGroup", __name__)
 
 
 def __getattr__(name: str):
-    if name in ("fsdp", "optim", "rpc", "tensor"):
+    if name in ("device_mesh", "fsdp", "optim", "rpc", "tensor"):
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")
