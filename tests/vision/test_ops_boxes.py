@@ -115,6 +115,16 @@ def test_a_turned_box_comes_back():
     torch.testing.assert_close(ops.box_convert(corners, "xyxyxyxy", "cxcywhr"), box)
 
 
+def test_overlaps_of_turned_boxes():
+    square = torch.tensor([[5.0, 5, 4, 4, 0], [5, 5, 4, 4, 45], [5, 5, 4, 4, 90], [6, 5, 4, 4, 0]])
+    found = ops.box_iou(square[:1], square, fmt="cxcywhr")
+    octagon = 2 * (2**0.5 - 1) * 16
+    assert found[0].tolist() == pytest.approx([1, octagon / (32 - octagon), 1, 12 / 20], abs=1e-4)
+    assert ops.box_iou(square * 0, square, fmt="cxcywhr").abs().sum() == 0
+    with pytest.raises(RuntimeError, match="should have shape"):
+        ops.box_iou(square[:, :4], square, fmt="cxcywhr")
+
+
 def test_boxes_have_torchvisions_numbers(vision):
     g = np.random.default_rng(SEED)
     for dtype in ("float32", "float64", "int32", "uint8"):
@@ -143,3 +153,12 @@ def test_suppression_has_torchvisions_numbers(vision):
         vision.batched_nms(boxes[0], scores[0], kinds[0], 0.5),
         ops.batched_nms(boxes[1], scores[1], kinds[1], 0.5),
     )
+
+
+def test_turned_boxes_have_torchvisions_numbers(vision):
+    g = np.random.default_rng(SEED)
+    boxes = g.uniform(1, 50, (20, 5))
+    boxes[:, 4] = g.uniform(-180, 180, 20)
+    boxes = both(boxes)
+    for f in ("cxcywhr", "xywhr"):
+        same(vision.box_iou(*boxes[:1] * 2, f), ops.box_iou(*boxes[1:] * 2, f), 1e-4)
