@@ -160,3 +160,11 @@ def test_how_to_reads_its_arguments():
     read = functions._parse_to(torch.float64, non_blocking=True)
     assert read == (None, torch.float64, True, None)
     assert functions._parse_to("cpu")[0] == torch.device("cpu")
+
+
+def test_no_memory_format_keeps_the_order():
+    x = torch.ones(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    assert x.clone(memory_format=None).stride() == x.stride() == (60, 1, 15, 3)
+    assert torch.ones(3).clone(memory_format=None).tolist() == [1, 1, 1]
+    with pytest.raises(TypeError, match="must be torch.memory_format, not NoneType"):
+        x.contiguous(memory_format=None)

@@ -30,6 +30,10 @@ def contiguous(self, memory_format=contiguous_format):
     """The tensor itself when it lies in the wanted order, else a copy that does."""
     if memory_format is contiguous_format:
         return _contiguous(self)
+    if memory_format is None:
+        raise TypeError(
+            "contiguous(): argument 'memory_format' must be torch.memory_format, not NoneType"
+        )
     if self.is_contiguous(memory_format=memory_format):
         return self
     return _channels_last_copy(self, 4 if memory_format is channels_last else 5)
@@ -38,7 +42,7 @@ def contiguous(self, memory_format=contiguous_format):
 @method
 def clone(self, *, memory_format=preserve_format):
     """A copy with history; dense tensors keep their memory order."""
-    if memory_format is preserve_format:
+    if memory_format is preserve_format or memory_format is None:
         return _clone(self)
     if memory_format is contiguous_format:
         return _clone(self, True)
