@@ -122,18 +122,20 @@ RL_KERNEL(resample_bytes) {  // input, dim, starts, index, weight, bits
   ByteTaps t{starts.numel() - 1,     0,
              starts.data<int64_t>(), index.data<int64_t>(),
              weight.data<int32_t>(), static_cast<int>(bits)};
-  bool good = t.starts[0] == 0 && t.starts[t.rows] == entries && n <= INT32_MAX;
-  for (int64_t o = 0; o < t.rows; ++o) {
+  bool good = meta_call || (t.starts[0] == 0 && t.starts[t.rows] == entries && n <= INT32_MAX);
+  for (int64_t o = 0; o < t.rows && !meta_call; ++o) {
     good = good && t.starts[o + 1] >= t.starts[o];
     t.most = std::max(t.most, t.starts[o + 1] - t.starts[o]);
   }
-  for (int64_t k = 0; k < entries; ++k) good = good && t.index[k] >= 0 && t.index[k] < n;
+  for (int64_t k = 0; k < entries && !meta_call; ++k)
+    good = good && t.index[k] >= 0 && t.index[k] < n;
   if (!good)
     fail(ErrorType::Index, "resample_bytes: the table reaches outside of %lld elements",
          static_cast<long long>(n));
   IntList shape(x.shape().begin(), x.shape().end());
   shape[dim] = t.rows;
   const Array y = Array::empty(DType::U8, shape);
+  if (meta_call) return call.result(y);
   int64_t outer = 1, inner = 1;
   for (int d = 0; d < dim; ++d) outer *= x.size(d);
   for (int d = dim + 1; d < x.ndim(); ++d) inner *= x.size(d);
