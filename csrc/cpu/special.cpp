@@ -21,7 +21,7 @@ void one_real(const char* name, double cost) {
 
 inline double entropy(double x) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
-  const double inside = -x * vlog(x > 0 ? x : 1);
+  const double inside = -x * vlog(std::fabs(x));
   return x != x ? x : x > 0 ? inside : x == 0 ? 0 : -kInf;
 }
 
