@@ -178,6 +178,15 @@ def test_unsigned_integers_convert_as_numpy_does(name):
     assert x.sum().dtype is torch.int64 and x[-1].item() == top and int(x[-1]) == top
 
 
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32, torch.uint64])
+def test_wide_unsigned_numbers_in_runs_and_blocks(dtype):
+    x = torch.tensor([3, 1, 3, 3], dtype=dtype)
+    assert torch.unique(x).tolist() == [1, 3] and torch.unique(x).dtype == dtype
+    assert torch.unique_consecutive(x).tolist() == [3, 1, 3]
+    blocks = torch.block_diag(x, x[:1])
+    assert blocks.dtype == dtype and blocks.tolist() == [[3, 1, 3, 3, 0], [0, 0, 0, 0, 3]]
+
+
 def test_uint64_holds_what_int64_does_not():
     top = 2**64 - 1
     x = torch.tensor([top, 2**63, 3], dtype=torch.uint64)
