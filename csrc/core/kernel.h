@@ -133,7 +133,7 @@ struct LoopRegistrar {
 const Array& array_of(PyObject* tensor);  // TypeError when it is not a tensor
 bool is_tensor(PyObject* o);
 bool plain_tensor(PyObject* o);  // a tensor with elements of its own: not meta, sparse, in lanes
-PyObject* wrap(Array a);  // new reference: a plain Tensor without history
+PyObject* wrap(Array a);         // new reference: a plain Tensor without history
 void bump_version(const Array& a);
 double number(PyObject* o);  // float from a Python number or 0-d tensor
 int64_t integer(PyObject* o);

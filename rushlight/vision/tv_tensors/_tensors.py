@@ -26,9 +26,7 @@ class set_return_type:  # noqa: N801 (torchvision's name)
         global _keeps_everything
         wanted = {"tensor": False, "tvtensor": True}.get(str(return_type).lower())
         if wanted is None:
-            raise ValueError(
-                f"return_type must be 'TVTensor' or 'Tensor', got {return_type}"
-            )
+            raise ValueError(f"return_type must be 'TVTensor' or 'Tensor', got {return_type}")
         self._before = _keeps_everything
         _keeps_everything = wanted
 
