@@ -108,7 +108,8 @@ inline void check_mm(const Array& a, const Array& b, bool may_be_empty = false) 
   if (a.dtype() != b.dtype())
     fail(ErrorType::Runtime, "expected m1 and m2 to have the same dtype, but got: %s != %s",
          cpp_name(a.dtype()), cpp_name(b.dtype()));
-  need_numbers("addmm_impl_cpu_", a.dtype(), may_be_empty ? a.numel() * b.numel() : 1);
+  const bool work = !may_be_empty || (a.numel() && b.numel());  // their product may overflow
+  need_numbers("addmm_impl_cpu_", a.dtype(), work);
 }
 
 inline void check_bmm(const Array& a, const Array& b) {
