@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
 
 
 class LazyModule:
@@ -12,7 +12,8 @@ class LazyModule:
         self.__dict__["_name"] = name
 
     def __getattr__(self, attribute: str):
-        value = getattr(importlib.import_module(self._name), attribute)
+        __import__(self._name)
+        value = getattr(sys.modules[self._name], attribute)
         self.__dict__[attribute] = value
         return value
 

@@ -20,6 +20,7 @@ _MISSING = NotImplemented  # marks a parameter without a default
 
 _GRADIENT, _SAVED, _NEEDS = 0, 1, 2
 _PARAM, _PARAM_SHAPE, _PARAM_DTYPE, _OUTPUT = 0, 1, 2, 3
+_FACTS = {"_shape": _PARAM_SHAPE, "_dtype": _PARAM_DTYPE}
 
 
 class Declaration:
@@ -59,8 +60,7 @@ class Declaration:
             if len(params) < len(named):
                 unknown = next(k for k in named if k[5:] not in self.params)
                 raise TypeError(f"op {self.name}: {unknown} names no parameter")
-        keys = self.argument_keys(outputs)
-        slots: dict = {}  # key: its number, and a bit for every function that reads it
+        slots: dict = {}  # what is kept: its number, and a bit for every function that reads it
         grads = []
         for k, function in enumerate(functions):
             code = function.__code__
@@ -74,12 +74,7 @@ class Declaration:
                 elif n == "needs":
                     sources.append((_NEEDS, 0))
                 else:
-                    key = keys.get(n)
-                    if key is None:
-                        raise TypeError(
-                            f"op {self.name}: a gradient names an unknown argument {n!r}"
-                        )
-                    slot = slots.setdefault(key, [len(slots), 0])
+                    slot = slots.setdefault(self.kept(n, outputs), [len(slots), 0])
                     slot[1] |= 1 << k
                     sources.append((_SAVED, slot[0]))
             grads.append((function, tuple(sources)))
@@ -88,16 +83,19 @@ class Declaration:
         self.slots = tuple([(*key, users) for key, (_, users) in slots.items()])
         self.joint = joint is not None
 
-    def argument_keys(self, outputs):
-        """(kind, index) of everything that a gradient function may name."""
-        keys = {name: (_OUTPUT, i) for i, name in enumerate(outputs)}
-        keys["out"] = _OUTPUT, 0
-        for i, name in enumerate(self.params):
-            keys[name + "_dtype"] = _PARAM_DTYPE, i
-            keys[name + "_shape"] = _PARAM_SHAPE, i
-        for i, name in enumerate(self.params):
-            keys[name] = _PARAM, i
-        return keys
+    def kept(self, name, outputs):
+        """(kind, index) of what a gradient function names."""
+        params = self.params
+        if name in params:
+            return _PARAM, params.index(name)
+        if name in outputs:
+            return _OUTPUT, outputs.index(name)
+        if name == "out":
+            return _OUTPUT, 0
+        owner, kind = name[:-6], _FACTS.get(name[-6:])
+        if kind is None or owner not in params:
+            raise TypeError(f"op {self.name}: a gradient names an unknown argument {name!r}")
+        return kind, params.index(owner)
 
 
 def op(

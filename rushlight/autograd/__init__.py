@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module
-
 from .. import _C, Tensor
-from . import graph
-from .anomaly_mode import detect_anomaly, set_detect_anomaly
-from .function import Function, once_differentiable
 from .grad_mode import (
     _force_original_view_tracking,
     _unsafe_preserve_version_counter,
@@ -20,6 +14,17 @@ from .grad_mode import (
     set_grad_enabled,
     set_multithreading_enabled,
 )
+
+TYPE_CHECKING = False  # as in typing, which would have to be imported
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from . import forward_ad, functional, graph, variable
+    from .anomaly_mode import detect_anomaly, set_detect_anomaly
+    from .function import Function, once_differentiable
+    from .gradcheck import gradcheck, gradgradcheck
+    from .nested_io import NestedIOFunction
+    from .variable import Variable
 
 __all__ = [
     "Function",
@@ -46,27 +51,33 @@ __all__ = [
     "variable",
 ]
 
-_GRADCHECK = ("gradcheck", "gradgradcheck")
+_MODULES = ("forward_ad", "functional", "graph", "profiler", "variable")
+# Names that come from a module which loads on first use. A function that shares its name with its
+# module wins the attribute.
+_FROM = {
+    "Function": "function",
+    "NestedIOFunction": "nested_io",
+    "Variable": "variable",
+    "detect_anomaly": "anomaly_mode",
+    "gradcheck": "gradcheck",
+    "gradgradcheck": "gradcheck",
+    "once_differentiable": "function",
+    "set_detect_anomaly": "anomaly_mode",
+}
 
 
 def __getattr__(name: str):
-    if name in _GRADCHECK:
-        # The function shares its name with its module and must win the attribute.
-        module = import_module(".gradcheck", __name__)
-        for function in _GRADCHECK:
-            globals()[function] = getattr(module, function)
+    from importlib import import_module
+
+    if name in _FROM:
+        module = import_module("." + _FROM[name], __name__)
+        for other, home in _FROM.items():
+            if home == _FROM[name]:
+                globals()[other] = getattr(module, other)
         return globals()[name]
-    if name == "Variable":
-        from .variable import Variable
-
-        return Variable
-    if name == "NestedIOFunction":
-        from .nested_io import NestedIOFunction
-
-        return NestedIOFunction
     if name == "SavedTensor":
         return _C.SavedTensor
-    if name in ("functional", "forward_ad", "profiler", "variable"):
+    if name in _MODULES:
         try:
             return import_module("." + name, __name__)
         except ModuleNotFoundError as error:
@@ -75,7 +86,13 @@ def __getattr__(name: str):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
 def _as_tuple(value) -> tuple:
+    from . import graph
+
     if isinstance(value, (Tensor, graph.GradientEdge)):
         return (value,)
     return tuple(value)
@@ -83,6 +100,8 @@ def _as_tuple(value) -> tuple:
 
 def _shape_and_dtype(output):
     """Of a tensor, or of the place in the graph that an edge is."""
+    from . import graph
+
     if isinstance(output, graph.GradientEdge):
         return output.node._input_metadata[output.output_nr]
     return output.shape, output.dtype

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import wraps
-
 from .. import _C
 
 _set_grad_enabled = _C.set_grad_enabled
@@ -12,6 +10,7 @@ _GENERATOR = 0x20
 
 def _wrap_generator(make_context, func):
     """A generator function whose body, but not its caller, runs within the context."""
+    from functools import wraps
 
     @wraps(func)
     def wrapped(*args, **kwargs):
@@ -58,6 +57,7 @@ def context_decorator(make_context, func):
     flags = getattr(getattr(func, "__code__", None), "co_flags", 0)
     if flags & _GENERATOR:
         return _wrap_generator(make_context, func)
+    from functools import wraps
 
     @wraps(func)
     def wrapped(*args, **kwargs):

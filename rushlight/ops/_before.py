@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 from .. import _C
 
 _PRODUCT = ("beta", "input", "alpha", "{0}", "{1}"), ("beta", "input", "{0}", "{1}")
@@ -42,6 +40,8 @@ def _call_as_before(operator, args, kwargs):
     named = _in_order(operator.__name__.rstrip("_"), args)
     if named is None:
         return NotImplemented
+    import warnings
+
     warnings.warn(
         f"This overload of {operator.__name__} is deprecated: pass "
         f"{' and '.join(n for n in named if n in ('alpha', 'beta', 'value'))} by keyword, behind "
