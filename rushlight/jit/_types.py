@@ -41,6 +41,7 @@ from ._plain_types import (
     TupleType,
     Type,
     VarType,
+    expect,
 )
 from ._tensor_type import TensorType
 from ._type_rules import (
@@ -96,6 +97,7 @@ __all__ = [
     "UnionType",
     "VarType",
     "bind_variables",
+    "expect",
     "has_free_variables",
     "parse_type",
     "substitute",

@@ -1,0 +1,573 @@
+"""Values and nodes of a graph, under the names that PyTorch's bindings have.
+
+A node is an operation: its kind (`aten::add`), attributes, inputs, outputs, inner blocks. Nodes of
+a block are a linked list, so that one can be put or taken anywhere while the others are walked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _types as T
+
+if TYPE_CHECKING:
+    from ._ir import Block, Graph
+
+
+class Use:
+    """One place where a value is an input: of which node, at which position."""
+
+    __slots__ = ("offset", "user")
+
+    def __init__(self, user: Node, offset: int) -> None:
+        self.user = user
+        self.offset = offset
+
+    def isAfter(self, other: Use) -> bool:
+        """Whether this use comes later in the program than another."""
+        if self.user is other.user:
+            return self.offset > other.offset
+        return self.user.isAfter(other.user)
+
+
+class Value:
+    """A value of the graph: what a node gives, or an input of a block."""
+
+    __slots__ = ("__weakref__", "_name", "_node", "_offset", "_type", "_unique", "_uses")
+
+    def __init__(self, node: Node, offset: int) -> None:
+        self._node = node
+        self._offset = offset
+        self._unique = node.graph.next_unique()
+        self._type: T.Type = T.TensorType.get()
+        self._uses: list[Use] = []
+        self._name = ""
+
+    def type(self) -> T.Type:
+        """What is known of the value."""
+        return self._type
+
+    def setType(self, type: T.Type) -> Value:
+        """Say what the value is; itself."""
+        self._type = T.expect(type, "setType")
+        return self
+
+    def setTypeAs(self, other: Value) -> Value:
+        """Say that the value is what another is; itself."""
+        return self.setType(other._type)
+
+    def inferTypeFrom(self, what) -> None:
+        """Say that the value is what a tensor or an object is."""
+        from ._constants import type_of
+
+        self._type = type_of(what)
+
+    def debugName(self) -> str:
+        """The name that the graph prints: its own or its number."""
+        return self._name or str(self._unique)
+
+    def setDebugName(self, name: str) -> Value:
+        """Name the value; another that has the name gets a number behind it. Itself."""
+        self._node.graph.names.give(self, name)
+        return self
+
+    def unique(self) -> int:
+        """The number of the value in its graph."""
+        return self._unique
+
+    def node(self) -> Node:
+        """The node that gives it."""
+        return self._node
+
+    def offset(self) -> int:
+        """Which of the node's outputs it is."""
+        return self._offset
+
+    def uses(self) -> list[Use]:
+        """Where it is an input."""
+        return list(self._uses)
+
+    def hasUses(self) -> bool:
+        """Whether it is an input anywhere."""
+        return bool(self._uses)
+
+    def replaceAllUsesWith(self, other: Value) -> None:
+        """Put another value wherever this one is an input."""
+        for use in self.uses():
+            use.user.replaceInput(use.offset, other)
+
+    def replaceAllUsesAfterNodeWith(self, node: Node, other: Value) -> None:
+        """Put another value wherever this one is an input of what comes after `node`."""
+        for use in self.uses():
+            if use.user.isAfter(node):
+                use.user.replaceInput(use.offset, other)
+
+    def copyMetadata(self, other: Value) -> Value:
+        """Take the type and the name of another value; itself."""
+        self._type = other._type
+        if other._name:
+            self.setDebugName(other._name)
+        return self
+
+    def toIValue(self) -> Any:
+        """The value of a constant; None for what is not one."""
+        from ._constants import constant_of
+
+        return constant_of(self._node) if self._node.kind_ == "prim::Constant" else None
+
+    def isCompleteTensor(self) -> bool:
+        """Whether dtype, device, shape and strides are known."""
+        return isinstance(self._type, T.TensorType) and self._type.isComplete()
+
+    def requires_grad(self) -> bool:
+        """Whether it may require grad, as far as its type says."""
+        return self.requiresGrad() is True
+
+    def requiresGrad(self) -> bool | None:
+        """Whether it requires grad, None where that is unknown."""
+        return self._type.requires_grad_ if isinstance(self._type, T.TensorType) else None
+
+    def __str__(self) -> str:
+        return f"{self.debugName()} defined in ({self._node})"
+
+    __repr__ = __str__
+
+
+class Node:
+    """An operation of the graph."""
+
+    __slots__ = (
+        "__weakref__", "_inputs", "_next", "_outputs", "_position", "_prev", "attributes", "block",
+        "blocks_", "callable_", "graph", "kind_", "scalars", "scope", "source",
+    )  # fmt: skip
+
+    def __init__(self, graph: Graph, kind: str, inputs: Sequence[Value] = (), n: int = 0) -> None:
+        if "::" not in kind:
+            raise RuntimeError(
+                "all symbols must have a namespace, <namespace>::<string>, but found: " + kind
+            )
+        self.graph = graph
+        self.kind_ = kind
+        self.attributes: dict[str, tuple[str, Any]] = {}
+        self.block: Block | None = None  # where it stands
+        self.blocks_: list[Block] = []
+        self.source = graph.source  # str() is file:line:column, highlight() shows the text
+        self.scope = graph.scope
+        self.callable_ = None  # of a PythonOp: what it calls, with `scalars` between its inputs
+        self.scalars: list = []
+        self._prev: Node | None = None
+        self._next: Node | None = None
+        self._position = 0
+        self._inputs: list[Value] = []
+        self._outputs: list[Value] = [Value(self, i) for i in range(n)]
+        for value in inputs:
+            self.addInput(value)
+
+    def kind(self) -> str:
+        """The operation: aten::add, prim::If."""
+        return self.kind_
+
+    # -- inputs and outputs ------------------------------------------------------------------
+
+    def inputs(self) -> Iterator[Value]:
+        """The inputs."""
+        return iter(tuple(self._inputs))
+
+    def outputs(self) -> Iterator[Value]:
+        """The outputs."""
+        return iter(tuple(self._outputs))
+
+    def input(self) -> Value:
+        """The only input; RuntimeError where there are more or none."""
+        return self._only(self._inputs, "input")
+
+    def output(self) -> Value:
+        """The only output; RuntimeError where there are more or none."""
+        return self._only(self._outputs, "output")
+
+    def _only(self, values: list[Value], what: str) -> Value:
+        if len(values) != 1:
+            raise RuntimeError(
+                f"Tried to access a single {what} on node '{self.kind_}' which has {len(values)} "
+                f"{what}s. You may consider using node.{what}s() instead."
+            )
+        return values[0]
+
+    def inputsSize(self) -> int:
+        """How many inputs."""
+        return len(self._inputs)
+
+    def outputsSize(self) -> int:
+        """How many outputs."""
+        return len(self._outputs)
+
+    def inputsAt(self, index: int) -> Value:
+        """One input."""
+        return _at(self._inputs, index)
+
+    def outputsAt(self, index: int) -> Value:
+        """One output."""
+        return _at(self._outputs, index)
+
+    def hasMultipleOutputs(self) -> bool:
+        """Whether there is more than one output."""
+        return len(self._outputs) > 1
+
+    def hasUses(self) -> bool:
+        """Whether any output is an input anywhere."""
+        return any(o._uses for o in self._outputs)
+
+    def addInput(self, value: Value) -> Value:
+        """Add an input at the end; the value."""
+        if value._node.graph is not self.graph:
+            raise RuntimeError(f"{self.kind_}: an input belongs to another graph, expected its own")
+        value._uses.append(Use(self, len(self._inputs)))
+        self._inputs.append(value)
+        return value
+
+    def insertInput(self, index: int, value: Value) -> Value:
+        """Put an input before another; the value."""
+        later = self._inputs[index:]
+        for _ in later:
+            self.removeInput(index)
+        for v in (value, *later):
+            self.addInput(v)
+        return value
+
+    def replaceInput(self, index: int, value: Value) -> Value:
+        """Put another value at one input; the old value."""
+        old = _at(self._inputs, index)
+        for use in old._uses:
+            if use.user is self and use.offset == index:
+                old._uses.remove(use)
+                break
+        self._inputs[index] = value
+        value._uses.append(Use(self, index))
+        return old
+
+    def replaceInputWith(self, old: Value, value: Value) -> None:
+        """Put another value wherever one is an input of this node."""
+        for i, v in enumerate(self._inputs):
+            if v is old:
+                self.replaceInput(i, value)
+
+    def removeInput(self, index: int) -> None:
+        """Take one input away."""
+        value = _at(self._inputs, index)
+        value._uses = [u for u in value._uses if u.user is not self or u.offset != index]
+        del self._inputs[index]
+        for v in {id(v): v for v in self._inputs[index:] + [value]}.values():
+            for use in v._uses:
+                if use.user is self and use.offset > index:
+                    use.offset -= 1
+
+    def removeAllInputs(self) -> None:
+        """Take all inputs away."""
+        for v in {id(v): v for v in self._inputs}.values():
+            v._uses = [u for u in v._uses if u.user is not self]
+        self._inputs.clear()
+
+    def addOutput(self) -> Value:
+        """Add an output at the end; it."""
+        self._outputs.append(Value(self, len(self._outputs)))
+        return self._outputs[-1]
+
+    def eraseOutput(self, index: int) -> None:
+        """Take away an output that nothing uses."""
+        value = _at(self._outputs, index)
+        if value._uses:
+            raise RuntimeError(f"eraseOutput: %{value.debugName()} is used, expected no uses")
+        self.graph.names.forget(value)
+        del self._outputs[index]
+        for i, v in enumerate(self._outputs):
+            v._offset = i
+
+    def replaceAllUsesWith(self, other: Node) -> None:
+        """Put the outputs of another node wherever those of this one are inputs."""
+        if len(self._outputs) != len(other._outputs):
+            raise RuntimeError(
+                f"replaceAllUsesWith: got {len(other._outputs)} outputs, expected "
+                f"{len(self._outputs)}"
+            )
+        for mine, theirs in zip(self._outputs, other._outputs, strict=True):
+            mine.replaceAllUsesWith(theirs)
+
+    # -- place -------------------------------------------------------------------------------
+
+    def owningBlock(self) -> Block:
+        """The block that it stands in."""
+        return self.block  # type: ignore[return-value]
+
+    def prev(self) -> Node:
+        """The node before it."""
+        return self._prev  # type: ignore[return-value]
+
+    def next(self) -> Node:
+        """The node after it."""
+        return self._next  # type: ignore[return-value]
+
+    def insertBefore(self, other: Node) -> Node:
+        """Put this new node before another; itself."""
+        if self.block is not None:
+            raise RuntimeError(f"insertBefore: {self.kind_} stands in a block already")
+        return self.insertAfter(other._prev)  # type: ignore[arg-type]
+
+    def insertAfter(self, other: Node) -> Node:
+        """Put this new node after another; itself."""
+        if self.block is not None:
+            raise RuntimeError(f"insertAfter: {self.kind_} stands in a block already")
+        if other is None or other.block is None:
+            raise RuntimeError("insertAfter: the other node does not stand in a block")
+        if other._next is None:
+            raise RuntimeError("insertAfter: nothing can stand after the return of a block")
+        after = other._next
+        self.block = other.block
+        self._prev, self._next = other, after
+        other._next = after._prev = self
+        self.block.place(self)
+        return self
+
+    def moveBefore(self, other: Node) -> None:
+        """Take the node from where it is and put it before another."""
+        self._leave()
+        self.insertBefore(other)
+
+    def moveAfter(self, other: Node) -> None:
+        """Take the node from where it is and put it after another."""
+        self._leave()
+        self.insertAfter(other)
+
+    def _leave(self) -> None:
+        if self.block is None:
+            return
+        if self.graph.insert_before is self:
+            self.graph.insert_before = self._next
+        self._prev._next, self._next._prev = self._next, self._prev  # type: ignore[union-attr]
+        self.block = self._prev = self._next = None
+
+    def destroy(self) -> None:
+        """Take the node out of the graph; nothing may use its outputs."""
+        if self.hasUses():
+            raise RuntimeError(f"destroy: the outputs of {self.kind_} are used, expected no uses")
+        self.removeAllInputs()
+        for block in self.blocks_:
+            block.destroy()
+        self.blocks_.clear()
+        for value in self._outputs:
+            self.graph.names.forget(value)
+        self._leave()
+
+    def isBefore(self, other: Node) -> bool:
+        """Whether it runs before another."""
+        return _order(self, other) < 0
+
+    def isAfter(self, other: Node) -> bool:
+        """Whether it runs after another."""
+        return _order(self, other) > 0
+
+    # -- blocks ------------------------------------------------------------------------------
+
+    def addBlock(self) -> Block:
+        """Add an inner block; it."""
+        from ._ir import Block
+
+        self.blocks_.append(Block(self.graph, self))
+        return self.blocks_[-1]
+
+    def blocks(self) -> Iterator[Block]:
+        """The inner blocks."""
+        return iter(tuple(self.blocks_))
+
+    def findNode(self, kind: str, recurse: bool = True) -> Node | None:
+        """The first node of a kind in the inner blocks."""
+        found = self.findAllNodes(kind, recurse)
+        return found[0] if found else None
+
+    def findAllNodes(self, kind: str, recurse: bool = True) -> list[Node]:
+        """The nodes of a kind in the inner blocks."""
+        return [n for b in self.blocks_ for n in b.findAllNodes(kind, recurse)]
+
+    # -- attributes --------------------------------------------------------------------------
+
+    def attributeNames(self) -> list[str]:
+        """The names of the attributes."""
+        return list(self.attributes)
+
+    def hasAttributes(self) -> bool:
+        """Whether there are attributes."""
+        return bool(self.attributes)
+
+    def hasAttribute(self, name: str) -> bool:
+        """Whether there is an attribute of this name."""
+        return name in self.attributes
+
+    def kindOf(self, name: str) -> str:
+        """What an attribute is: i, is, f, fs, s, ss, t, ts, g, gs, ty, tys, c, cs, ival."""
+        return self._attribute(name)[0]
+
+    def removeAttribute(self, name: str) -> Node:
+        """Take an attribute away; itself."""
+        self._attribute(name)
+        del self.attributes[name]
+        return self
+
+    def copyAttributes(self, other: Node) -> Node:
+        """Take the attributes of another node; itself."""
+        self.attributes = dict(other.attributes)
+        return self
+
+    def copyMetadata(self, other: Node) -> Node:
+        """Take the source range and the scope of another node; itself."""
+        self.source, self.scope = other.source, other.scope
+        return self
+
+    def _attribute(self, name: str) -> tuple[str, Any]:
+        if name not in self.attributes:
+            raise RuntimeError(f"required keyword attribute '{name}' is undefined")
+        return self.attributes[name]
+
+    def _get(self, name: str, kind: str) -> Any:
+        found, value = self._attribute(name)
+        if found != kind:
+            raise RuntimeError(f"required keyword attribute '{name}' has the wrong type")
+        return list(value) if isinstance(value, list) else value
+
+    # -- what it means -----------------------------------------------------------------------
+
+    def mustBeNone(self) -> bool:
+        """Whether the output is None and nothing else."""
+        outputs = self._outputs
+        if self.kind_ == "prim::Constant":
+            return "value" not in self.attributes and isinstance(outputs[0]._type, T.NoneType)
+        return len(outputs) == 1 and isinstance(outputs[0]._type, T.NoneType)
+
+    def schema(self) -> str:
+        """The schema of the operator that it calls, or `(no schema)`."""
+        from ._schema import schema_of
+
+        return str(schema_of(self) or "(no schema)")
+
+    def matches(self, schema: str) -> bool:
+        """Whether it calls the operator of this schema."""
+        from ._schema import find_schema, schema_of
+
+        return schema_of(self) is find_schema(schema)
+
+    def namedInput(self, name: str) -> Value:
+        """The input that the schema calls so."""
+        from ._schema import schema_of
+
+        schema = schema_of(self)
+        if schema is None:
+            raise RuntimeError("Schema not found for node. File a bug report.\nNode: " + str(self))
+        for i, argument in enumerate(schema.arguments):
+            if argument.name == name:
+                return self._inputs[i]
+        raise RuntimeError(f"Couldn't find an argument called {name} in {schema}")
+
+    def isNondeterministic(self) -> bool:
+        """Whether it draws random numbers."""
+        from ._schema import draws
+
+        return draws(self)
+
+    def sourceRange(self) -> str:
+        """The piece of source that it comes from, shown."""
+        show = getattr(self.source, "highlight", None)
+        return (show() + "\n") if show is not None else str(self.source or "")
+
+    def scopeName(self) -> str:
+        """The scope that it was traced in: __module.layer.0."""
+        return self.scope
+
+    def getModuleHierarchy(self) -> str:
+        """The modules that it comes from: layer(Linear)."""
+        return self.attributes.get("hierarchy", ("s", ""))[1]
+
+    def pyobj(self) -> Any:
+        """What a PythonOp calls."""
+        return self._python().callable_
+
+    def pyname(self) -> str:
+        """The name of what a PythonOp calls."""
+        return getattr(self._python().callable_, "__name__", "")
+
+    def scalar_args(self) -> list:
+        """The arguments of a PythonOp that are no values of the graph."""
+        return list(self._python().scalars)
+
+    def cconv(self) -> str:
+        """Of a PythonOp, which arguments are values: `d` each, else `c`."""
+        self._python()
+        return "d" * len(self._inputs) + "c" * len(self.scalars)
+
+    def _python(self) -> Node:
+        if self.kind_ != "prim::PythonOp":
+            raise RuntimeError(f"expected a prim::PythonOp but found a {self.kind_}")
+        return self
+
+    def __str__(self) -> str:
+        from ._ir_print import node_text
+
+        return node_text(self)
+
+    __repr__ = __str__
+
+
+def _at(values: list[Value], index: int) -> Value:
+    if not 0 <= index < len(values):
+        raise RuntimeError(f"ArrayRef: invalid index Index = {index}; Length = {len(values)}")
+    return values[index]
+
+
+def _order(one: Node, other: Node) -> int:
+    """Negative where `one` runs first: nodes are compared in the block that holds both."""
+    if one is other:
+        return 0
+    mine, theirs = _path(one), _path(other)
+    for (block, a), (other_block, b) in zip(mine, theirs, strict=False):
+        if block is not other_block:  # different blocks of one node
+            order = a.block.owning.blocks_  # type: ignore[union-attr]
+            return order.index(block) - order.index(other_block)
+        if a is not b:
+            return a._position - b._position
+    return len(mine) - len(theirs)
+
+
+def _path(node: Node) -> list:
+    found = []
+    at: Node | None = node
+    while at is not None and at.block is not None:
+        found.append((at.block, at))
+        at = at.block.owning
+    return found[::-1]
+
+
+def _accessors() -> None:
+    """node.i(name) and node.i_(name, value) of every kind of attribute."""
+    converters = {"i": int, "f": float, "c": complex, "s": str}
+    for kind in "i is f fs c cs s ss t ts z zs g gs ty tys ival".split():
+        stored = {"z": "t", "zs": "ts"}.get(kind, kind)
+
+        def get(self, name: str, stored=stored):
+            return self._get(name, stored)
+
+        def put(self, name: str, value, stored=stored, convert=converters.get(stored[0])):
+            if stored in converters:
+                value = convert(value)
+            elif stored[0] in converters and stored != "ival":
+                value = [convert(v) for v in value]
+            elif stored in ("ts", "gs", "tys"):
+                value = list(value)
+            self.attributes[name] = (stored, value)
+            return self
+
+        get.__name__, put.__name__ = kind, kind + "_"
+        get.__doc__ = f"The attribute `name`, of kind {kind}."
+        put.__doc__ = f"Set the attribute `name`, of kind {kind}; the node."
+        setattr(Node, kind, get)
+        setattr(Node, kind + "_", put)
+
+
+_accessors()
