@@ -82,36 +82,56 @@ bool read_format(const char* format, Py_ssize_t item, DType* out) {
   return false;
 }
 
-// A tensor over the memory of a numpy.ndarray, which it keeps.
+// A tensor over the memory of a numpy.ndarray, which it keeps; null for what needs more care.
+PyObject* over_plain(PyObject* object) {
+  if (std::string_view(Py_TYPE(object)->tp_name) != "numpy.ndarray" || making.meta) return nullptr;
+  Py_buffer view;
+  if (PyObject_GetBuffer(object, &view, PyBUF_RECORDS) < 0) {
+    PyErr_Clear();
+    return nullptr;
+  }
+  DType t;
+  int64_t sizes[kMaxDims], strides[kMaxDims], reach = view.itemsize;
+  bool plain = view.ndim <= kMaxDims && read_format(view.format, view.itemsize, &t);
+  for (int d = 0; plain && d < view.ndim; ++d) {
+    sizes[d] = view.shape[d];
+    strides[d] = view.strides[d] / view.itemsize;
+    plain = sizes[d] > 0 && view.strides[d] >= 0 && view.strides[d] % view.itemsize == 0;
+    reach += (sizes[d] - 1) * view.strides[d];
+  }
+  void* data = view.buf;
+  const int n = view.ndim;
+  PyBuffer_Release(&view);  // the array itself is kept, and with it its memory
+  if (!plain) return nullptr;
+  return wrap(Array::over(StorageRef(storage_foreign(data, static_cast<size_t>(reach), object)), t,
+                          0, Shape(sizes, n), Shape(strides, n)));
+}
+
 PyObject* over_ndarray(PyObject*, PyObject* object) {
   return guarded([&]() -> PyObject* {
-    if (std::string_view(Py_TYPE(object)->tp_name) != "numpy.ndarray" || making.meta)
-      Py_RETURN_NONE;
-    Py_buffer view;
-    if (PyObject_GetBuffer(object, &view, PyBUF_RECORDS) < 0) {
-      PyErr_Clear();
-      Py_RETURN_NONE;
+    PyObject* made = over_plain(object);
+    return made ? made : Py_NewRef(Py_None);
+  });
+}
+
+// A list of tensors over the memory of arrays, or None when one needs more care.
+PyObject* over_ndarrays(PyObject*, PyObject* objects) {
+  return guarded([&]() -> PyObject* {
+    Ref all(checked(PySequence_Fast(objects, "over_ndarrays: expected a sequence of arrays")));
+    const Py_ssize_t n = PySequence_Fast_GET_SIZE(all.p);
+    Ref made(checked(PyList_New(n)));
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      PyObject* one = over_plain(PySequence_Fast_GET_ITEM(all.p, i));
+      if (!one) return Py_NewRef(Py_None);
+      PyList_SET_ITEM(made.p, i, one);
     }
-    DType t;
-    int64_t sizes[kMaxDims], strides[kMaxDims], reach = view.itemsize;
-    bool plain = view.ndim <= kMaxDims && read_format(view.format, view.itemsize, &t);
-    for (int d = 0; plain && d < view.ndim; ++d) {
-      sizes[d] = view.shape[d];
-      strides[d] = view.strides[d] / view.itemsize;
-      plain = sizes[d] > 0 && view.strides[d] >= 0 && view.strides[d] % view.itemsize == 0;
-      reach += (sizes[d] - 1) * view.strides[d];
-    }
-    void* data = view.buf;
-    const int n = view.ndim;
-    PyBuffer_Release(&view);  // the array itself is kept, and with it its memory
-    if (!plain) Py_RETURN_NONE;
-    return wrap(Array::over(StorageRef(storage_foreign(data, static_cast<size_t>(reach), object)),
-                            t, 0, Shape(sizes, n), Shape(strides, n)));
+    return made.release();
   });
 }
 
 PyMethodDef functions[] = {{"as_ndarray", as_ndarray, METH_O, nullptr},
                            {"over_ndarray", over_ndarray, METH_O, nullptr},
+                           {"over_ndarrays", over_ndarrays, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

@@ -125,6 +125,7 @@ struct Builder {
 
   void note_element(PyObject* o) {
     if (PyFloat_CheckExact(o)) return note(default_dtype());
+    if (PyLong_CheckExact(o)) return note(DType::I64);
     if (PyBool_Check(o)) return note(DType::Bool);
     if (PyLong_Check(o)) return note(DType::I64);
     if (tensor_check(o)) return note(as_tensor(o)->array.dtype());
@@ -147,7 +148,7 @@ struct Builder {
   template <class F>
   void walk(PyObject* o, size_t depth, F& f) {
     if (depth == shape.size()) {
-      if (is_sequence(o))
+      if (!PyLong_CheckExact(o) && !PyFloat_CheckExact(o) && is_sequence(o))
         fail(ErrorType::Value, "expected a number at dim %zu, got a sequence (ragged nesting)",
              depth);
       f(o);
@@ -181,6 +182,15 @@ void check_integer(const ScalarValue& s, DType t) {
   }
 }
 
+// Whether o is an int that an int64 holds, which is then at out.
+bool store_long(PyObject* o, char* out) {
+  if (!PyLong_CheckExact(o)) return false;
+  int overflow;
+  const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
+  std::memcpy(out, &v, 8);
+  return !overflow;
+}
+
 // from_data(object, dtype or None): a new tensor from numbers and nested sequences.
 PyObject* from_data(PyObject*, PyObject* const* args, Py_ssize_t n) {
   try {
@@ -203,7 +213,7 @@ PyObject* from_data(PyObject*, PyObject* const* args, Py_ssize_t n) {
       if (PyFloat_CheckExact(o) && b.dtype == DType::F32) {
         const float v = static_cast<float>(PyFloat_AS_DOUBLE(o));
         std::memcpy(out, &v, 4);
-      } else {
+      } else if (b.dtype != DType::I64 || !store_long(o, out)) {
         const ScalarValue s = Builder::value_of(o);
         check_integer(s, b.dtype);
         store_scalar(s, b.dtype, out);

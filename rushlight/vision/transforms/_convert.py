@@ -6,6 +6,7 @@ import sys
 
 import rushlight as torch
 
+from ... import _C
 from ..._lazy import np
 from ._image import Image, is_float, is_pil, max_value
 
@@ -15,6 +16,8 @@ _WIDE = {
     "I;16" if sys.byteorder == "little" else "I;16B": "int16",
     "F": "float32",
 }
+# Bytes per pixel of the other modes that hold whole bytes.
+_BYTES = {"L": 1, "RGB": 3, "YCbCr": 3, "HSV": 3, "LAB": 3, "RGBA": 4, "CMYK": 4, "RGBX": 4}
 # By number of channels: what users may ask for; the first is the default.
 _MODES = {
     2: ("LA",),
@@ -32,34 +35,38 @@ def to_tensor(pic) -> torch.Tensor:
     """The tensor (C, H, W) of a PIL image or array (H, W, C); bytes become floats of 0 to 1."""
     if not (is_pil(pic) or _is_array(pic)):
         raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
-    if not is_pil(pic):
-        if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
-        array = pic[:, :, None] if pic.ndim == 2 else pic
-        tensor = torch.from_numpy(array.transpose((2, 0, 1))).contiguous()
-    else:
-        tensor = _pixels(pic, _WIDE.get(pic.mode))
+    if is_pil(pic):
+        tensor = _planes(pic, _WIDE.get(pic.mode))
         if pic.mode == "1":
             tensor = tensor.to(torch.uint8) * 255
-    if tensor.dtype == torch.uint8:
-        return tensor.to(torch.get_default_dtype()).div_(255)
-    return tensor
+    elif pic.ndim not in (2, 3):
+        raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+    else:
+        array = pic[:, :, None] if pic.ndim == 2 else pic
+        tensor = torch.from_numpy(array.transpose((2, 0, 1)))
+    tensor = tensor.contiguous()
+    return tensor.div(255) if tensor.dtype == torch.uint8 else tensor
 
 
 def pil_to_tensor(pic) -> torch.Tensor:
     """The tensor (C, H, W) of a PIL image, with the values and the dtype that it has."""
     if not is_pil(pic):
         raise TypeError(f"pic should be PIL Image. Got {type(pic)}")
-    return _pixels(pic, None)
+    # A single plane is contiguous already, but its bytes are not ours to write to.
+    return _planes(pic, None).clone(memory_format=torch.contiguous_format)
 
 
-def _pixels(pic, dtype: str | None) -> torch.Tensor:
+def _planes(pic, dtype: str | None) -> torch.Tensor:
+    """A tensor (C, H, W) over a copy of an image's pixels."""
+    if pic.mode in _BYTES:  # NumPy would take twice as long
+        shape = (pic.height, pic.width, _BYTES[pic.mode])
+        if 0 not in shape:
+            return _C.from_buffer(pic.tobytes(), torch.uint8, shape, None, 0).permute(2, 0, 1)
     array = np.array(pic, dtype, copy=True)
     if array.dtype == bool:  # Pillow's true is any byte but 0
         array = array.view(np.uint8) != 0
-    if array.ndim == 2:
-        return torch.from_numpy(array[None])
-    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+    pixels = torch.from_numpy(array)
+    return pixels.unsqueeze(0) if array.ndim == 2 else pixels.permute(2, 0, 1)
 
 
 def to_pil_image(pic, mode: str | None = None):

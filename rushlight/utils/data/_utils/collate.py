@@ -83,7 +83,7 @@ def collate_numpy_array_fn(batch: list, *, collate_fn_map: dict | None = None) -
     """Stack arrays."""
     if batch[0].dtype.kind in "SUO":
         raise TypeError(_EXPECTED.format(batch[0].dtype))
-    return stack([torch.as_tensor(array) for array in batch])
+    return stack(_C.over_ndarrays(batch) or [torch.as_tensor(array) for array in batch])
 
 
 def collate_numpy_scalar_fn(batch: list, *, collate_fn_map: dict | None = None) -> Tensor:
@@ -158,9 +158,10 @@ def _function_for(item, functions):
 
 
 def _collate_sequences(item, batch, collate_fn_map):
-    if len(set(map(len, batch))) != 1:
-        raise RuntimeError("each element in list of batch should be of equal size")
-    columns = zip(*batch, strict=True)
+    try:
+        columns = list(zip(*batch, strict=True))
+    except ValueError:
+        raise RuntimeError("each element in list of batch should be of equal size") from None
     parts = [collate(column, collate_fn_map=collate_fn_map) for column in columns]
     if isinstance(item, tuple):
         return type(item)(*parts) if hasattr(item, "_fields") else parts
