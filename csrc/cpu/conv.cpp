@@ -3,185 +3,23 @@
 //   y[n, o, p] = bias[o] + sum over c, t of w[o, c, t] * x[n, c, p * stride - pad + t * dilation]
 //
 // All six operators and both gradients are three passes over one geometry (ConvShape): X to Y,
-// Y to X, and X, Y to W; a transposed convolution swaps the roles of X and Y. oneDNN runs float32
-// and bfloat16; the rest, and problems too small for its overhead, run through conv_fallback.cpp.
+// Y to X, and X, Y to W; a transposed convolution swaps the roles of X and Y. Some of float32 have
+// kernels of their own (conv_own.cpp); oneDNN runs the others and bfloat16; other dtypes, and
+// problems too small for its overhead, run through conv_fallback.cpp.
 // Memory: the operands once each, plus the library's reordered copies while it runs.
 #include "conv.h"
-#include "matmul.h"
 
 #include <algorithm>
 #include <string>
 
-#include "../core/kernel.h"
-#include "window.h"
-#include "winograd.h"
+#include "conv_own.h"
 
 namespace rl {
 namespace {
 
 constexpr int64_t kSmall = 60000;  // multiply-adds below which our kernel has less overhead
 
-struct Problem {
-  ConvShape shape;
-  bool transposed = false, batched = true;
-  Array input, weight;  // batched, in the shape's memory order
-  IntList out_sizes;
-};
-
 std::string list_text(const IntList& v) { return shape_text(Shape(v.data(), v.size())); }
-
-IntList expand_param(const IntList& given, int dims, const char* name) {
-  if (given.size() == 1) return IntList(static_cast<size_t>(dims), given[0]);
-  if (static_cast<int>(given.size()) != dims)
-    fail(ErrorType::Runtime,
-         "expected %s to be a single integer value or a list of %d values to match the convolution "
-         "dimensions, but got "
-         "%s=%s",
-         name, dims, name, list_text(given).c_str());
-  return given;
-}
-
-const char* type_name(DType t) {  // "CPUFloatType"'s word
-  return dtype_scalar_name(t);
-}
-
-void check_dtypes(const Array& x, const Array& w, const Array* bias) {
-  if (bias && bias->dtype() != x.dtype())
-    fail(ErrorType::Runtime, "Input type (%s) and bias type (%s) should be the same",
-         cpp_name(x.dtype()), cpp_name(bias->dtype()));
-  if (x.dtype() != w.dtype()) {
-    if (x.dtype() == DType::BF16)
-      fail(ErrorType::Runtime,
-           "Input type (CPU%sType) and weight type (torch.%sTensor) should be the same or input "
-           "should be a MKLDNN "
-           "tensor and weight is a dense tensor",
-           type_name(x.dtype()), type_name(w.dtype()));
-    fail(ErrorType::Runtime, "expected scalar type %s but found %s", type_name(x.dtype()),
-         type_name(w.dtype()));
-  }
-  if (x.dtype() == DType::Bool)
-    fail(ErrorType::NotImplemented, "\"slow_conv2d_cpu\" not implemented for 'Bool'");
-}
-
-// Everything a call says, before any of it is checked against the tensors.
-struct Settings {
-  IntList stride, padding, dilation, output_padding;
-  std::string_view padding_mode;  // "same", "valid" or empty
-  int64_t groups = 1;
-  bool transposed = false;
-};
-
-void check_settings(const Settings& o) {
-  for (const IntList& numbers : {o.stride, o.padding, o.dilation, o.output_padding})
-    check_window_numbers("conv", numbers);
-  if (o.groups <= 0) fail(ErrorType::Runtime, "non-positive groups is not supported");
-  for (const int64_t p : o.padding)
-    if (p < 0) fail(ErrorType::Runtime, "negative padding is not supported");
-  for (const int64_t p : o.output_padding)
-    if (p < 0) fail(ErrorType::Runtime, "negative output_padding is not supported");
-  for (const int64_t s : o.stride)
-    if (s <= 0) fail(ErrorType::Runtime, "non-positive stride is not supported");
-  for (const int64_t d : o.dilation)
-    if (d <= 0)
-      fail(ErrorType::Runtime, "dilation should be greater than zero, but got %s",
-           list_text(o.dilation).c_str());
-}
-
-void check_channels(const Settings& o, const Array& x, const Array& w, const Array* bias) {
-  const std::string ws = shape_text(w.shape());
-  if (w.size(0) < o.groups)
-    fail(ErrorType::Runtime,
-         "Given groups=%ld, expected weight to be at least %ld at dimension 0, but got weight of "
-         "size %s instead",
-         long(o.groups), long(o.groups), ws.c_str());
-  if (w.size(0) % o.groups)
-    fail(ErrorType::Runtime,
-         "Given groups=%ld, expected weight to be divisible by %ld at dimension 0, but got weight "
-         "of size [%s] instead",
-         long(o.groups), long(o.groups), ws.c_str());
-  const int64_t wanted = o.transposed ? w.size(0) : w.size(1) * o.groups;
-  if (x.size(1) != wanted)
-    fail(ErrorType::Runtime,
-         "Given %s=%ld, weight of size %s, expected input%s to have %ld channels, but got %ld "
-         "channels instead",
-         o.transposed ? "transposed" : "groups", long(o.transposed ? 1 : o.groups), ws.c_str(),
-         shape_text(x.shape()).c_str(), long(wanted), long(x.size(1)));
-  const int64_t outputs = o.transposed ? w.size(1) * o.groups : w.size(0);
-  if (bias && (bias->ndim() != 1 || bias->size(0) != outputs))
-    fail(ErrorType::Runtime,
-         "Given %sweight of size %s, expected bias to be 1-dimensional with %ld elements, but got "
-         "bias of size %s instead",
-         o.transposed ? "transposed=1, " : "", ws.c_str(), long(outputs),
-         shape_text(bias->shape()).c_str());
-}
-
-std::string by(const int64_t* v, int dims) {
-  std::string text = "(";
-  for (int i = 3 - dims; i < 3; ++i) text += (i > 3 - dims ? " x " : "") + std::to_string(v[i]);
-  return text + ")";
-}
-
-// The transposed sizes, or a complaint.
-void transposed_sizes(ConvShape& s, const Settings& o) {
-  static const char* axis[3] = {"depth", "height", "width"};
-  bool small = false;
-  for (int i = 3 - s.dims; i < 3; ++i) {
-    const int64_t extra = o.output_padding[static_cast<size_t>(i - 3 + s.dims)];
-    if (extra >= s.stride[i] && extra >= s.dilation[i]) {
-      std::string text;
-      for (const auto& [name, value] :
-           {std::pair<const char*, const int64_t*>("output_padding", nullptr),
-            {"stride", s.stride},
-            {"dilation", s.dilation}})
-        for (int j = 3 - s.dims; j < 3; ++j)
-          text += std::string(" ") + name + "_" + axis[j] + ": " +
-                  std::to_string(value ? value[j]
-                                       : o.output_padding[static_cast<size_t>(j - 3 + s.dims)]);
-      fail(ErrorType::Runtime,
-           "output padding must be smaller than either stride or dilation, but got%s",
-           text.c_str());
-    }
-    s.x[i] =
-        (s.y[i] - 1) * s.stride[i] - 2 * s.pad[i] + s.dilation[i] * (s.kernel[i] - 1) + extra + 1;
-    small = small || s.x[i] < 0;
-  }
-  if (small)
-    fail(ErrorType::Runtime,
-         "Given input size per channel: %s. Calculated output size per channel: %s. Output size is "
-         "too small",
-         by(s.y, s.dims).c_str(), by(s.x, s.dims).c_str());
-}
-
-void forward_sizes(ConvShape& s, const Settings& o) {
-  int64_t padded[3];
-  bool small = false;
-  for (int i = 3 - s.dims; i < 3; ++i) {
-    const int64_t span = s.dilation[i] * (s.kernel[i] - 1);
-    if (o.padding_mode == "same") {
-      if (s.stride[i] != 1)
-        fail(ErrorType::Runtime, "padding='same' is not supported for strided convolutions");
-      s.pad[i] = span / 2;
-      s.y[i] = s.x[i];
-      padded[i] = s.x[i] + span;
-    } else {
-      padded[i] = s.x[i] + 2 * s.pad[i];
-      s.y[i] = (padded[i] - span - 1) / s.stride[i] + 1;
-    }
-    small = small || padded[i] < span + 1;
-  }
-  if (small) {
-    int64_t window[3];
-    for (int i = 0; i < 3; ++i) window[i] = s.dilation[i] * (s.kernel[i] - 1) + 1;
-    fail(ErrorType::Runtime,
-         "Calculated padded input size per channel: %s. Kernel size: %s. Kernel size can't be "
-         "greater than actual input size",
-         by(padded, s.dims).c_str(), by(window, s.dims).c_str());
-  }
-}
-
-bool prefers_channels_last(const Array& a) {
-  return a.ndim() >= 4 && !a.contiguous() && a.channels_last();
-}
 
 Array empty_image(DType t, Shape sizes, bool channels_last) {
   if (!channels_last) return Array::empty(t, sizes);
@@ -199,68 +37,6 @@ Array arranged(const Array& a, bool channels_last) {
   Array b = empty_image(a.dtype(), a.shape(), true);
   copy_into(b, a);
   return b;
-}
-
-Problem make_problem(const char* op, int dims, const Array& x0, const Array& w, const Array* bias,
-                     const Settings& given) {
-  Settings o = given;
-  if (dims && x0.ndim() != dims + 1 && x0.ndim() != dims + 2)
-    fail(ErrorType::Runtime,
-         "Expected %dD (unbatched) or %dD (batched) input to %s, but got input of size: %s",
-         dims + 1, dims + 2, op, shape_text(x0.shape()).c_str());
-  const int own = w.ndim() - 2;
-  if (own < 1 || own > 3)
-    fail(ErrorType::Runtime,
-         "%s: weight should have at least three dimensions and at most 5: got %d", op, w.ndim());
-  if (dims && own != dims)
-    expand_param(o.stride.size() == 1 ? IntList(static_cast<size_t>(dims), o.stride[0]) : o.stride,
-                 own, "stride");
-  o.stride = expand_param(o.stride, own, "stride");
-  o.padding = o.padding_mode.empty() ? expand_param(o.padding, own, "padding")
-                                     : IntList(static_cast<size_t>(own), 0);
-  o.dilation = expand_param(o.dilation, own, "dilation");
-  o.output_padding = o.output_padding.empty()
-                         ? IntList(static_cast<size_t>(own), 0)
-                         : expand_param(o.output_padding, own, "output_padding");
-  check_settings(o);
-  Problem p;
-  p.transposed = o.transposed;
-  p.batched = x0.ndim() == own + 2;
-  if (!p.batched && x0.ndim() != own + 1)
-    fail(ErrorType::Runtime,
-         "%s: expected an input of %d or %d dimensions for a weight of size %s, but got %s", op,
-         own + 1, own + 2, shape_text(w.shape()).c_str(), shape_text(x0.shape()).c_str());
-  const Array x = p.batched ? x0 : x0.unsqueeze(0);
-  check_channels(o, x, w, bias);
-  check_dtypes(x, w, bias);
-  ConvShape& s = p.shape;
-  s.dims = own, s.groups = o.groups, s.n = x.size(0);
-  int64_t* space = o.transposed ? s.y : s.x;
-  for (int i = 0; i < own; ++i) {
-    const int j = 3 - own + i;
-    s.kernel[j] = w.size(2 + i), s.stride[j] = o.stride[static_cast<size_t>(i)];
-    s.pad[j] = o.padding[static_cast<size_t>(i)],
-    s.dilation[j] = o.dilation[static_cast<size_t>(i)];
-    space[j] = x.size(2 + i);
-    if (s.kernel[j] == 0)
-      fail(ErrorType::Runtime, "kernel size should be greater than zero, but got weight of size %s",
-           shape_text(w.shape()).c_str());
-    if (space[j] == 0 && x.size(0) && x.size(1))
-      fail(ErrorType::Runtime,
-           "Only zero batch or zero channel inputs are supported, but got input shape: %s",
-           shape_text(x.shape()).c_str());
-  }
-  s.y_channels = w.size(0), s.x_channels = w.size(1) * o.groups;
-  if (o.transposed)
-    transposed_sizes(s, o);
-  else
-    forward_sizes(s, o);
-  s.channels_last = prefers_channels_last(x) || prefers_channels_last(w);
-  p.input = x, p.weight = w;
-  p.out_sizes = {s.n, o.transposed ? s.x_channels : s.y_channels};
-  const int64_t* out = o.transposed ? s.x : s.y;
-  p.out_sizes.insert(p.out_sizes.end(), out + 3 - own, out + 3);
-  return p;
 }
 
 // -- running ------------------------------------------------------------------------------------
@@ -354,7 +130,7 @@ Array sum_channels(const Array& image0) {
   return sums.to(t);
 }
 
-Array convolve(Problem& p, const Array* bias) {
+Array convolve(ConvProblem& p, const Array* bias) {
   const ConvShape& s = p.shape;
   const DType t = p.input.dtype();
   Array out = empty_image(t, p.out_sizes, s.channels_last);
@@ -367,7 +143,7 @@ Array convolve(Problem& p, const Array* bias) {
       void* bp = b.defined() ? b.bytes() : nullptr;
       void *x = in.bytes(), *y = out.bytes();
       if (p.transposed) std::swap(x, y);
-      done = biased = winograd_conv(pass, t, s, x, w, bp, y);
+      done = biased = own_conv(pass, t, s, x, w, bp, y);
       if (!done) {
         if (p.transposed) bp = nullptr;
         done = dnn_conv(pass, t, s, x, w, bp, y);
@@ -386,7 +162,7 @@ Array convolve(Problem& p, const Array* bias) {
 }
 
 // The gradients that are wanted, in the order input, weight, bias.
-void backward(Call& call, Problem& p, const Array& g0, bool need_x, bool need_w, bool need_b) {
+void backward(Call& call, ConvProblem& p, const Array& g0, bool need_x, bool need_w, bool need_b) {
   ConvShape& s = p.shape;
   const DType t = p.input.dtype();
   const Array g = p.batched ? g0 : g0.unsqueeze(0);
@@ -412,8 +188,8 @@ void backward(Call& call, Problem& p, const Array& g0, bool need_x, bool need_w,
       return p.transposed ? conv(ConvPass::Forward, t, s, gy.bytes(), w, nullptr, gx.bytes())
                           : conv(ConvPass::Data, t, s, gx.bytes(), w, nullptr, gy.bytes());
     };
-    did_x = did_x || to_input(winograd_conv);
-    const bool own_w = need_w && winograd_conv(ConvPass::Weights, t, s, x, gw, nullptr, y);
+    did_x = did_x || to_input(own_conv);
+    const bool own_w = need_w && own_conv(ConvPass::Weights, t, s, x, gw, nullptr, y);
     did_w = did_w || own_w;
     if (!p.transposed && !did_x && !did_w)
       did_x = did_w =
@@ -441,7 +217,7 @@ void backward(Call& call, Problem& p, const Array& g0, bool need_x, bool need_w,
   if (need_b) call.result(gb);
 }
 
-void read_padding(Call& call, int i, Settings& o) {
+void read_padding(Call& call, int i, ConvSettings& o) {
   if (!PyUnicode_Check(call.args[i])) {
     o.padding = call.ints(i);
     return;
@@ -453,19 +229,19 @@ void read_padding(Call& call, int i, Settings& o) {
 
 // (input, weight, bias, stride, padding, dilation, groups)
 void conv_nd(Call& call, const char* op, int dims) {
-  Settings o;
+  ConvSettings o;
   o.stride = call.ints(3);
   read_padding(call, 4, o);
   o.dilation = call.ints(5);
   o.groups = call.integer(6);
   const Array* bias = call.tensor_or_null(2);
-  Problem p = make_problem(op, dims, call.tensor(0), call.tensor(1), bias, o);
+  ConvProblem p = make_problem(op, dims, call.tensor(0), call.tensor(1), bias, o);
   call.result(convolve(p, bias));
 }
 
 // (input, weight, bias, stride, padding, output_padding, groups, dilation)
 void conv_transpose_nd(Call& call, const char* op, int dims) {
-  Settings o;
+  ConvSettings o;
   o.transposed = true;
   o.stride = call.ints(3);
   o.padding = call.ints(4);
@@ -473,7 +249,7 @@ void conv_transpose_nd(Call& call, const char* op, int dims) {
   o.groups = call.integer(6);
   o.dilation = call.ints(7);
   const Array* bias = call.tensor_or_null(2);
-  Problem p = make_problem(op, dims, call.tensor(0), call.tensor(1), bias, o);
+  ConvProblem p = make_problem(op, dims, call.tensor(0), call.tensor(1), bias, o);
   call.result(convolve(p, bias));
 }
 
@@ -488,7 +264,7 @@ RL_KERNEL(conv_transpose3d) { conv_transpose_nd(call, "conv_transpose3d", 3); }
 
 // (input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
 RL_KERNEL(convolution) {
-  Settings o;
+  ConvSettings o;
   o.stride = call.ints(3);
   read_padding(call, 4, o);
   o.dilation = call.ints(5);
@@ -496,21 +272,22 @@ RL_KERNEL(convolution) {
   o.output_padding = call.ints(7);
   o.groups = call.integer(8);
   const Array* bias = call.tensor_or_null(2);
-  Problem p = make_problem("convolution", 0, call.tensor(0), call.tensor(1), bias, o);
+  ConvProblem p = make_problem("convolution", 0, call.tensor(0), call.tensor(1), bias, o);
   call.result(convolve(p, bias));
 }
 
 // (g, input, weight, stride, padding, dilation, transposed, output_padding, groups, needs input,
 // weight, bias)
 RL_KERNEL(convolution_backward) {
-  Settings o;
+  ConvSettings o;
   o.stride = call.ints(3);
   read_padding(call, 4, o);
   o.dilation = call.ints(5);
   o.transposed = call.boolean(6);
   o.output_padding = call.ints(7);
   o.groups = call.integer(8);
-  Problem p = make_problem("convolution_backward", 0, call.tensor(1), call.tensor(2), nullptr, o);
+  ConvProblem p =
+      make_problem("convolution_backward", 0, call.tensor(1), call.tensor(2), nullptr, o);
   backward(call, p, call.tensor(0), call.boolean(9), call.boolean(10), call.boolean(11));
 }
 

@@ -331,7 +331,8 @@ int weight_dims(const ConvShape& s, int64_t* sizes, int64_t* strides) {
 
 Key conv_key(ConvPass pass, DType t, const ConvShape& s, bool bias, int threads) {
   Key k;
-  k.add(static_cast<int64_t>(pass) * 4 + (bias ? 2 : 0) + (s.channels_last ? 1 : 0));
+  k.add(static_cast<int64_t>(pass) * 4 + (g_conv_bf16 ? 16 : 0) + (bias ? 2 : 0) +
+        (s.channels_last ? 1 : 0));
   k.add(static_cast<int64_t>(t) * 64 + s.dims * 16384 + threads * 65536);
   for (const int64_t x : {s.n, s.x_channels, s.y_channels, s.groups}) k.add(x);
   for (int i = 3 - s.dims; i < 3; ++i)
@@ -363,6 +364,8 @@ PlanPtr make_conv(ConvPass pass, DType t, const ConvShape& s, bool bias) {
         (s.y[j] - 1) * s.stride[j] + (s.kernel[j] - 1) * s.dilation[j] + 1 - s.x[j] - s.pad[j];
   }
   const Attr attr = user_scratchpad();
+  if (g_conv_bf16)
+    check(dnn().primitive_attr_set_fpmath_mode(attr, dnnl_fpmath_mode_bf16), "fpmath mode");
   const auto alg = dnnl_convolution_direct;
   dnnl_status_t status;
   PrimitiveDesc hint;

@@ -30,6 +30,10 @@ struct ConvShape {
   }
 };
 
+// Whether the user lets the library round what float32 convolutions multiply to bfloat16, on a
+// processor that has tiles for it.
+extern bool g_conv_bf16;
+
 enum class ConvPass : int64_t { Forward, Data, Weights };
 
 // Each returns false when the library cannot or should not do it; nothing is written then.

@@ -40,6 +40,8 @@ struct OneDnn {
   decltype(&dnnl_primitive_attr_create) primitive_attr_create = found("dnnl_primitive_attr_create");
   decltype(&dnnl_primitive_attr_destroy) primitive_attr_destroy =
       found("dnnl_primitive_attr_destroy");
+  decltype(&dnnl_primitive_attr_set_fpmath_mode) primitive_attr_set_fpmath_mode =
+      found("dnnl_primitive_attr_set_fpmath_mode");
   decltype(&dnnl_primitive_attr_set_post_ops) primitive_attr_set_post_ops =
       found("dnnl_primitive_attr_set_post_ops");
   decltype(&dnnl_primitive_attr_set_scratchpad_mode) primitive_attr_set_scratchpad_mode =

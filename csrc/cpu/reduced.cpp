@@ -1,9 +1,11 @@
-// float32 products made of bfloat16 ones, where the user allowed it (set_float32_matmul_precision).
+// float32 products made of bfloat16 ones, where the user allowed it (set_float32_matmul_precision,
+// fp32_precision of the backends).
 //
 //   "medium"  hi(A) hi(B)                                 about 3 digits
 //   "high"    hi(A) hi(B) + hi(A) lo(B) + lo(A) hi(B)     about 5 digits; lo(x) = bf16(x - hi(x))
 //
-// Sums are float32's. Operands are rounded once, in the memory order that they have.
+// Sums are float32's. Operands are rounded once, in the memory order that they have. Convolutions
+// leave the rounding to oneDNN, which rounds in its own layout.
 #include <cmath>
 
 #include "matmul.h"
@@ -15,6 +17,7 @@
 namespace rl {
 
 int g_bf16_passes = 0;
+bool g_conv_bf16 = false;
 
 namespace {
 
@@ -82,6 +85,13 @@ RL_FUNCTION(set_bf16_passes) {
   g_bf16_passes =
       passes == 1 || (passes == 3 && (always || has_tiles())) ? static_cast<int>(passes) : 0;
   return PyLong_FromLong(g_bf16_passes);
+}
+
+// set_conv_bf16(wanted[, even without tiles]) -> whether it is done
+RL_FUNCTION(set_conv_bf16) {
+  if (nargs < 1 || nargs > 2) fail(ErrorType::Type, "set_conv_bf16: got %zd arguments", nargs);
+  g_conv_bf16 = integer(args[0]) && ((nargs > 1 && integer(args[1])) || has_tiles());
+  return PyBool_FromLong(g_conv_bf16);
 }
 
 }  // namespace rl

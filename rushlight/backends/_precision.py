@@ -1,7 +1,8 @@
 """What float32 products may be rounded to inside: `fp32_precision` of the backends.
 
 A setting of "none" is that of the level above: generic, then oneDNN's, then an operation's own.
-Matrix products follow it; convolutions and recurrent layers stay in float32.
+Matrix products follow it, and on processors with tiles (AMX) convolutions, where it is "bf16";
+elsewhere convolutions stay in float32, as recurrent layers do everywhere.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def put(level: str, value: str) -> None:
         if above == level:
             put(below, value)
     _C.set_bf16_passes(_PASSES.get(get("matmul"), 0))
+    _C.set_conv_bf16(get("conv") == "bf16")
 
 
 class Operation:
