@@ -148,7 +148,8 @@ def enum_type(cls: type) -> T.EnumType:
         )
     module = "" if cls.__module__ == "__main__" else cls.__module__ + "."
     name = f"__torch__.{module}{cls.__qualname__.replace('<locals>.', '')}"
-    return T.EnumType(name, types[0].type(), list(cls))  # type: ignore[arg-type]
+    members = [*cls]  # type: ignore[var-annotated,misc]
+    return T.EnumType(name, types[0].type(), members)
 
 
 def type_of(value: Any) -> T.Type:

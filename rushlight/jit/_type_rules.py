@@ -138,6 +138,7 @@ class Scanner:
 
     def __init__(self, text: str, skip: str = " \n\t") -> None:
         self.text, self.at, self.skip = text, 0, skip
+        self.size: int | None = None  # of the list type that was read last: int[2]
 
     def space(self) -> None:
         """Pass over blanks."""
@@ -198,7 +199,10 @@ def read_type(
     """Read a type; `alias` reads the `(a!)` that schemas put after one."""
     found = _read_plain(s, classes, alias)
     while True:
-        if s.take("[]"):
+        if s.take("["):
+            size = s.word("")
+            s.need("]")
+            s.size = int(size) if size else None
             found = T.ListType(found)
         elif s.take("?"):
             found = OptionalType(found)
