@@ -9,6 +9,7 @@
 // is a row of dot products or a sum of scaled rows: one pass over the matrix.
 #include "gemm_rows.h"
 #include "gemm_tile.h"
+#include "gemm_tiny.h"
 
 namespace rl {
 namespace {
@@ -320,13 +321,17 @@ void gemm_real(const GemmArgs& g) {
     t.c_row = g.m;
     return gemm_real<T>(t);
   }
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
+    if (g.k == 1 && g.b_col == 1 && g.n >= 2 * Vector<T>::lanes) return gemm_outer<T>(g);
+  }
   if (g.a_col == 1 && g.b_row == 1 && (g.m == 1 || g.n == 1 || (g.m <= 8 && g.k >= 64)))
     return gemm_dots<T>(g);
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     if (g.m == 1 && g.b_col == 1) return gemv_rows<T>(g);
-    if (g.k == 1 && g.b_col == 1 && g.n >= 2 * Vector<T>::lanes) return gemm_outer<T>(g);
-    // Above this size the panels pay for themselves.
-    if (g.m * g.n * g.k <= 96 * 96 * 96 || g.m < 4 * kRows) return gemm_small<T>(g);
+    // Above this size the panels pay for themselves, where more than one tile reads A.
+    if (g.m * g.n * g.k <= 96 * 96 * 96 || g.m < 4 * kRows ||
+        (g.n <= kTileCols<T> && g.k <= kDepth && g.a_col == 1))
+      return gemm_small<T>(g);
   }
   return gemm_packed<T>(g);
 }
@@ -343,7 +348,8 @@ struct Registrar {
   }
   template <class T>
   static void packing() {
-    register_gemm(RL_LEVEL, dtype_of<T>::value, {gemm_real<T>, pack_columns<T>, kTileCols<T>});
+    register_gemm(RL_LEVEL, dtype_of<T>::value,
+                  {gemm_real<T>, pack_columns<T>, kTileCols<T>, tiny_batch<T>});
   }
   Registrar() {
     packing<float>(), packing<double>(), real<Half>(), real<BFloat16>();

@@ -25,6 +25,15 @@ struct GemmArgs {
 using GemmFn = void (*)(const GemmArgs& g);
 GemmFn find_gemm(DType t);  // null for bool
 
+// A batch of products so small that a call for each would cost more than its work: operands lie
+// `step` elements apart.
+using TinyFn = void (*)(const GemmArgs& g, int64_t batch, int64_t a_step, int64_t b_step,
+                        int64_t c_step);
+inline bool is_tiny(const GemmArgs& g) {
+  return g.m <= 8 && g.n <= 4 && g.k <= 8 && g.m && g.n && g.k && !g.bias && g.alpha == c128(1) &&
+         g.beta == c128(0);
+}
+
 // A B that many products share can be packed once: gemm_panel columns side by side, the last
 // panel filled up with zeros. packed_size counts elements.
 using PackFn = void (*)(void* panels, const void* b, int64_t k, int64_t n, int64_t b_row,
@@ -33,6 +42,7 @@ struct GemmKernel {
   GemmFn run = nullptr;
   PackFn pack = nullptr;
   int panel = 1;
+  TinyFn tiny = nullptr;  // for those that is_tiny() names; float and double only
 };
 const GemmKernel& gemm_kernel(DType t);
 inline int64_t packed_size(const GemmKernel& kernel, int64_t k, int64_t n) {

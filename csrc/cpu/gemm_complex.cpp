@@ -14,6 +14,8 @@ namespace {
 
 constexpr int kComplexRows = 4;         // of a tile
 constexpr int64_t kComplexBlock = 192;  // rows of A in one block of panels
+constexpr int64_t kComplexDepth = 192;  // of one block: a column of panels stays in L1
+constexpr int64_t kFewColumns = 8;      // dot products are as good as tiles
 constexpr int64_t kColumns = 512;       // of a row's sums, which stay in L1
 
 template <class R, int... I>
@@ -31,29 +33,74 @@ inline typename Vector<R>::type every_second(typename Vector<R>::type u, typenam
   return __builtin_shufflevector(u, v, (2 * I + First)...);
 }
 
-// sum over p of a[p] * b[p], both contiguous.
-template <class T>
-T dot(const T* x, const T* y, int64_t k) {
+// Real and imaginary parts side by side again, from lane First on.
+template <class R, int First, int... I>
+inline typename Vector<R>::type joined(typename Vector<R>::type re, typename Vector<R>::type im,
+                                       std::integer_sequence<int, I...>) {
+  constexpr int lanes = Vector<R>::lanes;
+  return __builtin_shufflevector(re, im, (First + I / 2 + I % 2 * lanes)...);
+}
+
+// Rows x Cols sums over p of a[p] * b[p], all contiguous: each number loaded serves several.
+template <class T, int Rows, int Cols>
+void dot_tile(const GemmArgs& g, const T* x, const T* y, T* c, const Finish<T>& f, const T* bias) {
   using R = typename T::value_type;
   using V = typename Vector<R>::type;
   constexpr int lanes = Vector<R>::lanes;
   const R *a = reinterpret_cast<const R*>(x), *b = reinterpret_cast<const R*>(y);
-  V same[2] = {}, cross[2] = {};
+  V same[Rows][Cols] = {}, cross[Rows][Cols] = {};
   int64_t p = 0;
-  for (; p + 2 * lanes <= 2 * k; p += 2 * lanes)
-    for (int h = 0; h < 2; ++h) {
-      const V u = load<R>(a + p + h * lanes), v = load<R>(b + p + h * lanes);
-      same[h] += u * v, cross[h] += u * pairs_swapped<R>(v, kLanesOf<R>);
+  for (; p + lanes <= 2 * g.k; p += lanes)
+#pragma GCC unroll 2
+    for (int j = 0; j < Cols; ++j) {
+      const V v = load<R>(b + 2 * j * g.b_col + p), w = pairs_swapped<R>(v, kLanesOf<R>);
+#pragma GCC unroll 4
+      for (int i = 0; i < Rows; ++i) {
+        const V u = load<R>(a + 2 * i * g.a_row + p);
+        same[i][j] += u * v, cross[i][j] += u * w;
+      }
     }
-  same[0] += same[1], cross[0] += cross[1];
-  R re = 0, im = 0;
-  for (int l = 0; l < lanes; l += 2)
-    re += same[0][l] - same[0][l + 1], im += cross[0][l] + cross[0][l + 1];
-  for (; p < 2 * k; p += 2) {
-    re += a[p] * b[p] - a[p + 1] * b[p + 1];
-    im += a[p] * b[p + 1] + a[p + 1] * b[p];
+  for (int i = 0; i < Rows; ++i)
+    for (int j = 0; j < Cols; ++j) {
+      R re = 0, im = 0;
+      for (int l = 0; l < lanes; l += 2)
+        re += same[i][j][l] - same[i][j][l + 1], im += cross[i][j][l] + cross[i][j][l + 1];
+      const R *u = a + 2 * i * g.a_row, *v = b + 2 * j * g.b_col;
+      for (int64_t q = p; q < 2 * g.k; q += 2) {
+        re += u[q] * v[q] - u[q + 1] * v[q + 1];
+        im += u[q] * v[q + 1] + u[q + 1] * v[q];
+      }
+      put<T, T>(c + i * g.c_row + j, T(re, im), f, bias ? bias + j : nullptr);
+    }
+}
+
+template <class T, int Rows>
+void dot_rows(const GemmArgs& g, int64_t& i, const Finish<T>& f) {
+  const T *b = static_cast<const T*>(g.b), *bias = static_cast<const T*>(g.bias);
+  for (; i + Rows <= g.m; i += Rows) {
+    const T* a = static_cast<const T*>(g.a) + i * g.a_row;
+    T* c = static_cast<T*>(g.c) + i * g.c_row;
+    int64_t j = 0;
+    for (; j + 2 <= g.n; j += 2)
+      dot_tile<T, Rows, 2>(g, a, b + j * g.b_col, c + j, f, bias ? bias + j : nullptr);
+    if (j < g.n) dot_tile<T, Rows, 1>(g, a, b + j * g.b_col, c + j, f, bias ? bias + j : nullptr);
   }
-  return {re, im};
+}
+
+// Few rows or columns, contiguous along k (B's columns in a copy, where they are not).
+template <class T>
+void gemm_dots(GemmArgs g, const Finish<T>& f) {
+  if (g.b_row != 1) {
+    T* columns = static_cast<T*>(thread_buffer(0, static_cast<size_t>(g.n * g.k) * sizeof(T)));
+    const T* b = static_cast<const T*>(g.b);
+    for (int64_t p = 0; p < g.k; ++p)
+      for (int64_t j = 0; j < g.n; ++j) columns[j * g.k + p] = b[p * g.b_row + j * g.b_col];
+    g.b = columns, g.b_row = 1, g.b_col = g.k;
+  }
+  int64_t i = 0;
+  if constexpr (kVectorBytes == 64) dot_rows<T, 4>(g, i, f);
+  dot_rows<T, 2>(g, i, f);
+  dot_rows<T, 1>(g, i, f);
 }
 
 // One row times a B with contiguous rows.
@@ -125,6 +172,11 @@ void tile(const R* x, const R* y, int64_t depth, T* c, int64_t c_row, int64_t ro
           const Finish<T>& f, const T* bias) {
   using V = typename Vector<R>::type;
   constexpr int lanes = Vector<R>::lanes;
+  // C's lines are asked for while the sums are made.
+  for (int64_t r = 0; r < rows; ++r) {
+    __builtin_prefetch(c + r * c_row, 1);
+    __builtin_prefetch(c + r * c_row + lanes / 2, 1);
+  }
   V re[kComplexRows] = {}, im[kComplexRows] = {};
   for (int64_t p = 0; p < depth; ++p, x += 2 * kComplexRows, y += 2 * lanes) {
     const V yr = load<R>(y), yi = load<R>(y + lanes);
@@ -136,13 +188,19 @@ void tile(const R* x, const R* y, int64_t depth, T* c, int64_t c_row, int64_t ro
       im[r] += yr * x[kComplexRows + r];
     }
   }
+  if (f.plain && columns == lanes && (f.beta == T(0) || f.beta == T(1)) && !bias) {
+    for (int64_t r = 0; r < rows; ++r) {
+      R* to = reinterpret_cast<R*>(c + r * c_row);
+      V low = joined<R, 0>(re[r], im[r], kLanesOf<R>),
+        high = joined<R, lanes / 2>(re[r], im[r], kLanesOf<R>);
+      if (f.beta == T(1)) low += load<R>(to), high += load<R>(to + lanes);
+      store<R>(to, low), store<R>(to + lanes, high);
+    }
+    return;
+  }
   for (int64_t r = 0; r < rows; ++r) {
     alignas(kVectorBytes) R line[2][lanes];
     store<R>(line[0], re[r]), store<R>(line[1], im[r]);
-    if (f.plain && f.beta == T(0) && !bias) {
-      for (int64_t l = 0; l < columns; ++l) c[r * c_row + l] = T(line[0][l], line[1][l]);
-      continue;
-    }
     for (int64_t l = 0; l < columns; ++l)
       put<T, T>(c + r * c_row + l, T(line[0][l], line[1][l]), f, bias ? bias + l : nullptr);
   }
@@ -155,12 +213,12 @@ void gemm_panels(const GemmArgs& g, const Finish<T>& base) {
   const T *a = static_cast<const T*>(g.a), *b = static_cast<const T*>(g.b);
   const T* bias = static_cast<const T*>(g.bias);
   T* c = static_cast<T*>(g.c);
-  const int64_t depth = std::min(kDepth, g.k),
+  const int64_t depth = std::min(kComplexDepth, g.k),
                 block = std::min(kComplexBlock, g.m + kComplexRows - 1);
   R* pa = static_cast<R*>(thread_buffer(0, (block + kComplexRows + lanes) * 2 * depth * sizeof(R)));
   R* pb = pa + (block + kComplexRows) * 2 * depth;
-  for (int64_t p0 = 0; p0 < g.k; p0 += kDepth) {
-    const int64_t np = std::min(kDepth, g.k - p0);
+  for (int64_t p0 = 0; p0 < g.k; p0 += kComplexDepth) {
+    const int64_t np = std::min(kComplexDepth, g.k - p0);
     const Finish<T> f{base.alpha, p0 == 0 ? base.beta : T(1), base.plain};
     const bool last = p0 + np == g.k;
     for (int64_t i0 = 0; i0 < g.m; i0 += kComplexBlock) {
@@ -190,16 +248,11 @@ void gemm_complex(const GemmArgs& g) {
     t.b = g.a, t.b_row = g.a_col, t.b_col = g.a_row;
     return gemm_complex<T>(t);
   }
-  const T *a = static_cast<const T*>(g.a), *b = static_cast<const T*>(g.b);
-  const T* bias = static_cast<const T*>(g.bias);
+  const T* a = static_cast<const T*>(g.a);
   T* c = static_cast<T*>(g.c);
-  if (g.a_col == 1 && g.b_row == 1 && (g.m <= 2 || g.n == 1)) {
-    for (int64_t j = 0; j < g.n; ++j)
-      for (int64_t i = 0; i < g.m; ++i)
-        put<T, T>(c + i * g.c_row + j, dot(a + i * g.a_row, b + j * g.b_col, g.k), f,
-                  bias ? bias + j : nullptr);
-    return;
-  }
+  if (g.a_col == 1 && (g.b_row == 1 ? g.m <= 2 || g.n <= kFewColumns
+                                    : g.m >= 4 * kFewColumns && g.n <= kFewColumns))
+    return gemm_dots<T>(g, f);
   if (g.b_col == 1 && g.m <= 2) {
     for (int64_t i = 0; i < g.m; ++i) row_times<T>(g, a + i * g.a_row, c + i * g.c_row, f);
     return;

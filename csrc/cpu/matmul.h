@@ -91,6 +91,19 @@ void multiply_batch(DType t, const GemmArgs& g, int64_t batch, int64_t c_step, O
 inline void multiply_strided(DType t, const GemmArgs& g, int64_t batch, int64_t a_step,
                              int64_t b_step) {
   if (batch == 1) return multiply(t, g);
+  const TinyFn tiny = gemm_kernel(t).tiny;
+  if (tiny && is_tiny(g)) {
+    const int64_t item = itemsize(t), work = g.m * g.n * g.k;
+    NoGil nogil(batch * work);
+    parallel_for(batch, 1 + 40000 / (work + 8), [&](int64_t begin, int64_t end) {
+      GemmArgs part = g;
+      part.a = static_cast<const char*>(g.a) + begin * a_step * item;
+      part.b = static_cast<const char*>(g.b) + begin * b_step * item;
+      part.c = static_cast<char*>(g.c) + begin * g.m * g.n * item;
+      tiny(part, end - begin, a_step, b_step, g.m * g.n);
+    });
+    return;
+  }
   if (t == DType::BF16 && batch * g.m * g.n * g.k > 64 * 64 * 64 &&
       dnn_gemm(t, g, batch, a_step, b_step, g.m * g.n))
     return;

@@ -36,6 +36,22 @@ def test_every_size_in_every_layout_is_the_product(dtype, m, k, n, left, right):
     assert (error <= bound * (np.abs(a) @ np.abs(b) + 1e-30) * 8).all()
 
 
+@pytest.mark.parametrize("dtype", ("float32", "float64", "complex64", "complex128", "bfloat16"))
+@pytest.mark.parametrize("m,k,n", [(1, 1, 1), (2, 2, 2), (3, 3, 1), (3, 3, 3), (8, 5, 4), (4, 9, 4),
+                                   (70, 300, 5), (40, 33, 8), (530, 20, 3)])  # fmt: skip
+def test_batches_of_small_and_narrow_products(dtype, m, k, n):
+    """A batch, a batch read through strides, and a broadcast one without one stride for all."""
+    kind = getattr(torch, dtype)
+    torch.manual_seed(m + k + n)
+    a, b = torch.randn(5, m, k, dtype=kind), torch.randn(5, k, n, dtype=kind)
+    turned = b.mT.contiguous().mT
+    for x, y in ((a, b), (a[::2], turned[::2]), (a[:, None], b), (a[0], b)):
+        exact = np.matmul(*(t.to(torch.complex128).numpy() for t in (x, y)))
+        got = (x @ y).to(torch.complex128).numpy()
+        scale = np.matmul(*(np.abs(t.to(torch.complex128).numpy()) for t in (x, y)))
+        assert (np.abs(got - exact) <= TOLERANCE[dtype] / 3 * scale).all()
+
+
 @pytest.mark.parametrize("dtype", [d for d in EVERY if d != "bool"])
 def test_every_dtype_multiplies(dtype):
     for shape in ((3, 4, 5), (40, 70, 50)):
