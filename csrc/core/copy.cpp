@@ -271,6 +271,10 @@ void fill_value(const Array& dst, V value, DType type) {
   else if (value != V(0))
     fail(ErrorType::NotImplemented, "\"fill_cpu\" not implemented for '%s'",
          dtype_scalar_name(dst.dtype()));
+  if (dst.numel() == 1) {
+    std::memcpy(dst.bytes(), v, static_cast<size_t>(dst.item()));
+    return;
+  }
   const Walk w = plan(dst, one);
   const auto same = find_convert(dst.dtype(), dst.dtype());
   bool zero = true;

@@ -2,26 +2,16 @@
 //
 // A gradient is brought to its input's shape and dtype here, once for all operators. Nothing
 // recurses: graphs of any depth run in constant stack.
+#include <algorithm>
 #include <cstring>
-#include <queue>
-#include <unordered_map>
 
-#include "engine.h"
 #include "profile.h"
+#include "states.h"
 
 namespace rl {
 namespace {
 
-struct State {
-  int dependencies = 0;
-  int captures = -1;  // first of the node's captures
-  bool needed = true;
-  std::vector<PyObject*> gradients;  // one per output of the node, owned; null where none arrived
-};
-
-struct Later {
-  bool operator()(const Node* a, const Node* b) const { return a->sequence < b->sequence; }
-};
+bool earlier(const Node* a, const Node* b) { return a->sequence < b->sequence; }
 
 // A gradient that the caller asked for; `index` is its place in the result.
 struct Capture {
@@ -30,9 +20,7 @@ struct Capture {
   int next;  // the node's next one, or -1
 };
 
-struct Task {
-  std::unordered_map<Node*, State> states;
-  std::priority_queue<Node*, std::vector<Node*>, Later> ready;
+struct Task : Workspace {
   std::vector<Capture> captures;
   std::vector<PyObject*> captured;   // owned, null where unused
   std::vector<PyObject*> callbacks;  // owned; run when all nodes have
@@ -41,13 +29,24 @@ struct Task {
   bool keep = false, create = false, accumulate = true, selective = false;
 
   ~Task() {
-    for (auto& [node, state] : states) {
+    for (State& state : states) {
       for (PyObject* g : state.gradients) Py_XDECREF(g);
     }
     for (PyObject* g : captured) Py_XDECREF(g);
     for (PyObject* f : callbacks) Py_DECREF(f);
     for (const Edge& e : inputs) Py_DECREF(e.node);
     for (Node* n : held) Py_DECREF(n);
+  }
+
+  void make_ready(Node* n) {
+    ready.push_back(n);
+    std::push_heap(ready.begin(), ready.end(), earlier);
+  }
+  Node* take_ready() {  // the latest
+    std::pop_heap(ready.begin(), ready.end(), earlier);
+    Node* n = ready.back();
+    ready.pop_back();
+    return n;
   }
 };
 
@@ -110,7 +109,7 @@ void capture(Task& task, const State& state) {
 // Hooks on tensors come first, then hooks before the node, the node, and hooks after it. What is
 // asked of a node that runs is its gradient before any hook, as in PyTorch.
 void apply_node(Task& task, Node* n, State& state, Results& out) {
-  std::vector<PyObject*>& gradients = state.gradients;
+  Gradients& gradients = state.gradients;
   if (!state.needed) {
     if (state.captures < 0) return;
     run_tensor_hooks(n, gradients);
@@ -131,7 +130,7 @@ void apply_node(Task& task, Node* n, State& state, Results& out) {
   } else {
     bool any = !n->spec;  // nodes written in Python see None
     for (PyObject* g : gradients) any = any || g;
-    out.assign(n->nedges, nullptr);
+    out.resize(n->nedges);
     if (any) run_node(n, gradients, out);
     if (g_anomaly && g_anomaly_check_nan) check_nan(n, out);
   }
@@ -139,7 +138,7 @@ void apply_node(Task& task, Node* n, State& state, Results& out) {
 }
 
 void apply_profiled(Task& task, Node* n, State& state, Results& out) {
-  ProfileScope scope(as_object(Py_TYPE(n)), true, state.gradients.data(),
+  ProfileScope scope(as_object(Py_TYPE(n)), true, state.gradients.begin(),
                      static_cast<Py_ssize_t>(state.gradients.size()));
   note_sequence(n->sequence);
   apply_node(task, n, state, out);
@@ -148,9 +147,9 @@ void apply_profiled(Task& task, Node* n, State& state, Results& out) {
 // -- the walk -----------------------------------------------------------------------------------
 
 void count_dependencies(Task& task, const std::vector<Node*>& roots) {
-  std::vector<Node*> stack;
+  std::vector<Node*>& stack = task.stack;
   for (Node* n : roots) {
-    if (task.states.try_emplace(n).second) stack.push_back(n);
+    if (task.states.add(n)) stack.push_back(n);
   }
   while (!stack.empty()) {
     Node* n = stack.back();
@@ -158,9 +157,8 @@ void count_dependencies(Task& task, const std::vector<Node*>& roots) {
     for (uint32_t i = 0; i < n->nedges; ++i) {
       Node* next = n->edges[i].node;
       if (!next) continue;
-      auto [it, fresh] = task.states.try_emplace(next);
-      ++it->second.dependencies;
-      if (fresh) stack.push_back(next);
+      if (task.states.add(next)) stack.push_back(next);
+      ++task.states[next].dependencies;
     }
   }
 }
@@ -168,47 +166,45 @@ void count_dependencies(Task& task, const std::vector<Node*>& roots) {
 // With `inputs` given only nodes on a path to one of them run: of grad() those between, of
 // backward(inputs=) the inputs' own too, which accumulate or hand on to retain_grad.
 void mark_needed(Task& task, const std::vector<Node*>& roots) {
-  for (auto& [n, s] : task.states) s.needed = false;
+  for (State& s : task.states) s.needed = false;
   for (size_t i = 0; i < task.inputs.size(); ++i) {
-    auto found = task.states.find(task.inputs[i].node);
-    if (found == task.states.end()) continue;
+    State* found = task.states.find(task.inputs[i].node);
+    if (!found) continue;
     if (task.accumulate) {
-      found->second.needed = true;
+      found->needed = true;
     } else {
-      task.captures.push_back({task.inputs[i].nr, i, found->second.captures});
-      found->second.captures = static_cast<int>(task.captures.size()) - 1;
+      task.captures.push_back({task.inputs[i].nr, i, found->captures});
+      found->captures = static_cast<int>(task.captures.size()) - 1;
     }
   }
-  std::unordered_map<Node*, bool> done;  // false while what comes after is looked at
   std::vector<Node*> stack(roots);
   while (!stack.empty()) {
     Node* n = stack.back();
-    auto [it, fresh] = done.try_emplace(n, false);
-    if (fresh) {
+    State& state = task.states[n];
+    if (state.visit == State::Unseen) {
+      state.visit = State::Open;
       for (uint32_t i = 0; i < n->nedges; ++i) {
         Node* next = n->edges[i].node;
-        if (next && !done.count(next)) stack.push_back(next);
+        if (next && task.states[next].visit == State::Unseen) stack.push_back(next);
       }
       continue;
     }
     stack.pop_back();
-    if (it->second) continue;
-    it->second = true;
-    bool needed = task.states[n].needed;
-    for (uint32_t i = 0; i < n->nedges && !needed; ++i) {
+    if (state.visit == State::Done) continue;
+    state.visit = State::Done;
+    for (uint32_t i = 0; i < n->nedges && !state.needed; ++i) {
       Node* next = n->edges[i].node;
       if (!next) continue;
       const State& after = task.states[next];
-      needed = after.needed || after.captures >= 0;
+      state.needed = after.needed || after.captures >= 0;
     }
-    task.states[n].needed = needed;
   }
 }
 
 void deliver(Task& task, Node* target, uint32_t nr, Ref g) {
   State& state = task.states[target];
-  if (state.gradients.empty()) state.gradients.resize(output_count(target), nullptr);
-  if (nr >= state.gradients.size()) state.gradients.resize(nr + 1, nullptr);
+  if (state.gradients.empty()) state.gradients.resize(output_count(target));
+  if (nr >= state.gradients.size()) state.gradients.resize(nr + 1);
   PyObject*& slot = state.gradients[nr];
   if (!slot) {
     slot = g.release();
@@ -222,11 +218,10 @@ void deliver(Task& task, Node* target, uint32_t nr, Ref g) {
 
 void walk(Task& task) {
   while (!task.ready.empty()) {
-    Node* n = task.ready.top();
-    task.ready.pop();
+    Node* n = task.take_ready();
     t_node = n;
     State& state = task.states[n];
-    if (state.gradients.empty()) state.gradients.resize(output_count(n), nullptr);
+    if (state.gradients.empty()) state.gradients.resize(output_count(n));
     Results out;
     ResultsGuard guard{out};
     try {
@@ -249,7 +244,7 @@ void walk(Task& task) {
         out[i] = nullptr;
         deliver(task, next, n->edges[i].nr, fit(Ref(g), next, n->edges[i].nr, n, i));
       }
-      if (--after.dependencies == 0) task.ready.push(next);
+      if (--after.dependencies == 0) task.make_ready(next);
     }
     if (!task.keep && !n->variable && state.needed) {
       release_saved(n);
@@ -380,7 +375,7 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
       State& s = task.states[e.node];
       if (s.dependencies == 0) {
         s.dependencies = -1;  // queued once, however often it is a root
-        task.ready.push(e.node);
+        task.make_ready(e.node);
       }
     }
     walk(task);
@@ -403,8 +398,8 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
 PyObject* backward_run(PyObject*, PyObject*) { return PyLong_FromLongLong(t_run); }
 PyObject* will_execute(PyObject*, PyObject* node) {
   if (!t_task || !PyObject_TypeCheck(node, NodeType)) Py_RETURN_FALSE;
-  auto found = t_task->states.find(reinterpret_cast<Node*>(node));
-  return PyBool_FromLong(found != t_task->states.end() && found->second.needed);
+  const State* found = t_task->states.find(reinterpret_cast<Node*>(node));
+  return PyBool_FromLong(found && found->needed);
 }
 PyObject* current_node(PyObject*, PyObject*) {
   return Py_NewRef(t_task && t_node ? as_object(t_node) : Py_None);

@@ -43,7 +43,7 @@ PyObject* respelled(const Front* f, PyObject* kwnames) {
   for (Py_ssize_t k = 0; k < n; ++k) {
     PyObject* name = PyTuple_GET_ITEM(kwnames, k);
     const int i = find_param(params_of(f), PyTuple_GET_SIZE(f->params), name);
-    if (i < 0 || !PyUnicode_Compare(params_of(f)[i], name)) continue;
+    if (i < 0 || params_of(f)[i] == name || !PyUnicode_Compare(params_of(f)[i], name)) continue;
     if (!names) names = Ref(arguments(&PyTuple_GET_ITEM(kwnames, 0), n));  // a copy
     Py_SETREF(PyTuple_GET_ITEM(names.p, k), Py_NewRef(params_of(f)[i]));
   }

@@ -1,4 +1,5 @@
 // One node's turn: its gradient functions, hooks, accumulation into a leaf.
+#include <bit>
 #include <cstring>
 #include <mutex>
 
@@ -175,7 +176,7 @@ void accumulate_into(Tensor* t, Ref g, bool create) {
   }
 }
 
-PyObject* gradient_tuple(const std::vector<PyObject*>& gradients) {
+PyObject* gradient_tuple(const Gradients& gradients) {
   PyObject* t = checked(PyTuple_New(static_cast<Py_ssize_t>(gradients.size())));
   for (size_t i = 0; i < gradients.size(); ++i)
     PyTuple_SET_ITEM(t, static_cast<Py_ssize_t>(i),
@@ -247,7 +248,7 @@ void store_edge_results(Node* n, size_t first_edge, size_t width, Ref got, Resul
         none_to_null(Py_NewRef(PySequence_Fast_GET_ITEM(seq.p, static_cast<Py_ssize_t>(i))));
 }
 
-void run_operator(Node* n, const std::vector<PyObject*>& gradients, Results& out) {
+void run_operator(Node* n, const Gradients& gradients, Results& out) {
   const OpSpec& s = *n->spec;
   Ref tuple;
   PyObject* g = gradients[0];
@@ -257,20 +258,24 @@ void run_operator(Node* n, const std::vector<PyObject*>& gradients, Results& out
   }
   // Only the first differentiable parameter may be a list (cat): it takes the edges left over.
   const size_t params = s.differentiable.size(), spare = n->nedges - params;
+  size_t given = 0;
   Ref joint;
   Unpacked unpacked;
   if (s.joint) {
     joint = Ref(call_gradient(n, s.grads[0], g, unpacked));
-    if (!PyTuple_Check(joint.p) || PyTuple_GET_SIZE(joint.p) != static_cast<Py_ssize_t>(params)) {
-      fail(ErrorType::Runtime, "%s: backward must return a tuple of %zu gradients", s.name.c_str(),
-           params);
+    if (PyTuple_Check(joint.p)) given = static_cast<size_t>(PyTuple_GET_SIZE(joint.p));
+    if (given != params && given != static_cast<size_t>(std::popcount(n->computes))) {
+      fail(ErrorType::Runtime,
+           "%s: backward must return a tuple of %zu gradients, or of those that are wanted",
+           s.name.c_str(), params);
     }
   }
-  size_t e = 0;
+  size_t e = 0, next = 0;  // among the joint ones
   for (size_t k = 0; k < params; ++k) {
     const size_t width = k == 0 ? spare + 1 : 1;
     if (n->computes >> k & 1) {
-      Ref got(s.joint ? Py_NewRef(PyTuple_GET_ITEM(joint.p, static_cast<Py_ssize_t>(k)))
+      const size_t at = given == params ? k : next++;
+      Ref got(s.joint ? Py_NewRef(PyTuple_GET_ITEM(joint.p, static_cast<Py_ssize_t>(at)))
                       : call_gradient(n, s.grads[k], g, unpacked));
       const bool is_list = PyList_Check(got.p) || PyTuple_Check(got.p);
       store_edge_results(n, e, width, std::move(got), out, is_list);
@@ -279,7 +284,7 @@ void run_operator(Node* n, const std::vector<PyObject*>& gradients, Results& out
   }
 }
 
-void run_python(Node* n, const std::vector<PyObject*>& gradients, Results& out) {
+void run_python(Node* n, const Gradients& gradients, Results& out) {
   Ref apply(checked(PyObject_GetAttrString(as_object(n), "apply")));
   Ref tuple(gradient_tuple(gradients));
   Ref got(checked(PyObject_CallObject(apply, tuple)));
@@ -316,7 +321,7 @@ void fail_freed() {
        "calling backward.");
 }
 
-void run_node(Node* n, const std::vector<PyObject*>& gradients, Results& out) {
+void run_node(Node* n, const Gradients& gradients, Results& out) {
   if (n->released) fail_freed();
   if (n->spec) {
     run_operator(n, gradients, out);

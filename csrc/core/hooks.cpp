@@ -28,7 +28,7 @@ void check_replacement(PyObject* hook, PyObject* before, PyObject* after) {
 }
 
 // Puts what a node's hook returned in the place of `gradients`.
-void replace_all(PyObject* hook, PyObject* got, std::vector<PyObject*>& gradients) {
+void replace_all(PyObject* hook, PyObject* got, Gradients& gradients) {
   if (got == Py_None) return;
   if (!PyTuple_Check(got))
     fail(ErrorType::Type, "expected tuple, but hook returned '%s'", Py_TYPE(got)->tp_name);
@@ -67,7 +67,7 @@ static void run_dict(PyObject* dict, PyObject*& slot) {
 
 // Hooks on the tensors that a node made (or the leaf it accumulates into), then what retain_grad
 // keeps of them.
-void run_tensor_hooks(Node* n, std::vector<PyObject*>& gradients) {
+void run_tensor_hooks(Node* n, Gradients& gradients) {
   if (n->variable) {
     TensorExtra* e = n->variable->extra;
     if (e && e->hooks && PyDict_GET_SIZE(e->hooks)) {
@@ -92,7 +92,7 @@ void run_tensor_hooks(Node* n, std::vector<PyObject*>& gradients) {
   }
 }
 
-void run_prehooks(Node* n, std::vector<PyObject*>& gradients) {
+void run_prehooks(Node* n, Gradients& gradients) {
   PyObject* dict = extra_item(n, "prehooks");
   if (!dict) return;
   Ref hooks(checked(PyDict_Values(dict)));
@@ -104,7 +104,7 @@ void run_prehooks(Node* n, std::vector<PyObject*>& gradients) {
   }
 }
 
-void run_posthooks(Node* n, const std::vector<PyObject*>& arrived, Results& out) {
+void run_posthooks(Node* n, const Gradients& arrived, Results& out) {
   PyObject* dict = extra_item(n, "hooks");
   if (!dict) return;
   Ref hooks(checked(PyDict_Values(dict)));

@@ -169,20 +169,20 @@ PyObject* node_call(PyObject* self, PyObject* args, PyObject* kwargs) {
         PyTuple_GET_SIZE(args) != static_cast<Py_ssize_t>(count))
       fail(ErrorType::Type, "%s: expected %zu gradients, got %zd", node_label(n).c_str(), count,
            PyTuple_GET_SIZE(args));
-    std::vector<PyObject*> gradients;
+    Gradients gradients(count);
     bool any = !n->spec;
     for (size_t i = 0; i < count; ++i) {
       PyObject* g = PyTuple_GET_ITEM(args, static_cast<Py_ssize_t>(i));
       if (g != Py_None && !tensor_check(g))
         fail(ErrorType::Type, "expected Variable or None (got %s)", Py_TYPE(g)->tp_name);
-      gradients.push_back(g == Py_None ? nullptr : g);
+      gradients[i] = g == Py_None ? nullptr : g;
       any = any || g != Py_None;
     }
     if (n->variable) {
       if (gradients[0]) accumulate_into(n->variable, Ref(Py_NewRef(gradients[0])), modes.grad);
       return PyTuple_New(0);
     }
-    Results out(n->nedges, nullptr);
+    Results out(n->nedges);
     ResultsGuard guard{out};
     if (any) run_node(n, gradients, out);
     if (out.size() == 1) return Py_NewRef(out[0] ? out[0] : Py_None);

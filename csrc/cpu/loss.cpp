@@ -32,10 +32,12 @@ struct Problem {
   int64_t ignore;
   Reduction reduction;
   Array target;  // int64 or uint8, contiguous
+  const char* targets;
+  bool wide;
   int64_t count() const { return n * spatial; }
   int64_t at(int64_t i) const {
-    return target.dtype() == DType::I64 ? target.data<int64_t>()[i]
-                                        : static_cast<int64_t>(target.data<uint8_t>()[i]);
+    return wide ? reinterpret_cast<const int64_t*>(targets)[i]
+                : static_cast<int64_t>(reinterpret_cast<const uint8_t*>(targets)[i]);
   }
 };
 
@@ -43,12 +45,16 @@ struct Problem {
 Problem check_problem(Shape x, const Array& target, const Array* weight, Reduction reduction,
                       int64_t ignore) {
   const int ndim = static_cast<int>(x.size());
+  if (ndim < 1) fail(ErrorType::Value, "Expected 1 or more dimensions (got 0)");
+  if (ndim > 1 && (target.ndim() == 0 || target.size(0) != x[0]))
+    fail(ErrorType::Value, "Expected input batch_size (%lld) to match target batch_size (%lld).",
+         static_cast<long long>(x[0]), static_cast<long long>(target.ndim() ? target.size(0) : 1));
   if (target.dtype() != DType::I64 && target.dtype() != DType::U8)
     fail(ErrorType::Runtime, "expected target dtype to be Long or Byte, but got %s",
          dtype_scalar_name(target.dtype()));
-  if (ndim < 1) fail(ErrorType::Value, "Expected 1 or more dimensions (got 0)");
-  Problem p{ndim > 1 ? x[0] : 1, ndim > 1 ? x[1] : x[0],  1, ignore,
-            reduction,           target.contiguous_copy()};
+  Problem p{ndim > 1 ? x[0] : 1, ndim > 1 ? x[1] : x[0],   1,       ignore,
+            reduction,           target.contiguous_copy(), nullptr, target.dtype() == DType::I64};
+  p.targets = p.target.bytes();
   for (int d = 2; d < ndim; ++d) p.spatial *= x[d];
   bool same = target.ndim() == std::max(ndim - 1, 0);
   for (int d = 0; same && d < target.ndim(); ++d) same = target.size(d) == x[d ? d + 1 : 0];
@@ -147,18 +153,47 @@ struct Smoothing {
   double amount, weights;
 };  // label_smoothing and sum_c w[c]
 
+// Rows [i0, i1), at most kRows: first the sums of each, then their logarithms side by side.
+constexpr int64_t kRows = 64;
+
 template <class T>
-double entropy_row(const T* x_, int64_t t, int64_t n, const compute_t<T>* w, const Smoothing& s,
-                   compute_t<T>* buf, double& lse) {
+void entropy_rows(const Problem& p, const T* x_, int64_t i0, int64_t i1, const compute_t<T>* w,
+                  const Smoothing& s, compute_t<T>* buf, double* lse, double* loss) {
   using C = compute_t<T>;
-  const C* x = load_row(x_, n, buf);
-  const C top = row_top<C>(x, n);
-  const double log_rest = std::log(exp_sum<C>(x, n, top, nullptr)), log_sum = log_rest + top;
-  lse = log_sum;
-  double loss = (1 - s.amount) * w[t] * (log_rest + (static_cast<double>(top) - x[t]));
-  if (s.amount > 0)
-    loss += s.amount / static_cast<double>(n) * (log_sum * s.weights - dot_row<C>(w, x, n));
-  return loss;
+  const int64_t n = p.classes;
+  double top[kRows], sum[kRows], below[kRows], plain[kRows];
+  for (int64_t i = i0; i < i1; ++i) {
+    const int64_t k = i - i0, t = p.at(i);
+    top[k] = below[k] = plain[k] = 0, sum[k] = 1;
+    if (t == p.ignore) continue;
+    const C* x = load_row(x_ + i * n, n, buf);
+    const C most = row_top<C>(x, n);
+    top[k] = most;
+    sum[k] = exp_sum<C>(x, n, most, nullptr);
+    below[k] = top[k] - x[t];
+    if (s.amount > 0) plain[k] = dot_row<C>(w, x, n);
+  }
+  if constexpr (std::is_same_v<C, double>) {
+    for (int64_t k = 0; k < i1 - i0; ++k) sum[k] = std::log(sum[k]);
+  } else {
+#pragma omp simd
+    for (int64_t k = 0; k < i1 - i0; ++k) sum[k] = log(sum[k]);
+  }
+  for (int64_t i = i0; i < i1; ++i) {
+    const int64_t k = i - i0, t = p.at(i);
+    lse[i] = loss[i] = 0;
+    if (t == p.ignore) continue;
+    lse[i] = sum[k] + top[k];
+    loss[i] = (1 - s.amount) * w[t] * (sum[k] + below[k]);
+    if (s.amount > 0)
+      loss[i] += s.amount / static_cast<double>(n) * (lse[i] * s.weights - plain[k]);
+  }
+}
+
+// exp of what the rounding of a log sum to C left over: next to 0, or not finite where that is not.
+inline double small_exp(double x) {
+  if (std::abs(x) < 1e-3) return 1 + x * (1 + x * (0.5 + x / 6));
+  return std::isfinite(x) ? std::exp(x) : 1;
 }
 
 template <class T>
@@ -172,21 +207,25 @@ void entropy_gradient_row(const T* x_, int64_t t, int64_t n, const compute_t<T>*
   const C own = static_cast<C>(k * (1 - s.amount) * w[t]);
   // exp(x - log_sum) in two factors: a float log_sum would be far from exact when both are big.
   const C lse = static_cast<C>(log_sum);
-  const C scale = static_cast<C>((own + k * even * s.weights) *
-                                 (std::isfinite(log_sum) ? std::exp(lse - log_sum) : 1));
+  const C scale = static_cast<C>((own + k * even * s.weights) * small_exp(lse - log_sum));
   const int64_t whole = whole_vectors<C>(n);
+  C at_target = exp_nonpositive(x[t] - lse) * scale - own;  // before dx, which may be x's buffer
 #pragma omp simd
   for (int64_t i = 0; i < whole; ++i) dx[i] = exp_nonpositive(x[i] - lse) * scale;
   if (whole < n) {
-    exp_tail<C>(x + whole, n - whole, lse, dx + whole);
-    for (int64_t i = whole; i < n; ++i) dx[i] *= scale;
+    typename VecOf<C>::type v;
+    load_part<C>(v, x + whole, n - whole, lse);
+    exp_lanes(v, lse);
+    v *= scale;
+    store_part<C>(dx + whole, n - whole, v);
   }
   if (s.amount > 0) {
     const C each = static_cast<C>(k * even);
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) dx[i] -= each * w[i];
+    at_target -= each * w[t];
   }
-  dx[t] -= own;
+  dx[t] = at_target;
   store_row(dx_, n, dx);
 }
 
@@ -238,8 +277,7 @@ void entropy_gradient_columns(const Problem& p, const T* x, int64_t first, int64
     const double k = t == p.ignore ? 0 : static_cast<double>(factors.at(first + j));
     own[j] = t == p.ignore ? C(0) : static_cast<C>(k * (1 - s.amount) * w[t]);
     lse[j] = static_cast<C>(log_sum[j]);
-    const double rest = std::isfinite(log_sum[j]) ? std::exp(lse[j] - log_sum[j]) : 1;
-    scale[j] = static_cast<C>((own[j] + k * even * s.weights) * rest);
+    scale[j] = static_cast<C>((own[j] + k * even * s.weights) * small_exp(lse[j] - log_sum[j]));
     each[j] = static_cast<C>(k * even);
   }
   for (int64_t c = 0; c < p.classes; ++c) {
@@ -259,12 +297,12 @@ void entropy_gradient_columns(const Problem& p, const T* x, int64_t first, int64
   }
 }
 
-// rows(i) for S == 1, else columns(n * S + first, width, offset into x).
+// rows(i0, i1) for S == 1, else columns(n * S + first, width, offset into x).
 template <class R, class K>
 void each_target(const Problem& p, R&& rows, K&& columns) {
   if (p.spatial == 1) {
     parallel_for(p.n, row_grain(p.classes), [&](int64_t i0, int64_t i1) {
-      for (int64_t i = i0; i < i1; ++i) rows(i);
+      for (int64_t i = i0; i < i1; i += kRows) rows(i, std::min(i + kRows, i1));
     });
     return;
   }
@@ -310,11 +348,8 @@ RL_KERNEL(cross_entropy) {
       NoGil nogil(x.numel(), 20000);
       each_target(
           p,
-          [&](int64_t i) {
-            losses[i] = lp[i] = 0;
-            if (p.at(i) != p.ignore)
-              losses[i] = entropy_row<T>(xp + i * p.classes, p.at(i), p.classes, wp, s,
-                                         buffer.mine(), lp[i]);
+          [&](int64_t i0, int64_t i1) {
+            entropy_rows<T>(p, xp, i0, i1, wp, s, buffer.mine(), lp, losses.get());
           },
           [&](int64_t i, int64_t width, int64_t at) {
             entropy_columns<T>(p, xp + at, i, width, wp, s, lp + i, losses.get() + i);
@@ -354,12 +389,14 @@ RL_KERNEL(cross_entropy_backward) {
     NoGil nogil(x.numel(), 20000);
     each_target(
         p,
-        [&](int64_t i) {
-          if (p.at(i) == p.ignore)
-            std::fill_n(dp + i * p.classes, p.classes, T(0.0f));
-          else
-            entropy_gradient_row<T>(xp + i * p.classes, p.at(i), p.classes, wp, s, lp[i],
-                                    factors.at(i), buffer.mine(), dp + i * p.classes);
+        [&](int64_t i0, int64_t i1) {
+          for (int64_t i = i0; i < i1; ++i) {
+            if (p.at(i) == p.ignore)
+              std::fill_n(dp + i * p.classes, p.classes, T(0.0f));
+            else
+              entropy_gradient_row<T>(xp + i * p.classes, p.at(i), p.classes, wp, s, lp[i],
+                                      factors.at(i), buffer.mine(), dp + i * p.classes);
+          }
         },
         [&](int64_t i, int64_t width, int64_t at) {
           entropy_gradient_columns<T>(p, xp + at, i, width, wp, s, lp + i, factors, dp + at);

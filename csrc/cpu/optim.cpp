@@ -63,7 +63,10 @@ void adam(const Pointers<T>& x, const Job& job, const AdamOptions& o, Round roun
       v = x.c[i] > v || x.c[i] != x.c[i] ? x.c[i] : v;
       x.c[i] = v;
     }
-    x.p[i] = p + size * m / round(round(round(std::sqrt(v)) / root) + eps);
+    if constexpr (std::is_same_v<Round, Exact>)
+      x.p[i] = p + size * root * m / (std::sqrt(v) + eps * root);  // one division
+    else
+      x.p[i] = p + size * m / round(round(round(std::sqrt(v)) / root) + eps);
   }
 }
 
@@ -154,9 +157,15 @@ RL_FUNCTION(fused_adam) {
                       decoupled ? 0.0 : decay,
                       decoupled ? 1 - lr * decay : 1.0,
                       group.flag_option(keys().maximize) ? -1.0 : 1.0};
+  double known = -1, scale = 0, correction = 0;  // most parameters count the same steps
   group.gather(amsgrad ? with_largest : plain, [&](Job& job, double step, const Cell*) {
-    job.scale = lr / (1 - std::pow(beta1, step));
-    job.correction = std::sqrt(1 - std::pow(beta2, step));
+    if (step != known) {
+      known = step;
+      scale = lr / (1 - std::pow(beta1, step));
+      correction = std::sqrt(1 - std::pow(beta2, step));
+    }
+    job.scale = scale;
+    job.correction = correction;
   });
   group.run([&](const auto& x, const Job& job, auto round) {
     with_bool(o.decay != 0, [&](auto decays) {

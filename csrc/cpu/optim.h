@@ -229,6 +229,7 @@ class Group {
     states_ = names.count;
     Ref params(checked(PySequence_Fast(option(group_, keys().params), "params must be a list")));
     jobs.reserve(PySequence_Fast_GET_SIZE(params.p));
+    held_.reserve(PySequence_Fast_GET_SIZE(params.p) * (2 + states_));
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(params.p); ++i) {
       PyObject* p = PySequence_Fast_GET_ITEM(params.p, i);
       if (!tensor_check(p)) fail(ErrorType::Type, "optimizer: a parameter is not a tensor");

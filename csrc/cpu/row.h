@@ -119,6 +119,29 @@ void store_part(C* p, int64_t n, const typename VecOf<C>::type& v) {
 #endif
 }
 
+// v = exp(v - top). For float on whole vectors, since an array of lanes would go through memory.
+inline void exp_lanes(VecOf<float>::type& v, float top) {
+  using V = VecOf<float>::type;
+  using U = VecOf<uint32_t>::type;
+  const V x = v - top, zero{};
+  const V shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
+  V r = x - n * 0.693359375f;
+  r = r + n * 2.12194440e-4f;
+  V q = zero + 1.3926176e-3f;
+  q = q * r + 8.3631731e-3f;
+  q = q * r + 4.1666555e-2f;
+  q = q * r + 1.6666577e-1f;
+  q = q * r + 0.5f;
+  const V e = 1.0f + (r + r * r * q);
+  U bits, shift;
+  __builtin_memcpy(&bits, &e, sizeof e);
+  __builtin_memcpy(&shift, &shifted, sizeof shifted);
+  bits += shift << 23;
+  V y;
+  __builtin_memcpy(&y, &bits, sizeof y);
+  y = x < -87.3365f ? zero : y;
+  v = x != x ? x : y;
+}
 template <class C>
 void exp_lanes(typename VecOf<C>::type& v, C top) {
   alignas(64) C lane[kLanes<C>];
@@ -133,7 +156,7 @@ template <class C>
 void exp_tail(const C* x, int64_t n, C top, C* out) {
   typename VecOf<C>::type v;
   load_part<C>(v, x, n, top);
-  exp_lanes<C>(v, top);
+  exp_lanes(v, top);
   store_part<C>(out, n, v);
 }
 
@@ -149,12 +172,23 @@ C fold_max(const typename VecN<C, N>::type& v) {
   }
 }
 
+// Whether a comparison of vectors held in any lane.
+template <class C, class Mask>
+bool any_lane(const Mask& odd) {
+#ifdef __AVX512F__
+  return _mm512_test_epi64_mask(__m512i(odd), __m512i(odd)) != 0;
+#else
+  const typename VecOf<C>::type zero{};
+  return fold_lanes<C>(odd ? zero + 1 : zero) != C(0);
+#endif
+}
+
 // The largest of n >= 1 elements; a NaN wins.
 template <class C>
 C row_top(const C* p, int64_t n) {
   constexpr int L = kLanes<C>;
   if (n >= 8 * L) return extreme_run<C, 1>(p, n);
-  typename VecOf<C>::type best, v, zero{};
+  typename VecOf<C>::type best, v;
   load_part<C>(best, p, std::min<int64_t>(n, L - 1), p[0]);
   auto odd = best != best;
   int64_t i = 0;
@@ -168,8 +202,7 @@ C row_top(const C* p, int64_t n) {
     odd |= v != v;
     best = v > best ? v : best;
   }
-  return fold_lanes<C>(odd ? zero + 1 : zero) == C(0) ? fold_max<C>(best)
-                                                      : std::numeric_limits<C>::quiet_NaN();
+  return any_lane<C>(odd) ? std::numeric_limits<C>::quiet_NaN() : fold_max<C>(best);
 }
 template <class C>
 int64_t whole_vectors(int64_t n) {
@@ -185,14 +218,14 @@ double exp_sum(const C* x, int64_t n, C top, C* out) {
   const int64_t whole = whole_vectors<C>(n);
   for (int64_t i = 0; i < whole; i += L) {
     load_vec<C>(v, x + i);
-    exp_lanes<C>(v, top);
+    exp_lanes(v, top);
     if (out) __builtin_memcpy(out + i, &v, sizeof v);
     s += v;
     if (i % kPiece == kPiece - L) sum += fold_lanes<C>(s), s = zero;
   }
   if (whole < n) {
     load_part<C>(v, x + whole, n - whole, -std::numeric_limits<C>::infinity());
-    exp_lanes<C>(v, top);
+    exp_lanes(v, top);
     if (out) store_part<C>(out + whole, n - whole, v);
     s += v;
   }

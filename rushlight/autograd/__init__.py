@@ -258,6 +258,9 @@ def _tensor_backward(
     self, gradient=None, retain_graph=None, create_graph=False, inputs=None
 ) -> None:
     """Accumulate into the leaves' `.grad` the gradient of this tensor (times `gradient`)."""
+    if gradient is inputs is None and not create_graph and type(self) is Tensor:
+        _C.backward((self,), None, retain_graph, False, None, True)
+        return
     backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 

@@ -318,7 +318,7 @@ def run(operator, input, inplace, *args):
 @public("F.relu")
 def relu_function(input, inplace: bool = False):
     """Zero in place of negative elements."""
-    return run(relu, input, inplace)
+    return run(relu, input, True) if inplace else relu(input)
 
 
 @public("F.relu6")

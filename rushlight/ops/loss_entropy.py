@@ -107,16 +107,6 @@ def _put_targets(flat, g, target, weight, reduction, ignore_index):
     return out
 
 
-def _check_batch_sizes(input, target):
-    if input.ndim == 0:
-        raise ValueError(f"Expected 1 or more dimensions (got {input.ndim})")
-    if input.ndim > 1 and (not target.ndim or input.shape[0] != target.shape[0]):
-        got = target.shape[0] if target.ndim else 1
-        raise ValueError(
-            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({got})."
-        )
-
-
 @public("F.nll_loss")
 def nll_loss(
     input,
@@ -129,7 +119,6 @@ def nll_loss(
 ):
     """The negative log likelihood of class indices under log-probabilities (N, C, ...)."""
     reduction = resolve_reduction(size_average, reduce, reduction)
-    _check_batch_sizes(input, target)
     if weight is not None and weight.dtype != input.dtype:
         raise RuntimeError(
             "nll_loss: weight has another dtype than input: expected scalar type "
@@ -163,16 +152,18 @@ def _entropy_terms(g, input, target, weight, reduction, ignore_index, label_smoo
 
 
 def _entropy_gradient(
-    g, input, target, weight, reduction, ignore_index, label_smoothing, total, lse
+    g, input, target, weight, reduction, ignore_index, label_smoothing, total_weight, log_sums
 ):
     if _C.differentiates():
         # The sum of weights has no gradient of its own.
+        total = total_weight.detach()
         return _entropy_terms(
-            g, input, target, weight, reduction, ignore_index, label_smoothing, total.detach()
+            g[0], input, target, weight, reduction, ignore_index, label_smoothing, total
         )
     return cross_entropy_backward(
-        g, input, target, weight, reduction, ignore_index, label_smoothing, total, lse
-    )
+        g[0], input, target, weight, reduction, ignore_index, label_smoothing, total_weight,
+        log_sums,
+    )  # fmt: skip
 
 
 def _entropy_forward(input, target, weight, reduction, ignore_index, label_smoothing):
@@ -210,13 +201,7 @@ class _cross_entropy:
     def forward(input, target, weight, reduction, ignore_index, label_smoothing):
         return _entropy_forward(input, target, weight, reduction, ignore_index, label_smoothing)
 
-    def grad_input(
-        g, input, target, weight, reduction, ignore_index, label_smoothing, total_weight, log_sums
-    ):
-        return _entropy_gradient(
-            g[0], input, target, weight, reduction, ignore_index, label_smoothing, total_weight,
-            log_sums,
-        )  # fmt: skip
+    grad_input = _entropy_gradient
 
     samples = _entropy_samples
 
@@ -228,13 +213,7 @@ class _cross_entropy_2d:
     def forward(input, target, weight, reduction, ignore_index, label_smoothing):
         return _entropy_forward(input, target, weight, reduction, ignore_index, label_smoothing)
 
-    def grad_input(
-        g, input, target, weight, reduction, ignore_index, label_smoothing, total_weight, log_sums
-    ):
-        return _entropy_gradient(
-            g[0], input, target, weight, reduction, ignore_index, label_smoothing, total_weight,
-            log_sums,
-        )  # fmt: skip
+    grad_input = _entropy_gradient
 
     def samples(make):
         target = make(2, 3, 3, low=0, high=4.9, grad=False).long()
@@ -310,12 +289,12 @@ def cross_entropy(
         reduction = resolve_reduction(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if input.shape == target.shape and input.ndim:
+    ndim = input.ndim
+    if ndim and ndim == target.ndim and input.shape == target.shape:
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _soft_cross_entropy(
             input, target, weight, check_reduction(reduction), label_smoothing
         )
-    _check_batch_sizes(input, target)
-    front = _cross_entropy_2d if input.ndim > 2 else _cross_entropy
+    front = _cross_entropy_2d if ndim > 2 else _cross_entropy
     return front(input, target, weight, reduction, ignore_index, label_smoothing)[0]

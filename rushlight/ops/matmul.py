@@ -409,20 +409,8 @@ def _declare_linear(own, node_name):
             y = input @ weight.T
             return y if bias is None else y + bias
 
-        def backward(g, input, weight, bias_shape, needs):
-            want_bias = needs[2]
-            plain = not want_bias or tuple(bias_shape) == (weight.shape[0],)
-            parts = iter(
-                linear_backward(
-                    g, conj(input), conj(weight), needs[0], needs[1], want_bias and plain
-                )
-            )
-            gi = next(parts) if needs[0] else None
-            gw = next(parts) if needs[1] else None
-            gb = None
-            if want_bias:
-                gb = next(parts) if plain else g
-            return gi, gw, gb
+        def backward(g, input, weight, needs):
+            return linear_backward(g, conj(input), conj(weight), needs[0], needs[1], needs[2])
 
         def samples(make):
             yield make(3, 4), make(5, 4), make(5)
@@ -445,11 +433,13 @@ def linear(input, weight, bias=None):
     """Multiply `input` (..., in) by `weight` (out, in) transposed and add `bias` (out)."""
     try:
         ndim = input.ndim
+        if bias is not None:
+            if bias.ndim > 1:
+                return linear(input, weight) + bias
+            return (_linear_addmm if ndim == 2 else _linear_view)(input, weight, bias)
         flat = weight.ndim == 1
     except AttributeError:
-        ndim, flat = 2, False  # the operator says what is wrong
-    if bias is not None:
-        return (_linear_addmm if ndim == 2 else _linear_view)(input, weight, bias)
+        return _linear_addmm(input, weight, bias)  # the operator says what is wrong
     if flat and ndim:
         return matmul(input, weight)
     if ndim == 2:

@@ -43,13 +43,17 @@ class Hooks:
         """Wrap a `step` so that the hooks run around it."""
 
         @wraps(func)
-        def hooked(*args, **kwargs):
-            self, *_ = args
+        def hooked(self, *args, **kwargs):
             if _C.profiler_enabled() and not self._marked:
-                return self._run_marked(hooked, args, kwargs)
-            if self._has_hooks():
-                return self._run_hooked(func, args, kwargs)
-            return func(*args, **kwargs)
+                return self._run_marked(hooked, (self, *args), kwargs)
+            if (
+                self._optimizer_step_pre_hooks
+                or self._optimizer_step_post_hooks
+                or _global_optimizer_pre_hooks
+                or _global_optimizer_post_hooks
+            ) and not self._running_hooks:
+                return self._run_hooked(func, (self, *args), kwargs)
+            return func(self, *args, **kwargs)
 
         hooked.hooked = True
         return hooked
@@ -79,14 +83,6 @@ class Hooks:
         self._optimizer_state_dict_post_hooks = OrderedDict()
         self._optimizer_load_state_dict_pre_hooks = OrderedDict()
         self._optimizer_load_state_dict_post_hooks = OrderedDict()
-
-    def _has_hooks(self):
-        return (
-            self._optimizer_step_pre_hooks
-            or self._optimizer_step_post_hooks
-            or _global_optimizer_pre_hooks
-            or _global_optimizer_post_hooks
-        ) and not self._running_hooks
 
     def _run_marked(self, step, args, kwargs):
         name = type(self).__name__

@@ -123,13 +123,13 @@ class Optimizer(Hooks):
         `closure`, when given, evaluates the model anew first (with gradients recorded) and
         its value is returned.
         """
-        if type(self)._update is Optimizer._update:
+        kernel, state = self._kernel, self.state
+        if kernel is None and type(self)._update is Optimizer._update:
             raise NotImplementedError
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        kernel, state = self._kernel, self.state
         for group in self.param_groups:
             if kernel is None:
                 self._update_each(group, [p for p in group["params"] if p.grad is not None])
