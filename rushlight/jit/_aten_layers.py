@@ -42,7 +42,7 @@ Tensor
 relu relu6 selu silu mish hardsigmoid hardswish sigmoid tanh log_sigmoid: (self)
 gelu: (self, *, approximate="none")
 elu: (self, alpha:Scalar=1, scale:Scalar=1, input_scale:Scalar=1)
-celu: (self, alpha:Scalar=1)
+celu: (self, alpha:Scalar=1.)
 threshold: (self, threshold, value:Scalar)
 hardtanh: (self, min_val=-1, max_val=1)
 leaky_relu: (self, negative_slope=0.01)
@@ -186,5 +186,81 @@ pad_mode="reflect", normalized=False, onesided, return_complex, align_to_window)
 fake_quantize_per_tensor_affine: (self, scale:float, zero_point:int, quant_min, quant_max) | \
 tensor_qparams(self, scale, zero_point, quant_min, quant_max)
 polygamma special_polygamma: (n:int, self)
+linalg_lu: (A, *, pivot=True) -> P L U
+linalg_lu_factor: (A, *, pivot=True) -> LU pivots
+linalg_lu_factor_ex: (A, *, pivot=True, check_errors=False) -> LU pivots info
+linalg_ldl_factor: (self, *, hermitian=False) -> LD pivots
+linalg_ldl_factor_ex: (self, *, hermitian=False, check_errors=False) -> LD pivots info
+linalg_cholesky_ex: (self, *, upper=False, check_errors=False) -> L info
+linalg_inv_ex: (A, *, check_errors=False) -> inverse info
+linalg_solve_ex: (A, B, *, left=True, check_errors=False) -> result info
+linalg_solve: (A, B, *, left=True)
+linalg_det linalg_inv: (A)
+linalg_svdvals: (A, *, driver)
+linalg_lstsq: (self, b, rcond:float?=None, *, driver) -> solution residuals rank singular_values
+linalg_householder_product: (input, tau)
+linalg_matrix_power matrix_power: (self, n:int)
+linalg_vander: (x, *, N:SymInt?=None)
+linalg_vecdot: (x, y, *, dim=-1)
+linalg_diagonal: (A/a, *, offset=0, dim1=-2, dim2=-1) -> Tensor(a)
+triangular_solve: (self, A, upper=True, transpose=False, unitriangular=False) -> solution \
+cloned_coefficient
+lu_unpack: (LU_data, LU_pivots, unpack_data=True, unpack_pivots=True) -> P L U
+geqrf: (self) -> a tau
+frexp: Tensor(self) -> mantissa exponent
+ldexp: Tensor(self, other)
+vander: (x, N:int?=None, increasing=False)
+diff: (self, n:int=1, dim=-1, prepend, append)
+cdist: (x1, x2, p:float=2, compute_mode)
+pdist: (self, p:float=2)
+renorm: (self, p, dim, maxnorm:Scalar)
+logsumexp special_logsumexp: (self, dim:int[1], keepdim=False)
+special_log_softmax special_softmax: (self, dim, *, dtype)
+mvlgamma special_multigammaln: (self, p:int)
+addcmul addcdiv: (self, tensor1, tensor2, *, value:Scalar=1)
+histc: (self, bins=100, min:Scalar=0, max:Scalar=0)
+histogramdd: (self, bins:int[], range, weight:Tensor?=None, density=False) -> hist \
+Tensor[]@bin_edges | int_bins(self, bins, range, weight:Tensor?=None, density=False) -> hist \
+Tensor[]@bin_edges | TensorList_bins(self, bins:Tensor[], range, weight:Tensor?=None, \
+density=False) -> hist Tensor[]@bin_edges
+tril triu: (self, diagonal:SymInt=0)
+tile: (self, dims:SymInt[])
+nanmean: (self, dim:int[1]?=None, keepdim=False, *, dtype)
+frobenius_norm: dim(self, dim:int[1], keepdim=False)
+sum_to_size: (self, size)
+isclose: (self, other, rtol:float=1e-05, atol:float=1e-08, equal_nan=False)
+nonzero_static: (self, *, size:SymInt, fill_value:int=-1)
+scatter_reduce: two(self, dim, index, src, reduce, *, include_self=True)
+slice_scatter: (self, src, dim=0, start:SymInt?=None, end:SymInt?=None, step:SymInt=1)
+select_scatter: (self, src, dim, index:SymInt)
+narrow_copy: (self, dim, start:SymInt, length)
+index_add: (self, dim, index, source, *, alpha=1)
+conv_tbc: (self, weight, bias:Tensor, pad:int=0)
+native_layer_norm: (input, normalized_shape, weight:Tensor?, bias:Tensor?, eps) -> Tensor Tensor \
+Tensor
+native_group_norm: (input, weight:Tensor?, bias:Tensor?, N:SymInt, C:SymInt, HxW:SymInt, group, \
+eps) -> Tensor Tensor Tensor
+native_batch_norm: (input, weight:Tensor?, bias:Tensor?, running_mean:Tensor?, \
+running_var:Tensor?, training, momentum, eps) -> Tensor Tensor Tensor
+native_dropout: (input, p:float, train:bool?) -> Tensor Tensor
+fft_fft fft_ifft fft_rfft fft_irfft fft_hfft fft_ihfft: (self, n:SymInt?=None, dim=-1, norm)
+fft_fft2 fft_ifft2 fft_rfft2 fft_irfft2 fft_hfft2 fft_ihfft2: (self, s:SymInt[1]?=None, \
+dim:int[1]=[-2, -1], norm)
+fft_fftn fft_ifftn fft_rfftn fft_irfftn fft_hfftn fft_ihfftn: (self, s:SymInt[1]?=None, \
+dim:int[1]?=None, norm)
+fft_fftshift fft_ifftshift: (self, dim:int[1]?=None)
+istft: (self, n_fft, hop_length, win_length, window, center=True, normalized=False, onesided, \
+length:int?=None, return_complex=False)
+to_dense: (self, dtype, *, masked_grad)
+to_sparse: sparse_dim(self, sparse_dim:int) | (self, *, layout, blocksize:int[2]?=None, dense_dim)
+to_sparse_csr to_sparse_csc: (self, dense_dim)
+to_sparse_bsr to_sparse_bsc: (self, blocksize:int[2], dense_dim)
+sparse_mask: (self, mask)
+sparse_dim dense_dim: (self) -> int
+coalesce values indices crow_indices col_indices ccol_indices row_indices resolve_conj \
+resolve_neg positive ravel: (self/a) -> Tensor(a)
+sparse_coo_tensor: size(size:int[], *, dtype, layout, device, pin_memory=False) | \
+indices(indices, values, *, opts, is_coalesced) | indices_size(indices, values, size:int[], *, \
+opts, is_coalesced)
 _weight_norm: (v:Tensor, g:Tensor, dim=0)
 """

@@ -170,6 +170,11 @@ slice: Tensor(self/a, dim=0, start:SymInt?=None, end:SymInt?=None, step:SymInt=1
 narrow: (self/a, dim, start:SymInt, length) -> Tensor(a) | Tensor(self/a, dim, start, length) -> \
 Tensor(a)
 transpose: int(self/a, dim0, dim1) -> Tensor(a)
+swapdims: (self/a, dim0, dim1) -> Tensor(a)
+unsqueeze: (self/a, dim) -> Tensor(a)
+expand_as view_as: (self/a, other) -> Tensor(a)
+broadcast_to: (self/a, size) -> Tensor(a)
+as_strided: (self/a, size, stride, storage_offset:SymInt?=None) -> Tensor(a)
 swapaxes: (self/a, axis0, axis1) -> Tensor(a)
 flatten: using_ints(self/a, start_dim=0, end_dim=-1) -> Tensor(a)
 unflatten: int(self/a, dim, sizes) -> Tensor(a)
@@ -208,7 +213,10 @@ is_contiguous: (self) -> bool | memory_format(self, memory_format:MemoryFormat) 
 size stride: int(self, dim) -> int | (self) -> int[]
 dim get_device element_size storage_offset numel output_nr _version: (self) -> int
 is_complex is_floating_point is_nonzero is_leaf is_same_size is_signed is_conj is_neg \
-is_inference is_pinned is_set_to is_coalesced retains_grad: (self) -> bool
+is_inference is_coalesced retains_grad: (self) -> bool
+is_pinned: (self, device) -> bool
+is_set_to: (self, tensor) -> bool
+is_same_size: (self, other) -> bool
 item: (self) -> Scalar
 equal: (self, other) -> bool
 allclose: (self, other, rtol:float=1e-05, atol:float=1e-08, equal_nan=False) -> bool
@@ -286,5 +294,28 @@ generator)
 normal: Tensor_float(mean, std:float=1., *, generator) | float_Tensor(mean:float, std, *, \
 generator) | Tensor_Tensor(mean, std, *, generator) | float_float(mean:float, std:float, size, \
 *, generator, opts)
+uniform_: (self/a!, from:float=0., to:float=1., *, generator) -> Tensor(a!)
+normal_: (self/a!, mean:float=0., std:float=1., *, generator) -> Tensor(a!)
+exponential_: (self/a!, lambd:float=1., *, generator) -> Tensor(a!)
+cauchy_: (self/a!, median:float=0., sigma:float=1., *, generator) -> Tensor(a!)
+log_normal_: (self/a!, mean:float=1., std:float=2., *, generator) -> Tensor(a!)
+geometric_: (self/a!, p:float, *, generator) -> Tensor(a!)
+random_: from(self/a!, from:int, to:int?, *, generator) -> Tensor(a!) | to(self/a!, to:int, *, \
+generator) -> Tensor(a!) | (self/a!, *, generator) -> Tensor(a!)
+bernoulli_: Tensor(self/a!, p:Tensor, *, generator) -> Tensor(a!) | float(self/a!, p:float=0.5, \
+*, generator) -> Tensor(a!)
+zero_ detach_ t_: (self/a!) -> Tensor(a!)
+transpose_ swapdims_: (self/a!, dim0, dim1) -> Tensor(a!)
+resize_: (self/a!, size, *, memory_format) -> Tensor(a!)
+resize_as_: (self/a!, the_template, *, memory_format) -> Tensor(a!)
+fill_diagonal_: (self/a!, fill_value, wrap:bool=False) -> Tensor(a!)
+set_: source_Storage(self/a!, source:Storage) -> Tensor(a!) | source_Tensor(self/a!, source) -> \
+Tensor(a!) | (self/a!) -> Tensor(a!)
+pow_ float_power_: Scalar(self/a!, exponent:Scalar) -> Tensor(a!) | Tensor(self/a!, exponent) -> \
+Tensor(a!)
+floor_divide_: Scalar(self/a!, other:Scalar) -> Tensor(a!) | Tensor(self/a!, other) -> Tensor(a!)
+polygamma_: (self/a!, n:int) -> Tensor(a!)
+copy_: (self/a!, src, non_blocking=False) -> Tensor(a!) | Tensor(self/a!, other) -> Tensor(a!) | \
+int(self/a!, other:int) -> Tensor(a!) | float(self/a!, other:float) -> Tensor(a!)
 multinomial: (self, num_samples, replacement=False, *, generator)
 """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-_TENSOR_FLAGS = (
+TENSOR_FLAGS = (
     "is_cuda is_cpu is_xpu is_xla is_mtia is_maia is_ipu is_mps is_vulkan is_mkldnn is_meta "
     "is_quantized is_nested is_sparse is_sparse_csr requires_grad"
 ).split()
 
 FORMS: dict[str, list[str]] = {
-    f"prim::{name}": [f"prim::{name}(Tensor a) -> bool"] for name in _TENSOR_FLAGS
+    f"prim::{name}": [f"prim::{name}(Tensor a) -> bool"] for name in TENSOR_FLAGS
 }
 for _text in """
 prim::grad(Tensor a) -> Tensor(*)
@@ -41,13 +41,8 @@ prim::ModuleContainerIndex.list(Any self, int ind) -> Any
 prim::ModuleContainerIndex.dict(Any self, str ind) -> Any
 prim::PythonOp(...) -> ...
 prim::tolist(...) -> ...
-prim::ConstantChunk(...) -> ...
-prim::FusedConcat(...) -> ...
 prim::VarConcat(...) -> Tensor
 prim::VarStack(...) -> Tensor
-prim::AutogradZero() -> Tensor
-prim::AutogradAdd(Any a, Any b) -> Any
-prim::AutogradAnyNonZero(...) -> bool
 prim::TimePoint() -> int
 prim::awaitable_nowait(t self) -> Await(t)
 prim::awaitable_wait(Await(t) self) -> t
@@ -78,7 +73,6 @@ aten::Generator(*, Device? device=None, int? seed=None) -> Generator
 aten::initial_seed(Generator self) -> int
 aten::seed(Generator(a!) self) -> int
 aten::requires_grad_(Tensor(a!) self, bool requires_grad=True) -> Tensor(a!)
-aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)
 aten::cpu(Tensor(a) self) -> Tensor(b|a)
 aten::cuda(Tensor(a) self) -> Tensor(b|a)
 aten::retain_grad(Tensor(a!) self) -> ()

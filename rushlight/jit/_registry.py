@@ -45,6 +45,21 @@ def schemas_of(name: str) -> tuple[FunctionSchema, ...]:
     return tuple(found)
 
 
+@cache
+def _plain_texts(name: str) -> frozenset[str]:
+    return frozenset(str(parse_schema(text)) for text in _plain_forms(name))
+
+
+def is_plain(schema: FunctionSchema) -> bool:
+    """Whether a schema is of an operator on numbers, strings, lists or dicts."""
+    return str(schema) in _plain_texts(schema.name)
+
+
+def custom_run(name: str) -> Callable | None:
+    """What runs an operator that a program has registered."""
+    return _custom_runs.get(name)
+
+
 def _plain_forms(name: str) -> list[str]:
     from ._prim_ops import FORMS
 
@@ -94,7 +109,11 @@ def _parts(form: str) -> tuple[str, list[str], str]:
 
 def _starts_with_tensor(form: str) -> bool:
     parameters = _parts(form)[1]
-    return bool(parameters) and parameters[0].partition("/")[0] in ("self", "input", "x")
+    return bool(parameters) and parameters[0].partition("/")[0].partition(":")[0] in (
+        "self",
+        "input",
+        "x",
+    )
 
 
 def _in_place(form: str) -> str:
@@ -218,11 +237,16 @@ def _derived(leaf: str) -> str | None:
         if i == positional:
             said.append("*")
         shown = "self" if i == 0 and name in ("input", "x", "A") else name
-        said.append(_derived_parameter(shown, defaults.get(name, NotImplemented)))
+        parameter = _derived_parameter(shown, defaults.get(name, NotImplemented))
+        if parameter is None:
+            return None
+        said.append(parameter)
     return f"({', '.join(said)}) -> {_derived_results(function)}"
 
 
-def _derived_parameter(name: str, default: Any) -> str:
+def _derived_parameter(name: str, default: Any) -> str | None:
+    """`name:type=default`; None where the default is nothing that programs know."""
+    from ._constants import as_number
     from ._ir_print import literal
 
     type = PARAMETERS.get(name, "").partition("=")[0]
@@ -234,12 +258,11 @@ def _derived_parameter(name: str, default: Any) -> str:
         type = (kinds | sequences).get(default.__class__, "Tensor?")
     if default is None and not type.endswith("?"):
         type += "?"
-    if isinstance(default, _C.dtype):
-        from ._constants import as_number
-
-        default = as_number(default)
+    default = as_number(default)
     if isinstance(default, tuple):
         default = list(default)
+    if not isinstance(default, bool | int | float | str | list | None):
+        return None
     return f"{name}:{type}={literal(default)}"
 
 
@@ -250,6 +273,17 @@ def _derived_results(function: Any) -> str:
 
 
 # -- finding and running ---------------------------------------------------------------------
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all operators that the tables know, for suggestions."""
+    from ..op import functional_table, torch_table
+    from ._prim_ops import FORMS
+
+    public = (n for n in [*torch_table, *functional_table] if not n.startswith("_"))
+    tensor = {f"aten::{n}" for n in [*_tables(), *public]}
+    return tuple(sorted(tensor | set(_scalar_ops.names()) | set(FORMS)))
 
 
 def find_schema(text: str) -> FunctionSchema:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ._function_schema import AliasInfo, Argument, FunctionSchema, parse_schema
 from ._match import Matched, Mismatch, convert, emit, fit, insert_call, list_of, match, unpacked
-from ._registry import find_schema, register, schemas_of
+from ._operators import run
+from ._registry import find_schema, names, register, schemas_of
 
 __all__ = [
     "AliasInfo",
@@ -24,8 +25,10 @@ __all__ = [
     "insert_call",
     "list_of",
     "match",
+    "names",
     "parse_schema",
     "register",
+    "run",
     "schema_of",
     "schemas_of",
     "unpacked",

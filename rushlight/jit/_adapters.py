@@ -1,0 +1,359 @@
+"""Operators whose form in graphs is not that of one of our functions: what each calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_REDUCTIONS = ("none", "mean", "sum")
+
+
+def _functional():
+    from ..nn import functional
+
+    return functional
+
+
+def _torch():
+    import rushlight
+
+    return rushlight
+
+
+def _convolution(
+    input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, *flags
+):
+    return _torch().convolution(
+        input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
+    )
+
+
+def _padded(mode: str) -> Callable:
+    return lambda input, padding: _functional().pad(input, padding, mode)
+
+
+def _resized(mode: str, aligned: bool, antialias: bool = False) -> Callable:
+    """An upsample_* operator: sizes and scales of each dimension, or lists of both."""
+
+    def call(input, size, *rest):
+        rest = list(rest)
+        corners = rest.pop(0) if aligned else None
+        scales: Any = None
+        if len(rest) == 1 and isinstance(rest[0], list | tuple):
+            scales = rest[0]
+        elif rest and None not in rest:
+            scales = list(rest)
+        F = _functional()  # noqa: N806
+        if size is None:
+            return F.interpolate(input, None, scales, mode, corners, antialias=antialias)
+        return F.interpolate(input, list(size), None, mode, corners, antialias=antialias)
+
+    return call
+
+
+def _elu(input, alpha=1, scale=1, input_scale=1):
+    F = _functional()  # noqa: N806
+    if scale == 1 and input_scale == 1:
+        return F.elu(input, alpha)
+    below = alpha * scale * (_torch().exp(input * input_scale) - 1)
+    return _torch().where(input > 0, input * scale, below)
+
+
+def _cross_entropy(input, target, weight=None, reduction=1, ignore_index=-100, smoothing=0.0):
+    return _functional().cross_entropy(
+        input, target, weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction],
+        label_smoothing=smoothing,
+    )  # fmt: skip
+
+
+def _nll_loss(input, target, weight=None, reduction=1, ignore_index=-100):
+    return _functional().nll_loss(
+        input, target, weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction]
+    )
+
+
+def _with_indices(name: str) -> Callable:
+    return lambda *args: getattr(_functional(), name)(*args, return_indices=True)
+
+
+def _fractional(name: str) -> Callable:
+    def call(input, kernel_size, output_size, random_samples):
+        return getattr(_functional(), name)(
+            input, kernel_size, output_size, return_indices=True, _random_samples=random_samples
+        )
+
+    return call
+
+
+def _unpooled(name: str) -> Callable:
+    def call(input, indices, output_size, *rest):
+        spatial = len(output_size)
+        stride = [o // i for o, i in zip(output_size, input.shape[-spatial:], strict=True)]
+        if rest:
+            stride = rest[0]
+        return getattr(_functional(), name)(input, indices, stride, stride, 0, list(output_size))
+
+    return call
+
+
+def _index(tensor, indices):
+    return tensor[tuple(slice(None) if i is None else i for i in indices)]
+
+
+def _split(tensor, sizes, dim=0):
+    return list(_torch().split(tensor, sizes, dim))
+
+
+def _listed(name: str) -> Callable:
+    return lambda *args: list(getattr(_torch(), name)(*args))
+
+
+def _spread(name: str) -> Callable:
+    """A function that takes its tensors one by one."""
+    return lambda tensors: getattr(_torch(), name)(*tensors)
+
+
+def _spread_list(name: str) -> Callable:
+    return lambda tensors: list(getattr(_torch(), name)(*tensors))
+
+
+def _each_or_one(name: str) -> Callable:
+    def call(tensors):
+        made = getattr(_torch(), name)
+        return list(made(*tensors)) if isinstance(tensors, list | tuple) else made(tensors)
+
+    return call
+
+
+def _read(name: str) -> Callable:
+    return lambda tensor: getattr(tensor, name)
+
+
+def _method(name: str) -> Callable:
+    return lambda tensor, *args: getattr(tensor, name)(*args)
+
+
+def _shape(tensor, dim=None):
+    return list(tensor.shape) if dim is None else tensor.size(dim)
+
+
+def _strides(tensor, dim=None):
+    return list(tensor.stride()) if dim is None else tensor.stride(dim)
+
+
+def _to(tensor, *args):
+    """Both a device, a dtype and flags by position, and the options by their names."""
+    if len(args) == 7 and not isinstance(args[0], type(tensor)):
+        dtype, _, device, _, non_blocking, copy, form = args
+        named = {"device": device, "dtype": dtype, "memory_format": form}
+        named = {k: v for k, v in named.items() if v is not None}
+        return tensor.to(non_blocking=non_blocking, copy=copy, **named)
+    head = [a for a in args if a is not None and not isinstance(a, bool)]
+    flags = [a for a in args if isinstance(a, bool)]
+    form = {}
+    if head and type(head[-1]).__name__ == "memory_format":
+        form = {"memory_format": head.pop()}
+    return tensor.to(*head, **dict(zip(("non_blocking", "copy"), flags, strict=False)), **form)
+
+
+def _filled(name: str) -> Callable:
+    """A factory: its options follow its arguments, those without a value are left out."""
+
+    def call(*args):
+        *head, dtype, _layout, device, _pinned = args
+        named = {k: v for k, v in (("dtype", dtype), ("device", device)) if v is not None}
+        return getattr(_torch(), name)(*head, **named)
+
+    return call
+
+
+def _statistic(name: str) -> Callable:
+    """std and its relatives: (self, unbiased), (self, dim, unbiased, keepdim), or a correction."""
+
+    def call(tensor, *args):
+        function = getattr(_torch(), name)
+        if len(args) == 1:
+            return function(tensor, unbiased=args[0])
+        if len(args) == 3 and isinstance(args[1], bool):
+            return function(tensor, args[0], unbiased=args[1], keepdim=args[2])
+        dim, correction, keepdim = args
+        if correction is None:
+            correction = 1
+        return function(tensor, dim, correction=correction, keepdim=keepdim)
+
+    return call
+
+
+def _as_tensor(name: str) -> Callable:
+    def call(data, dtype=None, device=None, requires_grad=False):
+        named = {"requires_grad": requires_grad} if name == "tensor" else {}
+        return getattr(_torch(), name)(data, dtype=dtype, device=device, **named)
+
+    return call
+
+
+def _random_integers(*args):
+    """randint in its four forms."""
+    *head, dtype, _layout, device, _pinned = args
+    named: dict[str, Any] = {"dtype": dtype, "device": device}
+    if head and not isinstance(head[-1], list | tuple):
+        named["generator"] = head.pop()
+    named = {k: v for k, v in named.items() if v is not None}
+    return _torch().randint(*head, **named)
+
+
+def _random_filled(name: str) -> Callable:
+    def call(size, *rest):
+        *generator, dtype, _layout, device, _pinned = rest
+        named = {"dtype": dtype, "device": device}
+        if generator:
+            named["generator"] = generator[0]
+        return getattr(_torch(), name)(size, **{k: v for k, v in named.items() if v is not None})
+
+    return call
+
+
+def _packed(input, lengths, batch_first):
+    from ..nn.utils.rnn import pack_padded_sequence
+
+    packed = pack_padded_sequence(input, lengths, batch_first)
+    return packed.data, packed.batch_sizes
+
+
+def _unpacked(data, batch_sizes, batch_first, padding_value, total_length):
+    from ..nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+    packed = PackedSequence(data, batch_sizes)
+    length = total_length if total_length > 0 else None
+    return pad_packed_sequence(packed, batch_first, padding_value, length)
+
+
+def _unique(tensor, sorted=True, return_inverse=False, return_counts=False):
+    return _torch().unique(tensor, sorted, True, True)
+
+
+def _unique_dim(tensor, dim, sorted=True, return_inverse=False, return_counts=False):
+    return _torch().unique(tensor, sorted, True, True, dim)
+
+
+def _unique_runs(tensor, return_inverse=False, return_counts=False, dim=None):
+    return _torch().unique_consecutive(tensor, True, True, dim)
+
+
+def _weight_norm(v, g, dim=0):
+    return v * (g / _torch().norm_except_dim(v, 2, dim))
+
+
+def _norm(tensor, p=2, *rest):
+    if not rest:
+        return _torch().norm(tensor, p)
+    if len(rest) == 1:  # a dtype
+        return _torch().norm(tensor, p, dtype=rest[0])
+    return _torch().norm(tensor, p, rest[0], rest[1], dtype=rest[2] if len(rest) > 2 else None)
+
+
+def _nonzero_each(tensor):
+    return list(_torch().nonzero(tensor, as_tuple=True))
+
+
+def _where(*args):
+    found = _torch().where(*args)
+    return list(found) if len(args) == 1 else found
+
+
+def _tensordot(a, b, dims_self, dims_other):
+    return _torch().tensordot(a, b, (dims_self, dims_other))
+
+
+def _inplace(name: str) -> Callable:
+    return lambda tensor, *args: getattr(_functional(), name)(tensor, *args, inplace=True)
+
+
+def _stft(tensor, n_fft, hop, win, window, *rest):
+    names = ("normalized", "onesided", "return_complex", "align_to_window")
+    named = {}
+    if len(rest) == 6:
+        named = {"center": rest[0], "pad_mode": rest[1]}
+        rest = rest[2:]
+    else:
+        named = {"center": False}
+    named |= dict(zip(names, rest, strict=True))
+    return _torch().stft(tensor, n_fft, hop, win, window, **named)
+
+
+ADAPTERS: dict[str, Callable] = {
+    "_convolution": _convolution,
+    "elu": _elu,
+    "log_sigmoid": lambda x: _functional().logsigmoid(x),
+    "cross_entropy_loss": _cross_entropy,
+    "nll_loss2d": _nll_loss,
+    "nll_loss_nd": _nll_loss,
+    "max_unpool2d": _unpooled("max_unpool2d"),
+    "max_unpool3d": _unpooled("max_unpool3d"),
+    "im2col": lambda x, size, *rest: _functional().unfold(x, size, *rest),
+    "col2im": lambda x, out, size, *rest: _functional().fold(x, out, size, *rest),
+    "index": _index,
+    "to": _to,
+    "size": _shape,
+    "stride": _strides,
+    "where": _where,
+    "tensordot": _tensordot,
+    "nonzero_numpy": _nonzero_each,
+    "norm": _norm,
+    "stft": _stft,
+    "_pack_padded_sequence": _packed,
+    "_pad_packed_sequence": _unpacked,
+    "_unique2": _unique,
+    "unique_dim": _unique_dim,
+    "unique_consecutive": _unique_runs,
+    "_weight_norm": _weight_norm,
+    "randint": _random_integers,
+    "rand": _random_filled("rand"),
+    "randn": _random_filled("randn"),
+    "tensor": _as_tensor("tensor"),
+    "as_tensor": _as_tensor("as_tensor"),
+    "einsum": lambda equation, tensors, path=None: _torch().einsum(equation, *tensors),
+    "item": lambda tensor: tensor.item(),
+    "unflatten": lambda tensor, dim, sizes: tensor.unflatten(dim, sizes),
+    "is_pinned": lambda tensor, device=None: tensor.is_pinned(),
+    "slogdet": lambda tensor: _torch().linalg.slogdet(tensor),
+}
+for _mode in ("reflection", "replication"):
+    _name = {"reflection": "reflect", "replication": "replicate"}[_mode]
+    ADAPTERS |= {f"{_mode}_pad{n}d": _padded(_name) for n in (1, 2, 3)}
+for _n, _linear in ((1, "linear"), (2, "bilinear"), (3, "trilinear")):
+    ADAPTERS[f"upsample_nearest{_n}d"] = _resized("nearest", False)
+    ADAPTERS[f"_upsample_nearest_exact{_n}d"] = _resized("nearest-exact", False)
+    ADAPTERS[f"upsample_{_linear}{_n}d"] = _resized(_linear, True)
+    ADAPTERS[f"adaptive_max_pool{_n}d"] = _with_indices(f"adaptive_max_pool{_n}d")
+    if _n > 1:
+        ADAPTERS[f"fractional_max_pool{_n}d"] = _fractional(f"fractional_max_pool{_n}d")
+ADAPTERS["upsample_bicubic2d"] = _resized("bicubic", True)
+ADAPTERS |= {
+    f"_upsample_{m}2d_aa": _resized(m, True, antialias=True) for m in ("bilinear", "bicubic")
+}
+ADAPTERS |= {n: _statistic(n) for n in ("std", "var", "std_mean", "var_mean")}
+ADAPTERS |= {n: _filled(n) for n in ("zeros", "ones", "full", "arange", "range", "eye")}
+ADAPTERS |= {
+    n: _listed(n)
+    for n in (
+        "split unbind chunk split_with_sizes tensor_split dsplit hsplit vsplit unsafe_chunk "
+        "unsafe_split unsafe_split_with_sizes gradient"
+    ).split()
+}
+ADAPTERS |= {n: _spread(n) for n in ("block_diag", "cartesian_prod", "chain_matmul")}
+ADAPTERS |= {
+    "broadcast_tensors": _spread_list("broadcast_tensors"),
+    "meshgrid": lambda tensors, indexing="ij": list(_torch().meshgrid(*tensors, indexing=indexing)),
+}
+ADAPTERS |= {n: _each_or_one(n) for n in ("atleast_1d", "atleast_2d", "atleast_3d")}
+ADAPTERS |= {n: _read(n) for n in "mT mH is_leaf output_nr retains_grad _version real imag".split()}
+ADAPTERS |= {"numpy_T": _read("T"), "matrix_H": _read("H"), "data": _read("data")}
+ADAPTERS |= {
+    n: _method(n)
+    for n in "dim storage_offset element_size is_coalesced coalesce values indices crow_indices "
+    "col_indices ccol_indices row_indices sparse_dim dense_dim".split()
+}
+ADAPTERS |= {
+    n + "_": _inplace(n) for n in "hardswish silu mish hardsigmoid elu leaky_relu hardtanh".split()
+}
