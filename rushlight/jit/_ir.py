@@ -204,9 +204,9 @@ class Graph:
 
     def insert(self, kind: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None):
         """Call an operator at the insert point, as its schema asks; its result."""
-        from ._schema import emit
+        from ._insert import insert
 
-        return emit(self, kind, list(args), dict(kwargs or {}))
+        return insert(self, kind, args, kwargs or {})
 
     def insertConstant(self, value: Any, type: Any = None) -> Value:
         """A constant at the insert point; its value."""

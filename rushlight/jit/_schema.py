@@ -1,13 +1,12 @@
-"""Schemas of operators: reading them, finding them, choosing one for a call, running it.
+"""Schemas of operators: reading them, finding them, running them.
 
-`match` and `emit` work on a graph: they take values (or Python constants) and insert what the call
-needs. `schemas_of(name)` gives the overloads of a name in the order in which they are tried.
+`schemas_of(name)` gives the overloads of a name in the order in which calls try them;
+`_compile.match` fits a call to one of them.
 """
 
 from __future__ import annotations
 
 from ._function_schema import AliasInfo, Argument, FunctionSchema, parse_schema
-from ._match import Matched, Mismatch, convert, emit, fit, insert_call, list_of, match, unpacked
 from ._operators import run
 from ._registry import find_schema, names, register, schemas_of
 
@@ -15,23 +14,14 @@ __all__ = [
     "AliasInfo",
     "Argument",
     "FunctionSchema",
-    "Matched",
-    "Mismatch",
-    "convert",
     "draws",
-    "emit",
     "find_schema",
-    "fit",
-    "insert_call",
-    "list_of",
-    "match",
     "names",
     "parse_schema",
     "register",
     "run",
     "schema_of",
     "schemas_of",
-    "unpacked",
 ]
 
 
