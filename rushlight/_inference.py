@@ -1,4 +1,4 @@
-"""Models made ready for inference: batch normalisations folded away, weights packed once."""
+"""Models made ready for inference: normalisations folded, activations joined, weights packed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import copy
 from . import _C
 from .autograd.grad_mode import no_grad
 from .nn import (
+    GELU,
     BatchNorm1d,
     BatchNorm2d,
     BatchNorm3d,
@@ -16,8 +17,16 @@ from .nn import (
     ConvTranspose1d,
     ConvTranspose2d,
     ConvTranspose3d,
+    Hardswish,
+    Hardtanh,
     Identity,
     Linear,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Tanh,
+    functional,
 )
 from .nn.modules.batchnorm import _BatchNorm
 from .nn.modules.conv import _ConvNd
@@ -35,15 +44,43 @@ _DIMS = {
     ConvTranspose2d: 2,
     ConvTranspose3d: 3,
 }
+_LOOPS = {ReLU: "relu", SiLU: "silu", Hardswish: "hardswish", Sigmoid: "sigmoid", Tanh: "tanh"}
+
+
+def _loop(activation) -> tuple | None:
+    """The pointwise operator that an activation is, and its numbers; None where it is another."""
+    kind = type(activation)
+    if kind is GELU:
+        return ("gelu" if activation.approximate == "none" else "gelu_tanh",)
+    if kind in (Hardtanh, ReLU6):
+        return "hardtanh", activation.min_val, activation.max_val
+    return (_LOOPS[kind],) if kind in _LOOPS else None
+
+
+class _ActivatedLinear(Linear):
+    """A Linear and the activation behind it in one pass, unless something watches."""
+
+    def __init__(self, layer, activation):
+        super().__init__(layer.in_features, layer.out_features, False, device="meta")
+        self.weight, self.bias = layer.weight, layer.bias
+        self.activation = activation
+        self._loop = _loop(activation)
+
+    def forward(self, input: Tensor) -> Tensor:
+        made = _C.linear_activated(input, self.weight, self.bias, *self._loop)
+        if made is None:
+            made = self.activation(functional.linear(input, self.weight, self.bias))
+        return made
 
 
 def optimize_for_inference(model, example_inputs=None):
     """A copy of `model` that computes the same faster; the model itself stays as it is.
 
     Every BatchNorm that follows a convolution or a Linear, where nothing else reads what lies
-    between, is folded into it: outputs agree within float rounding. The weights of convolutions and
-    Linears are packed for their kernels at the first call and stay so while nobody writes to them.
-    Parameters of the copy do not require gradients.
+    between, is folded into it: outputs agree within float rounding. An activation that follows a
+    Linear so is done in the same pass. The weights of convolutions and Linears are packed for their
+    kernels at the first call and stay so while nobody writes to them. Parameters of the copy do not
+    require gradients.
 
     What follows what is learned by running the model once: on `example_inputs` (a tensor or a tuple
     of the positional arguments) or else on the inputs of the first call; a model whose control flow
@@ -75,13 +112,15 @@ def _fold_at_first_call(model) -> None:
 
 
 class _Uses:
-    """Counts the calls that each tensor is given to, and sees which layer feeds which norm."""
+    """Counts the calls that each tensor is given to, and sees which layer feeds which module."""
 
     def __init__(self):
         self.counts: dict[int, int] = {}  # calls that read a tensor, by its id
         self.calls: dict[int, int] = {}  # calls of a module
-        self.made: dict[int, tuple] = {}  # by the output's id: the layer and the output, kept alive
-        self.pairs: list[tuple] = []  # (layer, norm, what lies between)
+        self.made: dict[
+            int, tuple
+        ] = {}  # by the output's id: the module and the output, kept alive
+        self.pairs: list[tuple] = []  # (layer or norm, norm or activation, what lies between)
 
     def process(self, function, args, kwargs):
         for value in tree_leaves((args, kwargs)):
@@ -91,17 +130,24 @@ class _Uses:
 
     def enter(self, module, args) -> None:
         self.calls[id(module)] = self.calls.get(id(module), 0) + 1
-        if isinstance(module, _BatchNorm) and args and id(args[0]) in self.made:
+        follows = isinstance(module, _BatchNorm) or _loop(module)
+        if follows and args and id(args[0]) in self.made:
             layer, between = self.made[id(args[0])]
             self.pairs.append((layer, module, between))
 
     def leave(self, module, args, output) -> None:
-        if isinstance(module, (_ConvNd, Linear)) and isinstance(output, Tensor):
+        if isinstance(module, (_ConvNd, Linear, _BatchNorm)) and isinstance(output, Tensor):
             self.made[id(output)] = module, output
             self.counts[id(output)] = 0  # the id may have been another's
+        elif self.pairs and self.pairs[-1][1] is module and self.pairs[-1][2] is output:
+            # Worked in place: who reads the tensor from now on reads what comes out.
+            first, second, between = self.pairs.pop()
+            before = object()
+            self.counts[id(before)] = self.counts[id(between)]
+            self.pairs.append((first, second, before))
 
     def follow(self, model, args, kwargs) -> list[tuple]:
-        """Runs the model; the pairs of a layer and the norm that may be folded into it."""
+        """Runs the model; the pairs of modules that may become one, in the order they ran."""
         handles = [
             register_module_forward_pre_hook(self.enter),
             register_module_forward_hook(self.leave),
@@ -116,12 +162,14 @@ class _Uses:
                 handle.remove()
         seen = {id(value) for value in tree_leaves(results)}
         return [
-            (layer, norm)
-            for layer, norm, between in self.pairs
-            if self.calls[id(layer)] == self.calls[id(norm)] == 1
+            (first, second)
+            for first, second, between in self.pairs
+            if self.calls[id(first)] == self.calls[id(second)] == 1
             and self.counts[id(between)] == 1
             and id(between) not in seen
-            and _fits(layer, norm, between)
+            and _plain(first)
+            and _plain(second)
+            and (_loop(second) or _fits(first, second, between))
         ]
 
 
@@ -131,7 +179,7 @@ def _plain(module) -> bool:
 
 
 def _fits(layer, norm, between) -> bool:
-    if not (_plain(layer) and _plain(norm)) or norm.running_mean is None:
+    if norm.running_mean is None:
         return False
     if type(layer) is Linear:
         return type(norm) is BatchNorm1d and between.ndim == 2
@@ -141,24 +189,36 @@ def _fits(layer, norm, between) -> bool:
     return between.ndim == dims + 2 and (layer.groups == 1 or not layer.transposed)
 
 
+def _with_norm(layer, norm):
+    if type(layer) is Linear:
+        return fuse_linear_bn_eval(layer, norm)
+    return fuse_conv_bn_eval(layer, norm, layer.transposed)
+
+
 def _fold(model, args, kwargs) -> None:
-    """Folds what may be folded, and announces the weights of convolutions and Linears."""
+    """Joins what may be joined, and announces the weights of convolutions and Linears."""
     copies = tree_map(
         lambda value: value.clone() if isinstance(value, Tensor) else value, (args, kwargs)
     )
     with fork_rng():  # a model that draws numbers draws them again in the call proper
         pairs = _Uses().follow(model, *copies)
-    replaced = {}
-    for layer, norm in pairs:
-        if type(layer) is Linear:
-            replaced[id(layer)] = fuse_linear_bn_eval(layer, norm)
+    replaced = {}  # by the id of a module: what stands in its place
+    place = {}  # by the id of a norm that is gone: the layer that it went into
+    for first, second in pairs:
+        layer = place.get(id(first), first)
+        now = replaced.get(id(layer), layer)
+        if isinstance(second, _BatchNorm):
+            joined = _with_norm(now, second)
+        elif type(now) is Linear:
+            joined = _ActivatedLinear(now, second)
         else:
-            replaced[id(layer)] = fuse_conv_bn_eval(layer, norm, layer.transposed)
-        replaced[id(norm)] = Identity().eval()
+            continue
+        replaced[id(layer)], replaced[id(second)] = joined, Identity().eval()
+        place[id(second)] = layer
     for module in list(model.modules()):
         for name, child in module._modules.items():
             if id(child) in replaced:
                 module._modules[name] = replaced[id(child)]
     for module in model.modules():
-        if type(module) is Linear or type(module) in _DIMS:
+        if type(module) in (Linear, _ActivatedLinear) or type(module) in _DIMS:
             _C.keep_packed(module.weight.requires_grad_(False))

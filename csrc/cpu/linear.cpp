@@ -2,16 +2,49 @@
 //
 //   y (..., n) = x (..., k) @ w (n, k)^T + bias (n)
 //   gx = g @ w      gw = g^T @ x      gbias = sum of g's rows
+//
+// An activation may follow in the same call: it works on the rows that were just made, which are
+// in cache where the weights are packed.
+#include "../core/op.h"
 #include "matmul.h"
 #include "packed.h"
 
 namespace rl {
 namespace {
 
-constexpr int64_t kRowsToPack = 12;  // below, one pass over the weights as they lie costs the same
+constexpr int64_t kRowsToPack = 12;   // below, one pass over the weights as they lie costs the same
+constexpr int64_t kRowsAtOnce = 144;  // of y, before the activation goes over them
+
+// What follows the product, in place: a loop of the pointwise engine and its numbers.
+struct Activation {
+  LoopFn run = nullptr;
+  double numbers[2] = {};
+  double cost = 0;  // nanoseconds an element
+
+  void over(void* y, int64_t n) const {
+    char* const places[2] = {static_cast<char*>(y), static_cast<char*>(y)};
+    run(places, n, numbers);
+  }
+};
+
+void multiply_rows(DType t, GemmArgs g, const Activation& after) {
+  const GemmFn fn = find_gemm(t);
+  const int64_t item = itemsize(t), a_row = g.a_row * item, c_row = g.c_row * item;
+  const int64_t grain = std::max<int64_t>(12, 200000 / (g.n * g.k));
+  parallel_for(g.m, grain, [&](int64_t begin, int64_t end) {
+    GemmArgs part = g;
+    for (int64_t i = begin; i < end; i += kRowsAtOnce) {
+      part.m = std::min(kRowsAtOnce, end - i);
+      part.a = static_cast<const char*>(g.a) + i * a_row;
+      part.c = static_cast<char*>(g.c) + i * c_row;
+      fn(part);
+      after.over(part.c, part.m * g.n);
+    }
+  });
+}
 
 // y = g with w packed, where that is kept for the next call.
-bool multiply_packed(const Array& w, GemmArgs g) {
+bool multiply_packed(const Array& w, GemmArgs g, const Activation& after) {
   const DType t = w.dtype();
   if ((t != DType::F32 && t != DType::F64) || g_bf16_passes || g.m < kRowsToPack ||
       g.n * g.k < 4096 || g.a_col != 1)
@@ -24,16 +57,15 @@ bool multiply_packed(const Array& w, GemmArgs g) {
   if (!packed.ready()) kernel.pack(panels, g.b, g.k, g.n, g.b_row, g.b_col);
   packed.filled();
   g.b = panels, g.packed = true;
-  gemm_parallel(t, g);
+  if (after.run)
+    multiply_rows(t, g, after);
+  else
+    gemm_parallel(t, g);
   return true;
 }
 
-}  // namespace
-
-// linear(input (..., k), weight (n, k), bias (n) or None)
-RL_KERNEL(linear) {
-  const Array &input = call.tensor(0), &w = call.tensor(1);
-  const Array* bias = call.tensor_or_null(2);
+Array linear_arrays(const Array& input, const Array& w, const Array* bias,
+                    const Activation& after = {}) {
   if (input.ndim() == 0 || w.ndim() == 0)
     fail(ErrorType::Runtime,
          "both arguments to linear need to be at least 1D, but they are %dD and %dD", input.ndim(),
@@ -43,8 +75,7 @@ RL_KERNEL(linear) {
          w.ndim());
   if (w.ndim() == 1) {
     if (bias) fail(ErrorType::Runtime, "mat2 must be a matrix, got 1-D tensor");
-    call.result(matmul_arrays(input, w));
-    return;
+    return matmul_arrays(input, w);
   }
   const int64_t k = input.size(-1), n = w.size(0);
   const Array x = as_rows(input);
@@ -62,10 +93,7 @@ RL_KERNEL(linear) {
   std::copy(input.sizes(), input.sizes() + input.ndim(), sizes);
   sizes[input.ndim() - 1] = n;
   Array y = Array::empty(x.dtype(), Shape(sizes, input.ndim()));
-  if (empty_bool(y)) {
-    call.result(std::move(y));
-    return;
-  }
+  if (empty_bool(y)) return y;
   GemmArgs g;
   g.m = x.size(0), g.n = n, g.k = k;
   g.a = x.bytes(), g.a_row = x.stride(0), g.a_col = x.stride(1);
@@ -78,8 +106,49 @@ RL_KERNEL(linear) {
     start_with(bias->ndim() == 1 ? y.view(rows) : y, *bias, 1);
     g.beta = 1;
   }
-  if (!multiply_packed(w, g)) multiply(x.dtype(), g);
-  call.result(std::move(y));
+  if (multiply_packed(w, g, after)) return y;
+  multiply(x.dtype(), g);
+  if (after.run) {
+    NoGil nogil(y.numel());
+    parallel_for(y.numel(), static_cast<int64_t>(20000 / after.cost) + 1,
+                 [&](int64_t begin, int64_t end) {
+                   after.over(static_cast<char*>(y.bytes()) + begin * y.item(), end - begin);
+                 });
+  }
+  return y;
+}
+
+// A tensor whose elements a kernel may read without asking anyone.
+bool open(PyObject* o) { return exact_tensor(o) && plain_tensor(o); }
+
+}  // namespace
+
+// linear(input (..., k), weight (n, k), bias (n) or None)
+RL_KERNEL(linear) {
+  call.result(linear_arrays(call.tensor(0), call.tensor(1), call.tensor_or_null(2)));
+}
+
+// linear_activated(input, weight, bias or None, name of a pointwise operator, its numbers...):
+// that operator of linear(input, weight, bias), without a tensor between; None where something
+// (a tape, an interpreter, a type that is converted on the way) would want to see that tensor.
+RL_FUNCTION(linear_activated) {
+  if (nargs < 4 || nargs > 6) fail(ErrorType::Type, "linear_activated: got %zd arguments", nargs);
+  const bool biased = args[2] != Py_None;
+  const auto taped = [&](PyObject* o) { return modes.grad && as_tensor(o)->requires_grad; };
+  if (modes.interpreters || modes.recorder) Py_RETURN_NONE;
+  for (int i = 0; i < 2 + biased; ++i)
+    if (!open(args[i]) || taped(args[i])) Py_RETURN_NONE;
+  const Array &input = array_of(args[0]), &w = array_of(args[1]);
+  const LoopTable* loops = find_loops(PyUnicode_AsUTF8(args[3]));
+  const Loop loop = loops && (w.dtype() == DType::F32 || w.dtype() == DType::F64)
+                        ? loops->by_dtype[static_cast<int>(w.dtype())]
+                        : Loop();
+  if (!loop.fn || loop.out != w.dtype() || w.ndim() != 2) Py_RETURN_NONE;
+  Activation after{loop.fn, {}, loop.cost};
+  for (Py_ssize_t i = 4; i < nargs; ++i) after.numbers[i - 4] = number(args[i]);
+  PyObject* made = wrap(linear_arrays(input, w, biased ? &array_of(args[2]) : nullptr, after));
+  if (modes.inference) as_tensor(made)->flags |= kInference;
+  return made;
 }
 
 // linear_backward(g (..., n), input (..., k), weight (n, k), needs input, weight, bias):

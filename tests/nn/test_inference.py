@@ -84,6 +84,71 @@ def test_what_cannot_be_folded_stays():
         torch.testing.assert_close(fast(x), model(x))
 
 
+def activated(model):
+    return [m for m in model.modules() if type(m).__name__ == "_ActivatedLinear"]
+
+
+ACTIVATIONS = [nn.ReLU(), nn.ReLU(inplace=True), nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.Tanh(),
+               nn.Sigmoid(), nn.ReLU6(), nn.Hardtanh(-0.5, 0.25), nn.Hardswish()]  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
+def test_activations_are_done_with_the_linear_before_them(activation):
+    torch.manual_seed(0)
+    model = trained(
+        nn.Sequential(nn.Linear(70, 96), nn.BatchNorm1d(96), activation, nn.Linear(96, 9))
+    )
+    for dtype, rows in ((torch.float32, 300), (torch.float32, 1), (torch.float64, 40)):
+        model, x = model.to(dtype), torch.randn(rows, 70, dtype=dtype)
+        with torch.no_grad():
+            expected, fast = model(x), torch.optimize_for_inference(model, (x,))
+            for _ in range(3):
+                torch.testing.assert_close(fast(x), expected, rtol=1e-4, atol=1e-5)
+    assert len(activated(fast)) == 1 and isinstance(fast[2], nn.Identity)
+    leaf = x.clone().requires_grad_()  # recorded, so the ordinary way
+    fast(leaf).sum().backward()
+    wanted = x.clone().requires_grad_()
+    model(wanted).sum().backward()
+    torch.testing.assert_close(leaf.grad, wanted.grad, rtol=1e-4, atol=1e-6)
+    with torch.inference_mode():
+        assert fast(x).is_inference() and activated(fast)[0](x).is_inference()
+
+
+def test_activations_that_others_read_past_stay():
+    class Reads(nn.Module):
+        def __init__(self, kind):
+            super().__init__()
+            self.layer, self.act, self.kind = nn.Linear(8, 8), nn.ReLU(kind == "inplace"), kind
+
+        def forward(self, x):
+            y = self.layer(x)
+            if self.kind == "before":
+                return y.sigmoid() + self.act(y)
+            z = self.act(y)
+            return self.act(z - 0.5) if self.kind == "twice" else z + y
+
+    for kind, count in (("before", 0), ("after", 0), ("inplace", 1), ("twice", 0)):
+        model, x = Reads(kind).eval(), torch.randn(5, 8)
+        fast = torch.optimize_for_inference(model, (x,))
+        assert len(activated(fast)) == count
+        with torch.no_grad():
+            torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_whoever_watches_sees_the_linear_and_its_activation():
+    x, model = torch.randn(3, 8), nn.Sequential(nn.Linear(8, 8), nn.ReLU()).eval()
+    fast = torch.optimize_for_inference(model, (x,))
+    with torch.no_grad():
+        fast(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert fast(x).dtype is torch.bfloat16
+        lanes = torch.func.vmap(fast)(x)
+        torch.testing.assert_close(lanes, model(x), rtol=1e-5, atol=1e-6)
+    with pytest.raises(RuntimeError, match="mat1 and mat2 shapes cannot be multiplied"):
+        with torch.no_grad():
+            fast(torch.randn(3, 7))
+
+
 def test_training_mode_is_refused():
     model = trained(plain_cnn())
     model[3].norm.train()
