@@ -45,12 +45,12 @@ def main(arguments: list[str]) -> int:
     elif kind == "-c":
         sys.argv = ["-c", *arguments[2:]]
         sys.path[0] = ""
-        _run(compile(arguments[1], "<string>", "exec"), None)
+        _run(compile(arguments[1], "<string>", "exec", dont_inherit=True), None)
     elif stdin:
         if sys.argv != [""]:
             sys.argv = arguments
         sys.path[0] = ""
-        _run(compile(sys.stdin.buffer.read(), "<stdin>", "exec"), None)
+        _run(compile(sys.stdin.buffer.read(), "<stdin>", "exec", dont_inherit=True), None)
     else:
         _run_script(arguments)
     return 0
@@ -68,7 +68,7 @@ def _run_script(arguments):
     except OSError as error:
         sys.exit(f"rushlight: can't open file {script!r}: [Errno {error.errno}] {error.strerror}")
     sys.path[0] = os.path.dirname(os.path.abspath(script))
-    _run(compile(source, script, "exec"), script)
+    _run(compile(source, script, "exec", dont_inherit=True), script)
 
 
 def _run(code, path):

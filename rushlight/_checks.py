@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .op import front
+
 __all__ = [
     "_assert",
     "_assert_async",
@@ -87,3 +89,6 @@ def _assert_async(input, assert_msg: str | None = None) -> None:
         raise RuntimeError(f"Boolean value of Tensor with {some} is ambiguous")
     if not input.item():
         raise RuntimeError(assert_msg or "Expected Tensor with single nonzero value, but got zero")
+
+
+_assert = front(_assert, "torch._assert")  # a traced condition is checked when the graph runs

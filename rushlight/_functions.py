@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from . import _C
+from .op import front
 from .tensor import Tensor
 
 __all__ = """
@@ -450,3 +451,12 @@ def from_file(
     dtype = _C.get_default_dtype() if dtype is None else dtype
     made = map_file(str(filename), bool(shared), size * dtype.itemsize).view(dtype)
     return made.requires_grad_() if requires_grad else made
+
+
+# Those that a subclass of Tensor, or a value that is traced, answers itself.
+for _name in """
+    broadcast_tensors clone detach detach_ get_device is_complex is_conj is_distributed
+    is_floating_point is_inference is_neg is_nonzero is_same_size is_signed numel resolve_conj
+    resolve_neg result_type
+""".split():
+    globals()[_name] = front(globals()[_name], f"torch.{_name}")

@@ -4,6 +4,9 @@
 #include "levels.h"
 
 namespace rl {
+
+bool has_own_say(PyObject* o);
+
 namespace {
 
 enum class Kind { Int, Slice, NewAxis, Ellipsis, Bool, Advanced };
@@ -271,14 +274,33 @@ Tensor* quiet_view(Tensor* t, Array a) {
   return v;
 }
 
-bool needs_torch_function(PyObject* self) { return !exact_tensor(self); }
+// Whether an index, or a part of it, is of another kind that has a say.
+bool asks(PyObject* index) {
+  if (!PyTuple_Check(index)) return has_own_say(index);
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(index); ++i)
+    if (has_own_say(PyTuple_GET_ITEM(index, i))) return true;
+  return false;
+}
+
+bool needs_torch_function(PyObject* self, PyObject* index) {
+  return !exact_tensor(self) || asks(index);
+}
 
 }  // namespace
+
+// Whether an object that is no tensor has a `__torch_function__`, as a traced value.
+bool has_own_say(PyObject* o) {
+  if (PyLong_Check(o) || PyFloat_Check(o) || PySlice_Check(o) || PyList_Check(o) || o == Py_None ||
+      o == Py_Ellipsis || tensor_check(o))
+    return false;
+  static PyObject* const name = PyUnicode_InternFromString("__torch_function__");
+  return _PyType_Lookup(Py_TYPE(o), name) != nullptr;
+}
 
 PyObject* tensor_getitem(PyObject* self, PyObject* index) {
   try {
     Tensor* t = as_tensor(self);
-    if (needs_torch_function(self)) {
+    if (needs_torch_function(self, index)) {
       Ref got(call_helper("getitem_subclass", {self, index}));
       if (got != Py_NotImplemented) return got.release();
     }
@@ -318,6 +340,10 @@ int tensor_setitem(PyObject* self, PyObject* index, PyObject* value) {
   try {
     Tensor* t = as_tensor(self);
     if (!value) fail(ErrorType::Type, "Tensor does not support deleting items");
+    if (asks(index) || asks(value)) {
+      Ref got(call_helper("setitem_subclass", {self, index, value}));
+      if (got != Py_NotImplemented) return 0;
+    }
     Walker w(t,
              through_ops(t) || (modes.grad && tensor_check(value) && needs_grad(as_tensor(value))));
     w.run(Items(index));

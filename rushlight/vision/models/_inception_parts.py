@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import Tensor, cat, nn
+from ... import Tensor, cat, nn, unsqueeze
 from ...nn import functional as F
 
 
@@ -35,7 +35,7 @@ def draw_weights(model: nn.Module, std: float) -> None:
 def imagenet_input(x: Tensor) -> Tensor:
     """Input normalised with ImageNet's mean and deviation, as if by 0.5 and 0.5."""
     channels = [
-        x[:, i : i + 1] * (std / 0.5) + (mean - 0.5) / 0.5
+        unsqueeze(x[:, i], 1) * (std / 0.5) + (mean - 0.5) / 0.5
         for i, (mean, std) in enumerate(zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     ]
     return cat(channels, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import Tensor, nn
+from ... import Tensor, flatten, nn
 from ._api import model_builder, weights_enum
 
 __all__ = ["AlexNet", "AlexNet_Weights", "alexnet"]
@@ -37,7 +37,7 @@ class AlexNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""
-        return self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return self.classifier(flatten(self.avgpool(self.features(x)), 1))
 
 
 AlexNet_Weights = weights_enum("AlexNet_Weights")

@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from typing import Any
 
-from ... import Tensor, cat, nn
+from ... import Tensor, cat, flatten, nn
 from ...nn import functional as F
 from ._api import model_builder, weights_enum
 
@@ -151,7 +151,7 @@ class DenseNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""
         out = F.relu(self.features(x), inplace=True)
-        return self.classifier(F.adaptive_avg_pool2d(out, (1, 1)).flatten(1))
+        return self.classifier(flatten(F.adaptive_avg_pool2d(out, (1, 1)), 1))
 
 
 _OLD_KEY = re.compile(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ... import Tensor, nn
+from ... import Tensor, flatten, nn
 from ..ops import StochasticDepth
 from ..ops.misc import Conv2dNormActivation, SqueezeExcitation
 from ._api import load_into, model_builder, weights_enum, with_classes_of
@@ -248,7 +248,7 @@ class EfficientNet(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def _forward_impl(self, x: Tensor) -> Tensor:
-        return self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return self.classifier(flatten(self.avgpool(self.features(x)), 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ... import Tensor, cat, nn
+from ... import Tensor, cat, flatten, nn
 from ...nn import functional as F
 from ._api import load_into, model_builder, weights_enum, with_classes_of
 from ._inception_parts import BasicConv2d, draw_weights, imagenet_input
@@ -90,7 +90,7 @@ class GoogLeNet(nn.Module):
         x = self.inception4d(self.inception4c(self.inception4b(x)))
         aux2 = self.aux2(x) if self.aux2 is not None and sides else None
         x = self.maxpool4(self.inception4e(x))
-        x = self.avgpool(self.inception5b(self.inception5a(x))).flatten(1)
+        x = flatten(self.avgpool(self.inception5b(self.inception5a(x))), 1)
         return self.fc(self.dropout(x)), aux2, aux1
 
     def eager_outputs(self, x: Tensor, aux2: Tensor, aux1: Tensor | None) -> Any:
@@ -99,7 +99,7 @@ class GoogLeNet(nn.Module):
             return GoogLeNetOutputs(x, aux2, aux1)
         return x
 
-    def forward(self, x: Tensor) -> Any:
+    def forward(self, x: Tensor) -> GoogLeNetOutputs:
         """Logits (N, num_classes); `GoogLeNetOutputs` in training with side classifiers."""
         return self.eager_outputs(*self._forward(self._transform_input(x)))
 
@@ -161,7 +161,7 @@ class InceptionAux(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""
-        x = self.conv(F.adaptive_avg_pool2d(x, (4, 4))).flatten(1)
+        x = flatten(self.conv(F.adaptive_avg_pool2d(x, (4, 4))), 1)
         return self.fc2(self.dropout(F.relu(self.fc1(x), inplace=True)))
 
 

@@ -7,7 +7,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
-from ... import Tensor, cat, nn
+from ... import Tensor, cat, flatten, nn
 from ...nn import functional as F
 from ._api import load_into, model_builder, weights_enum, with_classes_of
 from ._inception_parts import BasicConv2d, draw_weights, imagenet_input
@@ -93,13 +93,13 @@ class Inception3(nn.Module):
         x = self.Mixed_6e(self.Mixed_6d(x))
         aux = self.AuxLogits(x) if self.AuxLogits is not None and self.training else None
         x = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))
-        return self.fc(self.dropout(self.avgpool(x)).flatten(1)), aux
+        return self.fc(flatten(self.dropout(self.avgpool(x)), 1)), aux
 
     def eager_outputs(self, x: Tensor, aux: Tensor | None) -> Any:
         """Both logits in training, else those of the classifier alone."""
         return InceptionOutputs(x, aux) if self.training and self.aux_logits else x
 
-    def forward(self, x: Tensor) -> Any:
+    def forward(self, x: Tensor) -> InceptionOutputs:
         """Logits (N, num_classes); `InceptionOutputs` in training with a side classifier."""
         return self.eager_outputs(*self._forward(self._transform_input(x)))
 
@@ -132,9 +132,10 @@ class InceptionA(_Block):
         self.branch_pool = conv(in_channels, pool_features, kernel_size=1)
 
     def _forward(self, x: Tensor) -> list[Tensor]:
+        narrow, wide = self.branch1x1(x), self.branch5x5_2(self.branch5x5_1(x))
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         pooled = self.branch_pool(F.avg_pool2d(x, kernel_size=3, stride=1, padding=1))
-        return [self.branch1x1(x), self.branch5x5_2(self.branch5x5_1(x)), double, pooled]
+        return [narrow, wide, double, pooled]
 
 
 class InceptionB(_Block):
@@ -151,8 +152,9 @@ class InceptionB(_Block):
         self.branch3x3dbl_3 = conv(96, 96, kernel_size=3, stride=2)
 
     def _forward(self, x: Tensor) -> list[Tensor]:
+        single = self.branch3x3(x)
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        return [self.branch3x3(x), double, F.max_pool2d(x, kernel_size=3, stride=2)]
+        return [single, double, F.max_pool2d(x, kernel_size=3, stride=2)]
 
 
 class InceptionC(_Block):
@@ -180,11 +182,12 @@ class InceptionC(_Block):
         self.branch_pool = conv(in_channels, 192, kernel_size=1)
 
     def _forward(self, x: Tensor) -> list[Tensor]:
+        narrow = self.branch1x1(x)
         single = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
         double = self.branch7x7dbl_5(self.branch7x7dbl_4(double))
         pooled = self.branch_pool(F.avg_pool2d(x, kernel_size=3, stride=1, padding=1))
-        return [self.branch1x1(x), single, double, pooled]
+        return [narrow, single, double, pooled]
 
 
 class InceptionD(_Block):
@@ -203,9 +206,10 @@ class InceptionD(_Block):
         self.branch7x7x3_4 = conv(192, 192, kernel_size=3, stride=2)
 
     def _forward(self, x: Tensor) -> list[Tensor]:
+        three = self.branch3x3_2(self.branch3x3_1(x))
         seven = self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))
-        pooled = F.max_pool2d(x, kernel_size=3, stride=2)
-        return [self.branch3x3_2(self.branch3x3_1(x)), self.branch7x7x3_4(seven), pooled]
+        seven = self.branch7x7x3_4(seven)
+        return [three, seven, F.max_pool2d(x, kernel_size=3, stride=2)]
 
 
 class InceptionE(_Block):
@@ -229,12 +233,13 @@ class InceptionE(_Block):
         self.branch_pool = conv(in_channels, 192, kernel_size=1)
 
     def _forward(self, x: Tensor) -> list[Tensor]:
+        narrow = self.branch1x1(x)
         single = self.branch3x3_1(x)
         single = cat([self.branch3x3_2a(single), self.branch3x3_2b(single)], 1)
         double = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
         double = cat([self.branch3x3dbl_3a(double), self.branch3x3dbl_3b(double)], 1)
         pooled = self.branch_pool(F.avg_pool2d(x, kernel_size=3, stride=1, padding=1))
-        return [self.branch1x1(x), single, double, pooled]
+        return [narrow, single, double, pooled]
 
 
 class InceptionAux(nn.Module):
@@ -257,7 +262,7 @@ class InceptionAux(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""
         x = self.conv1(self.conv0(F.avg_pool2d(x, kernel_size=5, stride=3)))
-        return self.fc(F.adaptive_avg_pool2d(x, (1, 1)).flatten(1))
+        return self.fc(flatten(F.adaptive_avg_pool2d(x, (1, 1)), 1))
 
 
 Inception_V3_Weights = weights_enum("Inception_V3_Weights")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import Tensor, nn
+from ... import Tensor, flatten, nn
 
 __all__ = ["LeNet", "lenet"]
 
@@ -26,7 +26,7 @@ class LeNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""
-        return self.classifier(self.features(x).flatten(1))
+        return self.classifier(flatten(self.features(x), 1))
 
 
 def lenet(**kwargs: Any) -> LeNet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ... import Tensor, nn
+from ... import Tensor, flatten, nn
 from ...nn import functional as F
 from ..ops.misc import Conv2dNormActivation
 from ._api import model_builder, weights_enum
@@ -109,7 +109,7 @@ class MobileNetV2(nn.Module):
         draw_mobile_weights(self)
 
     def _forward_impl(self, x: Tensor) -> Tensor:
-        x = F.adaptive_avg_pool2d(self.features(x), (1, 1)).flatten(1)
+        x = flatten(F.adaptive_avg_pool2d(self.features(x), (1, 1)), 1)
         return self.classifier(x)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ... import Tensor, nn
+from ... import Tensor, flatten, nn
 from ..ops.misc import Conv2dNormActivation, SqueezeExcitation
 from ._api import load_into, model_builder, weights_enum, with_classes_of
 from ._utils import _make_divisible
@@ -137,7 +137,7 @@ class MobileNetV3(nn.Module):
         draw_mobile_weights(self)
 
     def _forward_impl(self, x: Tensor) -> Tensor:
-        return self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return self.classifier(flatten(self.avgpool(self.features(x)), 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ... import Tensor, nn
+from ... import Tensor, flatten, nn
 from ._api import load_into, model_builder, weights_enum, with_classes_of
 
 __all__ = [
@@ -192,7 +192,7 @@ class ResNet(nn.Module):
     def _forward_impl(self, x: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.fc(self.avgpool(x).flatten(1))
+        return self.fc(flatten(self.avgpool(x), 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ... import Tensor, cat, nn
+from ... import Tensor, cat, nn, transpose
 from ._api import model_builder, weights_enum
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     """Deal the channels of `groups` groups out in turn."""
     n, channels, height, width = x.size()
-    x = x.view(n, groups, channels // groups, height, width).transpose(1, 2).contiguous()
+    x = transpose(x.view(n, groups, channels // groups, height, width), 1, 2).contiguous()
     return x.view(n, channels, height, width)
 
 

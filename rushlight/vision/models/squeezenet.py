@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import Tensor, cat, nn
+from ... import Tensor, cat, flatten, nn
 from ._api import model_builder, weights_enum
 
 __all__ = [
@@ -73,7 +73,7 @@ class SqueezeNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""
-        return self.classifier(self.features(x)).flatten(1)
+        return flatten(self.classifier(self.features(x)), 1)
 
 
 SqueezeNet1_0_Weights = weights_enum("SqueezeNet1_0_Weights")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ... import Tensor, arange, cat, clamp, log, meshgrid, nn, ones, roll, stack, zeros
+from ... import Tensor, arange, cat, clamp, log, meshgrid, nn, ones, roll, sigmoid, stack, zeros
+from ..._stays_call import stays_call
 from ...nn import functional as F
 from ..ops.misc import MLP, Permute
 from ..ops.stochastic_depth import StochasticDepth
@@ -20,6 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@stays_call
 def _patch_merging_pad(x: Tensor) -> Tensor:
     """The four corners of each 2 by 2 square of (..., H, W, C) side by side: 4 C channels."""
     height, width = x.shape[-3:-1]
@@ -56,13 +58,13 @@ class PatchMergingV2(nn.Module):
         return self.norm(self.reduction(_patch_merging_pad(x)))
 
 
+@stays_call
 def _get_relative_position_bias(
     relative_position_bias_table: Tensor, relative_position_index: Tensor, window_size: list[int]
 ) -> Tensor:
     """The table's rows for all pairs of places of a window: (1, heads, places, places)."""
     places = math.prod(window_size)
-    index = relative_position_index[:places, :places].reshape(-1)
-    bias = relative_position_bias_table[index].view(places, places, -1)
+    bias = relative_position_bias_table[relative_position_index].view(places, places, -1)
     return bias.permute(2, 0, 1).contiguous().unsqueeze(0)
 
 
@@ -147,6 +149,7 @@ def window_attention(
     return attention.matmul(v).transpose(1, 2).reshape(count, places, channels)
 
 
+@stays_call
 def shifted_window_attention(
     input: Tensor,
     qkv_weight: Tensor,
@@ -229,22 +232,21 @@ class ShiftedWindowAttention(nn.Module):
 
     def get_relative_position_bias(self) -> Tensor:
         """The biases of all pairs of places: (1, heads, places, places)."""
-        places = math.prod(self.window_size)
-        index = self.relative_position_index.view(places, places)
         return _get_relative_position_bias(
-            self.relative_position_bias_table, index, self.window_size
+            self.relative_position_bias_table, self.relative_position_index, self.window_size
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (N, H, W, C), attended to."""
-        return self._attend(x, None)
+        return self._attend(x)
 
-    def _attend(self, x: Tensor, logit_scale: Tensor | None) -> Tensor:
+    def _attend(self, x: Tensor, *scale: str) -> Tensor:
+        bias = self.get_relative_position_bias()
         return shifted_window_attention(
             x,
             self.qkv.weight,
             self.proj.weight,
-            self.get_relative_position_bias(),
+            bias,
             self.window_size,
             self.num_heads,
             shift_size=self.shift_size,
@@ -252,7 +254,7 @@ class ShiftedWindowAttention(nn.Module):
             dropout=self.dropout,
             qkv_bias=self.qkv.bias,
             proj_bias=self.proj.bias,
-            logit_scale=logit_scale,
+            **{name: getattr(self, name) for name in scale},
             training=self.training,
         )
 
@@ -296,17 +298,16 @@ class ShiftedWindowAttentionV2(ShiftedWindowAttention):
 
     def get_relative_position_bias(self) -> Tensor:
         """The biases of all pairs of places: (1, heads, places, places)."""
-        places = math.prod(self.window_size)
         bias = _get_relative_position_bias(
             self.cpb_mlp(self.relative_coords_table).view(-1, self.num_heads),
-            self.relative_position_index.view(places, places),
+            self.relative_position_index,
             self.window_size,
         )
-        return 16 * bias.sigmoid()
+        return 16 * sigmoid(bias)
 
     def forward(self, x: Tensor):
         """`x` (N, H, W, C), attended to."""
-        return self._attend(x, self.logit_scale)
+        return self._attend(x, "logit_scale")
 
 
 class SwinTransformerBlock(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import Tensor, nn
+from ... import Tensor, flatten, nn
 from ._api import load_into, model_builder, weights_enum
 from ._utils import _ovewrite_named_param
 
@@ -47,7 +47,7 @@ class VGG(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes)."""
-        return self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return self.classifier(flatten(self.avgpool(self.features(x)), 1))
 
 
 def make_layers(cfg: list[str | int], batch_norm: bool = False) -> nn.Sequential:

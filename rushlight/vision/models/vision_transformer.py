@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from ... import Tensor, cat, empty, nn, zeros
+from ... import Tensor, _assert, cat, empty, nn, zeros
 from ...nn import functional as F
 from ..ops.misc import MLP, Conv2dNormActivation
 from ._api import model_builder, weights_enum
@@ -86,8 +86,8 @@ class EncoderBlock(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """`input` (N, sequence, hidden_dim), transformed."""
-        if input.dim() != 3:
-            raise AssertionError(f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
+        ranked = input.dim() == 3
+        _assert(ranked, f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
         x = self.ln_1(input)
         x, _ = self.self_attention(x, x, x, need_weights=False)
         x = self.dropout(x) + input
@@ -121,8 +121,8 @@ class Encoder(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """`input` (N, sequence, hidden_dim), encoded."""
-        if input.dim() != 3:
-            raise AssertionError(f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
+        ranked = input.dim() == 3
+        _assert(ranked, f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
         return self.ln(self.layers(self.dropout(input + self.pos_embedding)))
 
 
@@ -198,17 +198,17 @@ class VisionTransformer(nn.Module):
     def _process_input(self, x: Tensor) -> Tensor:
         """The patches of images (N, 3, H, W) as (N, patches, hidden_dim)."""
         n, _, height, width = x.shape
-        for name, found in (("height", height), ("width", width)):
-            if found != self.image_size:
-                raise AssertionError(
-                    f"Wrong image {name}! Expected {self.image_size} but got {found}!"
-                )
-        return self.conv_proj(x).reshape(n, self.hidden_dim, -1).permute(0, 2, 1)
+        size, patch = self.image_size, self.patch_size
+        _assert(height == size, f"Wrong image height! Expected {size} but got {height}!")
+        _assert(width == size, f"Wrong image width! Expected {size} but got {width}!")
+        rows, columns = height // patch, width // patch
+        return self.conv_proj(x).reshape(n, self.hidden_dim, rows * columns).permute(0, 2, 1)
 
     def forward(self, x: Tensor):
         """Logits (N, num_classes)."""
         x = self._process_input(x)
-        token = self.class_token.expand(x.shape[0], -1, -1)
+        n = x.shape[0]
+        token = self.class_token.expand(n, -1, -1)
         x = self.encoder(cat([token, x], dim=1))
         return self.heads(x[:, 0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ... import Tensor, nn
+from ..._stays_call import stays_call
 from ...nn import functional as F
 
 
@@ -34,6 +35,7 @@ def _drop_block(input: Tensor, p, block_size, inplace, eps, training, dims: int)
     return input * noise * scale
 
 
+@stays_call
 def drop_block2d(
     input: Tensor,
     p: float,
@@ -46,6 +48,7 @@ def drop_block2d(
     return _drop_block(input, p, block_size, inplace, eps, training, 2)
 
 
+@stays_call
 def drop_block3d(
     input: Tensor,
     p: float,

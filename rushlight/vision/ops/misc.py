@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 
-from ... import Tensor, nn
+from ... import Tensor, nn, permute
 
 
 class FrozenBatchNorm2d(nn.Module):
@@ -208,4 +208,4 @@ class Permute(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same elements with the dims in another order."""
-        return x.permute(self.dims)
+        return permute(x, self.dims)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ... import Tensor, nn, where, zeros
+from ..._stays_call import stays_call
 from ._utils import convert_boxes_to_roi_format as _convert_to_roi_format
 from .boxes import box_area
 from .roi_align import roi_align
@@ -57,6 +58,7 @@ def _infer_scale(feature: Tensor, original_size: list[int]) -> float:
     return scales[0]
 
 
+@stays_call
 def _setup_scales(
     features: list[Tensor],
     image_shapes: list[tuple[int, int]],
@@ -75,10 +77,12 @@ def _setup_scales(
     return scales, mapper
 
 
+@stays_call
 def _filter_input(x: dict[str, Tensor], featmap_names: list[str]) -> list[Tensor]:
     return [v for k, v in x.items() if k in featmap_names]
 
 
+@stays_call
 def _multiscale_roi_align(
     x_filtered: list[Tensor],
     boxes: list[Tensor],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ... import Tensor, nn
+from ..._stays_call import stays_call
 from ._kernels import vision_roi_align
 from ._utils import as_rois, in_float, pair
 
 
+@stays_call
 def roi_align(
     input: Tensor,
     boxes: Tensor | list[Tensor],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ... import Tensor, nn
+from ..._stays_call import stays_call
 from ._kernels import vision_roi_pool
 from ._utils import as_rois, in_float, pair
 
@@ -11,6 +12,7 @@ def _values(*args, **keywords) -> Tensor:
     return vision_roi_pool(*args, **keywords)[0]
 
 
+@stays_call
 def roi_pool(
     input: Tensor,
     boxes: Tensor | list[Tensor],

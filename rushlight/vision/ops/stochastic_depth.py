@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ... import Tensor, nn
+from ..._stays_call import stays_call
 
 
+@stays_call
 def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) -> Tensor:
     """Zero `input` with probability `p` and scale what stays by 1 / (1 - p).
 

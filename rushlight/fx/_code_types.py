@@ -1,0 +1,69 @@
+"""The globals of generated code, and types as it writes them."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any
+
+import rushlight as torch
+
+from ._names import is_from_torch
+from ._namespace import _custom_builtins
+from .node import _get_qualified_name, _type_repr
+
+# What typing calls the containers that it has names of its own for.
+_GENERIC = {
+    list: typing.List,  # noqa: UP006 (the very objects that annotations hold)
+    dict: typing.Dict,  # noqa: UP006
+    set: typing.Set,  # noqa: UP006
+    frozenset: typing.FrozenSet,  # noqa: UP006
+    tuple: typing.Tuple,  # noqa: UP006
+}
+
+
+class Globals:
+    """What the code reaches by a name: functions, types, constants."""
+
+    def __init__(self, namespace: Any) -> None:
+        self.namespace = namespace
+        self.values: dict[str, Any] = {}
+
+    def add(self, hint: str, thing: Any) -> str:
+        """The name by which code reaches a thing."""
+        if is_from_torch(thing) and thing is not torch.device:
+            self.values["torch"] = torch
+            return _get_qualified_name(thing)
+        name = self.namespace.create_name(hint, thing if _hashable(thing) else None)
+        self.values.setdefault(name, thing)
+        return name
+
+    def type_text(self, kind: Any) -> str:
+        """A type, with its parts in brackets."""
+        if kind == ():
+            return "()"
+        if isinstance(kind, types.UnionType):
+            return "|".join(self.type_text(k) for k in kind.__args__)
+        name = _type_repr(kind)
+        origin = getattr(kind, "__origin__", None)
+        if origin is not None:
+            if not isinstance(kind, types.GenericAlias):
+                origin = _GENERIC.get(origin, origin)
+            own = self.add(_type_repr(origin), origin)
+            if hasattr(kind, "__args__") and kind.__args__:
+                return f"{own}[{','.join(self.type_text(a) for a in kind.__args__)}]"
+            return own
+        return self.add(name, kind)
+
+
+def _hashable(thing):
+    try:
+        hash(thing)
+    except TypeError:
+        return False
+    return True
+
+
+def custom_globals() -> dict[str, Any]:
+    """The names that the code of every graph may use."""
+    return {name: kept.obj for name, kept in _custom_builtins.items()}

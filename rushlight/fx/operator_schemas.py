@@ -1,0 +1,183 @@
+"""Signatures of functions and modules, and arguments brought to them."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import rushlight as torch
+
+from . import _names
+from .node import Argument
+
+__all__ = [
+    "ArgsKwargsPair",
+    "check_for_mutable_operation",
+    "get_signature_for_torch_op",
+    "create_type_hint",
+    "type_matches",
+    "normalize_function",
+    "normalize_module",
+]
+
+
+class ArgsKwargsPair(NamedTuple):
+    """Positional and keyword arguments of a call."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def check_for_mutable_operation(
+    target: Callable[..., Any], args: tuple[Argument, ...], kwargs: dict[str, Argument]
+) -> None:
+    """RuntimeError where a function writes into its arguments."""
+    name = getattr(target, "__name__", "")
+    ours = isinstance(target, _names._OWN) or hasattr(target, "overloadpacket")
+    if ours and (name.split(".")[0].endswith("_") and not name.endswith("__") or "out" in kwargs):
+        raise RuntimeError(
+            f"Tried to trace mutable operation {name}. FX only supports functional code, so "
+            "operations that mutate operands in-place (e.g. via `out` arguments) are not supported"
+        )
+
+
+def get_signature_for_torch_op(op: Callable[..., Any], return_schemas: bool = False) -> Any:
+    """The signatures of a function of torch; None where it is not one."""
+    found = None
+    if hasattr(op, "overloadpacket") or hasattr(op, "overloads"):
+        op = getattr(torch, str(op).split(".")[1], op)
+    if isinstance(op, _names._OWN):
+        found = [_signature_of(op)]
+    return (found, None) if return_schemas else found
+
+
+def _signature_of(op):
+    block = getattr(op, "declaration", None)
+    function = block.__dict__["forward"] if block is not None else op.__wrapped__
+    code, defaults = function.__code__, function.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount]
+    keywords = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+    first = len(names) - len(defaults)
+    parameters = []
+    for i, name in enumerate(names):
+        default = defaults[i - first] if i >= first else inspect.Parameter.empty
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters.append(inspect.Parameter(name, kind, default=default))
+    for name in keywords:
+        default = (function.__kwdefaults__ or {}).get(name, inspect.Parameter.empty)
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, kind, default=default))
+    return inspect.Signature(parameters)
+
+
+def create_type_hint(x: object) -> object:
+    """The type of a value as annotations write it: `List[int]` for a list of numbers."""
+    if not isinstance(x, (list, tuple)):
+        return x if isinstance(x, type) or x is Any else type(x)
+    kinds = [create_type_hint(item) for item in x]
+    if isinstance(x, tuple):
+        return typing.Tuple[tuple(kinds)] if kinds else typing.Tuple[Any, ...]  # noqa: UP006
+    if not kinds:
+        return typing.List[Any]  # noqa: UP006
+    first = kinds[0]
+    for kind in kinds[1:]:
+        if kind is not first:
+            first = first if _below(kind, first) else kind if _below(first, kind) else Any
+    return typing.List[first]  # noqa: UP006
+
+
+def _below(kind, base):
+    return isinstance(kind, type) and isinstance(base, type) and issubclass(kind, base)
+
+
+def type_matches(signature_type: Any, argument_type: Any) -> bool:
+    """Whether an argument of one type may be given where another is stated."""
+    if argument_type == signature_type or signature_type in (Any, inspect.Parameter.empty):
+        return True
+    origin = typing.get_origin(signature_type)
+    inside = typing.get_args(signature_type)
+    if origin is typing.Union or isinstance(signature_type, types.UnionType):
+        return any(type_matches(k, argument_type) for k in inside)
+    if origin in (list, tuple) and inside:
+        given, parts = typing.get_origin(argument_type), typing.get_args(argument_type)
+        if given in (list, tuple):
+            return all(type_matches(inside[0], part) for part in parts if part is not ...)
+        return argument_type is int and inside[0] is int
+    if signature_type is torch.Tensor and argument_type in (int, float, bool):
+        return False
+    if signature_type is float and argument_type is int:
+        return True
+    return _below(argument_type, signature_type)
+
+
+def normalize_function(
+    target: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any] | None = None,
+    arg_types: tuple[Any] | None = None,
+    kwarg_types: dict[str, Any] | None = None,
+    normalize_to_only_use_kwargs: bool = False,
+) -> ArgsKwargsPair | None:
+    """The arguments of a call by the function's signature; None where that is not known.
+
+    By position as far as parameters can be, or all by name. Types are for overloads, of which the
+    functions here have one.
+    """
+    kwargs = {} if kwargs is None else kwargs
+    if isinstance(target, _names._OWN):
+        signature = _signature_of(target)
+    elif getattr(target, "__module__", None) in ("builtins", "_operator"):
+        return None
+    elif hasattr(target, "overloadpacket"):
+        found = get_signature_for_torch_op(target)
+        if not found:
+            return None
+        signature = found[0]
+    elif isinstance(target, types.FunctionType) and _names.is_from_torch(target):
+        signature = inspect.signature(target)
+    else:
+        return None
+    return _bound(signature, args, kwargs, normalize_to_only_use_kwargs)
+
+
+def normalize_module(
+    root: torch.nn.Module,
+    target: str,
+    args: tuple[Any],
+    kwargs: dict[str, Any] | None = None,
+    normalize_to_only_use_kwargs: bool = False,
+) -> ArgsKwargsPair | None:
+    """The arguments of a call of a module of torch.nn, by the signature of its forward."""
+    try:
+        module = root.get_submodule(target)
+    except AttributeError as error:
+        raise RuntimeError(
+            f"Tried to normalize node with target {target} but root did not have that target!"
+        ) from error
+    if getattr(torch.nn, type(module).__name__, None) is not type(module):
+        return None
+    signature = inspect.signature(module.forward)
+    return _bound(signature, args, kwargs or {}, normalize_to_only_use_kwargs)
+
+
+def _bound(signature, args, kwargs, only_kwargs):
+    """Arguments with defaults filled in; None where they do not fit."""
+    kinds = {p.kind for p in signature.parameters.values()}
+    if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        return None
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError:
+        return None
+    bound.apply_defaults()
+    given, named = [], {}
+    for i, (name, parameter) in enumerate(signature.parameters.items()):
+        by_position = parameter.kind is not inspect.Parameter.KEYWORD_ONLY and i < len(args)
+        if only_kwargs or not by_position:
+            named[name] = bound.arguments[name]
+        else:
+            given.append(bound.arguments[name])
+    return ArgsKwargsPair(tuple(given), named)
