@@ -6,6 +6,7 @@ namespace rl {
 
 PyObject* tensor_getitem(PyObject* self, PyObject* index);  // index.cpp
 int tensor_setitem(PyObject* self, PyObject* index, PyObject* value);
+bool has_own_say(PyObject* o);
 
 namespace {
 
@@ -60,7 +61,7 @@ const char* const kDunders[kSlots] = {
 bool operand(PyObject* o) {
   if (exact_tensor(o) || PyFloat_CheckExact(o) || PyLong_CheckExact(o)) return true;
   ScalarValue s;
-  return tensor_check(o) || scalar_value(o, &s);
+  return tensor_check(o) || (!has_own_say(o) && scalar_value(o, &s));
 }
 
 template <int S>
