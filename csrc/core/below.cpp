@@ -78,14 +78,14 @@ PyObject* pretend_device(PyObject*, PyObject* const* args, Py_ssize_t n) {
   });
 }
 
-// share_storage(tensor, other): a tensor without elements becomes a view of the other's memory.
-PyObject* share_storage(PyObject*, PyObject* const* args, Py_ssize_t n) {
+// view_storage_of(tensor, other): a tensor without elements becomes a view of the other's memory.
+PyObject* view_storage_of(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
-    if (n != 2) fail(ErrorType::Type, "share_storage(tensor, other)");
-    Tensor* t = tensor_argument("share_storage", args[0]);
-    Tensor* other = tensor_argument("share_storage", args[1]);
+    if (n != 2) fail(ErrorType::Type, "view_storage_of(tensor, other)");
+    Tensor* t = tensor_argument("view_storage_of", args[0]);
+    Tensor* other = tensor_argument("view_storage_of", args[1]);
     if (!(t->flags & other->flags & kMeta))
-      fail(ErrorType::Runtime, "share_storage: expected two tensors without elements");
+      fail(ErrorType::Runtime, "view_storage_of: expected two tensors without elements");
     const Array a = t->array;
     t->array =
         Array::over(other->array.storage_ref(), a.dtype(), a.offset(), a.shape(), a.stride_span());
@@ -100,7 +100,7 @@ PyMethodDef functions[] = {{"handled_mode", py_handled_mode, METH_NOARGS, nullpt
                            {"set_interpreters", py_set_interpreters, METH_O, nullptr},
                            {"set_torch_dispatch", set_torch_dispatch, METH_O, nullptr},
                            {"pretend_device", FAST(pretend_device), nullptr},
-                           {"share_storage", FAST(share_storage), nullptr},
+                           {"view_storage_of", FAST(view_storage_of), nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 #undef FAST
 

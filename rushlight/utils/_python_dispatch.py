@@ -261,4 +261,4 @@ def _correct_storage_aliasing(func, source, out) -> None:
         if made is source or not isinstance(made, Tensor):
             continue
         if is_traceable_wrapper_subclass(made) and _C.any_dispatching(source):
-            _C.share_storage(made, source)
+            _C.view_storage_of(made, source)
