@@ -1,203 +1,94 @@
-"""torch.jit as PyTorch has it with PYTORCH_JIT=0: annotated programs run as the Python they are.
+"""torch.jit: programs as graphs that are printed, saved, loaded and run without their source.
 
-`script` and `trace` return what they are given; there is no graph to print, save or freeze yet
-(docs/gaps.md). The marks and queries mean what they mean in PyTorch.
+`script` compiles Python source with its control flow, `trace` records one run of a program. With
+PYTORCH_JIT=0 in the environment both give what they are given, as in PyTorch.
 """
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Callable
-from typing import Any, Final, Union, get_args, get_origin
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from ..futures import Future
-from ..nn import Module
+if TYPE_CHECKING:
+    from ._eager import annotate, export, ignore, interface, isinstance, unused  # noqa: F401
+    from ._trace import trace, trace_module  # noqa: F401
 
 __all__ = [
     "Attribute",
+    "CompilationUnit",
     "Error",
-    "Final",
     "Future",
+    "ScriptFunction",
     "ScriptModule",
     "annotate",
+    "enable_onednn_fusion",
     "export",
+    "export_opnames",
     "fork",
-    "ignore",
+    "freeze",
     "interface",
-    "is_scripting",
-    "is_tracing",
+    "ignore",
     "isinstance",
+    "load",
+    "onednn_fusion_enabled",
+    "optimize_for_inference",
+    "save",
     "script",
     "script_if_tracing",
-    "script_method",
+    "set_fusion_strategy",
+    "strict_fusion",
     "trace",
     "trace_module",
     "unused",
     "wait",
 ]
 
-
-class Error(RuntimeError):
-    """What scripting raises."""
-
-
-class ScriptModule(Module):
-    """The base of modules that are written for scripting: a Module."""
+# module: the public names that it holds
+_HOMES = {
+    "_eager": "annotate export ignore interface isinstance unused fork wait _overload "
+    "_overload_method",
+    "_attribute": "Attribute",
+    "_function": "ScriptFunction",
+    "_run_errors": "Error",
+    "_script": "ScriptModule RecursiveScriptModule TopLevelTracedModule TracedModule",
+    "_trace": "trace trace_module is_tracing script_if_tracing ONNXTracedModule _get_trace_graph "
+    "_unique_state_dict",
+    "_trace_check": "TracingCheckError",
+    "_traced_values": "TracerWarning",
+    "_archive": "save load jit_module_from_flatbuffer save_jit_module_to_flatbuffer",
+    "_frozen": "freeze optimize_for_inference run_frozen_optimizations export_opnames",
+    "_settings": "enable_onednn_fusion onednn_fusion_enabled set_fusion_strategy strict_fusion "
+    "last_executed_optimized_graph optimized_execution fuser _hide_source_ranges",
+    "_scripting": "script script_method CompilationUnit ScriptWarning RecursiveScriptClass",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+_SUBMODULES = "_script _trace _recursive _serialization annotations frontend".split()
 
 
 def is_scripting() -> bool:
-    """Whether code is being compiled: never."""
+    """Whether code is being compiled: not where Python runs it."""
     return False
 
 
-def is_tracing() -> bool:
-    """Whether calls are being traced: never."""
-    return False
-
-
-def script(
-    obj,
-    optimize=None,
-    _frames_up: int = 0,
-    _rcb=None,
-    example_inputs=None,
-):
-    """The function, class or module itself: it runs as Python."""
-    return obj
-
-
-def trace(
-    func,
-    example_inputs=None,
-    optimize=None,
-    check_trace: bool = True,
-    check_inputs=None,
-    check_tolerance: float = 1e-5,
-    strict: bool = True,
-    _force_outplace: bool = False,
-    _module_class=None,
-    _compilation_unit=None,
-    example_kwarg_inputs=None,
-    _store_inputs: bool = True,
-):
-    """The function or module itself: it runs as Python, with its control flow."""
-    return func
-
-
-def trace_module(mod, inputs, *args, **kwargs):
-    """The module itself: it runs as Python."""
-    return mod
-
-
-def script_method(fn: Callable) -> Callable:
-    """The method itself."""
-    return fn
-
-
-def script_if_tracing(fn: Callable) -> Callable:
-    """The function itself: nothing is ever traced."""
-    return fn
-
-
-# -- marks -----------------------------------------------------------------------------------
-
-
-def _marked(function: Callable, modifier: str) -> Callable:
-    function._torchscript_modifier = modifier  # type: ignore[attr-defined]
-    return function
-
-
-def export(fn: Callable) -> Callable:
-    """Mark a method as one to compile even if nothing calls it."""
-    return _marked(fn, "export (compile this function even if nothing calls it)")
-
-
-def unused(fn: Callable) -> Callable:
-    """Mark a method as one that compiled code must not call."""
-    return _marked(fn, "unused (ignore and replace with raising of an exception)")
-
-
-def ignore(drop: bool | Callable = False, **kwargs) -> Callable:
-    """Mark a method as one that stays Python; with `drop=True`, as `unused` does."""
-    if callable(drop):
-        return _marked(drop, "ignore (leave as a call to Python, cannot be torch.jit.save'd)")
-    if not builtins.isinstance(drop, bool):
-        raise RuntimeError(
-            f"Argument to @torch.jit.ignore must be a bool or a function but got {drop}"
-        )
-    return unused if drop else ignore
-
-
-def _overload(func: Callable) -> Callable:
-    """Mark a signature that the next function of this name has too: Python runs the last one."""
-    return func
-
-
-_overload_method = _overload
-
-
-def interface(obj: type) -> type:
-    """Mark a class as an interface."""
-    if not builtins.isinstance(obj, type):
-        raise RuntimeError("interface must be applied to a class")
-    obj.__torch_script_interface__ = True  # type: ignore[attr-defined]
-    return obj
-
-
-def annotate(the_type, the_value):
-    """The value: the type is for a compiler."""
-    return the_value
-
-
-def Attribute(value, type):  # noqa: A002, N802 (PyTorch's spelling)
-    """The value: the type is for a compiler."""
-    return value
-
-
-def isinstance(obj: Any, target_type: Any) -> bool:
-    """Whether a value is of a type, the elements of containers included (list[int], ...)."""
-    if builtins.isinstance(target_type, tuple):
-        return any(isinstance(obj, t) for t in target_type)
-    kind, inner = get_origin(target_type), get_args(target_type)
-    if target_type is Any:
-        return True
-    if kind is None:
-        return builtins.isinstance(obj, target_type)
-    if kind is Union or type(target_type).__name__ == "UnionType":
-        return any(isinstance(obj, type(None) if t is None else t) for t in inner)
-    if not builtins.isinstance(obj, kind):
-        return False
-    if kind is dict:
-        return all(isinstance(k, inner[0]) and isinstance(v, inner[1]) for k, v in obj.items())
-    if kind is tuple:
-        if len(inner) == 2 and inner[1] is Ellipsis:
-            return all(isinstance(item, inner[0]) for item in obj)
-        return len(obj) == len(inner) and all(map(isinstance, obj, inner))
-    return all(isinstance(item, inner[0]) for item in obj)
-
-
-# -- tasks -----------------------------------------------------------------------------------
-
-
-def fork(func: Callable, *args, **kwargs) -> Future:
-    """Call a function at once; its result, or its error, as a future."""
-    future: Future = Future()
-    try:
-        result = func(*args, **kwargs)
-    except Exception as error:
-        future.set_exception(error)
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        try:
+            found = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        except ModuleNotFoundError:
+            found = getattr(import_module(f"{__name__}._eager"), name)
+    elif name in _SUBMODULES:
+        found = import_module(f"{__name__}.{name}")
+    elif name == "Final":
+        from typing import Final as found  # type: ignore[assignment]
+    elif name == "Future":
+        from ..futures import Future as found  # type: ignore[assignment]
+    elif name in ("_fork", "_wait"):
+        found = getattr(import_module(f"{__name__}._eager"), name[1:])
     else:
-        future.set_result(result)
-    return future
+        raise AttributeError(f"module 'torch.jit' has no attribute '{name}' (docs/gaps.md)")
+    globals()[name] = found
+    return found
 
 
-def wait(future: Future):
-    """The result of what was forked."""
-    return future.wait()
-
-
-def __getattr__(name: str):
-    raise AttributeError(
-        f"module 'torch.jit' has no attribute '{name}': rushlight runs annotated programs as "
-        "Python and has no TorchScript graphs (docs/gaps.md); save weights with torch.save"
-    )
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF, "Final", "Future", *_SUBMODULES})

@@ -355,5 +355,6 @@ ADAPTERS |= {
     "col_indices ccol_indices row_indices sparse_dim dense_dim".split()
 }
 ADAPTERS |= {
-    n + "_": _inplace(n) for n in "hardswish silu mish hardsigmoid elu leaky_relu hardtanh".split()
+    n + "_": _inplace(n)
+    for n in "relu6 hardswish silu mish hardsigmoid elu leaky_relu hardtanh".split()
 }

@@ -71,7 +71,7 @@ def _tensor_schemas(leaf: str) -> list[FunctionSchema]:
     inplace = leaf.endswith("_") and not leaf.endswith("__")
     if leaf in _tables():
         forms = _tables()[leaf].split(" | ")
-    elif inplace and hasattr(_C.Tensor, leaf):
+    elif inplace and (hasattr(_C.Tensor, leaf) or leaf[:-1] in _LAYERS_IN_PLACE):
         forms = [_in_place(f) for f in _forms_of(leaf[:-1]) if _starts_with_tensor(f)]
     else:
         forms = _forms_of(leaf)
@@ -79,6 +79,13 @@ def _tensor_schemas(leaf: str) -> list[FunctionSchema]:
     if not inplace and not leaf.startswith("__"):
         schemas += [_schema(leaf, f) for f in map(_with_out, forms) if f]
     return schemas
+
+
+# Functions of nn whose form `f_` is no method of Tensor.
+_LAYERS_IN_PLACE = frozenset(
+    "relu6 hardswish silu mish elu celu selu leaky_relu hardtanh threshold hardsigmoid rrelu "
+    "dropout alpha_dropout feature_dropout feature_alpha_dropout".split()
+)
 
 
 def _forms_of(leaf: str) -> list[str]:

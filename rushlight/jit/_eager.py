@@ -1,0 +1,153 @@
+"""The marks of annotated programs, and what stands for `script` and `trace` with PYTORCH_JIT=0.
+
+Then programs run as the Python they are: both give what they are given.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import Any, Union, get_args, get_origin
+
+from ..futures import Future
+
+
+def script(
+    obj,
+    optimize=None,
+    _frames_up: int = 0,
+    _rcb=None,
+    example_inputs=None,
+):
+    """The function, class or module itself: it runs as Python."""
+    return obj
+
+
+def trace(
+    func,
+    example_inputs=None,
+    optimize=None,
+    check_trace: bool = True,
+    check_inputs=None,
+    check_tolerance: float = 1e-5,
+    strict: bool = True,
+    _force_outplace: bool = False,
+    _module_class=None,
+    _compilation_unit=None,
+    example_kwarg_inputs=None,
+    _store_inputs: bool = True,
+):
+    """The function or module itself: it runs as Python, with its control flow."""
+    return func
+
+
+def trace_module(mod, inputs, *args, **kwargs):
+    """The module itself: it runs as Python."""
+    return mod
+
+
+def script_method(fn: Callable) -> Callable:
+    """The method itself."""
+    return fn
+
+
+def script_if_tracing(fn: Callable) -> Callable:
+    """The function itself: nothing is ever traced."""
+    return fn
+
+
+# -- marks -----------------------------------------------------------------------------------
+
+
+def _marked(function: Callable, modifier: str) -> Callable:
+    function._torchscript_modifier = modifier  # type: ignore[attr-defined]
+    return function
+
+
+def export(fn: Callable) -> Callable:
+    """Mark a method as one to compile even if nothing calls it."""
+    return _marked(fn, "export (compile this function even if nothing calls it)")
+
+
+def unused(fn: Callable) -> Callable:
+    """Mark a method as one that compiled code must not call."""
+    return _marked(fn, "unused (ignore and replace with raising of an exception)")
+
+
+def ignore(drop: bool | Callable = False, **kwargs) -> Callable:
+    """Mark a method as one that stays Python; with `drop=True`, as `unused` does."""
+    if callable(drop):
+        return _marked(drop, "ignore (leave as a call to Python, cannot be torch.jit.save'd)")
+    if not builtins.isinstance(drop, bool):
+        raise RuntimeError(
+            f"Argument to @torch.jit.ignore must be a bool or a function but got {drop}"
+        )
+    return unused if drop else ignore
+
+
+def _overload(func: Callable) -> Callable:
+    """Mark a signature that the next function of this name has too: Python runs the last one."""
+    return func
+
+
+_overload_method = _overload
+
+
+def interface(obj: type) -> type:
+    """Mark a class as an interface."""
+    if not builtins.isinstance(obj, type):
+        raise RuntimeError("interface must be applied to a class")
+    obj.__torch_script_interface__ = True  # type: ignore[attr-defined]
+    return obj
+
+
+def annotate(the_type, the_value):
+    """The value: the type is for a compiler."""
+    return the_value
+
+
+def Attribute(value, type):  # noqa: A002, N802 (PyTorch's spelling)
+    """The value: the type is for a compiler."""
+    return value
+
+
+def isinstance(obj: Any, target_type: Any) -> bool:
+    """Whether a value is of a type, the elements of containers included (list[int], ...)."""
+    if builtins.isinstance(target_type, tuple):
+        return any(isinstance(obj, t) for t in target_type)
+    kind, inner = get_origin(target_type), get_args(target_type)
+    if target_type is Any:
+        return True
+    if kind is None:
+        return builtins.isinstance(obj, target_type)
+    if kind is Union or type(target_type).__name__ == "UnionType":
+        return any(isinstance(obj, type(None) if t is None else t) for t in inner)
+    if not builtins.isinstance(obj, kind):
+        return False
+    if kind is dict:
+        return all(isinstance(k, inner[0]) and isinstance(v, inner[1]) for k, v in obj.items())
+    if kind is tuple:
+        if len(inner) == 2 and inner[1] is Ellipsis:
+            return all(isinstance(item, inner[0]) for item in obj)
+        return len(obj) == len(inner) and all(map(isinstance, obj, inner))
+    return all(isinstance(item, inner[0]) for item in obj)
+
+
+# -- tasks -----------------------------------------------------------------------------------
+
+
+def fork(func: Callable, *args, **kwargs) -> Future:
+    """Call a function at once; its result, or its error, as a future."""
+    future: Future = Future()
+    try:
+        result = func(*args, **kwargs)
+    except Exception as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+    return future
+
+
+def wait(future: Future):
+    """The result of what was forked."""
+    return future.wait()

@@ -1,0 +1,582 @@
+"""Running a graph: it becomes one Python function over our operators.
+
+Calls of other compiled functions are written out in place, control flow is Python's, numbers and
+lists are Python's too, and every tensor is let go right after its last use. The function is made
+once for a graph, at the first call. An error that leaves it names the place in the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import _run_operators as operators
+from . import _types as T
+from ._constants import as_ivalue
+
+_FOREVER = 9223372036854775807
+_LITERALS = (int, float, bool, str, type(None))
+
+
+def entry_of(function) -> Callable:
+    """The Python function of a compiled one: it takes what the schema says."""
+    return _Writer(function).finish()
+
+
+class _Frame:
+    """One function that is being written out: what its values are called in the text."""
+
+    __slots__ = ("function", "names")
+
+    def __init__(self, function) -> None:
+        self.function = function
+        self.names: dict[int, str] = {}
+
+
+class _Writer:
+    def __init__(self, function) -> None:
+        self.function = function
+        self.lines: list[str] = []
+        self.places: list = []  # of each line, the node that it is for
+        self.level = 2
+        self.names: dict[str, Any] = {}  # globals of the text
+        self.shared: dict[int, str] = {}  # ids of globals: their names
+        self.count = 0
+        self.free: list[str] = []
+        self.frame = _Frame(function)
+        self.running = [function]
+        self.node: Any = None
+
+    # -- the text ----------------------------------------------------------------------------
+
+    def line(self, text: str) -> None:
+        """One statement."""
+        self.lines.append("    " * self.level + text)
+        self.places.append((self.node, tuple(self.running)))
+
+    def shared_name(self, item) -> str:
+        """A global of the text that stands for an object."""
+        name = self.shared.get(id(item))
+        if name is None:
+            name = self.shared[id(item)] = f"k{len(self.shared)}"
+            self.names[name] = item
+        return name
+
+    def variable(self) -> str:
+        """A local name that holds nothing now."""
+        if self.free:
+            return self.free.pop()
+        self.count += 1
+        return f"v{self.count}"
+
+    def use(self, value) -> str:
+        """The expression for a value."""
+        value = plain_number(value)
+        name = self.frame.names.get(id(value))
+        if name is None:
+            name = self.frame.names[id(value)] = self.constant(value)
+        return name
+
+    def constant(self, value) -> str:
+        """A literal, or a global for what has none."""
+        node = value.node()
+        if node.kind() != "prim::Constant":
+            raise RuntimeError(f"%{value.debugName()} is used before it is computed")
+        item = as_ivalue(value.toIValue()) if value.type().kind() != "FunctionType" else None
+        if type(item) in _LITERALS:
+            text = repr(item)
+            return f"({text})" if text[0] == "-" else _SPELT.get(text, text)
+        self.names.setdefault("kept", []).append(item)
+        return self.shared_name(item)
+
+    # -- blocks ------------------------------------------------------------------------------
+
+    def block(self, block) -> None:
+        """The statements of a block; what is not read after a node is let go."""
+        nodes = list(block.nodes())
+        last: dict[int, int] = {}
+        for i, node in enumerate(nodes):
+            _note_uses(node, i, last)
+        for value in block.outputs():
+            last[id(plain_number(value))] = len(nodes)
+        own = {id(v) for node in nodes for v in node.outputs()}
+        dying: dict[int, list] = {}
+        for key, at in last.items():
+            if key in own:
+                dying.setdefault(at, []).append(key)
+        for i, node in enumerate(nodes):
+            self.node = node
+            self._node(node, dying.get(i, []), last)
+
+    def _node(self, node, dying: list, last: dict) -> None:
+        kind = node.kind()
+        if kind == "prim::Constant" or _is_skipped(node, kind):
+            return
+        special = _STATEMENTS.get(kind)
+        if special is not None:
+            special(self, node)
+            self._release(dying)
+            return
+        expression = self.expression(node, kind)
+        released = self._released(dying)
+        outputs = list(node.outputs())
+        wanted = [v for v in outputs if id(v) in last]
+        if not wanted:
+            self.line(expression)
+        elif len(outputs) == 1:
+            self.define(outputs[0], expression, released)
+        else:
+            targets = [self.variable() if id(v) in last else "_" for v in outputs]
+            for value, name in zip(outputs, targets, strict=True):
+                self.frame.names[id(value)] = name
+            self.line(f"{', '.join(targets)} = {expression}")
+        self._forget(released)
+
+    def define(self, value, expression: str, released: list | None = None) -> None:
+        """Assign an expression to a value; a variable that is let go here may take it."""
+        if released:
+            name = released.pop()
+        else:
+            name = self.variable()
+        self.frame.names[id(value)] = name
+        self.line(f"{name} = {expression}")
+
+    def _released(self, dying: list) -> list:
+        """Variables that nothing reads after this node."""
+        found = []
+        for key in dying:
+            name = self.frame.names.pop(key, None)
+            if name is not None and name[0] == "v" and name not in self.frame.names.values():
+                found.append(name)
+        return found
+
+    def _release(self, dying: list) -> None:
+        self._forget(self._released(dying))
+
+    def _forget(self, released: list) -> None:
+        if released:
+            self.line(f"del {', '.join(dict.fromkeys(released))}")
+            self.free.extend(dict.fromkeys(released))
+
+    # -- expressions -------------------------------------------------------------------------
+
+    def expression(self, node, kind: str) -> str:
+        """What a node computes."""
+        inputs = list(node.inputs())
+        special = _EXPRESSIONS.get(kind)
+        if special is not None:
+            return special(self, node, inputs)
+        template = operators.template(node, inputs)
+        if template is not None:
+            return template.format(*[self.use(v) for v in inputs])
+        run, count = operators.callable_of(node, inputs)
+        return f"{self.shared_name(run)}({', '.join(self.use(v) for v in inputs[:count])})"
+
+    # -- the whole ---------------------------------------------------------------------------
+
+    def finish(self) -> Callable:
+        """Compile the text; the function."""
+        function = self.function
+        graph = function.graph
+        parameters, checks = [], []
+        arguments = function.schema.arguments
+        for i, value in enumerate(graph.inputs()):
+            name = f"a{i}"
+            self.frame.names[id(value)] = name
+            parameters.append(name)
+            checks.append((name, value.type()))
+        self.level = 3
+        body = self.lines
+        self.block(graph.block())
+        outputs = [self.use(v) for v in graph.outputs()]
+        self.node = None
+        self.line(f"return {', '.join(outputs)}" if outputs else "return None")
+        head, head_places = self._head(parameters, checks, arguments)
+        tail = [
+            "        except Exception as error:",
+            "            raise failed(error, places, offset) from None",
+        ]
+        text = "\n".join([*head, *body, *tail, "    return run"])
+        self.names["places"] = self.places
+        self.names["offset"] = len(head) + 1
+        from ._run_errors import call_failed, failed
+
+        self.names["failed"] = failed
+        self.names["call_failed"] = call_failed
+        self.names["function"] = function
+        self.names["_Tensor"] = _tensor_class()
+        exec(compile(text, f"<{function.qualified_name}>", "exec"), self.names)  # noqa: S102
+        made = self.names.pop("make")()
+        made.__name__ = function.name
+        made.__qualname__ = function.qualified_name
+        return made
+
+    def _head(self, parameters: list, checks: list, arguments: list):
+        """The lines that take the arguments: positional or by name, checked, converted."""
+        said = []
+        defaults = []
+        for name, argument in zip(parameters, arguments, strict=True):
+            if argument.has_default_value():
+                defaults.append(self.shared_name(argument.default_value))
+                said.append(f"{name}={defaults[-1]}")
+            else:
+                said.append(name if not defaults else f"{name}=missing")
+        lines = [
+            "def make():",
+            f"    def run({', '.join([*said, '*rest', '**named'])}):",
+        ]
+        self.names["missing"] = _MISSING
+        if not defaults:
+            lines[1] = (
+                f"    def run({', '.join([f'{p}=missing' for p in parameters] + ['*rest', '**named'])}):"  # noqa: E501
+            )
+        again = ", ".join([*parameters, "rest", "named"])
+        tests = ["rest", "named"]
+        converted = []
+        for name, of in checks:
+            if _is_self(of):
+                continue
+            if isinstance(of, T.TensorType):
+                tests.append(f"not isinstance({name}, _Tensor)")
+            elif type(of) in _EXACT:
+                tests.append(f"type({name}) is not {_EXACT[type(of)]}")
+            else:
+                converted.append((name, of))
+        lines.append(f"        if {' or '.join(tests)}:")
+        target = ", ".join(parameters) + ("," if len(parameters) == 1 else "")
+        bound = (
+            f"call_failed(function, {again})"
+            if parameters
+            else "call_failed(function, rest, named)"
+        )  # noqa: E501
+        lines.append(f"            {target + ' = ' if parameters else ''}{bound}")
+        if converted:
+            from ._values import checked
+
+            self.names["checked"] = checked
+            lines.append("        else:")
+            lines.append("            try:")
+            for name, of in converted:
+                lines.append(f"                {name} = checked({name}, {self.shared_name(of)})")
+            lines.append("            except TypeError:")
+            lines.append(f"                {target} = {bound}")
+        lines.append("        try:")
+        return lines, None
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "missing"
+
+
+_MISSING = _Missing()
+_SPELT = {"inf": "float('inf')", "nan": "float('nan')", "-inf": "float('-inf')"}
+_EXACT = {T.IntType: "int", T.FloatType: "float", T.BoolType: "bool", T.StringType: "str"}
+
+
+def _is_self(of) -> bool:
+    return isinstance(of, T.ClassType)
+
+
+def _tensor_class():
+    from .. import _C
+
+    return _C.Tensor
+
+
+def plain_number(value):
+    """A size that was made a tensor and then a number again, as it was."""
+    node = value.node()
+    if node.kind() != "aten::Int":
+        return value
+    made = node.input().node()
+    return made.input() if made.kind() == "prim::NumToTensor" else value
+
+
+def _is_skipped(node, kind: str) -> bool:
+    if kind == "aten::Int":
+        return plain_number(node.output()) is not node.output()
+    if kind != "prim::NumToTensor":
+        return False
+    uses = node.output().uses()
+    return bool(uses) and all(u.user.kind() == "aten::Int" for u in uses)
+
+
+def _note_uses(node, at: int, last: dict) -> None:
+    for value in node.inputs():
+        last[id(plain_number(value))] = at
+    for block in node.blocks():
+        for inner in block.nodes():
+            _note_uses(inner, at, last)
+        for value in block.outputs():
+            last[id(value)] = at
+
+
+# -- kinds with a text of their own ----------------------------------------------------------------
+
+
+def _list(w: _Writer, node, inputs) -> str:
+    return f"[{', '.join(w.use(v) for v in inputs)}]"
+
+
+def _tuple(w: _Writer, node, inputs) -> str:
+    of = node.output().type()
+    if getattr(of, "fields", None):
+        from ._values import named_tuple
+
+        return f"{w.shared_name(named_tuple(of))}({', '.join(w.use(v) for v in inputs)})"
+    return f"({''.join(w.use(v) + ', ' for v in inputs)})"
+
+
+def _dict(w: _Writer, node, inputs) -> str:
+    pairs = zip(inputs[::2], inputs[1::2], strict=True)
+    return "{" + ", ".join(f"{w.use(k)}: {w.use(v)}" for k, v in pairs) + "}"
+
+
+def attribute(of, target: str, name: str) -> str:
+    """The place of an attribute of an object of a type."""
+    if not getattr(of, "is_module", False):
+        return f"{target}.{name}"
+    if name in of.parameters:
+        return f"{target}._parameters[{name!r}]"
+    if name in of.buffers:
+        return f"{target}._buffers[{name!r}]"
+    kind = of.attributes.get(name)
+    if getattr(kind, "is_module", False):
+        return f"{target}._modules[{name!r}]"
+    return f"{target}.__dict__[{name!r}]"
+
+
+def _get(w: _Writer, node, inputs) -> str:
+    return attribute(inputs[0].type(), w.use(inputs[0]), node.s("name"))
+
+
+def _set(w: _Writer, node) -> None:
+    target, value = list(node.inputs())
+    place = attribute(target.type(), w.use(target), node.s("name"))
+    w.line(f"{place} = {w.use(value)}")
+
+
+def _index(w: _Writer, node, inputs) -> str:
+    return f"{w.use(inputs[0])}[{w.use(inputs[1])}]"
+
+
+def _same(w: _Writer, node) -> None:
+    """A value that is known under another type."""
+    source = next(node.inputs())
+    w.frame.names[id(node.output())] = w.use(source)
+
+
+def _create(w: _Writer, node, inputs) -> str:
+    from ._script import ScriptObject
+
+    of = node.output().type()
+    return f"{w.shared_name(ScriptObject)}({w.shared_name(of)})"
+
+
+def _isinstance(w: _Writer, node, inputs) -> str:
+    types = tuple(node.tys("types"))
+    return f"{w.shared_name(operators.is_instance)}({w.use(inputs[0])}, {w.shared_name(types)})"
+
+
+def _uninitialized(w: _Writer, node) -> None:
+    w.frame.names[id(node.output())] = "None"
+
+
+def _unpack(w: _Writer, node) -> None:
+    source = w.use(next(node.inputs()))
+    outputs = list(node.outputs())
+    if not outputs:
+        return
+    names = []
+    for value in outputs:
+        name = w.variable()
+        w.frame.names[id(value)] = name
+        names.append(name)
+    if node.kind() == "prim::ListUnpack":
+        w.line(f"{''.join(n + ', ' for n in names)} = "
+               f"{w.shared_name(operators.unpacked)}({source}, {len(names)})")  # fmt: skip
+    else:
+        w.line(f"{''.join(n + ', ' for n in names)} = {source}")
+
+
+def _print(w: _Writer, node) -> None:
+    given = ", ".join(w.use(v) for v in node.inputs())
+    w.line(f"{w.shared_name(operators.print_values)}({given})")
+
+
+def _raise(w: _Writer, node) -> None:
+    given = ", ".join(w.use(v) for v in node.inputs())
+    w.line(f"raise {w.shared_name(operators.raised)}({given})")
+
+
+def _if(w: _Writer, node) -> None:
+    condition = w.use(next(node.inputs()))
+    outputs = list(node.outputs())
+    names = [w.variable() for _ in outputs]
+    for keyword, block in zip((f"if {condition}:", "else:"), node.blocks(), strict=True):
+        if keyword == "else:" and not names and not list(block.nodes()):
+            continue
+        w.line(keyword)
+        w.level += 1
+        start, free = len(w.lines), list(w.free)
+        w.block(block)
+        w.node = node
+        _assign(w, names, [w.use(v) for v in block.outputs()])
+        if len(w.lines) == start:
+            w.line("pass")
+        w.level -= 1
+        w.free = free  # what one branch let go may hold something in the other
+    for value, name in zip(outputs, names, strict=True):
+        w.frame.names[id(value)] = name
+
+
+def _assign(w: _Writer, names: list, values: list) -> None:
+    pairs = [(n, v) for n, v in zip(names, values, strict=True) if n != v]
+    if pairs:
+        w.line(f"{', '.join(n for n, _ in pairs)} = {', '.join(v for _, v in pairs)}")
+
+
+def _loop(w: _Writer, node) -> None:
+    trips, condition, *carried = list(node.inputs())
+    body = next(node.blocks())
+    counter, *inner = list(body.inputs())
+    going, *results = list(body.outputs())
+    names = [w.variable() for _ in carried]
+    _assign(w, names, [w.use(v) for v in carried])
+    for value, name in zip(inner, names, strict=True):
+        w.frame.names[id(value)] = name
+    index = w.variable()
+    w.frame.names[id(counter)] = index
+    counted = _constant_is(condition, True) and _constant_is(going, True)
+    endless = _constant_is(trips, _FOREVER)
+    test = None
+    if counted:
+        w.line(f"for {index} in range({w.use(trips)}):")
+    else:
+        test = w.variable()
+        _assign(w, [test], [w.use(condition)])
+        bound = "" if endless else f" and {index} < {w.use(trips)}"
+        w.line(f"{index} = 0")
+        w.line(f"while {test}{bound}:")
+    w.level += 1
+    start, free = len(w.lines), list(w.free)
+    w.free = []  # the body may not overwrite what a later turn reads
+    w.block(body)
+    w.node = node
+    values = [w.use(v) for v in results]
+    if test is None:
+        _assign(w, names, values)
+    else:
+        _assign(w, [*names, test], [*values, w.use(going)])
+        w.line(f"{index} += 1")
+    if len(w.lines) == start:
+        w.line("pass")
+    w.level -= 1
+    w.free = free
+    for value, name in zip(node.outputs(), names, strict=True):
+        w.frame.names[id(value)] = name
+
+
+def _constant_is(value, item) -> bool:
+    if value.node().kind() != "prim::Constant":
+        return False
+    found = value.toIValue()
+    return type(found) is type(item) and found == item
+
+
+def _call_method(w: _Writer, node) -> None:
+    target, *_ = inputs = list(node.inputs())
+    of, name = target.type(), node.s("name")
+    if of.kind() == "ClassType":
+        _call(w, node, of.methods[name], inputs)
+        return
+    given = ", ".join(w.use(v) for v in inputs[1:])
+    run = w.shared_name(operators.call_by_name)
+    more = f", {given}" if given else ""
+    w.define(node.output(), f"{run}({w.use(target)}, {name!r}{more})")
+
+
+def _call_function(w: _Writer, node) -> None:
+    target, *inputs = list(node.inputs())
+    _call(w, node, target.type().function, inputs)
+
+
+def _call(w: _Writer, node, function, inputs) -> None:
+    """Another function's statements in place of its call."""
+    names = [w.use(v) for v in inputs]
+    if function in w.running or len(w.lines) > 20_000:
+        w.define(node.output(), f"{w.shared_name(function)}({', '.join(names)})")
+        return
+    outer, w.frame = w.frame, _Frame(function)
+    w.running.append(function)
+    graph = function.graph
+    for value, name in zip(graph.inputs(), names, strict=True):
+        w.frame.names[id(value)] = name
+    protected, w.free = w.free, []  # arguments must stay what they are in here
+    w.block(graph.block())
+    w.node = node
+    outputs = [w.use(v) for v in graph.outputs()]
+    w.running.pop()
+    inner, w.frame = w.frame, outer
+    result = outputs[0] if outputs else "None"
+    if list(node.outputs()):
+        w.frame.names[id(node.output())] = result
+    held = {n for n in inner.names.values() if n[0] == "v"} - set(names) - {result}
+    left = [n for n in held if n not in w.free]
+    w.free = protected + w.free
+    if left:
+        w.line(f"{' = '.join(sorted(left))} = None")
+        w.free.extend(sorted(left))
+
+
+def _enter(w: _Writer, node) -> None:
+    source = w.use(next(node.inputs()))
+    name = w.variable()
+    w.line(f"with {w.shared_name(operators.Entered)}({source}) as {name}:")
+    w.frame.names[id(node.output())] = name
+    w.level += 1
+    w.line("pass")
+
+
+def _leave(w: _Writer, node) -> None:
+    w.level -= 1
+    for value in node.outputs():
+        w.frame.names[id(value)] = "None"
+
+
+def _fork(w: _Writer, node, inputs) -> str:
+    from ._function import ScriptFunction
+
+    inner = ScriptFunction("__torch__.forked", node.g("Subgraph"))
+    w.names.setdefault("kept", []).append(inner)
+    given = "".join(", " + w.use(v) for v in inputs)
+    return f"{w.shared_name(operators.fork)}({w.shared_name(inner)}{given})"
+
+
+_EXPRESSIONS = {
+    "prim::ListConstruct": _list,
+    "prim::TupleConstruct": _tuple,
+    "prim::DictConstruct": _dict,
+    "prim::GetAttr": _get,
+    "prim::TupleIndex": _index,
+    "prim::CreateObject": _create,
+    "prim::isinstance": _isinstance,
+    "prim::fork": _fork,
+}
+_STATEMENTS = {
+    "prim::If": _if,
+    "prim::Loop": _loop,
+    "prim::SetAttr": _set,
+    "prim::CallMethod": _call_method,
+    "prim::CallFunction": _call_function,
+    "prim::TupleUnpack": _unpack,
+    "prim::ListUnpack": _unpack,
+    "prim::unchecked_cast": _same,
+    "prim::unchecked_unwrap_optional": _same,
+    "prim::Uninitialized": _uninitialized,
+    "prim::Print": _print,
+    "prim::RaiseException": _raise,
+    "prim::Enter": _enter,
+    "prim::Exit": _leave,
+}

@@ -1,0 +1,423 @@
+"""Compiled modules and objects: what `script`, `trace` and `load` give.
+
+A compiled module is a Module whose class is a ClassType: parameters, buffers and children live
+where those of any Module live, other attributes in its dictionary, and its methods are
+`ScriptMethod`s over the graphs of its type. So `parameters()`, `to`, `state_dict` and training need
+nothing of their own.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from ..nn import Module, Parameter
+from ._class_types import ClassType
+from ._function import ScriptFunction, ScriptMethod
+
+_OWN = "_parameters _buffers _modules _non_persistent_buffers_set _unhooked training".split()
+
+
+def is_module(of) -> bool:
+    """Whether a type is that of a module (or of a module's interface)."""
+    return getattr(of, "is_module", False)
+
+
+class ScriptObject:
+    """An instance of a compiled class that is no module."""
+
+    __module__ = "torch"
+
+    def __init__(self, of: ClassType) -> None:
+        self.__dict__["_jit_type"] = of
+
+    def _type(self) -> ClassType:
+        return self.__dict__["_jit_type"]
+
+    def __getattr__(self, name: str):
+        of = self.__dict__["_jit_type"]
+        found = of.methods.get(name)
+        if found is not None:
+            return ScriptMethod(self, found)
+        if name in of.static_methods:
+            return of.static_methods[name]
+        if name in of.properties:
+            getter = of.properties[name]
+            return ScriptMethod(self, getter[0] if isinstance(getter, tuple) else getter)()
+        if name in of.constants:
+            return of.constants[name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute or method '{name}'")
+
+    def getattr(self, name: str):
+        """The value of an attribute."""
+        return getattr(self, name)
+
+    def setattr(self, name: str, value) -> None:
+        """Set the value of an attribute."""
+        setattr(self, name, value)
+
+    def hasattr(self, name: str) -> bool:
+        """Whether the class has this attribute."""
+        return name in self._type().attributes
+
+    def qualified_name(self) -> str:
+        """The name of the class."""
+        return self._type().qualified_name()
+
+    def _method_names(self) -> list[str]:
+        return list(self._type().methods)
+
+    def _has_method(self, name: str) -> bool:
+        return name in self._type().methods
+
+    def _get_method(self, name: str) -> ScriptMethod:
+        return ScriptMethod(self, self._type().methods[name])
+
+    def __eq__(self, other) -> bool:
+        if "__eq__" in self._type().methods:
+            return ScriptMethod(self, self._type().methods["__eq__"])(other)
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<torch.ScriptObject object at {id(self):#x}>"
+
+    def __str__(self) -> str:
+        if "__str__" in self._type().methods:
+            return ScriptMethod(self, self._type().methods["__str__"])()
+        return f"ScriptObject <{self.qualified_name()}>"
+
+    def __copy__(self):
+        return _copied(self, dict(_state(self)))
+
+    def __deepcopy__(self, memo):
+        return _copied(self, copy.deepcopy(_state(self), memo))
+
+    def __reduce__(self):
+        raise refused(self._type())
+
+
+def _state(instance) -> dict:
+    return {k: v for k, v in instance.__dict__.items() if k != "_jit_type"}
+
+
+def _copied(instance: ScriptObject, state: dict) -> ScriptObject:
+    made = ScriptObject(instance._type())
+    made.__dict__.update(state)
+    return made
+
+
+def refused(of: ClassType) -> RuntimeError:
+    """Compiled objects are saved, not pickled."""
+    return RuntimeError(
+        f"Tried to serialize object {of.qualified_name()} which does not have a __getstate__ "
+        "method defined!"
+    )
+
+
+for _name in (
+    "add sub mul truediv floordiv mod pow matmul and or xor lt le gt ge ne neg len contains "
+    "getitem setitem delitem call int float bool"
+).split():
+
+    def _forward(self, *args, _method=f"__{_name}__"):
+        found = self._type().methods.get(_method)
+        if found is None:
+            raise NotImplementedError(f"{self.qualified_name()} has no method {_method}")
+        return ScriptMethod(self, found)(*args)
+
+    if _name not in ("bool", "len"):
+        setattr(ScriptObject, f"__{_name}__", _forward)
+del _name, _forward
+
+
+class ModuleObject(ScriptObject):
+    """`module._c`: a compiled module as the object that graphs run on."""
+
+    __slots__ = ()
+
+    def __init__(self, module: ScriptModule) -> None:
+        self.__dict__["_jit_type"] = module._jit_type
+        self.__dict__["_module"] = module
+
+    def __getattr__(self, name: str):
+        return getattr(self.__dict__["_module"], name)
+
+    def getattr(self, name: str):
+        """The value of an attribute; of a child, its own object."""
+        found = getattr(self._module, name)
+        return found._c if isinstance(found, ScriptModule) else found
+
+    def setattr(self, name: str, value) -> None:
+        """Set the value of an attribute."""
+        setattr(self._module, name, value._module if isinstance(value, ModuleObject) else value)
+
+    def _get_method(self, name: str) -> ScriptMethod:
+        return ScriptMethod(self._module, self._type().methods[name])
+
+    def _get_forward_hooks(self) -> list:
+        return list(self._type().forward_hooks)
+
+    def _get_forward_pre_hooks(self) -> list:
+        return list(self._type().forward_pre_hooks)
+
+    def _properties(self) -> dict:
+        return dict(self._type().properties)
+
+    def dump_to_str(self, code: bool = True, attrs: bool = True, params: bool = True) -> str:
+        """What the module holds, as text."""
+        from ._dump import dumped
+
+        return dumped(self._module, code, attrs, params)
+
+    def dump(self, code: bool = True, attrs: bool = True, params: bool = True) -> None:
+        """Print what the module holds."""
+        print(self.dump_to_str(code, attrs, params))
+
+    def save(self, filename: str, _extra_files: dict | None = None) -> None:
+        """Write an archive that PyTorch reads too."""
+        self._module.save(filename, _extra_files=_extra_files)
+
+    def save_to_buffer(self, _extra_files: dict | None = None) -> bytes:
+        """The archive as bytes."""
+        return self._module.save_to_buffer(_extra_files=_extra_files)
+
+    def __copy__(self):
+        return ModuleObject(copy.copy(self._module))
+
+    def __deepcopy__(self, memo):
+        return ModuleObject(copy.deepcopy(self._module, memo))
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, ModuleObject) and self._module is other._module
+
+    def __hash__(self) -> int:
+        return id(self._module)
+
+
+ModuleObject.__name__ = ModuleObject.__qualname__ = "ScriptModule"
+
+
+class ScriptModule(Module):
+    """The base of compiled modules; a subclass with `@script_method`s is compiled when made."""
+
+    __module__ = "torch.jit"
+    _jit_type: ClassType
+
+    @classmethod
+    def _construct(cls, of: ClassType, state: dict[str, Any]) -> ScriptModule:
+        """A module of a type; `state` maps the names of its attributes to their values."""
+        made = cls.__new__(cls)
+        Module.__init__(made)
+        attributes = made.__dict__
+        attributes["_jit_type"] = of
+        attributes.update(of.constants)
+        for name, kind in of.attributes.items():
+            made._place(name, kind, state[name])
+        for name, function in of.methods.items():
+            attributes[name] = ScriptMethod(made, function)
+        return made
+
+    def _place(self, name: str, kind, value) -> None:
+        """Put the value of an attribute where it belongs."""
+        of = self._jit_type
+        attributes = self.__dict__
+        if name in of.parameters:
+            attributes["_parameters"][name] = value
+        elif name in of.buffers:
+            attributes["_buffers"][name] = value
+        elif is_module(kind):
+            attributes["_modules"][name] = value
+        else:
+            attributes[name] = value
+
+    def _is_compiled(self) -> bool:
+        return "_jit_type" in self.__dict__
+
+    def __setattr__(self, name: str, value) -> None:
+        if "_jit_type" not in self.__dict__:
+            super().__setattr__(name, value)
+            return
+        of = self._jit_type
+        known = of.attributes.get(name)
+        if known is None:
+            if isinstance(value, Parameter):
+                raise RuntimeError(
+                    "Can't add a new parameter after ScriptModule construction. Tried to add "
+                    f"'{name}"
+                )
+            if name in of.constants or isinstance(value, Module):
+                raise AttributeError(
+                    f"Cannot mutate TorchScript constant value: '{name}'. Value: '{value}'"
+                    if name in of.constants
+                    else f"Cannot re-assign modules in a ScriptModule with non-scripted module, "
+                    f"tried to replace existing module '{name}': {value}"
+                )
+            self.__dict__[name] = value
+            return
+        if is_module(known):
+            if not isinstance(value, ScriptModule):
+                raise RuntimeError(
+                    "Cannot re-assign modules in a ScriptModule with non-scripted module, tried "
+                    f"to replace existing module '{name}': {value}"
+                )
+            self.__dict__["_modules"][name] = value
+            return
+        from ._values import checked
+
+        self._place(name, known, checked(value, known))
+
+    def _get_methods(self) -> dict[str, ScriptFunction]:
+        return self._jit_type.methods
+
+    @property
+    def _c(self) -> ModuleObject:
+        """The module as the object that graphs run on."""
+        return ModuleObject(self)
+
+    @property
+    def original_name(self) -> str:
+        """The name of the class that was compiled."""
+        return self._jit_type.name()
+
+    def _forward_method(self) -> ScriptMethod:
+        found = self._jit_type.methods.get("forward")
+        if found is None:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute 'forward'")
+        return ScriptMethod(self, found)
+
+    @property
+    def graph(self):
+        """The graph of `forward`."""
+        return self._forward_method().graph
+
+    @property
+    def inlined_graph(self):
+        """The graph of `forward` with those of what it calls in it."""
+        return self._forward_method().inlined_graph
+
+    @property
+    def code(self) -> str:
+        """The source of `forward`."""
+        return self._forward_method().code
+
+    @property
+    def code_with_constants(self):
+        """The source of `forward`, and the tensors that it refers to."""
+        return self._forward_method().code_with_constants
+
+    def graph_for(self, *args, **kwargs):
+        """The graph that runs for these arguments."""
+        return self._forward_method().graph_for(*args, **kwargs)
+
+    def get_debug_state(self):
+        """What is known of how `forward` runs."""
+        return self._forward_method().get_debug_state()
+
+    def define(self, src: str) -> None:
+        """Add the methods of a source text."""
+        from ._compilation_unit import define_methods
+
+        define_methods(self._jit_type, src)
+        for name, function in self._jit_type.methods.items():
+            if name not in self.__dict__:
+                self.__dict__[name] = ScriptMethod(self, function)
+
+    def save(self, f, _extra_files: dict | None = None, **kwargs) -> None:
+        """Write an archive that PyTorch reads too."""
+        from ._archive import save
+
+        save(self, f, _extra_files)
+
+    def save_to_buffer(self, _extra_files: dict | None = None, **kwargs) -> bytes:
+        """The archive as bytes."""
+        from ._archive import to_bytes
+
+        return to_bytes(self, _extra_files)
+
+    def extra_repr(self) -> str:
+        return f"original_name={self.original_name}" if self._is_compiled() else ""
+
+    def _attribute_values(self) -> dict[str, Any]:
+        """The values of the attributes that the type names, in its order."""
+        return {name: value_of(self, name) for name in self._jit_type.attributes}
+
+    def __copy__(self):
+        if not self._is_compiled():
+            return copy._reconstruct(self, None, *self.__reduce_ex__(4))  # type: ignore[attr-defined]
+        return self._with_extras(RecursiveScriptModule._construct(
+            self._jit_type, self._attribute_values()
+        ))  # fmt: skip
+
+    def __deepcopy__(self, memo):
+        if not self._is_compiled():
+            rv = self.__reduce_ex__(4)
+            return copy._reconstruct(self, memo, *rv)  # type: ignore[attr-defined]
+        state = {k: copy.deepcopy(v, memo) for k, v in self._attribute_values().items()}
+        made = self._with_extras(RecursiveScriptModule._construct(self._jit_type, state))
+        memo[id(self)] = made
+        return made
+
+    def _with_extras(self, made):
+        """Hooks and what is not persistent go with a copy."""
+        made.__dict__["_non_persistent_buffers_set"] = set(self._non_persistent_buffers_set)
+        for name, value in self.__dict__.items():
+            if name.endswith("_hooks") and value:
+                made.__dict__[name] = value
+                made.__dict__.pop("_unhooked", None)
+        return made
+
+    def __reduce_ex__(self, protocol):
+        if self._is_compiled():
+            raise refused(self._jit_type)
+        return super().__reduce_ex__(protocol)
+
+    def __dir__(self):
+        return super().__dir__()
+
+    def _replicate_for_data_parallel(self):
+        return copy.copy(self)
+
+
+def value_of(module: Module, name: str):
+    """The value of an attribute of a compiled module."""
+    of = module._jit_type
+    attributes = module.__dict__
+    if name in of.parameters:
+        return attributes["_parameters"][name]
+    if name in of.buffers:
+        return attributes["_buffers"][name]
+    if is_module(of.attributes[name]):
+        return attributes["_modules"][name]
+    return attributes[name]
+
+
+class RecursiveScriptModule(ScriptModule):
+    """A module that `script` or `load` made."""
+
+    __module__ = "torch.jit"
+
+    def __init__(self, *args, **kwargs) -> None:
+        raise RuntimeError(
+            "RecursiveScriptModule instances are made by torch.jit.script, torch.jit.trace and "
+            "torch.jit.load"
+        )
+
+
+class TracedModule(ScriptModule):
+    """A module within a traced one."""
+
+    __module__ = "torch.jit"
+
+    def _get_name(self) -> str:
+        return self.original_name
+
+    def forward(self, *args, **kwargs):
+        raise RuntimeError("Trace submodules cannot be called.")
+
+
+class TopLevelTracedModule(TracedModule):
+    """What `trace` gives for a module."""
+
+    __module__ = "torch.jit"

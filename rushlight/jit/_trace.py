@@ -1,0 +1,484 @@
+"""torch.jit.trace: a program as the operators that one run of it called."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from .. import _C, Tensor
+from ..nn import Module
+from . import _traced_values as traced_values
+from . import _types as T
+from ._function import ScriptFunction
+from ._module_types import module_type, qualified_name, state_of
+from ._script import ScriptModule, TopLevelTracedModule, TracedModule
+from ._trace_scopes import remove_unused, to_methods
+from ._traced_values import TracerWarning, current
+from ._tracer import Tracer
+
+_CONTAINER = (
+    "Encountering a {} at the output of the tracer might cause the trace to be incorrect, this is "
+    "only valid if the container structure does not change based on the module's inputs. Consider "
+    "using a constant container instead (e.g. for `list`, use a `tuple` instead. for `dict`, use a "
+    "`NamedTuple` instead). If you absolutely need this and know the side effects, pass "
+    "strict=False to trace() to allow this behavior."
+)
+_DEPRECATED = "`torch.jit.{}` is deprecated. Please switch to `torch.compile` or `torch.export`."
+
+
+def is_tracing() -> bool:
+    """Whether calls are being recorded here."""
+    return current() is not None
+
+
+class ONNXTracedModule(Module):
+    """A module that records itself anew at each call: (graph, outputs)."""
+
+    def __init__(
+        self,
+        inner,
+        strict: bool = True,
+        force_outplace: bool = False,
+        return_inputs: bool = False,
+        return_inputs_states: bool = False,
+    ) -> None:
+        super().__init__()
+        self.inner = inner
+        self.strict = strict
+        self._return_inputs = return_inputs
+
+    def forward(self, *args):
+        """(graph, what the module gave)."""
+        graph, outputs = record(self.inner, args, {}, self.strict, {}, None)
+        return (graph, outputs, args) if self._return_inputs else (graph, outputs)
+
+
+def trace(
+    func: Any,
+    example_inputs: Any = None,
+    optimize: Any = None,
+    check_trace: bool = True,
+    check_inputs: Any = None,
+    check_tolerance: float = 1e-5,
+    strict: bool = True,
+    _force_outplace: bool = False,
+    _module_class: Any = None,
+    _compilation_unit: Any = None,
+    example_kwarg_inputs: dict | None = None,
+    _store_inputs: bool = True,
+) -> Any:
+    """Run a function or a module on example inputs and record it.
+
+    Gives a ScriptFunction or a module that does the same to other inputs: sizes are followed,
+    decisions in Python are not (a TracerWarning says where). Unless `check_trace` is False, the
+    trace is then run on the same inputs (or on `check_inputs`) and compared with the program.
+    """
+    if not _enabled():
+        return func
+    if optimize is not None:
+        warnings.warn(
+            "`optimize` is deprecated and has no effect. Use `with "
+            "torch.jit.optimized_execution()` instead",
+            FutureWarning,
+            stacklevel=2,
+        )
+    warnings.warn(_DEPRECATED.format("trace"), DeprecationWarning, stacklevel=2)
+    if isinstance(func, ScriptModule) and func._is_compiled():
+        warnings.warn(
+            "The input to trace is already a ScriptModule, tracing it is a no-op. Returning the "
+            "object as is.",
+            stacklevel=2,
+        )
+        return func
+    check = check_inputs if check_inputs is not None else None
+    if isinstance(func, Module):
+        inputs = example_inputs if example_kwarg_inputs is None else example_kwarg_inputs
+        if inputs is None:
+            raise RuntimeError("example_kwarg_inputs should be a dict")
+        checks = None if check is None else [{"forward": c} for c in check]
+        return _trace_module(
+            func, {"forward": inputs}, check_trace, checks, check_tolerance, strict,
+            example_kwarg_inputs is not None,
+        )  # fmt: skip
+    owner = getattr(func, "__self__", None)
+    if isinstance(owner, Module) and func.__name__ == "forward":
+        checks = None if check is None else [{"forward": c} for c in check]
+        return _trace_module(
+            owner, {"forward": example_inputs}, check_trace, checks, check_tolerance, strict, False
+        )
+    if owner is not None and isinstance(owner, Module):
+        raise AttributeError(
+            f"trace doesn't support compiling individual module's functions.\nPlease use "
+            f"trace_module: got {func.__name__}"
+        )
+    if example_inputs is None and example_kwarg_inputs is None:
+        raise RuntimeError("example_kwarg_inputs should be a dict")
+    args, kwargs = _arguments(example_inputs, example_kwarg_inputs)
+    made = _traced_function(func, args, kwargs, strict, _force_outplace)
+    if check_trace and not _checking:
+        from ._trace_check import check_traced
+
+        again = [c if isinstance(c, tuple) else (c,) for c in check or ()]
+        check_traced(
+            lambda a, k: _traced_function(func, a, k, strict, _force_outplace),
+            made, func, made.graph, [(args, kwargs), *((c, {}) for c in again)], check_tolerance,
+        )  # fmt: skip
+    return made
+
+
+_checking: list = []  # not empty while a trace is checked
+
+
+def _enabled() -> bool:
+    return os.environ.get("PYTORCH_JIT", "1") != "0"
+
+
+def _arguments(inputs, keywords):
+    """(positional, by keyword) of what the user gave."""
+    if keywords is not None:
+        if not isinstance(keywords, dict):
+            raise RuntimeError("example_kwarg_inputs should be a dict")
+        return (), keywords
+    if isinstance(inputs, Tensor | dict):
+        return (inputs,), {}
+    if not isinstance(inputs, tuple):
+        inputs = tuple(inputs)
+    return inputs, {}
+
+
+def _traced_function(func: Callable, args, kwargs, strict: bool, force_outplace: bool = False):
+    graph, _ = record(func, args, kwargs, strict, {}, None, force_outplace)
+    name = qualified_name(func)
+    made = ScriptFunction(name, graph, doc=getattr(func, "__doc__", None))
+    made._argument_names = [v.debugName() for v in graph.inputs()]
+    made._traced_inputs = (args, kwargs)
+    return made
+
+
+def trace_module(
+    mod: Module,
+    inputs: dict,
+    optimize: Any = None,
+    check_trace: bool = True,
+    check_inputs: Any = None,
+    check_tolerance: float = 1e-5,
+    strict: bool = True,
+    _force_outplace: bool = False,
+    _module_class: Any = None,
+    _compilation_unit: Any = None,
+    example_inputs_is_kwarg: bool = False,
+    _store_inputs: bool = True,
+) -> Any:
+    """Record several methods of a module: `inputs` maps their names to example inputs."""
+    if not _enabled():
+        return mod
+    warnings.warn(_DEPRECATED.format("trace_method"), DeprecationWarning, stacklevel=2)
+    return _trace_module(
+        mod, inputs, check_trace, check_inputs, check_tolerance, strict, example_inputs_is_kwarg
+    )
+
+
+def _trace_module(mod, inputs, check_trace, check_inputs, tolerance, strict, by_keyword):
+    if not isinstance(mod, Module):
+        raise AttributeError("expected torch.nn.Module as the first argument")
+    if not isinstance(inputs, dict):
+        raise AttributeError("expected a dictionary of (method_name, input) pairs")
+    made = _recorded_module(mod, inputs, strict, by_keyword)
+    if check_trace and not _checking:
+        from ._trace_check import check_traced
+
+        for name, example in inputs.items():
+            given = [_method_arguments(name, example, by_keyword)]
+            given += [_method_arguments(name, c[name], by_keyword) for c in check_inputs or ()]
+
+            def again(args, kwargs, name=name):
+                example = kwargs if by_keyword else args
+                return getattr(_recorded_module(mod, {name: example}, strict, by_keyword), name)
+
+            own = mod if name == "forward" else getattr(mod, name)
+            traced = getattr(made, name)
+            check_traced(again, traced, own, traced.graph, given, tolerance)
+    return made
+
+
+def _method_arguments(name, example, by_keyword):
+    return _arguments(None, example) if by_keyword else _arguments(example, None)
+
+
+def _recorded_module(mod: Module, inputs: dict, strict: bool, by_keyword: bool):
+    types: dict = {}
+    module_type(mod, types=types)
+    root = types["__module"]
+    for name, example in inputs.items():
+        func = mod if name == "forward" else getattr(mod, name)
+        args, kwargs = _method_arguments(name, example, by_keyword)
+        graph, _ = record(func, args, kwargs, strict, types, mod, name=name)
+        root.methods.pop(name, None)
+        root.methods[name] = ScriptFunction(f"{root.qualified_name()}.{name}", graph)
+        root.methods[name]._argument_names = [
+            v.debugName().partition(".")[0] for v in graph.inputs()
+        ]
+    return _built(mod, "__module", types, {})
+
+
+def _built(mod: Module, path: str, types: dict, memo: dict):
+    """The compiled module over the same tensors."""
+    if id(mod) in memo:
+        return memo[id(mod)]
+    kind = TopLevelTracedModule if path == "__module" else TracedModule
+    state = state_of(mod, lambda child, name: _built(child, f"{path}.{name}", types, memo))
+    made = kind._construct(types[path], state)
+    made.__dict__["_non_persistent_buffers_set"] = set(mod._non_persistent_buffers_set)
+    memo[id(mod)] = made
+    return made
+
+
+# -- one run ---------------------------------------------------------------------------------------
+
+
+def record(func, args, kwargs, strict, types, mod, force_outplace=False, name="forward"):
+    """(graph, outputs) of one run; `types` maps paths of the modules of `mod` to their types."""
+    attributes, paths = _attributes(mod)
+    tracer = Tracer(attributes, force_outplace)
+    graph = tracer.graph
+    self_value = None
+    if mod is not None:
+        self_value = graph.addInput("self").setType(types["__module"])
+    args, kwargs = _inputs(tracer, func if name != "forward" or mod is None else mod.forward,
+                           args, kwargs)  # fmt: skip
+    tracer.module_paths = paths
+    scopes = _Scopes(tracer, paths)
+    with _Recording(tracer, scopes):
+        if mod is not None and name == "forward":
+            outputs = mod(*args, **kwargs)
+        else:
+            outputs = func(*args, **kwargs)
+        tracer.locate()
+        value = _output(tracer, outputs, strict)
+    graph.source, graph.scope = None, ""
+    if value is not None:
+        graph.registerOutput(value)
+    if mod is not None:
+        to_methods(graph, types, self_value)
+    else:
+        remove_unused(graph)
+    return graph, outputs
+
+
+def _attributes(mod) -> tuple[dict, dict]:
+    """(paths of tensors, paths of modules), by id; the first that leads to each."""
+    tensors: dict[int, str] = {}
+    modules: dict[int, str] = {}
+    if mod is None:
+        return tensors, modules
+    for name, module in mod.named_modules():
+        path = f"__module.{name}" if name else "__module"
+        modules[id(module)] = path
+        for own, tensor in [*module._parameters.items(), *module._buffers.items()]:
+            if tensor is not None:
+                tensors.setdefault(id(tensor), f"{path}.{own}")
+    return tensors, modules
+
+
+class _Scopes:
+    """Notes the modules that a program enters and leaves."""
+
+    def __init__(self, tracer: Tracer, paths: dict[int, str]) -> None:
+        self.tracer = tracer
+        self.paths = paths
+        self.open: list = []
+
+    def enter(self, module, args) -> None:
+        path = self.paths.get(id(module))
+        if path is None or path == "__module" or not self.tracer.active:
+            self.open.append(None)
+            return
+        graph = self.tracer.graph
+        graph.source = None
+        node = graph.create("prim::TracedModuleForward", [], 0).s_("scope", path)
+        graph.insertNode(node)
+        block = node.addBlock()
+        self.open.append((node, graph.scope))
+        graph.scope = f"{graph.scope}/{path}" if graph.scope else path
+        graph.setInsertPoint(block)
+
+    def leave(self, module, args, output) -> None:
+        found = self.open.pop() if self.open else None
+        if found is not None:
+            node, scope = found
+            graph = self.tracer.graph
+            graph.scope = scope
+            graph.setInsertPoint(node.next())
+
+
+class _Recording:
+    """While it is entered, the tracer sees what runs."""
+
+    def __init__(self, tracer: Tracer, scopes: _Scopes) -> None:
+        self.tracer, self.scopes = tracer, scopes
+
+    def __enter__(self):
+        from ..nn.modules.module import (
+            register_module_forward_hook,
+            register_module_forward_pre_hook,
+        )
+        from ._traced_calls import watch
+
+        self.handles = [
+            register_module_forward_pre_hook(self.scopes.enter),
+            register_module_forward_hook(self.scopes.leave, always_call=True),
+        ]
+        traced_values.install()
+        watch(True)
+        traced_values._tracers.append(self.tracer)
+        _C.push_interpreter(self.tracer)
+
+    def __exit__(self, *exc):
+        from ._traced_calls import watch
+
+        _C.pop_interpreter()
+        traced_values._tracers.remove(self.tracer)
+        watch(False)
+        traced_values.uninstall()
+        for handle in self.handles:
+            handle.remove()
+
+
+def _inputs(tracer: Tracer, func, args, kwargs):
+    """Inputs of the graph for the arguments; tensors are replaced by views of their own."""
+    names = _parameter_names(func, args, kwargs)
+    given = [*args, *kwargs.values()]
+    made = []
+    for index, item in enumerate(given):
+        name = names[index] if index < len(names) else None
+        value = tracer.graph.addInput(name if name else "")
+        made.append(_input(tracer, value, item, given))
+    return tuple(made[: len(args)]), dict(zip(kwargs, made[len(args) :], strict=True))
+
+
+def _parameter_names(func, args, kwargs) -> list:
+    code = getattr(getattr(func, "__func__", func), "__code__", None)
+    if code is None:
+        return [None] * len(args) + list(kwargs)
+    names = list(code.co_varnames[: code.co_argcount])
+    if getattr(func, "__self__", None) is not None:
+        names = names[1:]
+    names = names[: len(args)]
+    if code.co_flags & 4:  # *args
+        names += [f"args_{i + 1}" for i in range(len(args) - len(names))]
+    return names + [None] * (len(args) - len(names)) + list(kwargs)
+
+
+def _input(tracer: Tracer, value, item, given):
+    """Name the tensors of an argument in the graph; the argument to run with."""
+    graph = tracer.graph
+    if isinstance(item, Tensor):
+        if id(item) in tracer.values:
+            with tracer.paused():
+                item = item.view_as(item)
+        tracer.define(item, value)
+        return item
+    if isinstance(item, tuple):
+        node = graph.insertNode(graph.create("prim::TupleUnpack", [value], len(item)))
+        parts = [_input(tracer, v, i, given) for v, i in zip(node.outputs(), item, strict=True)]
+        value.setType(T.TupleType([v.type() for v in node.outputs()]))
+        return type(item)(*parts) if hasattr(item, "_fields") else tuple(parts)
+    if isinstance(item, list) and item:
+        node = graph.insertNode(graph.create("prim::ListUnpack", [value], len(item)))
+        parts = [_input(tracer, v, i, given) for v, i in zip(node.outputs(), item, strict=True)]
+        value.setType(T.ListType(next(node.outputs()).type().unshaped()))
+        return parts
+    if isinstance(item, dict) and item:
+        return _input_dict(tracer, value, item, given)
+    if isinstance(item, bool | int | float | str | complex):
+        raise RuntimeError(
+            f"Type '{T.TupleType([_kind(i) for i in given])}' cannot be traced. Only Tensors and "
+            "(possibly nested) Lists, Dicts, and Tuples of Tensors can be traced"
+        )
+    raise RuntimeError(
+        "Only tensors and (possibly nested) tuples of tensors, lists, or dictsare supported as "
+        f"inputs or outputs of traced functions, but instead got value of type "
+        f"{type(item).__name__}.\nValue: {item!r}\n"
+    )
+
+
+def _kind(item):
+    from ._constants import try_type_of
+
+    found = try_type_of(item)
+    return found.type() if found.success() else T.AnyType.get()
+
+
+def _input_dict(tracer: Tracer, value, item: dict, given):
+    parts, graph = {}, tracer.graph
+    kinds = {type(i) for i in item.values()}
+    if len(kinds) > 1:
+        raise RuntimeError(
+            f"Tracer cannot infer type of {tuple(given)}\n:Dictionary inputs to traced functions "
+            f"must have consistent type. Found "
+            + " and ".join(_kind(i).unshaped().annotation_str for i in item.values())
+        )
+    for key, inner in item.items():
+        index = graph.insertConstant(key)
+        node = graph.insertNode(graph.create("aten::__getitem__", [value, index], 1))
+        parts[key] = _input(tracer, node.output(), inner, given)
+        of = node.output().type().unshaped()
+    value.setType(T.DictType(_kind(next(iter(item))), of))
+    return parts
+
+
+def _output(tracer: Tracer, item, strict: bool):
+    """The value of the graph that a result is."""
+    graph = tracer.graph
+    if isinstance(item, Tensor):
+        return tracer.value_of(item)
+    if isinstance(item, tuple):
+        if not item:
+            raise RuntimeError("Only tensors, lists, tuples of tensors, or dictionary of tensors "
+                               "can be output from traced functions")  # fmt: skip
+        values = [_output(tracer, i, strict) for i in item]
+        node = graph.insertNode(graph.create("prim::TupleConstruct", values, 1))
+        node.source = None
+        kinds = [v.type() for v in values]
+        if hasattr(item, "_fields"):
+            of = T.TupleType(kinds, qualified_name(type(item)), list(item._fields))
+        else:
+            of = T.TupleType(kinds)
+        return node.output().setType(of)
+    if isinstance(item, list):
+        return _output_list(tracer, item, strict)
+    if isinstance(item, dict):
+        return _output_dict(tracer, item, strict)
+    if item is None:
+        raise RuntimeError(
+            "The traced function didn't return any values! Side-effects are not captured in "
+            "traces, so it would be a no-op."
+        )
+    raise RuntimeError(
+        "Only tensors, lists, tuples of tensors, or dictionary of tensors can be output from "
+        "traced functions"
+    )
+
+
+def _output_list(tracer: Tracer, item: list, strict: bool):
+    if strict:
+        warnings.warn(_CONTAINER.format("list"), TracerWarning, stacklevel=2)
+    values = [_output(tracer, i, strict) for i in item]
+    node = tracer.graph.insertNode(tracer.graph.create("prim::ListConstruct", values, 1))
+    node.source = None
+    of = values[0].type().unshaped() if values else T.TensorType.get()
+    return node.output().setType(T.ListType(of))
+
+
+def _output_dict(tracer: Tracer, item: dict, strict: bool):
+    if strict:
+        raise RuntimeError(_CONTAINER.format("dict"))
+    values = []
+    for key, inner in item.items():
+        values += [tracer.graph.insertConstant(key), _output(tracer, inner, strict)]
+    node = tracer.graph.insertNode(tracer.graph.create("prim::DictConstruct", values, 1))
+    node.source = None
+    key, of = values[0].type(), values[1].type().unshaped()
+    return node.output().setType(T.DictType(key, of))

@@ -1,0 +1,367 @@
+"""From the functions that a program calls to PyTorch's operators: names, order of arguments.
+
+Most functions have an operator of their own name and argument names. `_ARGUMENTS` lists those
+whose operator has another name or other arguments; a word `!x` there stands for the constant x.
+"""
+
+from __future__ import annotations
+
+from .. import _C
+from . import _types as T
+from ._traced_values import warn
+
+_ARGUMENTS = {
+    "F.linear": "linear input weight bias",
+    "F.batch_norm": "batch_norm input weight bias running_mean running_var training momentum eps "
+    "!True",
+    "F.instance_norm": "instance_norm input weight bias running_mean running_var use_input_stats "
+    "momentum eps !True",
+    "F.layer_norm": "layer_norm input normalized_shape weight bias eps !True",
+    "F.group_norm": "group_norm input num_groups weight bias eps !True",
+    "F.dropout": "dropout input p training",
+    "F.alpha_dropout": "alpha_dropout input p training",
+    "F.feature_alpha_dropout": "feature_alpha_dropout input p training",
+    "F.dropout1d": "feature_dropout input p training",
+    "F.dropout2d": "feature_dropout input p training",
+    "F.dropout3d": "feature_dropout input p training",
+    "F.cross_entropy": "cross_entropy_loss input target weight reduction ignore_index "
+    "label_smoothing",
+    "F.nll_loss": "nll_loss_nd input target weight reduction ignore_index",
+    "F.mse_loss": "mse_loss input target reduction",
+    "F.l1_loss": "l1_loss input target reduction",
+    "F.smooth_l1_loss": "smooth_l1_loss input target reduction beta",
+    "F.huber_loss": "huber_loss input target reduction delta",
+    "F.binary_cross_entropy": "binary_cross_entropy input target weight reduction",
+    "F.binary_cross_entropy_with_logits": "binary_cross_entropy_with_logits input target weight "
+    "pos_weight reduction",
+    "F.soft_margin_loss": "soft_margin_loss input target reduction",
+    "F.hinge_embedding_loss": "hinge_embedding_loss input target margin reduction",
+    "F.cosine_embedding_loss": "cosine_embedding_loss input1 input2 target margin reduction",
+    "F.margin_ranking_loss": "margin_ranking_loss input1 input2 target margin reduction",
+    "F.triplet_margin_loss": "triplet_margin_loss anchor positive negative margin p eps swap "
+    "reduction",
+    "F.multi_margin_loss": "multi_margin_loss input target p margin weight reduction",
+    "F.multilabel_margin_loss": "multilabel_margin_loss input target reduction",
+    "F.poisson_nll_loss": "poisson_nll_loss input target log_input full eps reduction",
+    "F.embedding": "embedding weight input padding_idx !False sparse",
+    "F.grid_sample": "grid_sampler input grid mode padding_mode align_corners",
+    "F.affine_grid": "affine_grid_generator theta size align_corners",
+    "F.fold": "col2im input output_size kernel_size dilation padding stride",
+    "F.unfold": "im2col input kernel_size dilation padding stride",
+    "F.logsigmoid": "log_sigmoid input",
+    "F.cosine_similarity": "cosine_similarity x1 x2 dim eps",
+    "F.pairwise_distance": "pairwise_distance x1 x2 p eps keepdim",
+    "F.local_response_norm": "",
+    "F.interpolate": "",
+    "F.multi_head_attention_forward": "",
+    "F.gumbel_softmax": "",
+    "F.normalize": "",
+    "F.softmin": "",
+    "F.softsign": "",
+    "F.tanhshrink": "",
+    "F.relu6": "relu6 input",
+    "F.lp_pool1d": "",
+    "F.lp_pool2d": "",
+}
+_MODES = {"bilinear": 0, "nearest": 1, "bicubic": 2, "zeros": 0, "border": 1, "reflection": 2}
+# Operators whose second operand is always a tensor: numbers are wrapped.
+_WRAPPING = frozenset(
+    "add sub mul div true_divide divide multiply subtract floor_divide add_ sub_ mul_ div_ "
+    "true_divide_ divide_ multiply_ subtract_ floor_divide_ logical_and logical_or "
+    "logical_xor maximum minimum fill_ atan2 copysign".split()
+)
+# Names of ours beside PyTorch's.
+_RENAMED = {
+    "truediv": "div",
+    "to_copy": "to",
+    "huber": "huber_loss",
+    "linear_addmm": "linear",
+    "linear_mm": "linear",
+    "linear_view": "linear",
+    "matmul_batched": "bmm",
+    "fused_dropout": "dropout",
+    "sdpa_flash": "scaled_dot_product_attention",
+    "pow_scalar": "pow",
+    "pow_tensor": "pow",
+    "clamp_number": "clamp",
+    "clamp_tensor": "clamp",
+    "constant_pad": "constant_pad_nd",
+    "__pow__": "pow",
+    "__rpow__": "rpow",
+    "__matmul__": "matmul",
+    "__and__": "__and__",
+    "__or__": "__or__",
+    "__floordiv__": "floor_divide",
+    "__mod__": "remainder",
+    "__lshift__": "__lshift__",
+    "__rshift__": "__rshift__",
+    "__xor__": "__xor__",
+}
+_CONSTANTS = frozenset("tensor from_numpy as_tensor asarray from_file".split())
+_SPACES = {"linalg": "linalg_", "special": "special_", "fft": "fft_"}
+
+
+def handle(tracer, function, args, kwargs):
+    """Record and run one call."""
+    name, inplace = _name_of(function)
+    leaf = name.rpartition(".")[2]
+    special = _special(name)
+    if special is not None:
+        return special(tracer, function, args, kwargs)
+    if leaf in _CONSTANTS:
+        return _constant(tracer, function, leaf, args, kwargs)
+    rule = _ARGUMENTS.get(name)
+    if rule == "":
+        return tracer.enter_function(function, args, kwargs)
+    given = bind(function, args, kwargs)
+    if rule is not None:
+        kind, *words = rule.split()
+        values = [_word(word, given) for word in words]
+        named, inplace = {}, inplace or bool(given.get("inplace"))
+    else:
+        space = name.rpartition(".")[0]
+        kind = _SPACES.get(space, "") + _RENAMED.get(leaf, leaf)
+        values, named, inplace = _as_given(function, args, kwargs, inplace)
+    kind = "aten::" + kind + ("_" if inplace and not kind.endswith("_") else "")
+    schema = choose(kind, values, named)
+    if schema is None:
+        if isinstance(function, _C.Op):
+            raise RuntimeError(f"torch.jit.trace: {kind} has no schema for these arguments")
+        return tracer.enter_function(function, args, kwargs)
+    return record(tracer, schema, values, named, function, args, kwargs)
+
+
+def record(tracer, schema, values, named, function, args, kwargs):
+    """A node for a call, then the call itself, then what it gave."""
+    tracer.locate()
+    tracer.enter_parameters(function, args, kwargs)
+    node = tracer.node(schema.name, assigned(schema, values, named), schema)
+    result = tracer.run(function, args, kwargs)
+    tracer.result(node, schema, result)
+    return result
+
+
+def _name_of(function) -> tuple[str, bool]:
+    """The name with its namespace (F.relu, Tensor.view, add), and whether it works in place."""
+    name = function.__name__
+    if isinstance(function, _C.Op):
+        return name.removesuffix("_") if function.inplace else name, bool(function.inplace)
+    home = function.__module__.rpartition(".")[2]
+    if home == "functional":
+        return "F." + name, False
+    if home in _SPACES:
+        return f"{home}.{name}", False
+    return name, False
+
+
+def parameters(function) -> tuple[tuple, dict]:
+    """The names of a function's parameters, and their defaults."""
+    plain = getattr(function, "__wrapped__", None)
+    if plain is None:
+        plain = function.declaration.__dict__["forward"]
+    code = plain.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    given = plain.__defaults__ or ()
+    start = code.co_argcount - len(given)
+    defaults = dict(zip(names[start : code.co_argcount], given, strict=True))
+    return names, defaults | (plain.__kwdefaults__ or {})
+
+
+def bind(function, args, kwargs) -> dict:
+    """Arguments by the names of the parameters."""
+    names, defaults = parameters(function)
+    given = dict(defaults)
+    given.update(zip(names, args, strict=False))
+    for key, value in kwargs.items():
+        given[key if key in names else _SPELT.get(key, key)] = value
+    return given
+
+
+_SPELT = {"self": "input", "axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input"}
+
+
+def _word(word: str, given: dict):
+    if word[0] == "!":
+        return word == "!True"
+    value = given[word]
+    if word == "padding_idx" and value is None:
+        return -1
+    if word in ("mode", "padding_mode") and value in _MODES:
+        return _MODES[value]
+    if word == "align_corners":
+        return bool(value)
+    return value
+
+
+_PRIVATE = frozenset("inplace _stacklevel out".split())
+
+
+def _as_given(function, args, kwargs, inplace: bool):
+    """Arguments as the program wrote them, without what only our functions have."""
+    names, _ = parameters(function)
+    values, named = list(args), {}
+    if "inplace" in names or "_stacklevel" in names:
+        named = {n: v for n, v in zip(names[1:], args[1:], strict=False) if n not in _PRIVATE}
+        inplace = inplace or bool(bind(function, args, kwargs).get("inplace"))
+        values = values[:1]
+    for key, value in kwargs.items():
+        if key not in _PRIVATE and not (key == "generator" and value is None):
+            named[key] = value
+    return values, named, inplace
+
+
+def choose(kind: str, values: list, named: dict):
+    """The overload that takes the arguments, or None."""
+    from ._schema import schemas_of
+
+    leaf = kind.partition("::")[2]
+    if leaf in _WRAPPING and len(values) > 1 and _is_number(values[1]):
+        return schema_named(kind, "Tensor")
+    schemas = [s for s in schemas_of(kind) if not any(a.is_out for a in s.arguments)]
+    for loose in (False, True):
+        for schema in schemas:
+            if _accepts(schema, values, named, loose):
+                return schema
+    return None
+
+
+def schema_named(kind: str, overload: str):
+    """The schema of a name and an overload; without that overload, the first."""
+    from ._schema import schemas_of
+
+    schemas = schemas_of(kind)
+    return next((s for s in schemas if s.overload_name == overload), schemas[0])
+
+
+def assigned(schema, values, named: dict) -> dict:
+    """Arguments by the schema's names."""
+    positional = [a for a in schema.arguments if not a.kwarg_only]
+    given = {}
+    for i, argument in enumerate(positional):
+        if i >= len(values):
+            break
+        rest = values[i:]
+        if _gathers(argument, i, rest, len(positional)):
+            given[argument.name] = list(rest)
+            break
+        given[argument.name] = values[i]
+    for key, value in named.items():
+        given[_formal(schema, key)] = value
+    return given
+
+
+def _gathers(argument, index: int, rest, count: int) -> bool:
+    """Whether the values that are left are one list, written without brackets."""
+    of = argument.type
+    if not isinstance(of, T.ListType) or isinstance(rest[0], list | tuple):
+        return False
+    number = isinstance(of.getElementType(), T.IntType | T.FloatType)
+    if not number or not all(isinstance(v, int) and not isinstance(v, bool) for v in rest):
+        return False
+    return (
+        len(rest) > 1
+        and index + len(rest) > count
+        or (len(rest) > 1 and argument.N is None and argument.name in _LISTED)
+    )
+
+
+_LISTED = frozenset("size dims repeats shape sizes dim".split())
+_OTHER_NAMES = {"input": "self", "axis": "dim", "keepdims": "keepdim", "x": "self", "a": "self"}
+
+
+def _formal(schema, key: str) -> str:
+    names = [a.name for a in schema.arguments]
+    if key in names:
+        return key
+    other = _OTHER_NAMES.get(key, key)
+    return other if other in names else key
+
+
+def _accepts(schema, values, named: dict, loose: bool) -> bool:
+    positional = [a for a in schema.arguments if not a.kwarg_only]
+    given = assigned(schema, values, named)
+    names = {a.name for a in schema.arguments}
+    if not set(given) <= names:
+        return False
+    if len(values) > len(positional) and not any(isinstance(v, list) for v in given.values()):
+        return False
+    for argument in schema.arguments:
+        if argument.name not in given:
+            if not argument.has_default_value():
+                return False
+        elif not _fits(argument.type, given[argument.name], argument.N, loose):
+            return False
+    return True
+
+
+def _is_number(item) -> bool:
+    return isinstance(item, int | float | complex)
+
+
+def _fits(of, item, count: int | None, loose: bool) -> bool:
+    """Whether a Python value can be an argument of a type."""
+    if isinstance(of, T.OptionalType):
+        return item is None or _fits(of.element, item, count, loose)
+    if item is None:
+        return False
+    if isinstance(of, T.TensorType):
+        return isinstance(item, _C.Tensor) or (loose and _is_number(item))
+    if isinstance(of, T.ListType):
+        element = of.getElementType()
+        if isinstance(item, list | tuple):
+            return all(_fits(element, i, None, loose) for i in item)
+        return count is not None and _fits(element, item, None, loose)
+    if isinstance(of, T.BoolType):
+        return isinstance(item, bool)
+    if isinstance(of, T.IntType):
+        plain = isinstance(item, int) and not isinstance(item, bool)
+        named = isinstance(item, _C.dtype) or type(item).__name__ in ("layout", "memory_format")
+        return plain or named or (loose and _zero_dim(item)) or item in ("none", "mean", "sum")
+    if isinstance(of, T.FloatType):
+        return (isinstance(item, int | float) and not isinstance(item, bool)) or (
+            loose and _zero_dim(item)
+        )
+    if isinstance(of, T.NumberType):
+        return _is_number(item) or (loose and _zero_dim(item))
+    if isinstance(of, T.StringType):
+        return isinstance(item, str)
+    if isinstance(of, T.DeviceObjType):
+        return isinstance(item, str) or type(item).__name__ == "device"
+    return isinstance(of, T.GeneratorType) and isinstance(item, _C.Generator)
+
+
+def _zero_dim(item) -> bool:
+    return isinstance(item, _C.Tensor) and item.ndim == 0
+
+
+# -- calls that are not one operator -------------------------------------------------------------
+
+
+def _constant(tracer, function, leaf: str, args, kwargs):
+    """What is made of Python data is the same in every run of the trace."""
+    result = tracer.run(function, args, kwargs)
+    if isinstance(result, _C.Tensor) and id(result) not in tracer.values:
+        name = {"from_numpy": "from_numpy"}.get(leaf, leaf)
+        warn(
+            f"torch.{name} results are registered as constants in the trace. You can safely "
+            "ignore this warning if you use this function to create tensors out of constant "
+            "variables that would be the same every time you call this function. In any other "
+            "case, this might cause the trace to be incorrect.",
+            4,
+        )
+        if not result.requires_grad:
+            tracer.define(result, tracer.constant(result))
+    return result
+
+
+def _special(name: str):
+    from ._trace_special import SPECIAL
+
+    return SPECIAL.get(name)
+
+
+def method(tracer, name: str, original, args, kwargs):
+    """A method of Tensor that the gate does not show."""
+    from ._trace_special import METHODS
+
+    return METHODS[name](tracer, name, original, args, kwargs)
