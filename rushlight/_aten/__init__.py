@@ -6,10 +6,13 @@ call of one of ours looks there, `functions` what runs when somebody calls one o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _C
 from . import schemas
+
+if TYPE_CHECKING:
+    from ..jit._function_schema import FunctionSchema
 
 
 class OpOverload:
@@ -48,7 +51,7 @@ class OpOverload:
         return self._packet
 
     @property
-    def _schema(self) -> schemas.FunctionSchema:
+    def _schema(self) -> FunctionSchema:
         found = schemas.schema(self._name, self._overloadname)
         if found is not None:
             return found
@@ -59,7 +62,7 @@ class OpOverload:
     @property
     def is_view(self) -> bool:
         """Whether what it returns shares the memory of its first argument."""
-        return self._name in schemas.VIEWS
+        return self._schema._is_view_op()
 
     @property
     def tags(self) -> list:
@@ -68,7 +71,7 @@ class OpOverload:
 
     def decompose(self, *args, **kwargs):
         """The call as calls of other operators; NotImplemented where it is one by itself."""
-        if schemas.schema(self._name, self._overloadname) is not None:
+        if schemas.seen(self._name, self._overloadname):
             return NotImplemented
         return self(*args, **kwargs)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _C
 from ..op import operators
 from . import OpOverload, aten, schemas
-from .schemas import REQUIRED, Argument, FunctionSchema
+from .schemas import REQUIRED, default_of, kind_of
+
+if TYPE_CHECKING:
+    from ..jit._function_schema import Argument, FunctionSchema
 
 Tensor = _C.Tensor
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
@@ -117,14 +120,14 @@ def _fit(described: FunctionSchema, names: list[str], wanted: dict, exact: bool)
     positional: list = []
     keywords: dict = {}
     for argument in described.arguments:
-        value = wanted.get(sources.get(argument.name), argument.default_value)
-        if value is REQUIRED and argument.type.endswith("?"):
+        value = wanted.get(sources.get(argument.name), default_of(argument))
+        if value is REQUIRED and kind_of(argument).endswith("?"):
             value = None
         fitted = fit_kind(argument, value, exact)
         if fitted is REQUIRED:
             return None
         if argument.kwarg_only:
-            if fitted != argument.default_value or isinstance(fitted, Tensor):
+            if isinstance(fitted, Tensor) or fitted != default_of(argument):
                 keywords[argument.name] = fitted
         else:
             positional.append(fitted)
@@ -135,7 +138,7 @@ def without_defaults(described: FunctionSchema, positional: list) -> tuple:
     """What has to be said of the arguments by position: trailing defaults go without saying."""
     positional = list(positional)
     while positional:
-        default = described.arguments[len(positional) - 1].default_value
+        default = default_of(described.arguments[len(positional) - 1])
         if default is REQUIRED or not _same(positional[-1], default):
             break
         positional.pop()
@@ -155,7 +158,7 @@ def _sources(arguments: tuple[Argument, ...], names: list[str]) -> dict[str, str
 
 def fit_kind(argument: Argument, value: Any, exact: bool) -> Any:
     """A value as an argument's kind wants it; REQUIRED when it is of another."""
-    kind = argument.type
+    kind = kind_of(argument)
     if kind.endswith("?"):
         if value is None:
             return None
@@ -200,13 +203,19 @@ def schema_of_ours(overload: OpOverload) -> FunctionSchema:
     code = forward.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     _, defaults = _parameters(operator, (), {})
-    writes = schemas.AliasInfo(frozenset({"alias::a"}), True)
-    shared = writes if overload._name.endswith("_") else None
-    arguments = tuple(
-        Argument(n, "Any", defaults.get(n, REQUIRED), i >= code.co_argcount, None if i else shared)
-        for i, n in enumerate(names)
-    )
-    returns = (Argument("", "Tensor", REQUIRED, False, shared),)
+    from ..jit._function_schema import AliasInfo, Argument, FunctionSchema
+    from ..jit._types import AnyType, TensorType
+
+    shared = AliasInfo("a!") if overload._name.endswith("_") else None
+    arguments = []
+    for i, name in enumerate(names):
+        said = {"default_value": defaults[name]} if name in defaults else {}
+        keyword = i >= code.co_argcount
+        alias = None if i else shared
+        arguments.append(
+            Argument(name, AnyType.get(), kwarg_only=keyword, alias_info=alias, **said)
+        )
+    returns = [Argument("", TensorType.get(), alias_info=shared)]
     return FunctionSchema(overload.name(), "", arguments, returns)
 
 
@@ -344,7 +353,7 @@ def _meant(described, pairs) -> tuple:
     values = []
     for argument, value in pairs:
         fitted = fit_kind(argument, value, True)
-        default = argument.default_value
+        default = default_of(argument)
         spread = fit_kind(argument, default, True) if default is not REQUIRED else REQUIRED
         values.append(default if _same(fitted, spread) else fitted)
     return without_defaults(described, values)

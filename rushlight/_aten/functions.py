@@ -17,7 +17,7 @@ _REDUCTIONS = ("none", "mean", "sum")
 
 def call(overload: OpOverload, args: tuple, kwargs: dict):
     """A call of one overload: handlers below the tape see it as it is, unless it is recorded."""
-    if schemas.schema(overload._name, overload._overloadname) is not None and handled(args, kwargs):
+    if schemas.seen(overload._name, overload._overloadname) and handled(args, kwargs):
         return call_handlers(overload, args, kwargs)
     return _function(overload)(*args, **kwargs)
 

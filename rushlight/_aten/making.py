@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import _C
-from . import OpOverload, aten
+from . import OpOverload, aten, schemas
 from .calls import without_defaults
 from .functions import call_handlers, handled
 
@@ -39,7 +39,8 @@ def translate_making(function, args: tuple, kwargs: dict) -> tuple[OpOverload, t
     elif name.startswith("new_") and len(positional) > 1:
         positional = _new(name, positional)
     func = getattr(getattr(aten, name), _overload(name, positional))
-    described = func._schema if func._operator is None and aten_known(func) else None
+    known = func._operator is None and schemas.seen(func._name, func._overloadname)
+    described = func._schema if known else None
     if described is not None:
         for argument in described.arguments[len(positional) :]:
             spelt = {"self": "input"}.get(argument.name, argument.name)
@@ -58,13 +59,6 @@ def translate_making(function, args: tuple, kwargs: dict) -> tuple[OpOverload, t
         options["device"] = device(options["device"])
     options.setdefault("pin_memory", False)
     return func, tuple(positional), {**keywords, **options}, requires_grad
-
-
-def aten_known(func: OpOverload) -> bool:
-    """Whether an overload is described here."""
-    from .schemas import schema
-
-    return schema(func._name, func._overloadname) is not None
 
 
 def _sizes(values: Sequence) -> list:

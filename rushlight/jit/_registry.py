@@ -23,10 +23,10 @@ _custom_runs: dict[str, Callable] = {}
 @cache
 def _tables() -> dict[str, str]:
     """The forms of every name in the tables."""
-    from . import _aten_layers, _aten_table
+    from . import _aten_below, _aten_layers, _aten_table
 
     found = {}
-    for table in (_aten_table.TABLE, _aten_layers.TABLE):
+    for table in (_aten_table.TABLE, _aten_layers.TABLE, _aten_below.TABLE):
         for line in table.splitlines():
             names, _, forms = line.partition(": ")
             for name in names.split():
