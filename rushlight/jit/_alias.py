@@ -412,6 +412,6 @@ def _uses(later: Node, earlier: Node) -> bool:
 
 
 def _has_effects(node: Node) -> bool:
-    from ._passes import has_side_effects
+    from ._effects import has_side_effects
 
     return has_side_effects(node)
