@@ -123,6 +123,17 @@ def test_schemas_from_annotations():
         library.infer_schema(f, mutates_args={"z"})
 
 
+def test_defaults_that_are_dtypes(ns):
+    @library.custom_op(f"{ns}::cast", mutates_args=())
+    def cast(x: Tensor, dtype: torch.dtype = torch.float64, *, times: int = 2) -> Tensor:
+        return x.to(dtype) * times
+
+    schema = getattr(torch.ops, ns).cast.default._schema
+    assert str(schema) == f"{ns}::cast(Tensor x, ScalarType dtype=7, *, SymInt times=2) -> Tensor"
+    assert cast(torch.ones(1)).dtype == torch.float64
+    assert cast(torch.ones(1), torch.int32, times=3).tolist() == [3]
+
+
 def test_libraries(ns):
     lib = library.Library(ns, "DEF")
     lib.define("scale(Tensor x, float s=2.0) -> Tensor")
@@ -138,7 +149,7 @@ def test_libraries(ns):
     lib.impl("twice", lambda x: x * 2)  # a composite brings its own gradient
     getattr(torch.ops, ns).twice(x).sum().backward()
     assert x.grad.tolist() == [9, 9]
-    with pytest.raises(RuntimeError, match="cannot parse"):
+    with pytest.raises(RuntimeError, match="expected , but found"):
         lib.define("broken(Tensor x -> Tensor")
 
 

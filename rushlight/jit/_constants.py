@@ -20,6 +20,7 @@ _DTYPES = """
 """.split()
 _LAYOUTS = "strided sparse_coo sparse_csr _mkldnn sparse_csc sparse_bsr sparse_bsc jagged".split()
 _FORMATS = "contiguous_format preserve_format channels_last channels_last_3d".split()
+NUMBERS = {n: i for names in (_DTYPES, _LAYOUTS, _FORMATS) for i, n in enumerate(names)}
 DTYPE_OF = {i: d for i, n in enumerate(_DTYPES) for d in _C.dtypes if d._name == n}
 _NUMBER_OF = {d: i for i, d in DTYPE_OF.items()}
 

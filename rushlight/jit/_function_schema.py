@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _types as T
+from ._constants import NUMBERS
 from ._ir_print import literal
 from ._type_rules import Scanner, read_type
 
@@ -313,7 +314,7 @@ def _as(type: T.Type, value: Any) -> Any:
     return value
 
 
-_WORDS = {"None": None, "True": True, "False": False, "strided": 0, "contiguous_format": 0,
+_WORDS = {"None": None, "True": True, "False": False, "true": True, "false": False,
           "Mean": 1, "long": 4, "float": 6, "inf": float("inf"), "nan": float("nan")}  # fmt: skip
 
 
@@ -333,6 +334,8 @@ def read_literal(s: Scanner) -> Any:
     word = s.word("_.+-")
     if word in _WORDS and not negative:
         return _WORDS[word]
+    if word in NUMBERS and not negative:
+        return NUMBERS[word]
     try:
         value: Any = complex(word) if word.endswith("j") else (
             float(word) if set(word) & set(".en") else int(word)

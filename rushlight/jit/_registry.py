@@ -308,7 +308,8 @@ def register(schema: FunctionSchema | str, run: Callable) -> FunctionSchema:
     """Add an operator of a program's own."""
     if isinstance(schema, str):
         schema = parse_schema(schema)
-    _custom.setdefault(schema.name, []).append(schema)
+    others = [s for s in _custom.get(schema.name, ()) if s.overload_name != schema.overload_name]
+    _custom[schema.name] = [*others, schema]
     _custom_runs[schema.name] = run
     schemas_of.cache_clear()
     return schema

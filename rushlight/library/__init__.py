@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from ..jit._function_schema import parse_schema
+from ..jit._registry import register
 from ._ops import Operator, registry
-from ._schema import Schema, infer_schema, parse
+from ._schema import infer_schema
 
 __all__ = [
     "CustomOpDef",
@@ -22,12 +24,14 @@ __all__ = [
 ]
 
 
-def _enter(schema: Schema) -> Operator:
-    space, colons, name = schema.name.partition("::")
+def _enter(text: str) -> Operator:
+    whole = text.partition("(")[0]
+    space, colons, name = whole.partition("::")
     if not (colons and space and name):
-        raise ValueError(f"expected a name with its namespace, as mylib::add: got {schema.name!r}")
-    operator = Operator(schema)
-    registry[schema.name] = operator
+        raise ValueError(f"expected a name with its namespace, as mylib::add: got {whole!r}")
+    operator = Operator(parse_schema(text))
+    registry[whole] = operator
+    register(operator._schema, operator.call_in_order)
     return operator
 
 
@@ -110,7 +114,7 @@ def custom_op(
     def make(function: Callable) -> CustomOpDef:
         space, leaf = name.split("::")
         text = infer_schema(function, mutates_args=mutates_args) if schema is None else schema
-        operator = _enter(parse(f"{space}::{leaf}{text}"))
+        operator = _enter(f"{space}::{leaf}{text}")
         _set_kernels(operator, device_types, function)
         return CustomOpDef(operator, function)
 
@@ -125,7 +129,7 @@ def _set_kernels(operator: Operator, device_types, function: Callable) -> None:
 
 def define(qualname: str, schema: str, *, lib=None, tags=()) -> None:
     """Define an operator "ns::name" by its schema, "(Tensor x) -> Tensor"; `impl` brings code."""
-    _enter(parse(qualname + schema))
+    _enter(qualname + schema)
 
 
 def impl(qualname: str, types, func: Callable | None = None, *, lib=None):
@@ -178,7 +182,7 @@ class Library:
 
     def define(self, schema: str, alias_analysis: str = "", *, tags=()) -> str:
         """Define an operator by its schema, "name(Tensor x) -> Tensor"; its name."""
-        operator = _enter(parse(f"{self.ns}::{schema}"))
+        operator = _enter(f"{self.ns}::{schema}")
         self._op_defs.add(operator.name())
         return operator._opname
 

@@ -9,8 +9,9 @@ import rushlight as torch
 
 from .. import Tensor
 from ..autograd import Function
+from ..jit._function_schema import FunctionSchema
 from ..utils._pytree import tree_flatten, tree_unflatten
-from ._schema import Schema
+from ._schema import bind
 
 registry: dict[str, Operator] = {}  # "ns::name": the operator
 
@@ -18,7 +19,7 @@ registry: dict[str, Operator] = {}  # "ns::name": the operator
 class Operator:
     """One operator: `torch.ops.<ns>.<name>`, and its only overload, `default`."""
 
-    def __init__(self, schema: Schema):
+    def __init__(self, schema: FunctionSchema):
         self._schema = schema
         self._namespace, _, self._opname = schema.name.partition("::")
         self._qualified_op_name = schema.name
@@ -52,16 +53,22 @@ class Operator:
         return f"{self._namespace}.{self._opname}.default"
 
     def __call__(self, *args, **kwargs):
-        values = self._schema.bind(args, kwargs)
+        values = bind(self._schema, args, kwargs)
         values = self._cast(values)
         if self.whole is not None:
             return self.whole(*args, **kwargs)
-        if any(p.mutated for p in self._schema.parameters):
+        if self._schema.is_mutable:
             return self._run_mutating(values)
         if self._function is None:
             self._function = _function_of(self)
         leaves, spec = tree_flatten(values)
         return self._function.apply(spec, *leaves)  # type: ignore[attr-defined]
+
+    def call_in_order(self, *values):
+        """The call from a graph, where keywords have their places too."""
+        names = [a.name for a in self._schema.arguments if a.kwarg_only]
+        count = len(self._schema.arguments) - len(names)
+        return self(*values[:count], **dict(zip(names, values[count:], strict=False)))
 
     def _cast(self, values: list) -> list:
         device = _device_of(values)
@@ -81,8 +88,8 @@ class Operator:
                 f"Could not run '{self.name()}' with arguments from the '{device.upper()}' "
                 f"backend: it has kernels for {sorted(self.kernels) or 'no device'}"
             )
-        parameters = self._schema.parameters
-        count = sum(not p.keyword_only for p in parameters)
+        parameters = self._schema.arguments
+        count = sum(not p.kwarg_only for p in parameters)
         named = {p.name: v for p, v in zip(parameters[count:], values[count:], strict=True)}
         result = kernel(*values[:count], **named)
         self._check_aliases(values, result)
@@ -91,8 +98,8 @@ class Operator:
     def _run_mutating(self, values: list):
         with torch.no_grad():
             result = self.run(values)
-        for parameter, value in zip(self._schema.parameters, values, strict=True):
-            if parameter.mutated:
+        for parameter, value in zip(self._schema.arguments, values, strict=True):
+            if parameter.is_write:
                 for tensor in _tensors(value):
                     torch.autograd.graph.increment_version(tensor)
         return result
@@ -135,8 +142,8 @@ def _function_of(operator: Operator) -> type:
         if operator.setup_context is None:
             return
         values = tree_unflatten(leaves, spec)
-        parameters = operator._schema.parameters
-        count = sum(not p.keyword_only for p in parameters)
+        parameters = operator._schema.arguments
+        count = sum(not p.kwarg_only for p in parameters)
         if count < len(parameters):
             names = [p.name for p in parameters[count:]]
             keyword_only = dict(zip(names, values[count:], strict=True))

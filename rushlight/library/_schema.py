@@ -1,98 +1,59 @@
-"""What an operator takes and returns, in a line: `ns::name(Tensor x, int n=1) -> Tensor`."""
+"""Calls against a schema, and schemas from annotations; `jit._function_schema` reads them."""
 
 from __future__ import annotations
 
-import ast
 import collections.abc
-import re
 import typing
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import rushlight as torch
 
 from .. import Tensor
+from .._aten.schemas import REQUIRED, default_of, kind_of
+from ..jit._constants import DTYPE_OF
+from ..jit._function_schema import FunctionSchema
 
 
-class Parameter(NamedTuple):
-    """One parameter: `kind` is the type as it is written, "Tensor?" or "int[]"."""
-
-    name: str
-    kind: str
-    default: Any
-    keyword_only: bool
-    mutated: bool
-
-    def __str__(self) -> str:
-        head, *tail = re.split(r"(?<=^Tensor)", self.kind, maxsplit=1)
-        kind = f"{head}(a{self.name}!){''.join(tail)}" if self.mutated else self.kind
-        return f"{kind} {self.name}" + ("" if self.default is REQUIRED else f"={self._text()}")
-
-    def _text(self) -> str:
-        if isinstance(self.default, str):
-            return f'"{self.default}"'
-        if isinstance(self.default, torch.dtype):
-            return str(self.default).removeprefix("torch.")
-        return str(self.default)
-
-
-REQUIRED: Any = object()  # marks a parameter without a default
-
-
-class Schema(NamedTuple):
-    """The name with its namespace, the parameters, and what is returned as it is written."""
-
-    name: str
-    parameters: tuple[Parameter, ...]
-    returns: str
-
-    def __str__(self) -> str:
-        parts, starred = [], False
-        for p in self.parameters:
-            if p.keyword_only and not starred:
-                parts.append("*")
-                starred = True
-            parts.append(str(p))
-        return f"{self.name}({', '.join(parts)}) -> {self.returns}"
-
-    def bind(self, args: tuple, kwargs: dict) -> list:
-        """A value for every parameter, in their order; RuntimeError when they do not fit."""
-        positional = [p for p in self.parameters if not p.keyword_only]
-        if len(args) > len(positional):
+def bind(schema: FunctionSchema, args: tuple, kwargs: dict) -> list:
+    """A value for every argument, in their order; RuntimeError when they do not fit."""
+    name = schema.name
+    positional = [a.name for a in schema.arguments if not a.kwarg_only]
+    if len(args) > len(positional):
+        raise RuntimeError(
+            f"{name}() expected at most {len(positional)} argument(s) but received "
+            f"{len(args) + len(kwargs)} argument(s). Declaration: {schema}"
+        )
+    given = dict(zip(positional, args, strict=False))
+    for keyword, value in kwargs.items():
+        if keyword in given or schema.argument(keyword) is None:
             raise RuntimeError(
-                f"{self.name}() expected at most {len(positional)} argument(s) but received "
-                f"{len(args) + len(kwargs)} argument(s). Declaration: {self}"
+                f"{name}(): unknown or repeated keyword argument '{keyword}'. Declaration: {schema}"
             )
-        given = dict(zip((p.name for p in positional), args, strict=False))
-        for name, value in kwargs.items():
-            if name in given or all(p.name != name for p in self.parameters):
-                raise RuntimeError(
-                    f"{self.name}(): unknown or repeated keyword argument '{name}'. "
-                    f"Declaration: {self}"
-                )
-            given[name] = value
-        values = []
-        for position, p in enumerate(self.parameters):
-            value = given.get(p.name, p.default)
-            if value is REQUIRED:
-                raise RuntimeError(
-                    f"{self.name}() is missing value for argument '{p.name}'. Declaration: {self}"
-                )
-            if not accepts(p.kind, value):
-                raise RuntimeError(
-                    f"{self.name}() Expected a value of type '{p.kind}' for argument '{p.name}' "
-                    f"but instead found type '{type(value).__name__}'.\nPosition: {position}\n"
-                    f"Value: {value}\nDeclaration: {self}"
-                )
-            values.append(value)
-        return values
+        given[keyword] = value
+    values = []
+    for position, argument in enumerate(schema.arguments):
+        kind = kind_of(argument)
+        value = given.get(argument.name, default_of(argument))
+        if value is REQUIRED:
+            raise RuntimeError(
+                f"{name}() is missing value for argument '{argument.name}'. Declaration: {schema}"
+            )
+        if kind.startswith("ScalarType") and type(value) is int:  # as graphs and defaults say it
+            value = DTYPE_OF.get(value, value)
+        if not accepts(kind, value):
+            raise RuntimeError(
+                f"{name}() Expected a value of type '{kind}' for argument '{argument.name}' "
+                f"but instead found type '{type(value).__name__}'.\nPosition: {position}\n"
+                f"Value: {value}\nDeclaration: {schema}"
+            )
+        values.append(value)
+    return values
 
 
 _NUMBER = (int, float, complex)
-_TYPES: dict[str, Any] = {
+_TYPES: dict[str, typing.Any] = {
     "Tensor": Tensor,
     "int": int,
-    "SymInt": int,
     "float": (int, float),
     "bool": bool,
     "str": str,
@@ -107,71 +68,15 @@ def accepts(kind: str, value) -> bool:
     """Whether a value is of a type as it is written in a schema."""
     if kind.endswith("?"):
         return value is None or accepts(kind[:-1], value)
-    if match := re.fullmatch(r"(.+)\[\d*\]", kind):
-        return isinstance(value, (list, tuple)) and all(accepts(match[1], v) for v in value)
-    if kind in ("int", "SymInt", "float", "Scalar") and isinstance(value, Tensor):
+    if kind.endswith("]"):
+        item = kind.rpartition("[")[0]
+        return isinstance(value, (list, tuple)) and all(accepts(item, v) for v in value)
+    if kind in ("int", "float", "Scalar") and isinstance(value, Tensor):
         return value.dim() == 0 and not value.requires_grad
-    if kind in ("int", "SymInt") and isinstance(value, bool):
+    if kind == "int" and isinstance(value, bool):
         return False
     known = _TYPES.get(kind)
     return known is None or isinstance(value, known)
-
-
-# -- reading ---------------------------------------------------------------------------------
-
-_LINE = re.compile(r"\s*([\w:.]+)\s*\((.*)\)\s*->\s*(.+?)\s*", re.S)
-_PARAMETER = re.compile(
-    r"(Tensor\(\w+!?\)|[\w.]+)((?:\[\d*\])?\??(?:\[\d*\])?\??)\s+(\w+)(?:\s*=\s*(.+))?"
-)
-
-
-def parse(line: str) -> Schema:
-    """Read a schema; RuntimeError says what cannot be read."""
-    whole = _LINE.fullmatch(line)
-    if whole is None:
-        raise RuntimeError(f"cannot parse the schema {line!r}: expected name(parameters) -> type")
-    parameters, keyword_only = [], False
-    for part in _split(whole[2]):
-        if part == "*":
-            keyword_only = True
-            continue
-        found = _PARAMETER.fullmatch(part)
-        if found is None:
-            raise RuntimeError(f"cannot parse the parameter {part!r} of the schema {line!r}")
-        kind, suffix, name, default = found.groups()
-        mutated = "!" in kind
-        kind = kind.partition("(")[0] + suffix
-        value = REQUIRED if default is None else _value(default)
-        parameters.append(Parameter(name, kind, value, keyword_only, mutated))
-    return Schema(whole[1], tuple(parameters), whole[3])
-
-
-def _split(text: str) -> list[str]:
-    """The parts between commas that are in no bracket."""
-    parts, depth, start = [], 0, 0
-    for at, sign in enumerate(text + ","):
-        if sign in "([":
-            depth += 1
-        elif sign in ")]":
-            depth -= 1
-        elif sign == "," and depth == 0:
-            if text[start:at].strip():
-                parts.append(text[start:at].strip())
-            start = at + 1
-    return parts
-
-
-def _value(text: str):
-    text = text.strip()
-    if text in ("true", "false"):
-        return text == "true"
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        found = getattr(torch, text, None)
-        if not isinstance(found, torch.dtype):
-            raise RuntimeError(f"cannot parse the default value {text!r} in a schema") from None
-        return found
 
 
 # -- from annotations ------------------------------------------------------------------------
@@ -227,7 +132,7 @@ def infer_schema(
             "op's signature. mutates_args should contain the names of all args that the custom op "
             "mutates, or just the string 'unknown' if you don't know."
         )
-    parameters = []
+    parameters, starred = [], False
     for name, p in signature.parameters.items():
         if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
             refuse("We do not support positional-only args, varargs, or varkwargs.")
@@ -244,13 +149,24 @@ def infer_schema(
                 f"Parameter {name} has an unsupported default value type {type(default)}. Please "
                 "file an issue on GitHub so we can prioritize this."
             )
-        parameters.append(Parameter(name, kind, default, p.kind == p.KEYWORD_ONLY, mutated))
+        if p.kind == p.KEYWORD_ONLY and not starred:
+            parameters.append("*")
+            starred = True
+        if mutated:
+            kind = kind.replace("Tensor", f"Tensor(a{name}!)", 1)
+        parameters.append(f"{kind} {name}" + ("" if default is REQUIRED else _default(default)))
     if "return" not in hints:
         refuse("No return type annotation was provided. Please add one.")
     returns = _returns(hints["return"])
     if returns is None:
         refuse(f"Return has unsupported type {hints['return']}.")
-    return str(Schema(op_name or "", tuple(parameters), returns))
+    return f"{op_name or ''}({', '.join(parameters)}) -> {returns}"
+
+
+def _default(value) -> str:
+    if isinstance(value, (str, torch.device)):
+        return f'="{value}"'
+    return f"={str(value).removeprefix('torch.')}"
 
 
 def _returns(annotation) -> str | None:
