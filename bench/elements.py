@@ -351,9 +351,9 @@ WINDOWS = [
     ("adaptive_max_pool2d(7)", IMAGE, lambda t, F, x: F.adaptive_max_pool2d(x, 7)),
     ("adaptive_max_pool3d(5)", VOLUME, lambda t, F, x: F.adaptive_max_pool3d(x, 5)),
     ("fractional_max_pool2d", IMAGE,
-     lambda t, F, x: F.fractional_max_pool2d(x, 3, output_ratio=0.6)),
+     lambda t, F, x: F.fractional_max_pool2d(x, 3, output_ratio=(0.6, 0.6))),
     ("fractional_max_pool3d", VOLUME,
-     lambda t, F, x: F.fractional_max_pool3d(x, 2, output_ratio=0.6)),
+     lambda t, F, x: F.fractional_max_pool3d(x, 2, output_ratio=(0.6,) * 3)),
     ("max_unpool2d", IMAGE,
      lambda t, F, x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)),
     *((f"pad {mode}", IMAGE, lambda t, F, x, mode=mode: F.pad(x, (3, 2, 1, 4), mode))

@@ -54,9 +54,18 @@ def seconds_per_call(call) -> float:
 
 def paired(make) -> tuple[float, float | None]:
     """Median seconds of `make(library)()` in rushlight and in PyTorch, measured in turn."""
-    calls = [make(library) for library in (rushlight, torch) if library is not None]
-    for call in calls:
-        call()
+    calls = []
+    for library in (rushlight, torch):
+        if library is None:
+            continue
+        try:
+            call = make(library)
+            call()
+        except NotImplementedError:
+            if library is rushlight:
+                raise
+            continue  # PyTorch does not have it in this dtype
+        calls.append(call)
     times = [[seconds_per_call(call) for call in calls] for _ in range(ROUNDS)]
     medians = [statistics.median(column) for column in zip(*times)]
     return medians[0], medians[1] if len(medians) > 1 else None

@@ -40,6 +40,43 @@ void copy_runs(const T* x, T* y, const std::vector<Run>& runs) {
   }
 }
 
+// Whole vectors, the last over what the one before it wrote.
+template <class T>
+inline void copy_run(T* to, const T* from, int64_t n) {
+  typedef char Chunk __attribute__((vector_size(RL_LEVEL >= 2 ? 64 : 32), aligned(1), may_alias));
+  const int64_t bytes = n * static_cast<int64_t>(sizeof(T)), step = sizeof(Chunk);
+  if (bytes < step) {
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+    return;
+  }
+  char* y = reinterpret_cast<char*>(to);
+  const char* x = reinterpret_cast<const char*>(from);
+  const auto put = [&](int64_t i) {
+    *reinterpret_cast<Chunk*>(y + i) = *reinterpret_cast<const Chunk*>(x + i);
+  };
+  for (int64_t i = 0; i < bytes - step; i += step) put(i);
+  put(bytes - step);
+}
+
+// A row that is one stretch of another but for a few places: what edges make.
+struct Edged {
+  Run middle{0, 0, 0};
+  std::vector<std::pair<int32_t, int32_t>> others;  // to, from
+  explicit Edged(const std::vector<Run>& runs) {
+    for (const Run& r : runs)
+      if (r.count > middle.count) middle = r;
+    for (const Run& r : runs)
+      for (int64_t j = 0; r.to != middle.to && j < r.count; ++j)
+        others.push_back({static_cast<int32_t>(r.to + j), static_cast<int32_t>(r.from + j)});
+  }
+  template <class T>
+  void copy(const T* x, T* y) const {
+    const auto* other = others.data();
+    for (size_t i = 0, n = others.size(); i < n; ++i) y[other[i].first] = x[other[i].second];
+    copy_run(y + middle.to, x + middle.from, middle.count);
+  }
+};
+
 template <class T>
 void gather(const T* x, T* y, const int64_t* at, int64_t n) {
   for (int64_t j = 0; j < n; ++j) y[j] = x[at[j]];
@@ -71,6 +108,46 @@ Array select_pixels(const Array& x, const int64_t* at1, const int64_t* at0, int6
   return y.permute(IntList{0, 3, 1, 2});
 }
 
+// The padded form of contiguous images in one pass, plane by plane; false, and nothing written, for
+// others, and where something is cut.
+bool pad_rows(const Array& x, const Array& y, const IntList& pad, const Array& value) {
+  const int dims = static_cast<int>(pad.size() / 2), first = x.ndim() - dims;
+  if (!x.contiguous() || !y.contiguous() || !x.numel() || dims == 0 || meta_call) return false;
+  for (const int64_t amount : pad)
+    if (amount < 0) return false;
+  const int nd = x.ndim();
+  const int64_t width = x.size(-1), wide = y.size(-1);
+  const int64_t lines = nd > 1 ? y.size(-2) : 1, height = nd > 1 ? x.size(-2) : 1;
+  const int64_t above = dims > 1 ? pad[2] : 0;
+  NoGil nogil(y.numel());
+  visit_size(x.item(), [&](auto tag) {
+    using T = decltype(tag);
+    const T empty = *value.data<T>();
+    const int64_t planes = y.numel() / (lines * wide);
+    parallel_for(planes, 1 + 32768 / (lines * wide), [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p) {
+        int64_t rest = p, source = 0, step = 1;  // the plane of x, counted from the inner dims
+        bool inside = true;
+        for (int d = nd - 3; d >= 0; --d) {
+          const int64_t low = d < first ? 0 : pad[static_cast<size_t>(2 * (nd - 1 - d))];
+          const int64_t at = rest % y.size(d) - low;
+          inside = inside && at >= 0 && at < x.size(d);
+          source += at * step, step *= x.size(d), rest /= y.size(d);
+        }
+        T* to = y.data<T>() + p * lines * wide;
+        const T blank = empty;
+#pragma omp simd
+        for (int64_t j = 0; j < lines * wide; ++j) to[j] = blank;  // in cache, when the rows come
+        to += above * wide + pad[0];
+        const T* from = x.data<T>() + source * height * width;
+        for (int64_t r = 0; inside && r < height; ++r)
+          copy_run(to + r * wide, from + r * width, width);
+      }
+    });
+  });
+  return true;
+}
+
 }  // namespace
 
 RL_KERNEL(constant_pad) {  // input, pad (last dim first, both sides each), value
@@ -99,8 +176,10 @@ RL_KERNEL(constant_pad) {  // input, pad (last dim first, both sides each), valu
     const int64_t start = std::min(std::max<int64_t>(pad[2 * k], 0), shape[d]);
     middle = middle.slice(d, start, std::min(start + from.size(d), shape[d]), 1);
   }
-  copy_into(y, value.expand(shape));
-  if (from.numel() && middle.same_shape(from)) copy_into(middle, from);
+  if (!pad_rows(from, y, pad, value)) {
+    copy_into(y, value.expand(shape));
+    if (from.numel() && middle.same_shape(from)) copy_into(middle, from);
+  }
   call.result(y);
 }
 
@@ -135,6 +214,8 @@ RL_KERNEL(select_by) {  // input, places, counts: places of each of the last dim
   const int64_t n = counts.back(), width = x.size(-1), rows = y.numel() / n;
   const std::vector<Run> runs = runs_of(at.back(), n);
   const bool long_runs = static_cast<int64_t>(runs.size()) * 4 < n;
+  const Edged edged(n <= INT32_MAX && width <= INT32_MAX ? runs : std::vector<Run>());
+  const bool by_edges = edged.middle.count >= 8 && edged.others.size() <= 16;
   NoGil nogil(y.numel());
   visit_size(x.item(), [&](auto tag) {
     using T = decltype(tag);
@@ -152,7 +233,9 @@ RL_KERNEL(select_by) {  // input, places, counts: places of each of the last dim
         const T* plane = x.data<T>() + (source + rest * step) * height * width;
         for (; line < lines && r < r1; ++line, ++r) {
           const T* from = plane + (dims > 1 ? at[dims - 2][line] : 0) * width;
-          if (long_runs)
+          if (by_edges)
+            edged.copy(from, y.data<T>() + r * n);
+          else if (long_runs)
             copy_runs(from, y.data<T>() + r * n, runs);
           else
             gather(from, y.data<T>() + r * n, at.back(), n);

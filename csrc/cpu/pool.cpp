@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "pool.h"
+#include "pool_channels.h"
 
 namespace rl {
 namespace {
@@ -289,10 +290,28 @@ void check_plane(const char* op, const Windows& w) {
          static_cast<long long>(w.in_size()));
 }
 
+// The same for images in channels-last memory. Half types are compared as floats.
+void max_pool_channels(Call& call, const Windows& w, const Array& input, bool where) {
+  const DType t = is_half(input.dtype()) ? DType::F32 : input.dtype();
+  const Array x = t == input.dtype() ? input : channels_last_copy(input, t);
+  const IntList shape{input.size(0), w.out[1], w.out[2], input.size(1)}, order{0, 3, 1, 2};
+  const Array y = Array::empty(t, shape),
+              places = where ? Array::empty(DType::I64, shape) : Array();
+  visit_pooled("max_pool2d", t, [&](auto tag) {
+    using T = decltype(tag);
+    max_channels<T>(w, input.size(1), x.data<T>(), y.data<T>(),
+                    where ? places.data<int64_t>() : nullptr);
+  });
+  call.result((t == input.dtype() ? y : y.to(input.dtype())).permute(order));
+  if (where) call.result(places.permute(order));
+}
+
 void max_pool(Call& call, int spatial, bool where) {
   const Array& input = call.tensor(0);
   const Windows w = windows_of(call, 1, input, spatial, true);
   check_plane(call.name(), w);
+  if (pools_channels_last(w, input) && input.numel() && !meta_call)
+    return max_pool_channels(call, w, input, where);
   const bool half = is_half(input.dtype());  // comparing floats is exact, and vectorises
   const Array x = (half ? input.to(DType::F32) : input).contiguous_copy();
   const Array y = Array::empty(x.dtype(), w.out_shape);
@@ -311,12 +330,25 @@ void max_pool_backward(Call& call, int spatial) {
   const Array& input = call.tensor(1);
   const Windows w = windows_of(call, 2, input, spatial, true);
   check_plane(call.name(), w);
-  const bool half = is_half(input.dtype());
-  const Array x = (half ? input.to(DType::F32) : input).contiguous_copy();
-  const Array g = call.tensor(0).to(x.dtype()).contiguous_copy();
-  if (!std::equal(w.out_shape.begin(), w.out_shape.end(), g.shape().begin(), g.shape().end()))
+  const Array& gy = call.tensor(0);
+  if (!std::equal(w.out_shape.begin(), w.out_shape.end(), gy.shape().begin(), gy.shape().end()))
     fail(ErrorType::Runtime, "%s: gradient must have the output's shape: got %s, expected %s",
-         call.name(), shape_text(g.shape()).c_str(), shape_text(w.out_shape).c_str());
+         call.name(), shape_text(gy.shape()).c_str(), shape_text(w.out_shape).c_str());
+  const bool half = is_half(input.dtype());
+  if (!half && pools_channels_last(w, input) && input.numel() && !meta_call) {
+    const DType t = input.dtype();
+    const bool ready = gy.dtype() == t && gy.channels_last();
+    const Array g = ready ? gy : channels_last_copy(gy, t);
+    const Array gx = Array::empty_strided(t, input.shape(), input.stride_span());
+    visit_pooled("max_pool2d_backward", t, [&](auto tag) {
+      using T = decltype(tag);
+      max_channels_backward<T>(w, input.size(1), input.data<T>(), g.data<T>(), gx.data<T>());
+    });
+    call.result(gx);
+    return;
+  }
+  const Array x = (half ? input.to(DType::F32) : input).contiguous_copy();
+  const Array g = gy.to(x.dtype()).contiguous_copy();
   const Array y = Array::empty(x.dtype(), x.shape());
   if (y.numel())
     visit_pooled("max_pool2d_backward", x.dtype(), [&](auto tag) {
@@ -324,124 +356,6 @@ void max_pool_backward(Call& call, int spatial) {
       max_backward<T>(w, x.data<T>(), g.data<T>(), y.data<T>());
     });
   call.result(like_input(half ? y.to(input.dtype()) : y, input));
-}
-
-int64_t adaptive_start(int64_t o, int64_t out, int64_t in) { return o * in / out; }
-int64_t adaptive_end(int64_t o, int64_t out, int64_t in) { return ((o + 1) * in + out - 1) / out; }
-
-// The window's largest element of the rows [lo, hi) of one plane; ties keep the first.
-template <class T>
-int64_t window_best(const T* plane, const Windows& w, const int64_t* lo, const int64_t* hi) {
-  using A = typename accumulate_type<T>::type;
-  int64_t best = (lo[0] * w.in[1] + lo[1]) * w.in[2] + lo[2];
-  A top = plane[best];
-  for (int64_t a = lo[0]; a < hi[0]; ++a)
-    for (int64_t b = lo[1]; b < hi[1]; ++b) {
-      const int64_t row = (a * w.in[1] + b) * w.in[2];
-      for (int64_t c = row + lo[2]; c < row + hi[2]; ++c) {
-        const A v = plane[c];
-        if ((v > top) | (v != v)) [[unlikely]]
-          top = v, best = c;
-      }
-    }
-  return best;
-}
-
-template <class T>
-void adaptive_max(const Windows& w, const T* x, T* y, int64_t* where) {
-  NoGil nogil(w.planes * w.in_size());
-  parallel_for(w.planes, plane_grain(w, 1), [&](int64_t p0, int64_t p1) {
-    for (int64_t i = p0 * w.out_size(); i < p1 * w.out_size(); ++i) {
-      const int64_t o[3] = {i / w.out[2] / w.out[1] % w.out[0], i / w.out[2] % w.out[1],
-                            i % w.out[2]};
-      int64_t lo[3], hi[3];
-      for (int d = 0; d < 3; ++d) {
-        lo[d] = adaptive_start(o[d], w.out[d], w.in[d]);
-        hi[d] = adaptive_end(o[d], w.out[d], w.in[d]);
-      }
-      const T* plane = x + i / w.out_size() * w.in_size();
-      const int64_t best = window_best(plane, w, lo, hi);
-      y[i] = plane[best];
-      where[i] = best;
-    }
-  });
-}
-
-// The same of images in channels-last order, all channels of a window at once.
-template <class T>
-void adaptive_max_channels(const Windows& w, int64_t channels, const T* x, T* y, int64_t* where) {
-  using A = typename accumulate_type<T>::type;
-  const int64_t rows = w.planes / channels * w.out[1];
-  Scratch<A> tops(static_cast<size_t>(num_threads()) * channels);
-  NoGil nogil(w.planes * w.in_size());
-  const int64_t work = w.in_size() / w.out[1] * channels;
-  parallel_for(rows, std::max<int64_t>(1, 32768 / (work + 1)), [&](int64_t r0, int64_t r1) {
-    A* top = tops.get() + omp_get_thread_num() * channels;
-    for (int64_t i = r0 * w.out[2]; i < r1 * w.out[2]; ++i) {
-      const int64_t oh = i / w.out[2] % w.out[1], ow = i % w.out[2];
-      const T* image = x + i / w.out_size() * w.in_size() * channels;
-      const int64_t first =
-          adaptive_start(oh, w.out[1], w.in[1]) * w.in[2] + adaptive_start(ow, w.out[2], w.in[2]);
-      int64_t* at = where + i * channels;
-      for (int64_t k = 0; k < channels; ++k) {
-        top[k] = static_cast<A>(image[first * channels + k]);
-        at[k] = first;
-      }
-      for (int64_t a = adaptive_start(oh, w.out[1], w.in[1]);
-           a < adaptive_end(oh, w.out[1], w.in[1]); ++a)
-        for (int64_t b = adaptive_start(ow, w.out[2], w.in[2]);
-             b < adaptive_end(ow, w.out[2], w.in[2]); ++b) {
-          const int64_t place = a * w.in[2] + b;
-          const T* pixel = image + place * channels;
-#pragma omp simd
-          for (int64_t k = 0; k < channels; ++k) {
-            const A v = pixel[k];
-            const bool newer = (v > top[k]) | (v != v);
-            top[k] = newer ? v : top[k];
-            at[k] = newer ? place : at[k];
-          }
-        }
-      for (int64_t k = 0; k < channels; ++k) y[i * channels + k] = static_cast<T>(top[k]);
-    }
-  });
-}
-
-void adaptive_max_pool(Call& call, int spatial) {
-  const Array& input = call.tensor(0);
-  Windows w = plane_sizes(call.name(), input, spatial);
-  const IntList size = call.ints(1, spatial);
-  for (int i = 0; i < spatial; ++i) {
-    if (size[i] < 0)
-      fail(ErrorType::Runtime,
-           "%s: Trying to create tensor with negative dimension: elements of output_size must be "
-           "greater than or equal to 0, but got %lld",
-           call.name(), static_cast<long long>(size[i]));
-    w.out[3 - spatial + i] = w.out_shape[w.out_shape.size() - spatial + i] = size[i];
-  }
-  if (spatial == 2 && input.ndim() == 4 && input.channels_last() && !input.contiguous()) {
-    const IntList shape{w.out_shape[0], w.out[1], w.out[2], w.out_shape[1]};
-    const Array y = Array::empty(input.dtype(), shape), places = Array::empty(DType::I64, shape);
-    if (y.numel())
-      visit_pooled("adaptive_max_pool2d", input.dtype(), [&](auto tag) {
-        using T = decltype(tag);
-        adaptive_max_channels<T>(w, input.size(1), input.data<T>(), y.data<T>(),
-                                 places.data<int64_t>());
-      });
-    call.result(y.permute(IntList{0, 3, 1, 2}));
-    call.result(places.permute(IntList{0, 3, 1, 2}));
-    return;
-  }
-  const Array x = input.contiguous_copy();
-  const Array y = Array::empty(x.dtype(), w.out_shape),
-              places = Array::empty(DType::I64, w.out_shape);
-  if (y.numel())
-    visit_pooled("adaptive_max_pool2d", x.dtype(), [&](auto tag) {
-      using T = decltype(tag);
-      adaptive_max<T>(w, x.data<T>(), y.data<T>(), places.data<int64_t>());
-    });
-  const bool planes = spatial == 2;  // PyTorch packs volumes
-  call.result(planes ? like_input(y, input) : y);
-  call.result(planes ? like_input(places, input) : places);
 }
 
 }  // namespace
@@ -452,8 +366,6 @@ RL_KERNEL(max_pool2d_with_indices) { max_pool(call, 2, true); }
 RL_KERNEL(max_pool3d_with_indices) { max_pool(call, 3, true); }
 RL_KERNEL(max_pool2d_backward) { max_pool_backward(call, 2); }
 RL_KERNEL(max_pool3d_backward) { max_pool_backward(call, 3); }
-RL_KERNEL(adaptive_max_pool2d) { adaptive_max_pool(call, 2); }
-RL_KERNEL(adaptive_max_pool3d) { adaptive_max_pool(call, 3); }
 
 // g, indices, input_shape: every g added at its position in a plane of zeros.
 RL_KERNEL(max_pool_scatter) {

@@ -101,11 +101,30 @@ def test_many_planes_in_threads():
     check(lambda m, x: F(m).avg_pool2d(x, 3, 2, 1), x, grad=True, rtol=1e-12)
 
 
-def test_channels_last_stays():
-    x = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
-    y = F(torch).max_pool2d(x, 2)
-    assert y.is_contiguous(memory_format=torch.channels_last)
-    np.testing.assert_array_equal(y.numpy(), F(torch).max_pool2d(x.contiguous(), 2).numpy())
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int32"])
+@pytest.mark.parametrize("k,s,p,ceil", WINDOWS)
+def test_channels_last_stays_and_gives_the_same(k, s, p, ceil, dtype):
+    last = {"memory_format": torch.channels_last}
+    plain = torch.from_numpy(numbers(2, 19, 7, 9, high=5)).to(getattr(torch, dtype))
+    floats = dtype != "int32"
+    if floats:
+        plain[0, :, 3, 3], plain[1, 4] = float("nan"), float("-inf")
+    x, plain = plain.contiguous(**last).requires_grad_(floats), plain.requires_grad_(floats)
+    y, at = F(torch).max_pool2d(x, k, s, p, ceil_mode=ceil, return_indices=True)
+    alone, (want, want_at) = (
+        F(torch).max_pool2d(x, k, s, p, ceil_mode=ceil),
+        F(torch).max_pool2d(plain, k, s, p, ceil_mode=ceil, return_indices=True),
+    )
+    for got in (y, at, alone):
+        assert got.is_contiguous(**last)
+    as_floats = [t.detach().double().numpy() for t in (y, alone, want)]
+    np.testing.assert_array_equal(as_floats[0], as_floats[2])
+    np.testing.assert_array_equal(as_floats[1], as_floats[2])
+    np.testing.assert_array_equal(at.numpy(), want_at.numpy())
+    if floats:
+        g = torch.randn(want.shape).round().to(want.dtype)
+        (gx,), (want_gx,) = torch.autograd.grad(alone, x, g), torch.autograd.grad(want, plain, g)
+        np.testing.assert_array_equal(gx.double().numpy(), want_gx.double().numpy())
 
 
 def test_bad_settings_raise():
