@@ -68,11 +68,12 @@ _LAZY = set(
     multiprocessing distributed testing backends amp func profiler serialization version
     storage types cpu compiler overrides futures masked package export fx library nested signal
     functional quantization ao mps xpu accelerator vision torch_version __config__
-    monitor quasirandom _dynamo
+    monitor quasirandom _dynamo _inductor _functorch _guards _higher_order_ops _ops _subclasses
     """.split()
 )  # fmt: skip
 # Names that come from a module which loads on first use.
 _FROM = {
+    "StorageBase": "storage",
     "save": "serialization",
     "load": "serialization",
     "manual_seed": "random",

@@ -14,6 +14,11 @@ from .version import __version__
 _SAME = {
     "DisableTorchFunction": ("overrides", "DisableTorchFunction"),
     "DisableTorchFunctionSubclass": ("overrides", "DisableTorchFunctionSubclass"),
+    "_DisableTorchDispatch": ("utils._mode_utils", "no_dispatch"),
+    "_get_dispatch_stack_at": ("utils._python_dispatch", "_get_dispatch_stack_at"),
+    "_len_torch_dispatch_stack": ("utils._python_dispatch", "_len_torch_dispatch_stack"),
+    "_is_alias_of": ("_ops", "_is_alias_of"),
+    "_is_torch_function_mode_enabled": ("overrides", "_is_torch_function_mode_enabled"),
     "TensorBase": ("", "Tensor"),
     "_TensorBase": ("", "Tensor"),
     "_VariableFunctions": ("", None),
@@ -33,7 +38,7 @@ _ANSWERS: dict[str, Any] = {
     "_is_tracing": False,
     "_len_torch_function_stack": 0,
 }
-_CONSTANTS = {
+_CONSTANTS: dict[str, Any] = {
     "_GLIBCXX_USE_CXX11_ABI": True,
     "_has_cuda": False,
     "_has_mkldnn": True,
@@ -63,6 +68,20 @@ def find(name: str) -> Any:
         return type(Tensor)
     if name == "_nn":
         return _nn_functions()
+    if name == "_distributed_rpc":
+        from types import SimpleNamespace
+
+        made = SimpleNamespace(PyRRef=type("PyRRef", (), {"__module__": "torch._C"}))
+        _CONSTANTS[name] = made
+        return made
+    if name == "_functorch":
+        from ._functorch import bindings
+
+        return bindings
+    if name == "_are_functorch_transforms_active":
+        from . import _C
+
+        return lambda: _C.transforms() > 0
     if name in _ANSWERS:
         return lambda: _ANSWERS[name]
     if name in _CONSTANTS:

@@ -170,3 +170,21 @@ def _load_from_bytes(data: bytes):
     from io import BytesIO
 
     return sys.modules["rushlight"].load(BytesIO(data), weights_only=False)
+
+
+def _get_available_device_type() -> str | None:
+    """The kind of accelerator that is there: none is."""
+    return None
+
+
+def _get_device_module(device_type: str):
+    """The module of a kind of device: torch.cpu."""
+    import rushlight as torch
+
+    module = getattr(torch, device_type, None)
+    if module is None:
+        raise RuntimeError(
+            f"Device '{device_type}' does not have a corresponding module registered as "
+            f"'torch.{device_type}'."
+        )
+    return module

@@ -30,6 +30,12 @@ _ROOTS = {
     "torch": "rushlight",
     "torchvision": "rushlight.vision",
     "torchsummary": "rushlight.torchsummary",
+    "functorch": "rushlight.functorch",
+}
+# Modules that in PyTorch lie inside its extension module.
+_INSIDE = {
+    "torch._C._functorch": "rushlight._functorch.bindings",
+    "rushlight._C._functorch": "rushlight._functorch.bindings",
 }
 _VERSIONS = {"torch": __version__.split("+")[0], "torchvision": "0.28.0", "torchsummary": "1.5.1"}
 
@@ -71,7 +77,8 @@ def uninstall() -> None:
     sys.meta_path.remove(_finder)
     sys.meta_path.remove(_missing)
     _pass_on_to_new_processes(False)
-    vars(sys.modules["rushlight._C"]).pop("__getattr__", None)
+    for name in ("__getattr__", "__path__"):
+        vars(sys.modules["rushlight._C"]).pop(name, None)
     for name in [n for n in sys.modules if _own_name(n) is not None]:
         if sys.modules[name] is sys.modules.get(_own_name(name) or ""):
             del sys.modules[name]
@@ -88,6 +95,8 @@ def is_installed() -> bool:
 
 def _own_name(name: str) -> str | None:
     """The name of our module for one of PyTorch's; None for any other."""
+    if name in _INSIDE:
+        return _INSIDE[name]
     root, dot, rest = name.partition(".")
     return _ROOTS[root] + dot + rest if root in _ROOTS else None
 
@@ -133,6 +142,7 @@ class _Loader:
         _mark(module)
         if self.own == "rushlight":
             module._C.__getattr__ = _private_name
+            module._C.__path__ = []  # some of its parts are modules
         if self.own in _ROOTS.values():  # libraries tell array packages apart by this
             module.__name__ = next(name for name, own in _ROOTS.items() if own == self.own)
 
@@ -176,9 +186,9 @@ class _Finder:
         from ._alias_metadata import distribution
 
         wanted = getattr(context, "name", None)
-        for root, own in _ROOTS.items():
-            if wanted in (None, root) and _spec_of(own):
-                yield distribution(root, _VERSIONS[root])
+        for root, version in _VERSIONS.items():
+            if wanted in (None, root) and _spec_of(_ROOTS[root]):
+                yield distribution(root, version)
 
     def invalidate_caches(self) -> None:
         """Nothing is kept."""
@@ -206,10 +216,10 @@ def _tell_pkg_resources(module: Any) -> None:
     """The old way to ask for versions has a list of its own."""
     from ._alias_metadata import distribution
 
-    for root, own in _ROOTS.items():
-        if _spec_of(own):
-            place = str(distribution(root, _VERSIONS[root]).locate_file(""))
-            stated = module.Distribution(place, project_name=root, version=_VERSIONS[root])
+    for root, version in _VERSIONS.items():
+        if _spec_of(_ROOTS[root]):
+            place = str(distribution(root, version).locate_file(""))
+            stated = module.Distribution(place, project_name=root, version=version)
             module.working_set.add(stated, replace=True)
 
 

@@ -56,6 +56,10 @@ class TorchFunctionMode:
         _C.pop_interpreter()
 
 
+def _is_torch_function_mode_enabled() -> bool:
+    return any(isinstance(i, TorchFunctionMode) for i in _C.interpreters())
+
+
 class BaseTorchFunctionMode(TorchFunctionMode):
     """The mode that changes nothing."""
 

@@ -395,3 +395,17 @@ def test_arguments_are_checked_by_name():
     with pytest.raises(TypeError, match="must be Tensor, not str"):
         torch.add(x, "a")
     assert torch.sum(torch.ones(2, 3), axis=1, keepdims=True).shape == (2, 1)
+
+
+def test_copy_takes_numbers():
+    x = torch.zeros(2)
+    assert x.copy_(2.5).tolist() == [2.5, 2.5] and x.copy_(True).tolist() == [1.0, 1.0]
+    whole = torch.zeros(2, dtype=torch.int64)
+    assert whole.copy_(2.5).tolist() == [2, 2] and whole.copy_(2**40).tolist() == [2**40] * 2
+    y = torch.ones(2, requires_grad=True)
+    z = y * 2
+    z.copy_(3)
+    z.sum().backward()
+    assert y.grad.tolist() == [0.0, 0.0]
+    with pytest.raises(TypeError, match="must be Tensor, not str"):
+        x.copy_("1")

@@ -299,7 +299,17 @@ RL_KERNEL(to_copy) {
   call.result(std::move(out));
 }
 RL_KERNEL(copy) {
-  const Array &x = call.tensor(0), &src = call.tensor(1);
+  const Array& x = call.tensor(0);
+  Array number;  // that a Python number is
+  ScalarValue value;
+  if (!call.is_tensor(1) && scalar_value(call.args[1], &value)) {
+    const DType t = value.category == Category::Complex ? DType::C128
+                    : value.category == Category::Real  ? DType::F64
+                                                        : DType::I64;
+    number = Array::empty(t, Shape());
+    if (!meta_call) store_scalar(value, t, number.bytes());
+  }
+  const Array& src = number.defined() ? number : call.tensor(1);
   // Checks that src broadcasts to x, and names both shapes if not.
   const auto shape = broadcast_shapes("copy_", x.shape(), src.shape());
   if (!std::equal(shape.begin(), shape.end(), x.sizes(), x.sizes() + x.ndim())) {

@@ -46,6 +46,12 @@ def exit_dual_level(*, level: int | None = None) -> None:
     _C.close_level(_levels.pop())
 
 
+def __getattr__(name: str) -> int:
+    if name == "_current_level":  # -1: none is open
+        return len(_levels) - 1
+    raise AttributeError(f"module 'torch.autograd.forward_ad' has no attribute '{name}'")
+
+
 class dual_level:
     """A level for the length of a `with` block."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -50,10 +51,13 @@ def vmap(
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        steps = sys.modules.get("rushlight._functorch.vmap")
+        if steps is not None and steps.is_replaced():
+            return steps.vmap_impl(func, in_dims, out_dims, randomness, chunk_size, *args, **kwargs)
         size, dims, leaves, spec = flatten_inputs(in_dims, args, func)
         if chunk_size is not None and chunk_size < size:
-            return _in_chunks(
-                func, dims, leaves, spec, out_dims, randomness, kwargs, chunk_size, size
+            return in_chunks(
+                func, dims, leaves, spec, out_dims, randomness, kwargs, chunk_size, size, run
             )
         return run(func, size, dims, leaves, spec, out_dims, randomness, kwargs)
 
@@ -207,7 +211,8 @@ def map_leaves(func: Callable, tensors: tuple) -> tuple:
     return tuple([None if x is None else _unwrapped(level, x, 0, func) for x in found])
 
 
-def _in_chunks(func, dims, leaves, spec, out_dims, randomness, kwargs, chunk_size, size):
+def in_chunks(func, dims, leaves, spec, out_dims, randomness, kwargs, chunk_size, size, run):
+    """A vmap by so many lanes at a time, each piece by `run`."""
     from .. import cat, get_rng_state, set_rng_state
 
     state = get_rng_state() if randomness == "same" else None

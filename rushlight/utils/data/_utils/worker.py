@@ -104,6 +104,17 @@ class _SeedOnImport:
         return spec
 
 
+def _generate_state(base_seed: int, worker_id: int) -> list[int]:
+    """The four words that seed NumPy in a worker, for libraries that start workers themselves."""
+    from numpy.random import SeedSequence
+
+    return SeedSequence(_seed_words(base_seed, worker_id)).generate_state(4).tolist()
+
+
+def _seed_words(base_seed: int, worker_id: int) -> list[int]:
+    return [worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
+
+
 def _seed_numpy(seed, numpy_random):
     numpy_random.seed(numpy_random.SeedSequence(seed).generate_state(4))
 
@@ -112,7 +123,7 @@ def _seed_everything(base_seed, worker_id):
     seed = base_seed + worker_id
     random.seed(seed)
     torch.manual_seed(seed)
-    words = [worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
+    words = _seed_words(base_seed, worker_id)
     if "numpy.random" in sys.modules:
         _seed_numpy(words, sys.modules["numpy.random"])
     else:

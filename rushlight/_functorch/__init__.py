@@ -1,0 +1,1 @@
+"""Where PyTorch keeps the workings of torch.func, which libraries reach into."""
