@@ -108,8 +108,11 @@ void add_rows(const T* x, T* y, int64_t inner, const int64_t* index, const T* w,
     std::fill_n(y, inner, T(0));
   } else if (count == 1) {
     const T* a = x + index[0] * inner;
-    if (w[0] == 1) {
+    if (w[0] == 1 && inner > 64) {
       std::memcpy(y, a, inner * sizeof(T));
+    } else if (w[0] == 1) {  // a pixel's channels: a call would cost more than the copy
+#pragma omp simd
+      for (int64_t j = 0; j < inner; ++j) y[j] = a[j];
     } else {
 #pragma omp simd
       for (int64_t j = 0; j < inner; ++j) y[j] = w[0] * a[j];
@@ -138,9 +141,11 @@ void along_other(const T* x, T* y, int64_t outer, int64_t n, int64_t inner, cons
                  const T* w) {
   const int64_t work = std::max<int64_t>(1, inner * std::max<int64_t>(1, t.most));
   parallel_for(outer * t.rows, std::max<int64_t>(1, 40000 / work), [&](int64_t r0, int64_t r1) {
+    int64_t i = r0 / t.rows, o = r0 % t.rows;
     for (int64_t r = r0; r < r1; ++r) {
-      const int64_t i = r / t.rows, o = r % t.rows, s = t.starts[o];
+      const int64_t s = t.starts[o];
       add_rows(x + i * n * inner, y + r * inner, inner, t.index + s, w + s, t.count(o));
+      if (++o == t.rows) o = 0, ++i;
     }
   });
 }

@@ -6,11 +6,13 @@ import math
 import warnings
 
 import rushlight as torch
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from ..ops._lanes import same_memory
+from ..ops.padding import select_by
 from ..ops.resample import resample, resample_bytes
 from . import functional as F
+from ._functional_padding import in_format_of
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
@@ -139,27 +141,29 @@ def _channels_last(input, resize):
 
 
 def _nearest(input, sizes, scales, exact):
+    def places_of(n_in, n_out, scale):
+        # The position is rounded in the working precision, as PyTorch's is.
+        places = torch.arange(n_out, dtype=_work_dtype(input), device=input.device)
+        if exact:
+            places = places + 0.5
+        index = (places * _ratio(n_in, n_out, scale)).floor().to(torch.int64)
+        return index.clamp(0, n_in - 1)
+
     def resize(x, first):
         for i, (n_out, scale) in enumerate(zip(sizes, scales, strict=True)):
-            dim = first + i
-            n_in = x.shape[dim]
-            if n_in == n_out and scale is None:
-                continue
-            # The position is rounded in the working precision, as PyTorch's is.
-            places = torch.arange(n_out, dtype=_work_dtype(x), device=x.device)
-            if exact:
-                places = places + 0.5
-            index = (places * _ratio(n_in, n_out, scale)).floor().to(torch.int64)
-            index = index.clamp(0, n_in - 1)
-            if x.dtype in (torch.float32, torch.float64):  # quicker than a choice, gradient too
-                x = _combined(x, dim, index.unsqueeze(1), torch.ones_like(places).unsqueeze(1))
-            else:
-                x = x.index_select(dim, index)
+            n_in = x.shape[first + i]
+            if n_in != n_out or scale is not None:
+                index = places_of(n_in, n_out, scale).unsqueeze(1)
+                x = _combined(x, first + i, index, torch.ones_like(index, dtype=x.dtype))
         return x
 
-    result = _channels_last(input, resize)
-    # A result that moved nothing is still memory of its own.
-    return input.clone() if same_memory(result, input) else result
+    floats = input.dtype in (torch.float32, torch.float64)
+    if floats and _C.any_requires_grad((input,)):  # the quicker gradient
+        result = _channels_last(input, resize)
+        # A result that moved nothing is still memory of its own.
+        return input.clone() if same_memory(result, input) else result
+    places = [places_of(*each) for each in zip(input.shape[2:], sizes, scales, strict=True)]
+    return in_format_of(input, select_by(input, torch.cat(places), list(sizes)))
 
 
 def _weighted(input, sizes, scales, mode, corners, antialias):
