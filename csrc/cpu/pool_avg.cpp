@@ -161,7 +161,12 @@ void adaptive_forward(const Windows& w, const T* x, T* y) {
       for (int64_t o = 0; o < w.out[2]; ++o) {
         const Span c = adaptive_span(w, 2, o);
         A total = 0;
-        for (int64_t k = c.begin; k < c.end; ++k) total += sum[k];
+        if (c.end - c.begin < 16) {
+          for (int64_t k = c.begin; k < c.end; ++k) total += sum[k];
+        } else {
+#pragma omp simd reduction(+ : total)
+          for (int64_t k = c.begin; k < c.end; ++k) total += sum[k];
+        }
         y[i * w.out[2] + o] = static_cast<T>(divided<A>(total, a.padded * b.padded * c.padded));
       }
     }
