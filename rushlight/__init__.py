@@ -198,6 +198,12 @@ def __getattr__(name):
             return found
     elif name == "torch":  # some programs spell it torch.torch.Tensor
         return importlib.import_module(__name__)
+    from ._jit_names import HOMES
+    from ._jit_names import find as find_graph_name
+
+    if name in HOMES:
+        globals()[name] = value = find_graph_name(name)
+        return value
     from ._unsupported import TORCH, unsupported
 
     if name in TORCH:
@@ -207,4 +213,15 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *_FROM})
+    from ._jit_names import HOMES
+
+    return sorted({*globals(), *_LAZY, *_FROM, *HOMES})
+
+
+def _private_name(name):
+    from ._binding_names import find
+
+    return find(name)
+
+
+_C.__getattr__ = _private_name  # names of PyTorch's bindings that the core itself lacks

@@ -1,7 +1,7 @@
 """Names of PyTorch's own extension module that programs use although they are private.
 
-`torch._C` finds them here while the alias is active: what there is of each under a public name,
-or what it answers in a library without a tracer.
+`torch._C` finds them here: what there is of each under a public name, or what it answers in a
+library without a dispatcher.
 """
 
 from __future__ import annotations
@@ -46,12 +46,6 @@ _CONSTANTS: dict[str, Any] = {
     "has_mkl": False,
     "has_openmp": True,
 }
-# Types of graphs and readers, which annotations name: nothing here is an instance of them.
-TYPES = (
-    "Argument Block CompilationUnit DispatchKey FunctionSchema Graph LiteScriptModule Node "
-    "PyTorchFileReader PyTorchFileWriter ScriptFunction ScriptMethod ScriptModule ScriptObject "
-    "TensorType Type Value"
-).split()
 
 
 def find(name: str) -> Any:
@@ -86,9 +80,17 @@ def find(name: str) -> Any:
         return lambda: _ANSWERS[name]
     if name in _CONSTANTS:
         return _CONSTANTS[name]
-    if name in TYPES:
-        _CONSTANTS[name] = type(name, (), {"__module__": "torch._C"})
-        return _CONSTANTS[name]
+    from ._jit_names import HOMES
+    from ._jit_names import find as find_graph_name
+
+    if name in HOMES:
+        return find_graph_name(name)
+    if name.startswith(("_jit_", "_set_graph", "_get_graph")):
+        from .jit._jit_bindings import find as find_function
+
+        found = find_function(name)
+        if found is not None:
+            return found
     raise AttributeError(
         f"module 'torch._C' has no attribute '{name}': it is private, and not among what rushlight "
         f"{__version__.rpartition('rushlight.')[2]} answers for (docs/gaps.md)"

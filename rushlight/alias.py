@@ -107,8 +107,6 @@ class _Aliased(ModuleType):
     def __getattr__(self, name: str) -> Any:
         where = self.__name__.replace("rushlight.vision", "torchvision")
         message = f"module '{where.replace('rushlight', 'torch', 1)}' has no attribute '{name}'"
-        if self is sys.modules.get("rushlight") and name in _types():
-            return _private_name(name)  # PyTorch has these at the top too
         hook = self.__dict__.get("__getattr__")
         if hook is not None:  # it has been asked before: this is for its words
             try:
@@ -141,22 +139,9 @@ class _Loader:
         module.__spec__ = self.spec
         _mark(module)
         if self.own == "rushlight":
-            module._C.__getattr__ = _private_name
             module._C.__path__ = []  # some of its parts are modules
         if self.own in _ROOTS.values():  # libraries tell array packages apart by this
             module.__name__ = next(name for name, own in _ROOTS.items() if own == self.own)
-
-
-def _types():
-    from ._binding_names import TYPES
-
-    return TYPES
-
-
-def _private_name(name):
-    from ._binding_names import find
-
-    return find(name)
 
 
 class _Finder:

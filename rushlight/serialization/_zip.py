@@ -116,9 +116,10 @@ def _short(value: int) -> int:
 
 
 class _Record:
-    __slots__ = ("crc", "end", "start")
+    __slots__ = ("crc", "end", "header", "start")
 
-    def __init__(self, start: int, end: int, crc: int):
+    def __init__(self, header: int, start: int, end: int, crc: int):
+        self.header = header
         self.start = start
         self.end = end
         self.crc = crc
@@ -226,7 +227,7 @@ class ArchiveReader:
             raise _corrupt(f"record {path!r} lies outside the file")
         if self._at(start + _LOCAL.size, local[9]) != path.encode():
             raise _corrupt(f"record {path!r} has another name in front of its data")
-        return _Record(data, data + size, crc)
+        return _Record(start, data, data + size, crc)
 
     def names(self) -> list[str]:
         """Paths of all records."""
@@ -240,6 +241,10 @@ class ArchiveReader:
     def offset(self, path: str) -> int:
         """Where the data of a record begins in the file."""
         return self._begin + self._records[path].start
+
+    def header_offset(self, path: str) -> int:
+        """Where the header of a record begins in the file."""
+        return self._begin + self._records[path].header
 
     def read(self, path: str) -> bytes:
         """The bytes of a record; RuntimeError when they do not match their checksum."""

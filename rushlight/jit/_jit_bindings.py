@@ -1,0 +1,114 @@
+"""Functions of `torch._C` about graphs: passes, schemas, and switches of the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import _passes, _registry
+from ._function_schema import FunctionSchema
+from ._function_schema import parse_schema as _parse
+from ._ir import Graph
+from ._types import VarType, has_free_variables
+
+
+def parse_schema(schema: str, allow_typevars: bool = True) -> FunctionSchema:
+    """The schema of a text; type variables are refused if asked so."""
+    found = _parse(schema)
+    if not allow_typevars and any(has_free_variables(a.type) for a in found.arguments):
+        variable = next(a for a in found.arguments if has_free_variables(a.type))
+        raise RuntimeError(f"parse_schema: {variable} has a type variable: {VarType.__doc__}")
+    return found
+
+
+def get_all_schemas() -> list[FunctionSchema]:
+    """The schemas of all operators."""
+    return [s for name in _registry.names() for s in _registry.schemas_of(name)]
+
+
+def get_schemas_for_operator(name: str) -> list[FunctionSchema]:
+    """The schemas of one operator."""
+    return list(_registry.schemas_of(name))
+
+
+def _lint(graph: Graph) -> None:
+    graph.lint()
+
+
+def _canonicalize(graph: Graph, keep_unique_names: bool = True) -> Graph:
+    """A copy whose values are numbered from zero; their names are dropped if asked so."""
+    made = graph.copy()
+    if not keep_unique_names:
+        for value in list(made.names.owners.values()):
+            made.names.forget(value)
+    return made
+
+
+_PASSES: dict[str, Callable] = {
+    "inline": _passes.inline,
+    "dce": _passes.dce,
+    "constant_propagation": _passes.constant_propagation,
+    "constant_propagation_immutable_types": _passes.constant_propagation_immutable_types,
+    "cse": _passes.cse,
+    "peephole": lambda graph, addmm_fusion_enabled=False: _passes.peephole(graph),
+    "lower_all_tuples": _passes.lower_simple_tuples,
+    "lint": _lint,
+    "canonicalize": _canonicalize,
+}
+# Switches: nothing runs differently; what is set is what is answered.
+_settings: dict[str, Any] = {
+    "profiling_executor": True,
+    "profiling_mode": True,
+    "texpr_fuser_enabled": True,
+    "nvfuser_enabled": False,
+    "llga_enabled": False,
+    "num_profiled_runs": 1,
+    "bailout_depth": 20,
+    "graph_executor_optimize": True,
+    "can_fuse_on_cpu": True,
+    "can_fuse_on_gpu": False,
+    "te_must_use_llvm_cpu": False,
+    "texpr_reductions_enabled": False,
+    "symbolic_shapes_test_mode": False,
+}
+_ALIASES = {
+    "_jit_texpr_fuser_enabled": "texpr_fuser_enabled",
+    "_jit_nvfuser_enabled": "nvfuser_enabled",
+    "_jit_llga_enabled": "llga_enabled",
+    "_get_graph_executor_optimize": "graph_executor_optimize",
+    "_jit_can_fuse_on_cpu": "can_fuse_on_cpu",
+    "_jit_can_fuse_on_gpu": "can_fuse_on_gpu",
+    "_jit_texpr_reductions_enabled": "texpr_reductions_enabled",
+    "_jit_get_num_profiled_runs": "num_profiled_runs",
+    "_jit_get_bailout_depth": "bailout_depth",
+}
+
+
+def _setter(name: str) -> Callable[[Any], Any]:
+    def set_value(value: Any) -> Any:
+        before, _settings[name] = _settings[name], value
+        return before
+
+    return set_value
+
+
+def find(name: str) -> Any | None:
+    """A function of `torch._C` by its name; None for another."""
+    if name.startswith("_jit_pass_"):
+        return _PASSES.get(name.removeprefix("_jit_pass_"))
+    if name in _ALIASES:
+        return lambda: _settings[_ALIASES[name]]
+    for prefix in ("_jit_set_", "_jit_override_", "_set_"):
+        if name.startswith(prefix) and name.removeprefix(prefix) in _settings:
+            return _setter(name.removeprefix(prefix))
+    return {
+        "_jit_get_all_schemas": get_all_schemas,
+        "_jit_get_schemas_for_operator": get_schemas_for_operator,
+        "_jit_try_infer_type": _try_infer_type,
+    }.get(name)
+
+
+def _try_infer_type(value: Any) -> Any:
+    from ._constants import try_type_of
+
+    return try_type_of(value)
