@@ -178,6 +178,8 @@ class Writer:
                 self.line("".join(self.name(v) + ", " for v in outputs) + f"= {source}")
         elif kind in ("prim::Enter", "prim::Exit"):
             self._with(node)
+        elif kind == "prim::fork":
+            self._fork(node)
         else:
             self._short(node)
             self._define(node, self.expression(node))
@@ -284,6 +286,26 @@ class Writer:
         self.line(f"with {context}{bound}:")
         self.level += 1
 
+    def _fork(self, node) -> None:
+        """What is forked is a function of its own, over variables of this one."""
+        graph = node.g("Subgraph")
+        for value, given in zip(graph.inputs(), self._short(node), strict=True):
+            if given.unique() in self.inlined:
+                self._settle(given)
+            self.text[id(value)] = self.use(given)
+        outer, self.text = self.text, _Inner(self.text, graph)
+        inlined, self.inlined = self.inlined, set()
+        self.line("def __forked_function():")
+        self.level += 1
+        self.scan(graph.block())
+        self.long_constants(graph.block())
+        self.block(graph.block())
+        self._short(graph.return_node())
+        self.line("return " + ", ".join(self.use(v) for v in graph.outputs()))
+        self.level -= 1
+        self.text, self.inlined = outer, inlined
+        self.line(f"{self.name(node.output())} = fork(__forked_function)")
+
     # -- expressions -------------------------------------------------------------------------
 
     def expression(self, node) -> str:
@@ -366,6 +388,13 @@ class Writer:
         """The annotation of a type; classes in it become dependencies."""
         self.constants.need(of)
         return of.annotation_str
+
+
+class _Inner(dict):
+    """Texts of the values of an inner graph; numbers of values are a graph's own."""
+
+    def __init__(self, outer: dict, graph) -> None:
+        super().__init__({v.unique(): outer.pop(id(v)) for v in graph.inputs()})
 
 
 def _kind(of) -> str:
@@ -520,7 +549,9 @@ def _create(writer: Writer, node) -> str:
 
 
 def _to_list(writer: Writer, node) -> str:
-    return f"annotate({writer.type(node.output().type())}, {writer.use(node.input(0))}.tolist())"
+    return (
+        f"annotate({writer.type(node.output().type())}, {writer.use(next(node.inputs()))}.tolist())"
+    )
 
 
 def _print(writer: Writer, node) -> str:
