@@ -121,10 +121,17 @@ class DatasetFolder(VisionDataset):
         return len(self.samples)
 
 
+def open_image(path: str | os.PathLike, mode: str | None = None) -> Any:
+    """The image of a file, in a mode or as the file holds it; the file is closed."""
+    with open(path, "rb") as file:  # Pillow alone would leave it open
+        image = Image.open(file)
+        image.load()
+    return image if mode in (None, image.mode) else image.convert(mode)
+
+
 def pil_loader(path: str | os.PathLike) -> Any:
     """The image of a file, in colours."""
-    with open(path, "rb") as file:  # Pillow alone would leave it open
-        return Image.open(file).convert("RGB")
+    return open_image(path, "RGB")
 
 
 def accimage_loader(path: str | os.PathLike) -> Any:

@@ -11,6 +11,7 @@ import rushlight as torch
 
 from ..._lazy import np
 from ..transforms._image import Image, ImageOps
+from ._png import in_mode, is_wide, turned, wide_planes
 
 Tensor = torch.Tensor
 
@@ -216,12 +217,12 @@ def decode_png(
     content = _content(input, "decode_png")
     if _kind(content) != "png":
         raise RuntimeError("decode_png: Content is not png!")
+    if is_wide(content):
+        return _wide_png(content, _mode(mode).value, apply_exif_orientation)
     image = _loaded(_opened(content, "decode_png"), "decode_png")
     if apply_exif_orientation:
         image = ImageOps.exif_transpose(image)
     wanted = _mode(mode).value
-    if image.mode.startswith("I"):
-        return _sixteen_bits(image, wanted)
     if wanted and image.mode != _PIL_MODES[wanted]:
         if wanted < 3 and image.mode not in ("L", "LA", "1"):
             image = _grey(image, wanted)
@@ -239,13 +240,15 @@ def _grey(image: Any, wanted: int) -> Any:
     return Image.fromarray(np.stack((level, alpha), -1).astype(np.uint8), "LA")
 
 
-def _sixteen_bits(image: Any, wanted: int) -> Tensor:
-    grey = torch.from_numpy(np.array(image).astype(np.uint16)[None])
-    if wanted < 2:
-        return grey
-    white = torch.full_like(grey, 65535)
-    planes = [grey] * (3 if wanted > 2 else 1) + ([] if wanted == 3 else [white])
-    return torch.cat(planes)
+def _wide_png(content: bytes, wanted: int, apply_exif_orientation: bool) -> Tensor:
+    try:
+        planes = in_mode(wide_planes(content), wanted)
+    except RuntimeError as error:
+        raise RuntimeError(f"decode_png: the content cannot be decoded: {error}") from error
+    if apply_exif_orientation:
+        held = _opened(content, "decode_png").getexif().get(0x0112, 1)
+        planes = turned(planes, held)
+    return torch.from_numpy(np.ascontiguousarray(planes))
 
 
 def decode_gif(input: Tensor) -> Tensor:
