@@ -12,6 +12,11 @@ def dce(graph: Graph | Block) -> None:
     _Sweep(block).run()
 
 
+def _may_not_end(node: Node) -> bool:
+    """Whether a node is a loop that no number of turns ends."""
+    return node.kind() == "prim::Loop" and node.inputsAt(0).toIValue() == 2**63 - 1
+
+
 class _Sweep:
     """Marks what is used, from the outputs back; the rest goes."""
 
@@ -26,7 +31,7 @@ class _Sweep:
             self._value(value)
         writers = []
         for node in self.block.all_nodes():
-            if node.kind() in EFFECTS:
+            if node.kind() in EFFECTS or _may_not_end(node):
                 self._node(node)
             elif writes(node):
                 writers.append(node)

@@ -109,14 +109,12 @@ def _same(one: dict, other: dict) -> bool:
 
 
 def _infer(module: Module, memo: dict) -> Concrete:
-    from ._compile import library
-
     cls = type(module)
     t = T.ClassType(qualified_name(cls), True, python_unit())
     t.python_class = cls
     made = Concrete(t, cls, python_unit())
     made.kind = _kind(module)
-    hints = {**library.annotations_of(cls), **_hints(cls)}
+    hints = _hints(cls)
     ignored = set(getattr(cls, "__jit_ignored_attributes__", ()))
     reader = _Reader(made, hints, memo)
     for name, held in module._parameters.items():
@@ -145,14 +143,16 @@ def _kind(module: Module) -> str:
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    """The annotations of a class and of those that it comes from."""
-    found: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        if base.__module__.startswith("rushlight.nn.modules.module"):
-            continue
-        for name, hint in vars(base).get("__annotations__", {}).items():
-            found[name] = (hint, base)
-    return found
+    """The annotations of a class, or of the nearest base that has some: (annotation, class)."""
+    from ._compile import library
+
+    for base in cls.__mro__:
+        if base is Module:
+            break
+        found = {**vars(base).get("__annotations__", {}), **library.annotations_of(base)}
+        if found:
+            return {name: (hint, base) for name, hint in found.items()}
+    return {}
 
 
 class _Reader:
@@ -222,10 +222,10 @@ class _Reader:
         if isinstance(value, types.FunctionType | ScriptFunction):
             self.concrete.functions[name] = value
             return
-        from ._compile.python_values import _builtin_of
+        from ._compile.python_values import builtin_of
 
         if callable(value) and not isinstance(value, Module | type):
-            if _builtin_of(value) is not None or isinstance(value, types.BuiltinFunctionType):
+            if builtin_of(value) is not None or isinstance(value, types.BuiltinFunctionType):
                 self.concrete.functions[name] = value
                 return
         found = self.declared(name)
@@ -333,6 +333,9 @@ def _properties(concrete: Concrete) -> None:
     for name in dir(concrete.cls):
         found = inspect.getattr_static(concrete.cls, name)
         if not isinstance(found, property) or name in left_out or hasattr(Module, name):
+            continue
+        owner = next(c for c in concrete.cls.__mro__ if name in vars(c))
+        if owner.__module__.startswith("rushlight.nn."):
             continue
         if (getattr(found.fget, "_torchscript_modifier", "") or "").startswith(("ign", "unu")):
             continue

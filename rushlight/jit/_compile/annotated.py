@@ -169,23 +169,22 @@ def _looked_up(node: ast.expr, lookup):
 
 
 def _from_subscript(node: ast.Subscript, lookup, unit, at) -> T.Type | None:
+    if (
+        broadcast_count(node) is not None
+        and ast.unparse(node.value).rpartition(".")[2] != "Optional"
+    ):
+        return T.ListType(needed(node.slice, lookup, unit, at))
     kind = _looked_up(node.value, lookup)
     inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     name = getattr(kind, "_name", None) or getattr(kind, "__name__", None) or kind
     if name in ("Tuple", "tuple") and inner == []:
         return T.TupleType([])
-    if isinstance(name, str) and name.startswith("BroadcastingList"):
-        return T.ListType(needed(inner[0], lookup, unit, at))
     made = _MADE.get(name) if isinstance(name, str) else None
     if made is None:
         return None
     if isinstance(node.slice, ast.Tuple) and name in ("Tuple", "tuple") and not inner:
         return T.TupleType([])
     return made([needed(n, lookup, unit, at) for n in inner])
-
-
-def _named_tuple(types: list) -> T.Type:
-    return T.TupleType(types)
 
 
 _MADE = {
@@ -197,6 +196,17 @@ _MADE = {
     "Future": lambda t: T.FutureType(t[0]), "Await": lambda t: T.AwaitType(t[0]),
     "RRef": lambda t: T.RRefType(t[0]), "_Await": lambda t: T.AwaitType(t[0]),
 }  # fmt: skip
+
+
+def broadcast_count(node: ast.expr | None) -> int | None:
+    """How many one number stands for: 2 of BroadcastingList2[int], or of an Optional of it."""
+    if not isinstance(node, ast.Subscript):
+        return None
+    name = ast.unparse(node.value).rpartition(".")[2]
+    if name == "Optional":
+        return broadcast_count(node.slice)
+    count = name.removeprefix("BroadcastingList")
+    return int(count) if count != name and count.isdigit() else None
 
 
 # -- comments --------------------------------------------------------------------------------

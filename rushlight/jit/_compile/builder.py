@@ -52,7 +52,7 @@ class Frame:
     def why_missing(self, name: str) -> str | None:
         """Why a name that was assigned somewhere has no value here."""
         frame: Frame | None = self
-        while frame is not None:
+        while frame is not None and name not in frame.names:
             if name in frame.missing:
                 return frame.missing[name]
             frame = frame.parent
@@ -74,6 +74,8 @@ class Builder:
         self.return_type: T.Type | None = None
         self.exiting: set[int] = set()  # ids of blocks that always return, break or raise
         self.kept: dict = {}
+        self.making: T.Type | None = None  # the class whose __init__ this is
+        self.last = None  # the node of the last call
         self.unrolled = 0  # how many loops around here are written out
 
     def expression(self, node: ast.expr, hint: T.Type | None = None) -> Sugared:
@@ -231,7 +233,7 @@ class Builder:
         if known is not None and not value.type().isSubtypeOf(known.unshaped()):
             was = known.annotation_str
             said = f"Variable '{name}' previously had type {was} but is now being assigned to a value of type {value.type()}"  # noqa: E501
-            if isinstance(known, T.ListType | T.DictType):
+            if known == T.ListType(T.TensorType.get()):
                 said += f"\nEmpty lists default to {was}. Add a variable annotation to the assignment to create an empty list of another type (torch.jit.annotate(List[T, []]) where T is the type of elements in the list for Python 2)"  # noqa: E501
             fail(at, said + "\n")
         self._named(value, name)
@@ -275,7 +277,7 @@ class Builder:
         """What a name stands for here."""
         found = self.frame.find(name)
         why = self.frame.why_missing(name)
-        if why is not None and (found is None or name not in self.frame.names):
+        if why is not None:
             fail(None, f"\n{why}\nand was used here:\n{at.highlight()}\n")
         if isinstance(found, T.Type):
             return Simple(self.load(name, found, at))

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from .._dead_code import eliminate_dead_code
+from .._dce import dce
+from .._propagation import constant_propagation_immutable_types
 from .. import _types as T
-from .fold import fold
 
 _MAX_INT = 2**63 - 1
 
 
 def tidy(graph) -> None:
     """Bring a graph, just made, into the form in which programs keep it."""
-    eliminate_dead_code(graph)
+    dce(graph)
     loops_to_while(graph)
-    eliminate_dead_code(graph)
+    dce(graph)
     simple_tuples(graph.block())
-    eliminate_dead_code(graph)
-    fold(graph.block())
+    dce(graph)
+    constant_propagation_immutable_types(graph)
     pool_constants(graph)
-    eliminate_dead_code(graph)
+    dce(graph)
     order_outputs(graph.block())
     for i, node in enumerate(graph.findAllNodes("aten::warn")):
         node.i_("warn_id", i)

@@ -22,10 +22,11 @@ _NO_DEFAULT = object()
 class Parameter:
     """A parameter: its name, type, default, and whether it goes by keyword only."""
 
-    __slots__ = ("default", "inferred", "keyword", "name", "type")
+    __slots__ = ("count", "default", "inferred", "keyword", "name", "type")
 
-    def __init__(self, name: str, t: T.Type | None, default, keyword: bool) -> None:
+    def __init__(self, name: str, t: T.Type | None, default, keyword: bool, count=None) -> None:
         self.name = name
+        self.count = count  # how many a single number stands for: BroadcastingList2
         self.inferred = t is None
         self.type = T.TensorType.getInferred() if t is None else t
         self.default = default
@@ -33,9 +34,8 @@ class Parameter:
 
     def argument(self) -> Argument:
         """As schemas have it."""
-        if self.default is _NO_DEFAULT:
-            return Argument(self.name, self.type, kwarg_only=self.keyword)
-        return Argument(self.name, self.type, default_value=self.default, kwarg_only=self.keyword)
+        said = {} if self.default is _NO_DEFAULT else {"default_value": self.default}
+        return Argument(self.name, self.type, self.count, kwarg_only=self.keyword, **said)
 
 
 def define(
@@ -47,7 +47,11 @@ def define(
 
     def compile_now():
         job = _Job(unit, parsed, resolver, self_type, defaults or {}, annotations or {}, self_value)
-        made._schema, graph = job.run(made.name)
+        try:
+            made._schema, graph = job.run(made.name)
+        except BaseException:
+            made._graph = compile_now  # to fail again, not to look like a recursion
+            raise
         return graph
 
     made._graph = compile_now
@@ -82,6 +86,7 @@ class _Job:
         with compiling(name if self.self_type is None else f"{self.self_type.name()}.{name}"):
             b = Builder(self.unit, self.resolver, self.source, name)
             parameters = self.parameters(b)
+            b.making = self.self_type if name == "__init__" else None
             b.declared_return = self.return_type(b, len(parameters))
             self.inputs(b, parameters)
             b.statements(self.node.body)
@@ -145,7 +150,11 @@ class _Job:
             t = commented.get(arg.arg) or self.annotation(b, arg)
             default = self.defaults.get(arg.arg, _NO_DEFAULT)
             keyword = i >= len(positional)
-            made.append(Parameter(arg.arg, t, self.fitted(default, t, arg), keyword))
+            count = annotated.broadcast_count(arg.annotation)
+            default = self.fitted(default, t, arg)
+            if count is not None and isinstance(default, int | float):
+                default = [default] * count
+            made.append(Parameter(arg.arg, t, default, keyword, count))
         return made
 
     def annotation(self, b, arg: ast.arg) -> T.Type | None:

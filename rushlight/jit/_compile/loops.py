@@ -255,10 +255,14 @@ def element_of(values, hint, at) -> T.Type:
 
 def _listed(b, node, generator, over, at, hint):
     """Over what is known while compiling: one element after the other."""
-    values = []
     inner = hint.getElementType() if isinstance(hint, T.ListType) else None
+    made = b.emit1("prim::ListConstruct", [], T.ListType(inner or T.TensorType.get()), at)
     for element in over.elements(b, at):
         with b.bound():
             assign_loop_target(b, generator.target, element, at)
-            values.append(b.expression(node.elt, inner).value(b, at))
-    return b.list(values, element_of(values, hint, at), at)
+            value = b.expression(node.elt, inner).value(b, at)
+        if inner is None:
+            inner = value.type()
+            made.setType(T.ListType(inner))
+        b.builtin("aten::append", at, [made, value])
+    return made

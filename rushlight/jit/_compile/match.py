@@ -60,7 +60,7 @@ def _insert(b, schema, kind, at, plan, bound, leading=(), attributes=None):
     returns = [substitute(r.type, bound) for r in schema.returns]
     if any(t is None for t in returns):
         fail(at, f"{schema.name}: the type of the result has a variable that nothing fixes")
-    node = b.node(kind, inputs, at, len(returns))
+    node = b.last = b.node(kind, inputs, at, len(returns))
     for name, value in (attributes or {}).items():
         node.s_(name, value)
     outputs = list(node.outputs())

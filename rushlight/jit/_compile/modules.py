@@ -38,7 +38,9 @@ class Concrete:
         known = self.type.methods.get(name)
         if known is not None:
             return known
-        function = getattr(self.cls, name, None)
+        from . import library
+
+        function = getattr(self.cls, name, None) or library.method(self.cls, name)
         function = getattr(function, "__func__", function)
         if function is None or not hasattr(function, "__code__"):
             return None
@@ -49,7 +51,7 @@ class Concrete:
         from . import library
         from .unit import with_signature
 
-        function = library.method(function) or function
+        function = library.method(self.cls, name) or function
         parsed = parse_definition(function)
         if signature is not None:
             parsed = with_signature(parsed, parse_definition(signature))
@@ -114,6 +116,12 @@ class ModuleValue(Simple):
     def _from_class(self, b, at, name: str) -> Sugared | None:
         from .python_values import Method, PythonCall, python_value
 
+        from . import library
+
+        lent = library.method(self.concrete.cls, name)
+        if lent is not None:
+            method = self.concrete.method(name, at)
+            return Method(self.ir, method, name)
         found = getattr(self.concrete.cls, name, None)
         if isinstance(found, property):
             if self._left_out(name):
@@ -125,11 +133,13 @@ class ModuleValue(Simple):
             from .signatures import signature_of
 
             schema = signature_of(self.concrete.unit, found, at, method=True)
-            return PythonCall(found, schema, not modifier.startswith("ignore"))
+            return PythonCall(found, schema, not modifier.startswith("ignore"), self.ir)
         if isinstance(_static(self.concrete.cls, name), staticmethod):
             return python_value(b, found, at, said=name)
         if isinstance(found, type) or name not in dir(self.concrete.cls):
             return None
+        if isinstance(found, str | int | float | tuple) and _is_ours(self.concrete.cls, name):
+            return python_value(b, found, at, constant=True, said=name)
         if getattr(found, "__code__", None) is None:
             return None
         overloads = self._overloads(b, at, name, found)
@@ -283,6 +293,12 @@ def _static(cls: type, name: str):
         if name in vars(base):
             return vars(base)[name]
     return None
+
+
+def _is_ours(cls: type, name: str) -> bool:
+    """Whether an attribute stands in a class of torch.nn: those are constants."""
+    owner = next(c for c in cls.__mro__ if name in vars(c))
+    return owner.__module__.startswith("rushlight.")
 
 
 class _Listing(Sugared):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .. import _types as T
 from .calling import fail
-from .values import Arg, Sugared
+from .values import Arg, Simple, Sugared
 
 _functions: dict[str, list] = {}
 
@@ -48,6 +49,73 @@ class Overloaded(Sugared):
                 return Function(function).call(b, at, args, kwargs)
         fail(at, "Arguments for call are not valid.\n" + "\n".join(reasons))
         raise AssertionError
+
+
+class Widened(Sugared):
+    """A function that takes one number where it takes a list of them."""
+
+    said = "function"
+
+    def __init__(self, function, names: tuple[str, ...]) -> None:
+        self.function = function
+        self.names = names
+
+    def call(self, b, at, args: list[Arg], kwargs: list[Arg]) -> Sugared:
+        from .functions import compiled
+        from .python_values import Function
+
+        schema = compiled(self.function, at).schema
+        for i, arg in enumerate(args):
+            if i < len(schema.arguments) and schema.arguments[i].name in self.names:
+                args[i] = self._listed(b, arg, schema.arguments[i])
+        kwargs = [
+            self._listed(b, k, schema.argument(k.name)) if k.name in self.names else k
+            for k in kwargs
+        ]
+        return Function(self.function).call(b, at, args, kwargs)
+
+    def _listed(self, b, arg: Arg, formal) -> Arg:
+        value = arg.given.value(b, arg.at)
+        element = formal.type.getElementType().getElementType()
+        values = [value]
+        if isinstance(value.type(), T.TupleType):
+            values = b.emit("prim::TupleUnpack", [value], value.type().elements(), arg.at)
+        elif not isinstance(value.type(), T.IntType | T.FloatType):
+            return arg
+        if isinstance(element, T.FloatType):
+            values = [self._float(b, v, arg.at) for v in values]
+        return Arg(Simple(b.list(values, element, arg.at)), arg.at, arg.name)
+
+    def _float(self, b, value, at):
+        return (
+            value
+            if isinstance(value.type(), T.FloatType)
+            else b.builtin("aten::Float", at, [value])
+        )
+
+
+class Dispatched(Sugared):
+    """A function whose result has another type if a flag, known while compiling, is set."""
+
+    said = "function"
+
+    def __init__(self, flag: str, if_set, otherwise) -> None:
+        self.flag = flag
+        self.if_set = if_set
+        self.otherwise = otherwise
+
+    def call(self, b, at, args: list[Arg], kwargs: list[Arg]) -> Sugared:
+        from .functions import compiled
+        from .python_values import Function
+
+        schema = compiled(self.otherwise, at).schema
+        place = [a.name for a in schema.arguments].index(self.flag)
+        given = args[place] if place < len(args) else None
+        given = next((k for k in kwargs if k.name == self.flag), given)
+        chosen = False if given is None else given.given.value(b, given.at).toIValue()
+        if chosen is None:
+            fail(at, f"{self.flag}: expected a value that is known while compiling")
+        return Function(self.if_set if chosen else self.otherwise).call(b, at, args, kwargs)
 
 
 def overloaded_method(module, name: str, found, declared: list) -> Sugared:

@@ -83,7 +83,8 @@ class PythonCall(Sugared):
 
     said = "python function"
 
-    def __init__(self, function, signature, drop: bool) -> None:
+    def __init__(self, function, signature, drop: bool, me=None) -> None:
+        self.me = me
         self.function = function
         self.signature = signature
         self.drop = drop
@@ -92,17 +93,16 @@ class PythonCall(Sugared):
         schema = self.signature
         values, named = plain_values(b, args, kwargs)
         if self.drop:
-            message = b.constant(_DROPPED.format(self.function.__name__), at)
-            b.node("prim::RaiseException", [message, b.none(at)], at)
+            b.node("prim::RaiseException", [b.constant(_DROPPED, at), b.none(at)], at)
             return Simple(b.uninitialized(schema.returns[0].type))
-        found = b.call(schema, "^" + self.function.__name__, at, values, named)
+        leading = [] if self.me is None else [self.me]
+        found = b.call(schema, "prim::PythonOp", at, values, named, leading)
+        made = b.last
+        made.callable_ = self.function
         return Simple(found)
 
 
-_DROPPED = (
-    "The Python function {} is not annotated as @torch.jit.export or is marked unused: it is not "
-    "compiled and cannot be called"
-)
+_DROPPED = "This Python function is annotated to be ignored and cannot be run"
 
 
 class PythonModule(Sugared):
@@ -122,9 +122,10 @@ class PythonModule(Sugared):
             if builtin is None:
                 fail(at, f"module has no attribute '{name}': {self.module.__name__}")
             return builtin  # type: ignore[return-value]
-        known = builtin_named(self.module.__name__, name)
-        if known is not None and not isinstance(found, types.ModuleType | type):
-            return known
+        if callable(found) and not isinstance(found, type):
+            known = builtin_named(self.module.__name__, name)
+            if known is not None:
+                return known
         return python_value(b, found, at, constant=True, said=name)
 
 
@@ -210,8 +211,8 @@ class NamedTupleClass(Sugared):
 # -- builtins --------------------------------------------------------------------------------
 
 _SPACES = {
-    "rushlight": "", "rushlight._VF": "", "rushlight.functional": "", "rushlight._C._nn": "",
-    "rushlight.nn.functional": "", "rushlight.linalg": "linalg_", "rushlight.fft": "fft_",
+    "rushlight.nn.functional": "", "rushlight": "", "rushlight._VF": "", "rushlight.functional": "", "rushlight._C._nn": "",
+    "rushlight.linalg": "linalg_", "rushlight.fft": "fft_",
     "rushlight.special": "special_", "math": "", "cmath": "", "torch": "",
 }  # fmt: skip
 _RENAMED = {
@@ -229,29 +230,26 @@ def builtin_named(module: str, name: str) -> Sugared | None:
 
     if module not in _SPACES:
         return None
-    compiled = library.function(module, name)
-    if compiled is not None:
-        return Function(compiled)
+    known = library.function(module, name)
+    if known is not None:
+        return known
     full = _RENAMED.get((module, name))
     if full is None:
         full = f"aten::{_SPACES[module]}{name}"
     return Builtin(full) if full and _schema.schemas_of(full) else None
 
 
-_BY_IDENTITY: dict[int, tuple[str, str]] = {}
-
-
-def _builtin_of(function) -> Sugared | None:
-    """The operator that a function object is."""
-    if not _BY_IDENTITY:
+def builtin_of(function) -> Sugared | None:
+    """The operator, or the compiled function of ours, that a function object is."""
+    given = getattr(function, "__name__", None)
+    if not isinstance(given, str):
+        return None
+    for name in dict.fromkeys((given, given.lstrip("_"))):
         for module in _SPACES:
             space = sys.modules.get(module)
-            for name in getattr(space, "__all__", None) or dir(space):
-                found = getattr(space, name, None)
-                if callable(found) and not isinstance(found, type):
-                    _BY_IDENTITY[id(found)] = (module, name)
-    known = _BY_IDENTITY.get(id(function))
-    return None if known is None else builtin_named(*known)
+            if space is not None and getattr(space, name, None) is function:
+                return builtin_named(module, name)
+    return None
 
 
 _GLOBALS: dict[str, str] = {
@@ -310,7 +308,7 @@ def python_value(b, found, at, constant: bool = False, said: str = "") -> Sugare
         return special
     if isinstance(found, type):
         return _class_value(b, found, at)
-    made = _builtin_of(found) or _operator(found)
+    made = builtin_of(found) or _operator(found)
     if made is not None:
         return made
     if isinstance(found, types.FunctionType):
@@ -377,6 +375,8 @@ def _special_form(found) -> Sugared | None:
             return Builtin("aten::_unwrap_optional")
     if name == "cast" and module == "typing":
         return Special("annotate")
+    if name == "warn" and module in ("warnings", "_warnings"):
+        return Builtin("aten::warn")
     return None
 
 

@@ -42,6 +42,8 @@ def _annotate(b, node, at, hint) -> Sugared:
     if made is None:
         fail(at, f"expected an expression of type {t} but found {given.type()}")
     found = made()
+    if isinstance(found.type(), T.NoneType):
+        return Simple(b.graph.insertConstant(None).setType(t))
     if found.type() != t and isinstance(t, T.UnionType | T.AnyType):
         found = b.emit1("prim::unchecked_cast", [found], t, at)
     return Simple(found)

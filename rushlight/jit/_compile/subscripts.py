@@ -11,10 +11,12 @@ from .values import Arg, Parts, Simple, Sugared
 
 def subscript(b, node: ast.Subscript, hint) -> Sugared:
     """`value[index]`, read."""
+    from .modules import ModuleValue
+
     at = b.source.range(node)
     owner = b.expression(node.value)
-    if not isinstance(owner, Simple):
-        return _sugared_item(b, at, owner, node.slice)
+    if not isinstance(owner, Simple) or isinstance(owner, ModuleValue):
+        return _sugared_item(b, at, owner, node.slice, hint)
     value = owner.value(b, at)
     t = value.type()
     if isinstance(t, T.TensorType):
@@ -29,14 +31,14 @@ def subscript(b, node: ast.Subscript, hint) -> Sugared:
     return owner.item(b, at, index_value(b, node.slice), hint)
 
 
-def _sugared_item(b, at, owner: Sugared, index: ast.expr) -> Sugared:
+def _sugared_item(b, at, owner: Sugared, index: ast.expr, hint) -> Sugared:
     if isinstance(index, ast.Slice):
         parts = owner.elements(b, at)
         bounds = [
             None if e is None else _number(b, e) for e in (index.lower, index.upper, index.step)
         ]
         return Parts(parts[slice(*bounds)])
-    return owner.item(b, at, index_value(b, index))
+    return owner.item(b, at, index_value(b, index), hint)
 
 
 def _number(b, node: ast.expr) -> int:

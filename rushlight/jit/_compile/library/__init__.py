@@ -12,8 +12,8 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any
 
-_FUNCTIONS = ()
-_LAYERS = ()
+_FUNCTIONS = "activation normalization pooling losses images embeddings attention".split()
+_LAYERS = "layers recurrent transformer".split()
 
 
 @cache
@@ -27,26 +27,77 @@ def _functions() -> dict[str, FunctionType]:
     return found
 
 
+_BOTH = {
+    **{f"max_pool{d}d": f"_max_pool{d}d" for d in (1, 2, 3)},
+    **{f"adaptive_max_pool{d}d": f"_adaptive_max_pool{d}d" for d in (1, 2, 3)},
+    **{f"fractional_max_pool{d}d": f"_fractional_max_pool{d}d" for d in (2, 3)},
+}  # the form without indices; the other's name ends in _with_indices
+
+
 def function(module: str, name: str) -> Any:
-    """The compiled function that `module.name` is, or None."""
+    """What `module.name` is to a program if it is written here, or None."""
+    from ..overloads import Dispatched, Widened
+    from ..python_values import Function
     from ..unit import python_unit
 
     if module != "rushlight.nn.functional":
         return None
+    if name in _BOTH:
+        both = (f"{name}_with_indices", _BOTH[name])
+        return Dispatched(
+            "return_indices", *(python_unit().function(_functions()[n]) for n in both)
+        )
     made = _functions().get(name)
-    return None if made is None else python_unit().function(made)
+    if made is None:
+        return None
+    compiled = python_unit().function(made)
+    if name == "interpolate" or name.startswith("upsample"):
+        return Widened(compiled, ("size", "scale_factor"))
+    return Function(compiled)
+
+
+_CONTEXTS = {
+    "no_grad": "torch.autograd.grad_mode", "enable_grad": "torch.autograd.grad_mode",
+    "inference_mode": "torch.autograd.grad_mode", "record_function": "torch.autograd.profiler",
+}  # fmt: skip
 
 
 def class_named(cls: type) -> Any:
     """The type of a class of ours that programs may make objects of, or None."""
+    from ..named import named_type
+    from ..unit import python_unit
+
+    home = _CONTEXTS.get(cls.__name__)
+    if home is None or not cls.__module__.startswith(("rushlight", "torch")):
+        return None
+    made = getattr(import_module(f"{__name__}.contexts"), cls.__name__)
+    made._jit_override_qualname = f"{home}.{cls.__name__}"
+    return named_type(made, python_unit())
+
+
+def method(cls: type, name: str) -> Any:
+    """The function that a program compiles in the stead of a module's method, or None."""
+    for base in cls.__mro__:
+        if base.__module__.startswith("rushlight."):
+            lent = _layers().get(base.__name__)
+            if lent is not None and name in vars(lent):
+                return vars(lent)[name]
+        if name in vars(base):
+            break
     return None
 
 
-def method(function) -> Any:
-    """The function that a program compiles in the stead of a method of ours, or None."""
-    return None
+@cache
+def _layers() -> dict[str, type]:
+    found: dict[str, type] = {}
+    for name in _LAYERS:
+        module = import_module(f"{__name__}.{name}")
+        classes = [v for v in vars(module).values() if isinstance(v, type)]
+        found |= {c.__name__: c for c in classes if c.__module__ == module.__name__}
+    return found
 
 
 def annotations_of(cls: type) -> dict:
-    """The types of attributes that classes of ours declare to programs."""
-    return {}
+    """The annotations that a class of ours has for programs."""
+    lent = _layers().get(cls.__name__) if cls.__module__.startswith("rushlight.") else None
+    return {} if lent is None else vars(lent).get("__annotations__", {})

@@ -1,0 +1,352 @@
+"""Pooling; the forms that give indices too are chosen while compiling."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Tuple
+
+import rushlight as torch
+from rushlight import Tensor
+
+from ..operators import aten
+
+__all__ = [
+    "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d_with_indices", "adaptive_max_pool3d_with_indices",
+    "fractional_max_pool2d_with_indices", "fractional_max_pool3d_with_indices", "lp_pool1d",
+    "lp_pool2d", "lp_pool3d", "max_pool1d_with_indices", "max_pool2d_with_indices",
+    "max_pool3d_with_indices", "max_unpool1d", "max_unpool2d", "max_unpool3d",
+    "_adaptive_max_pool1d", "_adaptive_max_pool2d", "_adaptive_max_pool3d",
+    "_fractional_max_pool2d", "_fractional_max_pool3d", "_max_pool1d", "_max_pool2d",
+    "_max_pool3d",
+]  # fmt: skip
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: BroadcastingList2[int]) -> Tensor:  # noqa: F821
+    return aten.adaptive_avg_pool2d(input, _whole(input.size(), output_size))
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: BroadcastingList3[int]) -> Tensor:  # noqa: F821
+    return aten.adaptive_avg_pool3d(input, _whole(input.size(), output_size))
+
+
+def _whole(size: List[int], output_size: List[int]) -> List[int]:
+    if len(size) <= len(output_size):
+        raise RuntimeError(f"Input dimension should be at least {len(output_size) + 1}")
+    return output_size
+
+
+def adaptive_max_pool1d_with_indices(
+    input: Tensor,
+    output_size: BroadcastingList1[int],
+    return_indices: bool = False,  # noqa: F821
+) -> Tuple[Tensor, Tensor]:
+    return torch.adaptive_max_pool1d(input, output_size)
+
+
+def _adaptive_max_pool1d(
+    input: Tensor,
+    output_size: BroadcastingList1[int],
+    return_indices: bool = False,  # noqa: F821
+) -> Tensor:
+    return adaptive_max_pool1d_with_indices(input, output_size)[0]
+
+
+def adaptive_max_pool2d_with_indices(
+    input: Tensor,
+    output_size: BroadcastingList2[int],
+    return_indices: bool = False,  # noqa: F821
+) -> Tuple[Tensor, Tensor]:
+    return aten.adaptive_max_pool2d(input, _whole(input.size(), output_size))
+
+
+def _adaptive_max_pool2d(
+    input: Tensor,
+    output_size: BroadcastingList2[int],
+    return_indices: bool = False,  # noqa: F821
+) -> Tensor:
+    return adaptive_max_pool2d_with_indices(input, output_size)[0]
+
+
+def adaptive_max_pool3d_with_indices(
+    input: Tensor,
+    output_size: BroadcastingList3[int],
+    return_indices: bool = False,  # noqa: F821
+) -> Tuple[Tensor, Tensor]:
+    return aten.adaptive_max_pool3d(input, _whole(input.size(), output_size))
+
+
+def _adaptive_max_pool3d(
+    input: Tensor,
+    output_size: BroadcastingList3[int],
+    return_indices: bool = False,  # noqa: F821
+) -> Tensor:
+    return adaptive_max_pool3d_with_indices(input, output_size)[0]
+
+
+def _stride(stride: Optional[List[int]]) -> List[int]:
+    given = torch.jit.annotate(List[int], [])
+    if stride is not None:
+        given = stride
+    return given
+
+
+def _max_pool1d(
+    input: Tensor,
+    kernel_size: BroadcastingList1[int],  # noqa: F821
+    stride: Optional[BroadcastingList1[int]] = None,  # noqa: F821
+    padding: BroadcastingList1[int] = 0,  # noqa: F821
+    dilation: BroadcastingList1[int] = 1,  # noqa: F821
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    return torch.max_pool1d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
+
+
+def _max_pool2d(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],  # noqa: F821
+    stride: Optional[BroadcastingList2[int]] = None,  # noqa: F821
+    padding: BroadcastingList2[int] = 0,  # noqa: F821
+    dilation: BroadcastingList2[int] = 1,  # noqa: F821
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    return torch.max_pool2d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
+
+
+def _max_pool3d(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],  # noqa: F821
+    stride: Optional[BroadcastingList3[int]] = None,  # noqa: F821
+    padding: BroadcastingList3[int] = 0,  # noqa: F821
+    dilation: BroadcastingList3[int] = 1,  # noqa: F821
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    return torch.max_pool3d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
+
+
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList1[int],  # noqa: F821
+    stride: Optional[BroadcastingList1[int]] = None,  # noqa: F821
+    padding: BroadcastingList1[int] = 0,  # noqa: F821
+    dilation: BroadcastingList1[int] = 1,  # noqa: F821
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tuple[Tensor, Tensor]:
+    return aten.max_pool1d_with_indices(
+        input, kernel_size, _stride(stride), padding, dilation, ceil_mode
+    )
+
+
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],  # noqa: F821
+    stride: Optional[BroadcastingList2[int]] = None,  # noqa: F821
+    padding: BroadcastingList2[int] = 0,  # noqa: F821
+    dilation: BroadcastingList2[int] = 1,  # noqa: F821
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tuple[Tensor, Tensor]:
+    return aten.max_pool2d_with_indices(
+        input, kernel_size, _stride(stride), padding, dilation, ceil_mode
+    )
+
+
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],  # noqa: F821
+    stride: Optional[BroadcastingList3[int]] = None,  # noqa: F821
+    padding: BroadcastingList3[int] = 0,  # noqa: F821
+    dilation: BroadcastingList3[int] = 1,  # noqa: F821
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tuple[Tensor, Tensor]:
+    return aten.max_pool3d_with_indices(
+        input, kernel_size, _stride(stride), padding, dilation, ceil_mode
+    )
+
+
+def _fractional_size(
+    input: Tensor,
+    count: int,
+    output_size: Optional[List[int]],
+    output_ratio: Optional[List[float]],
+) -> List[int]:
+    if output_size is not None:
+        return output_size
+    assert output_ratio is not None, "one of output_size and output_ratio must be given"
+    found = torch.jit.annotate(List[int], [])
+    for i in range(count):
+        found.append(int(input.size(i - count) * output_ratio[i]))
+    return found
+
+
+def _fractional_samples(input: Tensor, count: int, samples: Optional[Tensor]) -> Tensor:
+    if samples is not None:
+        return samples
+    batch = 1 if input.dim() == count + 1 else input.size(0)
+    return torch.rand(
+        [batch, input.size(-count - 1), count], dtype=input.dtype, device=input.device
+    )
+
+
+def fractional_max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],  # noqa: F821
+    output_size: Optional[BroadcastingList2[int]] = None,  # noqa: F821
+    output_ratio: Optional[BroadcastingList2[float]] = None,  # noqa: F821
+    return_indices: bool = False,
+    _random_samples: Optional[Tensor] = None,
+) -> Tuple[Tensor, Tensor]:
+    size = _fractional_size(input, 2, output_size, output_ratio)
+    samples = _fractional_samples(input, 2, _random_samples)
+    return aten.fractional_max_pool2d(input, kernel_size, size, samples)
+
+
+def _fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],  # noqa: F821
+    output_size: Optional[BroadcastingList2[int]] = None,  # noqa: F821
+    output_ratio: Optional[BroadcastingList2[float]] = None,  # noqa: F821
+    return_indices: bool = False,
+    _random_samples: Optional[Tensor] = None,
+) -> Tensor:
+    return fractional_max_pool2d_with_indices(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )[0]
+
+
+def fractional_max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],  # noqa: F821
+    output_size: Optional[BroadcastingList3[int]] = None,  # noqa: F821
+    output_ratio: Optional[BroadcastingList3[float]] = None,  # noqa: F821
+    return_indices: bool = False,
+    _random_samples: Optional[Tensor] = None,
+) -> Tuple[Tensor, Tensor]:
+    size = _fractional_size(input, 3, output_size, output_ratio)
+    samples = _fractional_samples(input, 3, _random_samples)
+    return aten.fractional_max_pool3d(input, kernel_size, size, samples)
+
+
+def _fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],  # noqa: F821
+    output_size: Optional[BroadcastingList3[int]] = None,  # noqa: F821
+    output_ratio: Optional[BroadcastingList3[float]] = None,  # noqa: F821
+    return_indices: bool = False,
+    _random_samples: Optional[Tensor] = None,
+) -> Tensor:
+    return fractional_max_pool3d_with_indices(
+        input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )[0]
+
+
+def lp_pool1d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: int,
+    stride: Optional[BroadcastingList1[int]] = None,  # noqa: F821
+    ceil_mode: bool = False,
+) -> Tensor:
+    mean = torch.avg_pool1d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
+    return (torch.sign(mean) * torch.relu(torch.abs(mean))).mul(kernel_size).pow(1.0 / norm_type)
+
+
+def lp_pool2d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: BroadcastingList2[int],  # noqa: F821
+    stride: Optional[BroadcastingList2[int]] = None,  # noqa: F821
+    ceil_mode: bool = False,
+) -> Tensor:
+    mean = aten.avg_pool2d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
+    count = kernel_size[0] * kernel_size[1]
+    return (torch.sign(mean) * torch.relu(torch.abs(mean))).mul(count).pow(1.0 / norm_type)
+
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: BroadcastingList3[int],  # noqa: F821
+    stride: Optional[BroadcastingList3[int]] = None,  # noqa: F821
+    ceil_mode: bool = False,
+) -> Tensor:
+    mean = aten.avg_pool3d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
+    count = kernel_size[0] * kernel_size[1] * kernel_size[2]
+    return (torch.sign(mean) * torch.relu(torch.abs(mean))).mul(count).pow(1.0 / norm_type)
+
+
+def _unpooled(
+    input: Tensor,
+    kernel_size: List[int],
+    stride: List[int],
+    padding: List[int],
+    output_size: Optional[List[int]],
+) -> List[int]:
+    dims = len(kernel_size)
+    sizes = input.size()
+    usual = torch.jit.annotate(List[int], [])
+    for d in range(dims):
+        size = sizes[len(sizes) - dims + d]
+        usual.append((size - 1) * stride[d] + kernel_size[d] - 2 * padding[d])
+    if output_size is None:
+        return usual
+    found = output_size
+    if len(found) == dims + 2:
+        found = found[2:]
+    if len(found) != dims:
+        raise ValueError(
+            f"output_size should be a sequence containing {dims} or {dims + 2} elements, but it "
+            f"has a length of '{len(output_size)}'"
+        )
+    for d in range(dims):
+        low = usual[d] - stride[d]
+        high = usual[d] + stride[d]
+        if found[d] <= low or found[d] >= high:
+            raise ValueError(
+                f"invalid output_size '{found}' (dim {d} must be between {low} and {high})"
+            )
+    return found
+
+
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: BroadcastingList1[int],  # noqa: F821
+    stride: Optional[BroadcastingList1[int]] = None,  # noqa: F821
+    padding: BroadcastingList1[int] = 0,  # noqa: F821
+    output_size: Optional[BroadcastingList1[int]] = None,  # noqa: F821
+) -> Tensor:
+    step = stride if stride is not None else kernel_size
+    size = _unpooled(input, kernel_size, step, padding, output_size)
+    flat = aten.max_unpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), size + [1])
+    return flat.squeeze(-1)
+
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: BroadcastingList2[int],  # noqa: F821
+    stride: Optional[BroadcastingList2[int]] = None,  # noqa: F821
+    padding: BroadcastingList2[int] = 0,  # noqa: F821
+    output_size: Optional[BroadcastingList2[int]] = None,  # noqa: F821
+) -> Tensor:
+    step = stride if stride is not None else kernel_size
+    size = _unpooled(input, kernel_size, step, padding, output_size)
+    return aten.max_unpool2d(input, indices, size)
+
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: BroadcastingList3[int],  # noqa: F821
+    stride: Optional[BroadcastingList3[int]] = None,  # noqa: F821
+    padding: BroadcastingList3[int] = 0,  # noqa: F821
+    output_size: Optional[BroadcastingList3[int]] = None,  # noqa: F821
+) -> Tensor:
+    step = stride if stride is not None else kernel_size
+    size = _unpooled(input, kernel_size, step, padding, output_size)
+    return aten.max_unpool3d(input, indices, size, step, padding)
