@@ -44,7 +44,9 @@ _MODULES = {
     "_dispatch_keys": "DispatchKey DispatchKeySet ExcludeDispatchKeyGuard Tag",
     "testing": "FileCheck",
 }
-HOMES = {name: (home, name) for home, names in _MODULES.items() for name in names.split()}
+HOMES: dict[str, tuple[str, str | None]] = {
+    name: (home, name) for home, names in _MODULES.items() for name in names.split()
+}
 # Those that have another name there.
 HOMES |= {
     "JITException": ("jit._run_errors", "Error"),
