@@ -18,9 +18,14 @@ _FOREVER = 9223372036854775807
 _LITERALS = (int, float, bool, str, type(None))
 
 
+last_run: list = []  # the function that was made last
+
+
 def entry_of(function) -> Callable:
     """The Python function of a compiled one: it takes what the schema says."""
-    return _Writer(function).finish()
+    made = _Writer(function).finish()
+    last_run[:] = [function]
+    return made
 
 
 class _Frame:
@@ -160,6 +165,14 @@ class _Writer:
 
     # -- expressions -------------------------------------------------------------------------
 
+    def operand(self, value) -> str:
+        """A value in arithmetic: a constant 0-d tensor is the number that the program wrote."""
+        if value.node().kind() == "prim::Constant" and isinstance(value.type(), T.TensorType):
+            item = value.toIValue()
+            if item.ndim == 0 and not item.is_meta:
+                return f"({item.item()!r})" if item.isfinite() else self.use(value)
+        return self.use(value)
+
     def expression(self, node, kind: str) -> str:
         """What a node computes."""
         inputs = list(node.inputs())
@@ -168,7 +181,8 @@ class _Writer:
             return special(self, node, inputs)
         template = operators.template(node, inputs)
         if template is not None:
-            return template.format(*[self.use(v) for v in inputs])
+            read = self.operand if kind in operators.ARITHMETIC else self.use
+            return template.format(self.use(inputs[0]), *[read(v) for v in inputs[1:]])
         run, count = operators.callable_of(node, inputs)
         return f"{self.shared_name(run)}({', '.join(self.use(v) for v in inputs[:count])})"
 

@@ -20,6 +20,7 @@ _BINARY = {
     "aten::__or__": "|",
     "aten::__xor__": "^",
 }
+ARITHMETIC = frozenset("aten::add aten::sub aten::mul aten::div".split())
 _NUMBERS = (T.IntType, T.FloatType, T.BoolType)
 _PLAIN = {
     "aten::add": "({0} + {1})",

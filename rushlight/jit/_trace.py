@@ -482,3 +482,49 @@ def _output_dict(tracer: Tracer, item: dict, strict: bool):
     node.source = None
     key, of = values[0].type(), values[1].type().unshaped()
     return node.output().setType(T.DictType(key, of))
+
+
+def script_if_tracing(fn: Callable) -> Callable:
+    """Mark a function that is compiled, with its control flow, when a traced program calls it."""
+    from functools import wraps
+
+    @wraps(fn)
+    def wrapper(*args, **kwargs):
+        if not is_tracing():
+            return fn(*args, **kwargs)
+        from . import script
+
+        return script(wrapper.__original_fn)(*args, **kwargs)
+
+    wrapper.__original_fn = fn
+    wrapper.__script_if_tracing_wrapper = True
+    return wrapper
+
+
+def _get_trace_graph(
+    f: Any,
+    args: Any = (),
+    kwargs: dict | None = None,
+    strict: bool = True,
+    _force_outplace: bool = False,
+    return_inputs: bool = False,
+    _return_inputs_states: bool = False,
+):
+    """(graph, outputs) of one run of a function or a module."""
+    args = args if isinstance(args, tuple) else (args,)
+    if isinstance(f, Module):
+        f = ONNXTracedModule(f, strict, _force_outplace, return_inputs)
+        return f(*args, **(kwargs or {}))
+    graph, outputs = record(f, args, kwargs or {}, strict, {}, None, _force_outplace)
+    return (graph, outputs, args) if return_inputs else (graph, outputs)
+
+
+def _unique_state_dict(module: Module, keep_vars: bool = False) -> dict:
+    """The state of a module without what it holds a second time."""
+    found: dict = {}
+    seen: set[int] = set()
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            found[name] = tensor if keep_vars else tensor.detach()
+    return found

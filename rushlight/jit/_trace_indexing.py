@@ -71,8 +71,6 @@ def _apply(tracer, tensor, part, dim: int, skipped: int, tensors: list):
         plain = _plain(part)
         if plain.step is not None and plain.step <= 0:
             raise ValueError("step must be greater than zero")
-        if part.start is None and part.stop is None and part.step is None:
-            return tensor, dim + 1
         start = 0 if part.start is None else part.start
         stop = _END if part.stop is None else part.stop
         step = 1 if part.step is None else part.step

@@ -258,11 +258,8 @@ def _gathers(argument, index: int, rest, count: int) -> bool:
     number = isinstance(of.getElementType(), T.IntType | T.FloatType)
     if not number or not all(isinstance(v, int) and not isinstance(v, bool) for v in rest):
         return False
-    return (
-        len(rest) > 1
-        and index + len(rest) > count
-        or (len(rest) > 1 and argument.N is None and argument.name in _LISTED)
-    )
+    listed = argument.N is None and argument.name in _LISTED
+    return listed or (len(rest) > 1 and index + len(rest) > count)
 
 
 _LISTED = frozenset("size dims repeats shape sizes dim".split())

@@ -208,12 +208,44 @@ def _sum_like(name: str):
         g = rules.bind(function, args, kwargs)
         dim, dtype = g.get("dim"), g.get("dtype")
         if dim is None and not g.get("keepdim"):
-            values = [g["input"], dtype]
+            schema = rules.schema_named("aten::" + name, "")
+            named = {"dtype": dtype}
+            return rules.record(tracer, schema, [g["input"]], named, function, args, kwargs)
         else:
             values = [g["input"], _several(dim, 1), bool(g.get("keepdim")), dtype]
         return _record(tracer, name, values, function, args, kwargs)
 
     return reduce
+
+
+def _einsum(tracer, function, args, kwargs):
+    equation, *operands = args
+    if len(operands) == 1 and isinstance(operands[0], list | tuple):
+        operands = list(operands[0])
+    if not isinstance(equation, str):
+        return tracer.enter_function(function, args, kwargs)
+    return _record(tracer, "einsum", [equation, list(operands)], function, args, kwargs)
+
+
+def _spread(name: str):
+    """Of std and var: without the old `unbiased`, the form that has a correction."""
+
+    def measure(tracer, function, args, kwargs):
+        g = rules.bind(function, args, kwargs)
+        named = {k: g.get(k) for k in ("dim", "correction", "keepdim")}
+        old = "unbiased" in kwargs or any(isinstance(a, bool) for a in args[1:3])
+        named["keepdim"] = bool(named["keepdim"])
+        named["correction"] = kwargs.get("correction")
+        if isinstance(named["dim"], int) and not old:
+            named["dim"] = [named["dim"]]
+        if old:
+            values, named = list(args), dict(kwargs)
+            schema = rules.choose("aten::" + name, values, named)
+        else:
+            values, schema = [g["input"]], rules.schema_named("aten::" + name, "correction")
+        return rules.record(tracer, schema, values, named, function, args, kwargs)
+
+    return measure
 
 
 def _enter(tracer, function, args, kwargs):
@@ -239,6 +271,9 @@ SPECIAL = {
     "F.pad": _pad,
     "F.interpolate": _interpolate,
     "F.upsample": _enter,
+    "einsum": _einsum,
+    "std": _spread("std"),
+    "var": _spread("var"),
     "add": _arithmetic("add", "add"),
     "mul": _arithmetic("mul", "mul"),
     "sub": _arithmetic("sub", "rsub"),

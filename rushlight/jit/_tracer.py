@@ -178,9 +178,6 @@ class Tracer:
         values = [self.argument(element, i) for i in item]
         node = self.graph.insertNode(self.graph.create("prim::ListConstruct", values, 1))
         node.source = None
-        if isinstance(element, T.OptionalType) and all(isinstance(i, _C.Tensor) for i in item):
-            element = element.element
-            of = T.ListType(element)
         return node.output().setType(of)
 
     def _number(self, of, value):
@@ -207,6 +204,8 @@ class Tracer:
         for argument in schema.arguments:
             if argument.name in given:
                 item = given[argument.name]
+            elif argument.name == "pin_memory":
+                item = False
             elif argument.has_default_value():
                 item = argument.default_value
             else:
@@ -293,7 +292,7 @@ class Tracer:
         given = {a.name: o for a, o in zip(schema.arguments, operands, strict=False)}
         node = self.node(kind, given, schema)
         made = (TracedFloat if isinstance(found, float) else TracedInt)(found)
-        kind_of = T.TensorType.create_from_tensor(_tensor(found))
+        kind_of = T.TensorType.create_from_tensor(_default_tensor(found))
         made.value = node.output().setType(kind_of)
         return made
 
@@ -343,10 +342,20 @@ def _CPU():  # noqa: N802
     return device("cpu")
 
 
-def _tensor(item):
+def _default_tensor(number):
     from .. import tensor
 
-    return tensor(item if not isinstance(item, TracedInt) else int(item))
+    return tensor(float(number) if isinstance(number, float) else int(number))
+
+
+def _tensor(item):
+    from .. import complex128, float64, tensor
+
+    if isinstance(item, float):
+        return tensor(float(item), dtype=float64)
+    if isinstance(item, complex):
+        return tensor(item, dtype=complex128)
+    return tensor(int(item) if isinstance(item, TracedInt) else item)
 
 
 def _unwrapped(item):

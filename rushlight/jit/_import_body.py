@@ -1,0 +1,591 @@
+"""The body of a function in an archive, as a graph.
+
+The text has one form for everything: variables are assigned once in a block (what a branch or a
+loop changes is assigned at its end), operators are calls of `torch.` and `ops.` names.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from . import _types as T
+from ._compile.match import call_builtin, call_schema, convert_to
+from ._function import FunctionType
+from ._import import dotted, literal
+from ._insert import Inserter
+from ._ir import Graph
+from ._ir_node import Value
+from ._schema import schemas_of
+
+_FOREVER = 9223372036854775807
+_CASTS = {"int": "aten::Int", "float": "aten::Float", "bool": "aten::Bool", "str": "aten::str",
+          "complex": "aten::Complex"}  # fmt: skip
+_IMPLICIT = {
+    T.IntType: "aten::IntImplicit",
+    T.FloatType: "aten::FloatImplicit",
+    T.NumberType: "aten::ScalarImplicit",
+    T.ComplexType: "aten::ComplexImplicit",
+}
+_OPERATORS = {
+    ast.Add: "aten::add", ast.Sub: "aten::sub", ast.Mult: "aten::mul", ast.Div: "aten::div",
+    ast.FloorDiv: "aten::floordiv", ast.Mod: "aten::remainder", ast.Pow: "aten::pow",
+    ast.Lt: "aten::lt", ast.Gt: "aten::gt", ast.LtE: "aten::le", ast.GtE: "aten::ge",
+    ast.Eq: "aten::eq", ast.NotEq: "aten::ne", ast.Is: "aten::__is__", ast.IsNot: "aten::__isnot__",
+    ast.In: "aten::__contains__", ast.Not: "aten::__not__", ast.USub: "aten::neg",
+}  # fmt: skip
+
+
+class _At:
+    """A place in the source of an archive."""
+
+    serialized = True
+    __slots__ = ("node", "package")
+
+    def __init__(self, package, node) -> None:
+        self.package, self.node = package, node
+
+    def __str__(self) -> str:
+        return f"{self.package.filename}:{self.node.lineno}:{self.node.col_offset}"
+
+    def highlight(self) -> str:
+        """The lines around it, with what it covers underlined."""
+        node, lines = self.node, self.package.lines
+        shown = [f'  File "{self.package.filename}", line {node.lineno}']
+        for number in range(max(node.lineno - 2, 1), min(node.lineno + 2, len(lines)) + 1):
+            shown.append(lines[number - 1])
+            if number == node.lineno:
+                end = (
+                    node.end_col_offset
+                    if node.end_lineno == node.lineno
+                    else len(lines[number - 1])
+                )
+                mark = "~" * max(end - node.col_offset, 1)
+                shown.append(" " * node.col_offset + mark + " <--- HERE")
+        return "\n".join(shown)
+
+
+class Body:
+    """Reads one definition into `graph`."""
+
+    def __init__(self, importer, package, node: ast.FunctionDef, of=None, outer=None) -> None:
+        self.importer, self.package = importer, package
+        self.graph = Graph()
+        self.b = Inserter(self.graph)
+        self.names: dict = {}
+        self.outer = outer
+        self.captured: list[Value] = []  # of the outer body: what this one reads
+        self.returned = None
+        if outer is None:
+            schema = importer.schema(node, of)
+            for argument in schema.arguments:
+                value = self.graph.addInput(argument.name)
+                self.names[argument.name] = value.setType(argument.type)
+            self.result = schema.returns[0].type
+        self.statements(node.body)
+        value = self.returned if self.returned is not None else self.b.none(None)
+        value = value if outer is not None else self.fitted(value, self.result, node)
+        self.graph.registerOutput(value)
+        from ._passes import dce
+
+        dce(self.graph)
+
+    def at(self, node) -> _At:
+        """The place of a piece of source."""
+        found = _At(self.package, node)
+        self.graph.source = found
+        return found
+
+    def fail(self, node, text: str):
+        """RuntimeError that shows the place."""
+        raise RuntimeError(f"{text}:\n{self.at(node).highlight()}")
+
+    # -- statements --------------------------------------------------------------------------
+
+    def statements(self, body) -> None:
+        """Several statements in order."""
+        for node in body:
+            reader = _STATEMENTS.get(type(node))
+            if reader is None:
+                self.fail(node, f"{type(node).__name__} is no statement of an archive")
+            reader(self, node)  # type: ignore[misc]
+
+    def assign(self, node: ast.Assign) -> None:
+        """`name = value`, `a, b = value`, `a, b = x, y`, `object.name = value`."""
+        target = node.targets[0]
+        if isinstance(target, ast.Tuple):
+            self._assign_several(target, node.value)
+            return
+        value = self.expression(node.value)
+        if isinstance(target, ast.Name):
+            self.bind(target.id, value)
+        elif isinstance(target, ast.Attribute):
+            self._set_attribute(target, value)
+        else:
+            self.fail(target, "cannot assign to this")
+
+    def bind(self, name: str, value) -> None:
+        """Give a name a value."""
+        self.names[name] = value
+        temporary = name[0] == "_" and name[1:].isdigit()
+        if isinstance(value, Value) and not temporary and value.debugName().isdigit():
+            value.setDebugName(name)
+
+    def _assign_several(self, target: ast.Tuple, source: ast.expr) -> None:
+        names = [t.id for t in target.elts]  # type: ignore[attr-defined]
+        if isinstance(source, ast.Tuple) and len(source.elts) == len(names):
+            values = [self.expression(e) for e in source.elts]
+        else:
+            values = self.parts(self.expression(source), len(names), source)
+        for name, value in zip(names, values, strict=True):
+            self.bind(name, value)
+
+    def parts(self, value: Value, count: int, node) -> list:
+        """The elements of a tuple or a list."""
+        of, made = value.type(), value.node()
+        if isinstance(of, T.TupleType) and len(of.elements()) == count:
+            if made.kind() == "prim::TupleConstruct":
+                return list(made.inputs())
+            return self.b.emit("prim::TupleUnpack", [value], of.elements(), self.at(node))
+        if isinstance(of, T.ListType):
+            kinds = [of.getElementType()] * count
+            return self.b.emit("prim::ListUnpack", [value], kinds, self.at(node))
+        self.fail(node, f"a {of} does not have {count} parts")
+        raise AssertionError
+
+    def _set_attribute(self, target: ast.Attribute, value: Value) -> None:
+        owner = self.expression(target.value)
+        of = owner.type().attributes.get(target.attr)
+        if of is None:
+            self.fail(target, f"there is no attribute '{target.attr}'")
+        value = self.fitted(value, of, target)
+        node = self.b.node("prim::SetAttr", [owner, value], self.at(target), 0)
+        node.s_("name", target.attr)
+
+    def annotated(self, node: ast.AnnAssign) -> None:
+        """`name : type = value`."""
+        of = self.importer.annotation(node.annotation)
+        value = self.fitted(self.expression(node.value), of, node)  # type: ignore[arg-type]
+        self.bind(node.target.id, value)  # type: ignore[union-attr]
+
+    def fitted(self, value: Value, of, node) -> Value:
+        """A value as a type asks: lists of tuples, numbers of tensors."""
+        make = convert_to(self.b, value, of, self.at(node), True)
+        return value if make is None else make()
+
+    def if_(self, node: ast.If) -> None:
+        """A branch; what both sides assign comes out of it."""
+        condition = self.expression(node.test)
+        made = self.b.node("prim::If", [condition], self.at(node), 0)
+        before = dict(self.names)
+        after = []
+        for body in (node.body, node.orelse):
+            self.names = dict(before)
+            block = made.addBlock()
+            with self.graph.insert_point_guard(block):
+                self.statements(body)
+            after.append(self.names)
+        self.names = before
+        first, second = made.blocks()
+        for name in after[0]:
+            one, other = after[0][name], after[1].get(name)
+            if other is None or (one is other and before.get(name) is one):
+                continue
+            if not isinstance(one, Value) or not isinstance(other, Value):
+                self.names[name] = one
+                continue
+            first.registerOutput(one)
+            second.registerOutput(other)
+            output = made.addOutput()
+            output.setType(self._joined(one, other, node))
+            self.bind(name, output)
+
+    def _joined(self, one: Value, other: Value, node):
+        found = T.unify_types(one.type(), other.type(), True)
+        if found is None:
+            self.fail(
+                node, f"a variable is {one.type()} on one side and {other.type()} on the other"
+            )
+        return found
+
+    def for_(self, node: ast.For) -> None:
+        """`for i in range(n)`."""
+        bound = self.expression(node.iter.args[0])  # type: ignore[attr-defined]
+        self._loop(node, bound, self.graph.insertConstant(True), node.target.id)  # type: ignore[attr-defined]
+
+    def while_(self, node: ast.While) -> None:
+        """`while condition`; the condition is a variable that the body assigns."""
+        self._loop(node, self.graph.insertConstant(_FOREVER), self.expression(node.test), None)
+
+    def _loop(self, node, bound: Value, condition: Value, counter: str | None) -> None:
+        test = node.test.id if counter is None and isinstance(node.test, ast.Name) else None
+        carried = [n for n in _assigned(node.body) if n in self.names and n != test]
+        carried = [n for n in carried if isinstance(self.names[n], Value)]
+        inputs = [bound, condition, *(self.names[n] for n in carried)]
+        made = self.b.node("prim::Loop", inputs, self.at(node), 0)
+        block = made.addBlock()
+        index = block.addInputToBlock().setType(T.IntType.get())
+        before = dict(self.names)
+        if counter is not None:
+            self.bind(counter, index)
+        for name in carried:
+            self.names[name] = block.addInputToBlock().setType(before[name].type())
+        with self.graph.insert_point_guard(block):
+            self.statements(node.body)
+            going = self.names[test] if test else self.graph.insertConstant(True)
+            if counter is None and not test:
+                going = self.expression(node.test)
+        block.registerOutput(going)
+        results = [self.names[n] for n in carried]
+        self.names = before
+        for name, result in zip(carried, results, strict=True):
+            block.registerOutput(result)
+            output = made.addOutput().setType(before[name].type())
+            self.names[name] = output
+            if output.debugName().isdigit() and not (name[0] == "_" and name[1:].isdigit()):
+                output.setDebugName(name)
+
+    def return_(self, node: ast.Return) -> None:
+        """The end of the function."""
+        self.returned = self.b.none(None) if node.value is None else self.expression(node.value)
+
+    def expression_statement(self, node: ast.Expr) -> None:
+        """A call for what it does."""
+        self.expression(node.value)
+
+    def with_(self, node: ast.With) -> None:
+        """`with object:`."""
+        item = node.items[0]
+        value = self.expression(item.context_expr)
+        at = self.at(node)
+        of = value.type()
+        enter = of.methods["__enter__"].schema.returns[0].type
+        entered = self.b.emit1("prim::Enter", [value], enter, at)
+        if item.optional_vars is not None:
+            self.bind(item.optional_vars.id, entered)  # type: ignore[attr-defined]
+        self.statements(node.body)
+        leave = of.methods["__exit__"].schema.returns[0].type
+        self.b.emit1("prim::Exit", [value], leave, at)
+
+    def nested(self, node: ast.FunctionDef) -> None:
+        """A function within: what `fork` runs."""
+        self.names[node.name] = node
+
+    def pass_(self, node) -> None:
+        """Nothing."""
+
+    # -- expressions -------------------------------------------------------------------------
+
+    def expression(self, node: ast.expr):
+        """The value of an expression."""
+        reader = _EXPRESSIONS.get(type(node))
+        if reader is None:
+            self.fail(node, f"{type(node).__name__} is no expression of an archive")
+        return reader(self, node)  # type: ignore[misc]
+
+    def constant(self, node) -> Value:
+        """A literal."""
+        self.at(node)
+        return self.graph.insertConstant(literal(node))
+
+    def name(self, node: ast.Name):
+        """A variable, or a number that has a name."""
+        if node.id in self.names:
+            return self.names[node.id]
+        if self.outer is not None and node.id in self.outer.names:
+            value = self.outer.names[node.id]
+            self.captured.append(value)
+            self.names[node.id] = self.graph.addInput(node.id).setType(value.type())
+            return self.names[node.id]
+        if node.id in ("inf", "nan", "infj", "nanj"):
+            return self.constant(node)
+        self.fail(node, f"undefined value {node.id}")
+
+    def attribute(self, node: ast.Attribute):
+        """`CONSTANTS.c0`, a function or a member of the archive, an attribute of an object."""
+        name = dotted(node)
+        first = name.partition(".")[0]
+        if first == "CONSTANTS":
+            return self._kept(node)
+        if first == "__torch__" and first not in self.names:
+            return self._defined(name, node)
+        owner = self.expression(node.value)
+        return self.get(owner, node.attr, node)
+
+    def _kept(self, node: ast.Attribute) -> Value:
+        index = int(node.attr[1:])
+        if not 0 <= index < len(self.importer.constants):
+            self.fail(node, f"there is no constant {node.attr}")
+        self.at(node)
+        item = self.importer.constants[index]
+        return self.graph.insertConstant(item)
+
+    def _defined(self, name: str, node) -> Value:
+        of = self.importer.function_type(name)
+        if of is not None:
+            made = self.b.node("prim::Constant", [], self.at(node), 1)
+            made.s_("name", of.name())
+            return made.output().setType(of)
+        home, _, leaf = name.rpartition(".")
+        found = self.importer.find(home)
+        if isinstance(found, T.EnumType):
+            member = dict(found.members).get(leaf)
+            if member is not None:
+                return self.graph.insertConstant(found.python_class[leaf], found)
+        self.fail(node, f"undefined value {name}")
+        raise AssertionError
+
+    def get(self, owner: Value, name: str, node) -> Value:
+        """An attribute of a value."""
+        of = owner.type()
+        if isinstance(of, T.ClassType) and name in of.attributes:
+            made = self.b.emit1("prim::GetAttr", [owner], of.attributes[name], self.at(node))
+            made.node().s_("name", name)
+            return made
+        if isinstance(of, T.ClassType) and name in of.constants:
+            return self.graph.insertConstant(of.constants[name])
+        if isinstance(of, T.TupleType) and name in of.fields:
+            index = of.fields.index(name)
+            inputs = [owner, self.graph.insertConstant(index)]
+            return self.b.emit1("prim::TupleIndex", inputs, of.elements()[index], self.at(node))
+        if isinstance(of, T.TensorType):
+            return call_builtin(self.b, f"prim::{name}", self.at(node), [owner], {})
+        if isinstance(of, T.EnumType) and name in ("name", "value"):
+            kind = T.StringType.get() if name == "name" else of.getValueType()
+            return self.b.emit1(f"prim::Enum{name.title()}", [owner], kind, self.at(node))
+        self.fail(node, f"there is no attribute '{name}'")
+        raise AssertionError
+
+    def subscript(self, node: ast.Subscript) -> Value:
+        """`container[index]`."""
+        owner = self.expression(node.value)
+        of = owner.type()
+        if isinstance(of, T.TupleType):
+            index = literal(node.slice)
+            count = len(of.elements())
+            if not isinstance(index, int) or not -count <= index < count:
+                self.fail(node, "a tuple has no such element")
+            inputs = [owner, self.graph.insertConstant(index)]
+            return self.b.emit1("prim::TupleIndex", inputs, of.elements()[index], self.at(node))
+        index_value = self.expression(node.slice)
+        return call_builtin(self.b, "aten::__getitem__", self.at(node), [owner, index_value], {})
+
+    def list(self, node: ast.List, of=None) -> Value:
+        """`[a, b]`."""
+        values = [self.expression(e) for e in node.elts]
+        element = of.getElementType() if of is not None else None
+        if element is None:
+            element = T.unify_type_list([v.type().unshaped() for v in values] or [_TENSOR])
+        values = [self.fitted(v, element, node) for v in values]
+        self.at(node)
+        return self.b.list(values, element, self.at(node))
+
+    def tuple(self, node: ast.Tuple) -> Value:
+        """`(a, b)`."""
+        values = [self.expression(e) for e in node.elts]
+        return self.b.emit1(
+            "prim::TupleConstruct", values, T.TupleType([v.type() for v in values]), self.at(node)
+        )
+
+    def dict(self, node: ast.Dict, of=None) -> Value:
+        """`{a: b}`."""
+        inputs = []
+        for key, value in zip(node.keys, node.values, strict=True):
+            inputs += [self.expression(key), self.expression(value)]  # type: ignore[arg-type]
+        if of is None:
+            keys = T.unify_type_list([v.type().unshaped() for v in inputs[::2]])
+            kinds = T.unify_type_list([v.type().unshaped() for v in inputs[1::2]])
+            of = T.DictType(keys, kinds)
+        return self.b.emit1("prim::DictConstruct", inputs, of, self.at(node))
+
+    def operation(self, node) -> Value:
+        """An operator sign: archives of the first versions have them."""
+        if isinstance(node, ast.UnaryOp | ast.BinOp):
+            try:
+                return self.constant(node)
+            except RuntimeError:
+                pass
+        if isinstance(node, ast.UnaryOp):
+            inputs, sign = [node.operand], node.op
+        elif isinstance(node, ast.Compare):
+            inputs, sign = [node.left, node.comparators[0]], node.ops[0]
+        else:
+            inputs, sign = [node.left, node.right], node.op
+        kind = _OPERATORS.get(type(sign))
+        if kind is None:
+            self.fail(node, "this operator is not known")
+        values = [self.expression(i) for i in inputs]
+        return call_builtin(self.b, kind, self.at(node), values, {})
+
+    # -- calls -------------------------------------------------------------------------------
+
+    def call(self, node: ast.Call):
+        """A call of an operator, a method, a function, or one of the words of the language."""
+        name = dotted(node.func)
+        word = _WORDS.get(name)
+        if word is not None and name not in self.names:
+            return word(self, node)
+        first, _, rest = name.partition(".")
+        if first not in self.names:
+            if first == "torch":
+                return self._operator(f"aten::{rest}", node)
+            if first == "ops":
+                return self._operator(rest.replace(".", "::", 1), node)
+            if first == "__torch__":
+                return self._defined_call(name, node)
+            if name in _CASTS:
+                return self._operator(_CASTS[name], node)
+        if isinstance(node.func, ast.Attribute):
+            return self._method(node)
+        return self._function(self.expression(node.func), node)
+
+    def _operator(self, kind: str, node: ast.Call) -> Value:
+        values = [self.expression(a) for a in node.args]
+        named = {k.arg: self.expression(k.value) for k in node.keywords}
+        found = schemas_of(kind)
+        if found and found[0].is_vararg:
+            types = [r.type for r in found[0].returns]
+            made = self.b.emit(kind, values, types, self.at(node))
+            return made[0] if made else self.b.none(None)
+        return call_builtin(self.b, kind, self.at(node), values, named)
+
+    def _defined_call(self, name: str, node: ast.Call) -> Value:
+        if name.endswith(".__new__"):
+            of = self.importer.type_of(name[: -len(".__new__")])
+            return self.b.emit1("prim::CreateObject", [], of, self.at(node))
+        found = self.importer.find(name)
+        if isinstance(found, T.TupleType):
+            values = [self.expression(a) for a in node.args]
+            values = [
+                self.fitted(v, t, node) for v, t in zip(values, found.elements(), strict=True)
+            ]
+            return self.b.emit1("prim::TupleConstruct", values, found, self.at(node))
+        return self._function(self._defined(name, node), node)
+
+    def _function(self, target, node: ast.Call) -> Value:
+        of = target.type() if isinstance(target, Value) else None
+        if not isinstance(of, FunctionType):
+            self.fail(node, "this cannot be called")
+            raise AssertionError
+        values = [self.expression(a) for a in node.args]
+        named = {k.arg: self.expression(k.value) for k in node.keywords}
+        return call_schema(
+            self.b, of.function.schema, "prim::CallFunction", self.at(node), values, named, [target]
+        )
+
+    def _method(self, node: ast.Call) -> Value:
+        func: ast.Attribute = node.func  # type: ignore[assignment]
+        owner = self.expression(func.value)
+        of = owner.type()
+        values = [self.expression(a) for a in node.args]
+        named = {k.arg: self.expression(k.value) for k in node.keywords}
+        if not isinstance(of, T.ClassType | T.InterfaceType):
+            return call_builtin(
+                self.b, f"aten::{func.attr}", self.at(node), [owner, *values], named
+            )
+        found = of.methods.get(func.attr)
+        if found is None:
+            self.fail(node, f"there is no method '{func.attr}'")
+        schema = getattr(found, "schema", found)
+        return call_schema(
+            self.b, schema, "prim::CallMethod", self.at(node), [owner, *values], named,
+            attributes={"name": func.attr},
+        )  # fmt: skip
+
+    def annotate(self, node: ast.Call) -> Value:
+        """`annotate(type, value)`."""
+        of = self.importer.annotation(node.args[0])
+        given = node.args[1]
+        if isinstance(given, ast.List) and isinstance(of, T.ListType):
+            return self.list(given, of)
+        if isinstance(given, ast.Dict) and isinstance(of, T.DictType):
+            return self.dict(given, of)
+        func = given.func if isinstance(given, ast.Call) else None
+        if isinstance(func, ast.Attribute) and func.attr == "tolist":
+            return self._to_list(func.value, of, node)
+        value = self.expression(given)
+        kind = _IMPLICIT.get(type(of))
+        if kind is not None and isinstance(value.type(), T.TensorType):
+            return call_builtin(self.b, kind, self.at(node), [value], {})
+        return self.fitted(value, of, node)
+
+    def _to_list(self, source: ast.expr, of, node) -> Value:
+        value = self.expression(source)
+        depth, element = 0, of
+        while isinstance(element, T.ListType):
+            depth, element = depth + 1, element.getElementType()
+        number = {T.IntType: 0, T.FloatType: 1, T.BoolType: 3, T.ComplexType: 2}[type(element)]
+        inputs = [value, self.graph.insertConstant(depth), self.graph.insertConstant(number)]
+        return self.b.emit1("prim::tolist", inputs, of, self.at(node))
+
+    def unchecked_cast(self, node: ast.Call) -> Value:
+        """`unchecked_cast(type, value)`."""
+        of = self.importer.annotation(node.args[0])
+        value = self.expression(node.args[1])
+        return self.b.emit1("prim::unchecked_cast", [value], of, self.at(node))
+
+    def uninitialized(self, node: ast.Call) -> Value:
+        """`uninitialized(type)`."""
+        of = self.importer.annotation(node.args[0])
+        return self.b.emit1("prim::Uninitialized", [], of, self.at(node))
+
+    def isinstance(self, node: ast.Call) -> Value:
+        """`isinstance(value, type)`."""
+        value, given = self.expression(node.args[0]), node.args[1]
+        several = given.elts if isinstance(given, ast.Tuple) else [given]
+        made = self.b.emit1("prim::isinstance", [value], T.BoolType.get(), self.at(node))
+        made.node().tys_("types", [self.importer.annotation(t) for t in several])
+        return made
+
+    def getattr(self, node: ast.Call) -> Value:
+        """`getattr(object, "name")`."""
+        return self.get(self.expression(node.args[0]), literal(node.args[1]), node)
+
+    def print(self, node: ast.Call) -> Value:
+        """`print(...)`."""
+        values = [self.expression(a) for a in node.args]
+        self.b.node("prim::Print", values, self.at(node), 0)
+        return self.b.none(None)
+
+    def device(self, node: ast.Call) -> Value:
+        """`torch.device("cpu")`."""
+        if isinstance(node.args[0], ast.Constant):
+            return self.constant(node)
+        return self._operator("aten::device", node)
+
+    def fork(self, node: ast.Call) -> Value:
+        """`fork(function)`: a function within this one."""
+        inner = self.names[node.args[0].id]  # type: ignore[attr-defined]
+        body = Body(self.importer, self.package, inner, outer=self)
+        of = T.FutureType(next(body.graph.outputs()).type())
+        made = self.b.emit1("prim::fork", body.captured, of, self.at(node))
+        made.node().g_("Subgraph", body.graph)
+        return made
+
+
+def _assigned(body) -> list[str]:
+    """The names that statements assign, in order."""
+    found: dict[str, None] = {}
+    for node in body:
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                found[inner.id] = None
+    return list(found)
+
+
+_TENSOR = T.TensorType.get()
+_STATEMENTS = {
+    ast.Assign: Body.assign, ast.AnnAssign: Body.annotated, ast.If: Body.if_, ast.For: Body.for_,
+    ast.While: Body.while_, ast.Return: Body.return_, ast.Expr: Body.expression_statement,
+    ast.With: Body.with_, ast.FunctionDef: Body.nested, ast.Pass: Body.pass_,
+}  # fmt: skip
+_EXPRESSIONS = {
+    ast.Constant: Body.constant, ast.Name: Body.name, ast.Attribute: Body.attribute,
+    ast.Subscript: Body.subscript, ast.List: Body.list, ast.Tuple: Body.tuple, ast.Dict: Body.dict,
+    ast.Call: Body.call, ast.UnaryOp: Body.operation, ast.BinOp: Body.operation,
+    ast.Compare: Body.operation,
+}  # fmt: skip
+_WORDS = {
+    "annotate": Body.annotate, "unchecked_cast": Body.unchecked_cast,
+    "uninitialized": Body.uninitialized, "isinstance": Body.isinstance, "getattr": Body.getattr,
+    "print": Body.print, "torch.device": Body.device, "fork": Body.fork,
+}  # fmt: skip
