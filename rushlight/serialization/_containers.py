@@ -65,7 +65,7 @@ class PyTorchFileWriter:
         if self._finished:
             return
         archive = self._archive
-        if "version" not in self._records:
+        if not {"version", ".data/version"} & set(self._records):
             archive.add("version", f"{self._version}\n".encode())
         if "byteorder" not in self._records:
             archive.add("byteorder", sys.byteorder.encode())
