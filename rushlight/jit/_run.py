@@ -212,7 +212,7 @@ class _Writer:
         ]
         text = "\n".join([*head, *body, *tail, "    return run"])
         self.names["places"] = self.places
-        self.names["offset"] = len(head) + 1
+        self.names["offset"] = len(head)
         from ._run_errors import call_failed, failed
 
         self.names["failed"] = failed

@@ -11,7 +11,7 @@ _HEAD = (
 )
 
 
-class Error(RuntimeError):
+class Error(Exception):
     """What a compiled program raises."""
 
 
@@ -28,14 +28,11 @@ def failed(error: BaseException, places: list, offset: int) -> BaseException:
     head = _head(node, functions)
     if isinstance(error, Raised):
         name = error.name or "RuntimeError"
-        made: BaseException = Error(f"{head}{name.removeprefix('builtins.')}: {error.message}\n")
-        if error.name:
-            name = error.name
-            made = Error(f"{head}{name}: {error.message}\n")
+        made: BaseException = Error(f"{head}{name}: {error.message}\n")
     elif isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
         return error
     else:
-        made = RuntimeError(f"{head}{type(error).__name__}: {error}\n")
+        made = RuntimeError(f"{head}RuntimeError: {error}\n")
         if isinstance(error, NotImplementedError):
             made = NotImplementedError(str(made))
     made._in_interpreter = True  # type: ignore[attr-defined]

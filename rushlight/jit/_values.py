@@ -21,6 +21,13 @@ def checked(value: Any, of) -> Any:
     return convert(value, of)
 
 
+def _unlike(value) -> Unfit:
+    return Unfit(
+        f"Unable to cast Python instance of type {type(value)} to C++ type '?' (#define "
+        "PYBIND11_DETAILED_ERROR_MESSAGES or compile in debug mode for details)"
+    )
+
+
 def _tensor(value, of):
     if isinstance(value, _C.Tensor):
         return value
@@ -32,33 +39,33 @@ def _int(value, of):
         return value
     value = as_number(value)
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise Unfit(f"Unable to cast {value!r} to int")
+        raise _unlike(value)
     return int(value)
 
 
 def _float(value, of):
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    raise Unfit(f"Unable to cast {value!r} to float")
+    raise _unlike(value)
 
 
 def _complex(value, of):
     if isinstance(value, int | float | complex) and not isinstance(value, bool):
         return complex(value)
-    raise Unfit(f"Unable to cast {value!r} to complex")
+    raise _unlike(value)
 
 
 def _number(value, of):
     if isinstance(value, int | float | complex):
         return value
-    raise Unfit(f"Unable to cast {value!r} to number")
+    raise _unlike(value)
 
 
-def _exact(kind: type, name: str):
+def _exact(kind: type):
     def convert(value, of):
         if isinstance(value, kind):
             return value
-        raise Unfit(f"Unable to cast {value!r} to {name}")
+        raise _unlike(value)
 
     return convert
 
@@ -157,8 +164,8 @@ _CONVERSIONS = {
     T.TensorType: _tensor,
     T.IntType: _int,
     T.FloatType: _float,
-    T.BoolType: _exact(bool, "bool"),
-    T.StringType: _exact(str, "str"),
+    T.BoolType: _exact(bool),
+    T.StringType: _exact(str),
     T.ComplexType: _complex,
     T.NumberType: _number,
     T.NoneType: _none,
@@ -173,7 +180,7 @@ _CONVERSIONS = {
     T.EnumType: _enum,
     T.AnyType: _any,
     T.PyObjectType: lambda value, of: value,
-    T.GeneratorType: _exact(_C.Generator, "Generator"),
+    T.GeneratorType: _exact(_C.Generator),
     T.FutureType: lambda value, of: value,
     T.AwaitType: lambda value, of: value,
     T.RRefType: lambda value, of: value,
