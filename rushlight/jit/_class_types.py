@@ -117,13 +117,19 @@ class InterfaceType(Type):
         self.methods: dict[str, Any] = {}
 
     def str(self) -> str:
+        return f"InterfaceType<{self.name()}>"
+
+    @property
+    def annotation_str(self) -> str:
         return self.name_
 
     def name(self) -> str:
         """The last part of the name."""
         return self.name_.rpartition(".")[2]
 
-    qualified_name = str
+    def qualified_name(self) -> str:
+        """The whole name: __torch__.package.Name."""
+        return self.name_
 
     def is_interface_type(self) -> bool:
         return True

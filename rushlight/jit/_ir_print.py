@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from .. import _C
@@ -118,6 +119,10 @@ def literal(value: Any) -> str:
         return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
     if isinstance(value, _C.Generator):
         return f'torch.Generator(device="{value.device}", seed={value.initial_seed()})'
+    if isinstance(value, Enum):
+        from ._compile.unit import qualified_name
+
+        return f"{qualified_name(type(value))}.{value.name}"
     text = getattr(value, "ir_text", None)  # enumerations, objects of scripted classes
     return text() if text is not None else str(value)
 

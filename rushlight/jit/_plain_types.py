@@ -341,7 +341,13 @@ class TupleType(Type):
     def str(self) -> str:
         inner = [e.str() for e in self.elements_]
         if self.fields:
-            return f"NamedTuple({', '.join(map(' : '.join, zip(self.fields, inner)))})"
+            from ._ir_print import literal
+
+            said = []
+            for name, text in zip(self.fields, inner, strict=True):
+                usual = f" = {literal(self.defaults[name])}" if name in self.defaults else ""
+                said.append(f"{name} : {text}{usual}")
+            return f"NamedTuple({', '.join(said)})"
         return f"({', '.join(inner)})"
 
     @property

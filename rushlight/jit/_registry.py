@@ -91,7 +91,9 @@ _LAYERS_IN_PLACE = frozenset(
 def _forms_of(leaf: str) -> list[str]:
     if leaf in _tables():
         return _tables()[leaf].split(" | ")
-    derived = _derived(leaf)
+    from ._prim_ops import FORMS
+
+    derived = None if f"aten::{leaf}" in FORMS else _derived(leaf)
     return [derived] if derived else []
 
 

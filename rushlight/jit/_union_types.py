@@ -63,7 +63,17 @@ def flatten(members: Iterable[Type]) -> list[Type]:
         if any(t.isSubtypeOf(k) for k in kept):
             continue
         kept = [k for k in kept if not k.isSubtypeOf(t)] + [t]
-    return kept
+    return sorted(kept, key=lambda t: _ORDER.get(t.kind(), len(_ORDER)))
+
+
+# The order in which unions name their members.
+_ORDER = {
+    name + "Type": i
+    for i, name in enumerate(
+        "Any Enum AnyEnum Tensor Storage Tuple List Dict Number Float Complex Future Await RRef Int "
+        "None String Generator Bool DeviceObj Stream Interface Class".split()
+    )
+}
 
 
 class OptionalType(UnionType):

@@ -25,7 +25,10 @@ def __round_to_zero_floordiv(a: Tensor, b: {0}) -> Tensor: return torch.floor_di
 """
 _REST = """
 def floordiv(a: Tensor, b: Tensor) -> Tensor: return torch.floor_divide(a, b)
-def _assert_int_or_pair(a: List[int], b: str, c: str) -> None: return None
+def _assert(condition: bool, message: str):
+  assert condition, message
+def _assert(condition: Tensor, message: str):
+  assert bool(condition), message
 def __contains__(a: str, b: str) -> bool: return a.find(b) != -1
 """
 _CASTS = """
@@ -36,10 +39,7 @@ _DTYPES = {
     "byte": 0, "char": 1, "short": 2, "int": 3, "long": 4, "half": 5, "float": 6, "double": 7,
     "bool": 11, "bfloat16": 15, "cfloat": 9, "cdouble": 10,
 }  # fmt: skip
-_MOVES = """
-def cpu(self: Tensor) -> Tensor: return self.to("cpu")
-def cuda(self: Tensor) -> Tensor: return self.to("cuda")
-"""
+REPLACED = {f"aten::{name}" for name in _DTYPES}  # though there is an operator of the name
 _table: dict[str, list[Scripted]] = {}
 
 
@@ -71,7 +71,7 @@ _trees: dict[str, list[ParsedDef]] = {}
 def _names() -> dict[str, list[ParsedDef]]:
     if not _trees:
         texts = [_SWAPPED.format(n) for n in _NUMBERS] + [_ORDERED.format(n) for n in _NUMBERS[:2]]
-        texts += [_REST, _MOVES]
+        texts.append(_REST)
         texts += [_CASTS.format(name, number) for name, number in _DTYPES.items()]
         for text in texts:
             source = Source(text, "<string>")

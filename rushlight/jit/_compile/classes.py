@@ -161,7 +161,9 @@ def _add_method(made, node: ast.FunctionDef, source, unit, resolver, cls) -> Non
         return
     parsed = ParsedDef(node, source)
     defaults = defaults_of(function) if hasattr(function, "__defaults__") else _literals(node)
-    name = f"{made.qualified_name()}.{node.name}"
+    last = marks[-1] if marks else ""
+    kind = "_getter" if last == "property" else "_setter" if last.endswith(".setter") else ""
+    name = f"{made.qualified_name()}.{f'__{node.name}{kind}' if kind else node.name}"
     static = "staticmethod" in marks
     if "classmethod" in marks:
         raise RuntimeError(f"{name}: class methods are not supported by scripted classes")
@@ -169,7 +171,6 @@ def _add_method(made, node: ast.FunctionDef, source, unit, resolver, cls) -> Non
         unit, name, parsed, resolver, None if static else made, defaults,
         getattr(function, "__annotations__", None),
     )  # fmt: skip
-    last = marks[-1] if marks else ""
     if static:
         made.static_methods[node.name] = function
     elif last == "property":

@@ -149,9 +149,9 @@ def order_outputs(block) -> None:
     """The outputs of ifs and loops in the order in which they are first used."""
     for node in block.nodes():
         if node.kind() in ("prim::If", "prim::Loop"):
+            _order(node)
             for inner in node.blocks():
                 order_outputs(inner)
-            _order(node)
 
 
 def _order(node) -> None:

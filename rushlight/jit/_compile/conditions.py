@@ -12,6 +12,7 @@ import ast
 from .. import _types as T
 from .._type_rules import unify_type_list
 from .calling import fail
+from .branches import merge
 from .values import Simple, Sugared
 
 
@@ -54,6 +55,9 @@ def truth(b, at, value):
     """A value as a bool."""
     if isinstance(value.type(), T.BoolType):
         return value
+    if isinstance(value.type(), T.ListType | T.DictType | T.StringType):
+        count = b.builtin("aten::len", at, [value])
+        return b.builtin("aten::gt", at, [count, b.constant(0, at)])
     if not isinstance(value.type(), T.TensorType | T.IntType | T.FloatType | T.NumberType):
         fail(at, f"Could not cast value of type {value.type()} to bool")
     return b.builtin("aten::Bool", at, [value])
@@ -63,9 +67,10 @@ def narrow(b, types: dict[str, T.Type], at) -> None:
     """Variables have these types from here on."""
     for name, t in types.items():
         known = b.frame.find(name)
-        if isinstance(known, T.Type) and known != t:
-            value = b.load(name, known, at)
-            b.store(name, b.emit1("prim::unchecked_cast", [value], t, at))
+        if isinstance(known, T.Type):
+            cast = b.emit1("prim::unchecked_cast", [b.load(name, known, at)], t, at)
+            cast.setDebugName(name)
+            b.store(name, cast)
 
 
 def _not(b, at, inner: Condition) -> Condition:
@@ -126,14 +131,15 @@ def _short_circuit(b, at, is_or: bool, left: Condition, right_node, where) -> Co
         settled, other = other, settled
     b.enter(settled)
     settled.registerOutput(b.constant(is_or, at))
-    b.leave()
+    frames = [(settled, b.leave(), False)]
     b.enter(other)
     narrow(b, where, at)
     right = condition(b, right_node)
     other.registerOutput(right.value)
-    b.leave()
+    frames.append((other, b.leave(), False))
     output = node.addOutput()
     output.setType(T.BoolType.get())
+    merge(b, at, node, frames)
     return Condition(output, right.known, right.holds, right.not_holds)
 
 
@@ -285,7 +291,7 @@ def _narrowing(b, at, value, types: list[T.Type], tree: ast.expr) -> Condition:
         isinstance(actual, T.ListType | T.TupleType) and _inside_any(actual)
     ):
         if not fits:
-            return _checked(b, at, value, types, tree, union(types), None)
+            return _checked(b, at, value, types, tree, union(types), actual)
     if len(fits) == len(mine):
         return Condition(b.constant(True, at), True)
     if not fits and not any(t.isSubtypeOf(m) for t in types for m in mine):

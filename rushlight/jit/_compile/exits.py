@@ -153,6 +153,8 @@ class Round:
             after.moveBefore(rest.ret)
             after = following
         for i, output in enumerate(list(block.outputs())):
+            if output.node().owningBlock() is not rest:
+                continue
             skipped.registerOutput(self.nothing(output.type()))
             rest.registerOutput(output)
             made = guard.addOutput().copyMetadata(output)

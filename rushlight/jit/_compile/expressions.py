@@ -8,6 +8,7 @@ from .. import _types as T
 from .._type_rules import unify_types
 from . import calls, loops, subscripts
 from .assignments import MAGIC, _PLAIN
+from .branches import merge
 from .calling import fail
 from .conditions import condition, narrow
 from .source import NotSupportedError, UnsupportedNodeError
@@ -241,18 +242,19 @@ def _conditional(b, node: ast.IfExp, hint) -> Sugared:
         b.frame.names.update({n: before[n] for n in narrow_here if n in before})
         return given
     branch = b.node("prim::If", [found.value], at)
-    made = []
+    made, frames = [], []
     for types, tree in ((found.holds, node.body), (found.not_holds, node.orelse)):
         block = branch.addBlock()
         b.enter(block)
         narrow(b, types, at)
         value = expression(b, tree, hint).value(b, b.source.range(tree))
         block.registerOutput(value)
-        b.leave()
+        frames.append((block, b.leave(), False))
         made.append(value.type())
     t = _common_type(made, hint, at)
     output = branch.addOutput()
     output.setType(t)
+    merge(b, at, branch, frames)
     return Simple(output)
 
 

@@ -92,8 +92,8 @@ class _Job:
             b.statements(self.node.body)
             self.end(b)
             result = b.declared_return or b.return_type or T.NoneType.get()
-            remove_exits(b.graph, result)
             remove_variables(b.graph)
+            remove_exits(b.graph, result)
             tidy(b.graph)
         arguments = [p.argument() for p in parameters]
         returns = [Argument("", result)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from .. import _types as T
-from .builder import MAX_INT
+from .builder import MAX_INT, Frame
 from .calling import fail
 from .conditions import Condition, condition, narrow
 from .source import NotSupportedError
@@ -64,7 +64,7 @@ class LoopScope:
 def loop(b, at, body: list[ast.stmt], trips=None, begin=None, test=None) -> None:
     """Add a prim::Loop; `begin(index)` sets the target, `test` is a while condition."""
     limit = b.constant(MAX_INT, at) if trips is None else trips
-    first = condition(b, test) if test is not None else Condition(b.constant(True, at), True)
+    first = Condition(b.constant(True, at), True) if test is None else turn_condition(b, test)
     node = b.node("prim::Loop", [limit, first.value], at)
     block = node.addBlock()
     index = block.addInputToBlock()
@@ -76,11 +76,23 @@ def loop(b, at, body: list[ast.stmt], trips=None, begin=None, test=None) -> None
         begin(index)
     narrow(b, first.holds, at)
     b.statements(body)
-    again = condition(b, test).value if test is not None else b.constant(True, at)
+    again = b.constant(True, at) if test is None else turn_condition(b, test).value
     block.registerOutput(again)
     frame = b.leave()
     b.unrolled = unrolled
     carry(b, node, block, frame, scope, at)
+
+
+def turn_condition(b, test: ast.expr) -> Condition:
+    """The condition of a turn: what it finds out about variables ends with it."""
+    before = set(b.block.nodes())
+    b.frame = Frame(b.block, b.frame, b.frame.loop)
+    found = condition(b, test)
+    b.frame = b.frame.parent
+    for node in b.block.nodes():
+        if node not in before and node.kind() == "prim::Store":
+            node.destroy()
+    return found
 
 
 def carry(b, node, block, frame, scope: LoopScope, at) -> None:
@@ -151,7 +163,7 @@ def leave_loop(b, node: ast.Break | ast.Continue) -> None:
     if is_break:
         again = b.constant(False, at)
     elif scope.test is not None:
-        again = condition(b, scope.test).value
+        again = turn_condition(b, scope.test).value
     else:
         again = b.constant(True, at)
     scope.exits.append(b.node("prim::LoopExit", [again], at))

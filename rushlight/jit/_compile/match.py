@@ -47,10 +47,11 @@ def call_builtin(b, name: str, at, inputs, kwargs, me=None, value_of_all: bool =
 
 def _variants(name: str, schemas):
     """The schemas of an operator, then the functions of the language under its name."""
-    from .builtin_functions import scripted
+    from .builtin_functions import REPLACED, scripted
 
-    for schema in schemas:
-        yield schema, None
+    if name not in REPLACED:
+        for schema in schemas:
+            yield schema, None
     for function in scripted(name):
         yield function.schema, function
 
@@ -125,7 +126,7 @@ def fit(b, schema, at, inputs, kwargs: dict, me, convert: bool):
         elif used < len(inputs) and not formal.kwarg_only:
             if formal.name in kwargs:
                 raise Misfit(f"Argument {formal.name} specified both as positional and keyword.")
-            if convert and _takes_rest(schema, i, formal, inputs[used]):
+            if _takes_rest(schema, i, formal, inputs[used]):
                 plan.append(_as_list(b, formal, inputs[used:], at, convert, bound))
                 used = len(inputs)
                 continue

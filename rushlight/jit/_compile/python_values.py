@@ -216,7 +216,7 @@ _SPACES = {
     "rushlight.special": "special_", "math": "", "cmath": "", "torch": "",
 }  # fmt: skip
 _RENAMED = {
-    ("math", "fabs"): "prim::abs", ("math", "remainder"): "aten::mathremainder",
+    ("math", "remainder"): "aten::mathremainder",
     ("rushlight", "_shape_as_tensor"): "aten::_shape_as_tensor",
     ("rushlight", "device"): "aten::device", ("rushlight", "no_grad"): "",
     ("rushlight", "is_grad_enabled"): "aten::is_grad_enabled",
