@@ -11,7 +11,7 @@ from ._constants import DTYPE_OF, layout_of, memory_format_of
 from ._function_schema import FunctionSchema
 from ._registry import custom_run, is_plain, python_function, signature
 
-_REDUCTIONS = ("none", "mean", "sum")
+REDUCTIONS = ("none", "mean", "sum")
 _UNUSED = ("layout", "pin_memory", "cudnn_enable", "cudnn_enabled", "implicit")
 
 
@@ -36,9 +36,9 @@ def run(schema: FunctionSchema) -> Callable:
         if function is not None:
             return _special_plain(schema, function)
     if space == "aten":
-        from ._adapters import ADAPTERS
+        from . import _adapters, _adapters_below
 
-        adapter = ADAPTERS.get(leaf)
+        adapter = _adapters.ADAPTERS.get(leaf) or _adapters_below.ADAPTERS.get(leaf)
         if adapter is not None:
             return _converting(schema, adapter)
         function = python_function(leaf)
@@ -56,14 +56,19 @@ def _special_plain(schema: FunctionSchema, function: Callable) -> Callable:
 
 def _arranged(schema: FunctionSchema, function: Callable) -> Callable:
     """The function under the schema's order of arguments."""
-    known = signature(function)
-    plan = _unsigned_plan(schema) if known is None else _plan(schema, *known)
+    plan = plan_of(schema, function)
     if plan is None:
         return function
     positional, keywords, words, dropped = plan
     if not (keywords or words or dropped):
         return function
     return _call(function, positional, keywords, words)
+
+
+def plan_of(schema: FunctionSchema, function: Callable):
+    """(positions of what goes by position, names of what does not, words, whether any is left)."""
+    known = signature(function)
+    return _unsigned_plan(schema) if known is None else _plan(schema, *known)
 
 
 def _plan(schema: FunctionSchema, names: list, count: int, defaults: dict):
@@ -103,7 +108,7 @@ def _call(function: Callable, positional: list, keywords: dict, words: list) -> 
         if words:
             args = list(args)
             for i in words:
-                args[i] = _REDUCTIONS[args[i]]
+                args[i] = REDUCTIONS[args[i]]
         # What has no value is left to the function's own default.
         named = {k: args[i] for i, k in keywords.items() if i < len(args) and args[i] is not None}
         return function(*[args[i] for i in positional if i < len(args)], **named)
@@ -111,8 +116,8 @@ def _call(function: Callable, positional: list, keywords: dict, words: list) -> 
     return call
 
 
-def _converting(schema: FunctionSchema, function: Callable) -> Callable:
-    """The function behind what turns numbers into dtypes, layouts and memory formats."""
+def meanings_of(schema: FunctionSchema) -> dict[int, Callable[[Any], Any]]:
+    """By their places, what turns numbers into dtypes, layouts and memory formats."""
     meanings: dict[int, Callable[[Any], Any]] = {}
     for i, argument in enumerate(schema.arguments):
         t = argument.real_type
@@ -123,6 +128,12 @@ def _converting(schema: FunctionSchema, function: Callable) -> Callable:
             meanings[i] = DTYPE_OF.get
         elif argument.name == "stride" and argument.default_value == []:
             meanings[i] = _or_none
+    return meanings
+
+
+def _converting(schema: FunctionSchema, function: Callable) -> Callable:
+    """The function behind what turns numbers into dtypes, layouts and memory formats."""
+    meanings = meanings_of(schema)
     result = _number if schema.returns and _is_dtype(schema.returns[0]) else None
     if not meanings and result is None:
         return function

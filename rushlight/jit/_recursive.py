@@ -129,8 +129,9 @@ def _infer(module: Module, memo: dict) -> Concrete:
             continue
         if name not in t.constants and not name.endswith("_hooks"):
             reader.attribute(name, value)
-    made.hooks = list(module._forward_hooks.values())
-    made.pre_hooks = list(module._forward_pre_hooks.values())
+    # Looked up in the dictionary: asking a module for its hooks makes room for some, and slows it.
+    made.hooks = list(vars(module).get("_forward_hooks", {}).values())
+    made.pre_hooks = list(vars(module).get("_forward_pre_hooks", {}).values())
     return made
 
 

@@ -15,6 +15,7 @@ from . import _types as T
 from ._constants import as_ivalue
 
 _FOREVER = 9223372036854775807
+_SMALL = (T.IntType, T.FloatType, T.BoolType, T.NoneType, T.NumberType, T.DeviceObjType)
 _LITERALS = (int, float, bool, str, type(None))
 
 
@@ -48,6 +49,7 @@ class _Writer:
         self.shared: dict[int, str] = {}  # ids of globals: their names
         self.count = 0
         self.free: list[str] = []
+        self.small: set[str] = set()  # variables that hold no memory worth letting go
         self.frame = _Frame(function)
         self.running = [function]
         self.node: Any = None
@@ -88,6 +90,10 @@ class _Writer:
         if node.kind() != "prim::Constant":
             raise RuntimeError(f"%{value.debugName()} is used before it is computed")
         item = as_ivalue(value.toIValue()) if value.type().kind() != "FunctionType" else None
+        return self.literal(item)
+
+    def literal(self, item) -> str:
+        """The text of a Python value, or a global that holds it."""
         if type(item) in _LITERALS:
             text = repr(item)
             return f"({text})" if text[0] == "-" else _SPELT.get(text, text)
@@ -144,6 +150,10 @@ class _Writer:
         else:
             name = self.variable()
         self.frame.names[id(value)] = name
+        if isinstance(value.type(), _SMALL):
+            self.small.add(name)
+        else:
+            self.small.discard(name)
         self.line(f"{name} = {expression}")
 
     def _released(self, dying: list) -> list:
@@ -159,9 +169,11 @@ class _Writer:
         self._forget(self._released(dying))
 
     def _forget(self, released: list) -> None:
-        if released:
-            self.line(f"del {', '.join(dict.fromkeys(released))}")
-            self.free.extend(dict.fromkeys(released))
+        released = list(dict.fromkeys(released))
+        large = [name for name in released if name not in self.small]
+        if large:
+            self.line(f"del {', '.join(large)}")
+        self.free.extend(released)
 
     # -- expressions -------------------------------------------------------------------------
 
@@ -183,8 +195,7 @@ class _Writer:
         if template is not None:
             read = self.operand if kind in operators.ARITHMETIC else self.use
             return template.format(self.use(inputs[0]), *[read(v) for v in inputs[1:]])
-        run, count = operators.callable_of(node, inputs)
-        return f"{self.shared_name(run)}({', '.join(self.use(v) for v in inputs[:count])})"
+        return operators.call(node, inputs, self)
 
     # -- the whole ---------------------------------------------------------------------------
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import _C
 from . import _types as T
 
@@ -27,6 +25,9 @@ _PLAIN = {
     "aten::sub": "({0} - {1})",
     "aten::mul": "({0} * {1})",
     "aten::neg": "(-{0})",
+    "aten::div": "({0} / {1})",
+    "aten::remainder": "({0} % {1})",
+    "aten::floordiv": "({0} // {1})",
     "aten::eq": "({0} == {1})",
     "aten::ne": "({0} != {1})",
     "aten::lt": "({0} < {1})",
@@ -62,8 +63,6 @@ def template(node, inputs) -> str | None:
     if isinstance(types[0], T.TensorType):
         return _tensor_template(kind, inputs, types)
     if kind in _PLAIN and all(isinstance(t, _NUMBERS) for t in types):
-        if kind in ("aten::__and__", "aten::__or__", "aten::add", "aten::neg"):
-            return _PLAIN[kind]
         return _PLAIN[kind]
     if isinstance(types[0], T.ListType):
         if kind == "aten::__getitem__":
@@ -105,8 +104,8 @@ def _is_constant(value, item) -> bool:
     return value.node().kind() == "prim::Constant" and value.toIValue() == item
 
 
-def callable_of(node, inputs) -> tuple[Any, int]:
-    """(the function that runs a node, how many of its inputs to give: the rest are defaults)."""
+def call(node, inputs, writer) -> str:
+    """The call of a node's operator: constants are converted now, what is left out stays out."""
     from ._operators import run
     from ._schema import schema_of
 
@@ -114,7 +113,78 @@ def callable_of(node, inputs) -> tuple[Any, int]:
     if schema is None:
         types = ", ".join(v.type().str() for v in inputs)
         raise RuntimeError(f"Unknown builtin op: {node.kind()}({types})")
-    return run(schema), len(inputs)
+    found = _direct(schema, inputs, writer)
+    if found is not None:
+        return found
+    return f"{writer.shared_name(run(schema))}({', '.join(writer.use(v) for v in inputs)})"
+
+
+def _direct(schema, inputs, writer) -> str | None:
+    """A call of our own function, without what stands in front of it; None where that is needed."""
+    from ._adapters import ADAPTERS
+    from ._operators import REDUCTIONS, _is_dtype, meanings_of, plan_of
+    from ._prim_runs import RUNS
+    from ._registry import custom_run, is_plain, python_function
+
+    space, _, leaf = schema.name.partition("::")
+    if space != "aten" or custom_run(schema.name) is not None or schema.name in RUNS:
+        return None
+    if is_plain(schema) or (schema.returns and _is_dtype(schema.returns[0])):
+        return None
+    texts, constants = [], {}
+    meanings = meanings_of(schema)
+    for i, value in enumerate(inputs):
+        if value.node().kind() == "prim::Constant":
+            constants[i] = value.toIValue()
+        if i not in meanings:
+            texts.append(writer.use(value))
+        elif i in constants:
+            plain = constants[i].__class__ in (int, list)
+            constants[i] = meanings[i](constants[i]) if plain else constants[i]
+            texts.append(writer.literal(constants[i]))
+        elif i in meanings and not inputs[i].node().kind() == "prim::ListConstruct":
+            return None
+        else:
+            texts.append(f"({writer.use(value)} or None)")
+    adapter = ADAPTERS.get(leaf)
+    if adapter is not None:
+        return f"{writer.shared_name(adapter)}({', '.join(texts)})"
+    function = python_function(leaf)
+    plan = None if function is None else plan_of(schema, function)
+    if plan is None:
+        return None
+    positional, keywords, words, _ = plan
+    for i in words:
+        if i not in constants:
+            return None
+        texts[i] = repr(REDUCTIONS[constants[i]])
+    given = [texts[i] for i in positional]
+    kept = _without_defaults(function, positional, constants, words)
+    given = given[:kept]
+    named = {n: texts[i] for i, n in keywords.items() if constants.get(i, 0) is not None}
+    given += [f"{n}={text}" for n, text in named.items()]
+    return f"{writer.shared_name(function)}({', '.join(given)})"
+
+
+def _without_defaults(function, positional: list, constants: dict, words: list) -> int:
+    """How many arguments have to be given: the last ones are what the function takes anyway."""
+    from ._registry import signature
+
+    known = signature(function)
+    count = len(positional)
+    if known is None:
+        return count
+    names, _, defaults = known
+    while count:
+        i = positional[count - 1]
+        name = names[count - 1] if count <= len(names) else None
+        if i not in constants or i in words or name not in defaults:
+            break
+        default, given = defaults[name], constants[i]
+        if type(default) is not type(given) or default != given:
+            break
+        count -= 1
+    return count
 
 
 # -- what statements call --------------------------------------------------------------------------
