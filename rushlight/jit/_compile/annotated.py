@@ -78,8 +78,9 @@ def _missing(kind: type, at) -> None:
     needed = "one type" if kind is list else "two types"
     fail(
         at,
-        f"Attempted to use {name} without a contained type. Please add a contained type, e.g. {name}[int]: expected {needed}",
-    )  # noqa: E501
+        f"Attempted to use {name} without a contained type. Please add a contained "
+        f"type, e.g. {name}[int]: expected {needed}",
+    )
 
 
 def _inner(annotation, unit, at) -> T.Type:
@@ -119,7 +120,8 @@ _NAMES = {
     "complex": complex, "None": None, "List": list, "Dict": dict, "Tuple": tuple, "list": list,
     "dict": dict, "tuple": tuple, "Optional": typing.Optional, "Union": typing.Union,
     "Any": typing.Any, "Final": typing.Final, "number": T.NumberType.get(),
-    "NoneType": None, "Device": T.DeviceObjType.get(), "Future": "Future", "Scalar": T.NumberType.get(),
+    "NoneType": None, "Device": T.DeviceObjType.get(), "Future": "Future",
+    "Scalar": T.NumberType.get(),
     "AnyEnumType": T.AnyEnumType.get(), "NamedTuple": "NamedTuple", "Await": "Await",
     "Generator": T.GeneratorType.get(), "Stream": T.StreamObjType.get(), "Layout": T.IntType.get(),
     "RRef": "RRef", "InterfaceType": "InterfaceType", "AnyList": T.AnyListType.get(),
@@ -198,8 +200,20 @@ _MADE = {
 }  # fmt: skip
 
 
+class _Broadcasting:
+    """`BroadcastingList2[int]`: a list of two, or one number for both."""
+
+    def __class_getitem__(cls, item):
+        return list[item]
+
+
+BroadcastingList1 = BroadcastingList2 = BroadcastingList3 = _Broadcasting
+
+
 def broadcast_count(node: ast.expr | None) -> int | None:
     """How many one number stands for: 2 of BroadcastingList2[int], or of an Optional of it."""
+    if isinstance(node, ast.BinOp):
+        return broadcast_count(node.left) or broadcast_count(node.right)
     if not isinstance(node, ast.Subscript):
         return None
     name = ast.unparse(node.value).rpartition(".")[2]

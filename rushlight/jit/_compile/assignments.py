@@ -75,8 +75,9 @@ def _unpack(b, target: ast.Tuple | ast.List, given: Sugared, at) -> None:
         if len(parts) > wanted:
             fail(
                 at,
-                f"Provided {wanted} variables, but found {len(parts)} values: too many values to unpack: need {wanted} but found {len(parts)}",
-            )  # noqa: E501
+                f"Provided {wanted} variables, but found {len(parts)} values: too many "
+                f"values to unpack: need {wanted} but found {len(parts)}",
+            )
         if len(parts) < wanted:
             fail(at, f"need {wanted} values to unpack but found only {len(parts)}")
     elif len(parts) < wanted - 1:
@@ -117,8 +118,9 @@ def annotated(b, node: ast.AnnAssign) -> None:
     if b.frame.annotated[name] != t:
         fail(
             at,
-            f"Attempting to declare and annotate the type of variable '{name}' that is already defined as type {b.frame.annotated[name]}",
-        )  # noqa: E501
+            f"Attempting to declare and annotate the type of variable '{name}' that is "
+            f"already defined as type {b.frame.annotated[name]}",
+        )
     b.set(name, Simple(value), at, t)
 
 
@@ -167,8 +169,9 @@ def augmented(b, node: ast.AugAssign) -> None:
     else:
         fail(
             at,
-            "left-hand side of augmented assignment to value must be a name, an attribute or an element",
-        )  # noqa: E501
+            "left-hand side of augmented assignment to value must be a name, an "
+            "attribute or an element",
+        )
 
 
 def updated(b, at, op: ast.operator, left, right):

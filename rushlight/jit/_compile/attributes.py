@@ -106,8 +106,9 @@ class _ToList(Sugared):
         if inner.kind() not in kinds:
             fail(
                 at,
-                f"{inner} is not one of the supported element types for tolist: int, float, complex, bool",
-            )  # noqa: E501
+                f"{inner} is not one of the supported element types for tolist: int, float, "
+                "complex, bool",
+            )
         inputs = [self.tensor, b.constant(dim, at), b.constant(kinds[inner.kind()], at)]
         return b.emit1("prim::tolist", inputs, t, at)
 
@@ -191,7 +192,7 @@ def get_attribute(b, at, value, name: str, t: T.Type):
 def _hint(t: T.ClassType, name: str) -> str:
     if not t.is_module and not any(m == "__init__" for m in t.methods):
         return ""
-    return f" Did you forget to initialize an attribute in __init__()?" if not t.is_module else ""
+    return " Did you forget to initialize an attribute in __init__()?" if not t.is_module else ""
 
 
 def set_attribute(b, at, value, name: str, given) -> None:
@@ -212,8 +213,9 @@ def set_attribute(b, at, value, name: str, given) -> None:
         else:
             fail(
                 at,
-                f"Tried to set nonexistent attribute: {name}. Did you forget to initialize it in __init__()?",
-            )  # noqa: E501
+                f"Tried to set nonexistent attribute: {name}. Did you forget to initialize "
+                "it in __init__()?",
+            )
     given = _converted(b, at, given, wanted, name, t)
     node = b.node("prim::SetAttr", [value, given], at)
     node.s_("name", name)

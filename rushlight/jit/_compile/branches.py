@@ -80,7 +80,7 @@ def _join(b, node, frames, name: str, t: T.Type) -> None:
 
 def _adopt_sugared(b, frames) -> None:
     """Where one branch always leaves, what the other named (functions, modules) goes on."""
-    for (_, frame, exits), (_, other, other_exits) in (frames, frames[::-1]):
+    for (_, frame, exits), (_, _, other_exits) in (frames, frames[::-1]):
         if exits or not other_exits:
             continue
         for name, given in frame.names.items():

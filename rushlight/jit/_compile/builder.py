@@ -232,9 +232,17 @@ class Builder:
         value = given.value(self, at)  # type: ignore[union-attr]
         if known is not None and not value.type().isSubtypeOf(known.unshaped()):
             was = known.annotation_str
-            said = f"Variable '{name}' previously had type {was} but is now being assigned to a value of type {value.type()}"  # noqa: E501
+            said = (
+                f"Variable '{name}' previously had type {was} but is now being assigned to "
+                f"a value of type {value.type()}"
+            )
             if known == T.ListType(T.TensorType.get()):
-                said += f"\nEmpty lists default to {was}. Add a variable annotation to the assignment to create an empty list of another type (torch.jit.annotate(List[T, []]) where T is the type of elements in the list for Python 2)"  # noqa: E501
+                said += (
+                    f"\nEmpty lists default to {was}. Add a variable annotation to the "
+                    "assignment to create an empty list of another type "
+                    "(torch.jit.annotate(List[T, []]) where T is the type of elements in the "
+                    "list for Python 2)"
+                )
             fail(at, said + "\n")
         self._named(value, name)
         self.store(name, value, annotated)
@@ -257,21 +265,26 @@ class Builder:
         if not actual.isSubtypeOf(annotated):
             fail(
                 at,
-                f"Variable '{name}' is annotated with type {annotated} but is being assigned to a value of type {actual}",
-            )  # noqa: E501
+                f"Variable '{name}' is annotated with type {annotated} but is being "
+                f"assigned to a value of type {actual}",
+            )
         self.frame.annotated.setdefault(name, annotated)
 
     def _check_reassigned(self, name: str, given: Sugared, known, at) -> None:
         if not isinstance(given, Simple):
             fail(
                 at,
-                f"Cannot re-assign '{name}' to a value of type {given.said} because {name} is not a first-class value. Only reassignments to first-class values are allowed",
-            )  # noqa: E501
+                f"Cannot re-assign '{name}' to a value of type {given.said} because {name} "
+                "is not a first-class value. Only reassignments to first-class values are "
+                "allowed",
+            )
         if not isinstance(known, T.Type):
             fail(
                 at,
-                f"Cannot re-assign '{name}' because it has type {known.said} and {name} is not a first-class value. Only reassignments to first-class values are allowed",
-            )  # noqa: E501
+                f"Cannot re-assign '{name}' because it has type {known.said} and {name} is "
+                "not a first-class value. Only reassignments to first-class values are "
+                "allowed",
+            )
 
     def get(self, name: str, at, required: bool = True) -> Sugared | None:
         """What a name stands for here."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from .. import _types as T
 from .._dce import dce
 from .._propagation import constant_propagation_immutable_types
-from .. import _types as T
 
 _MAX_INT = 2**63 - 1
 

@@ -11,8 +11,8 @@ import ast
 
 from .. import _types as T
 from .._type_rules import unify_type_list
-from .calling import fail
 from .branches import merge
+from .calling import fail
 from .values import Simple, Sugared
 
 

@@ -7,7 +7,7 @@ import ast
 from .. import _types as T
 from .._type_rules import unify_types
 from . import calls, loops, subscripts
-from .assignments import MAGIC, _PLAIN
+from .assignments import _PLAIN, MAGIC
 from .branches import merge
 from .calling import fail
 from .conditions import condition, narrow
@@ -101,8 +101,9 @@ def element_type(values, inner: T.Type | None, at) -> T.Type:
             if not value.type().isSubtypeOf(inner):
                 fail(
                     at,
-                    f"List type annotation `List[{inner}]` did not match the types of the given list elements: got {value.type()}",
-                )  # noqa: E501
+                    f"List type annotation `List[{inner}]` did not match the types of the "
+                    f"given list elements: got {value.type()}",
+                )
         return inner
     if not values:
         return T.TensorType.get()
@@ -146,8 +147,9 @@ def _check_entries(t, keys, values, at) -> None:
             if not part.type().isSubtypeOf(wanted):
                 fail(
                     at,
-                    f"Dict type annotation `{t}` did not match the types of the given dict {said}: expected {wanted}, got {part.type()}",
-                )  # noqa: E501
+                    f"Dict type annotation `{t}` did not match the types of the given dict "
+                    f"{said}: expected {wanted}, got {part.type()}",
+                )
 
 
 # -- operators -------------------------------------------------------------------------------
@@ -266,7 +268,7 @@ def _common_type(types: list[T.Type], hint, at) -> T.Type:
         fail(
             at,
             f"if-expression has true branch of type {types[0]} but false branch of type {types[1]}",
-        )  # noqa: E501
+        )
     assert unified is not None
     return unified
 

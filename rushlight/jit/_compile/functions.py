@@ -64,7 +64,7 @@ def compiled(function: ScriptFunction, at=None) -> ScriptFunction:
         fail(
             at,
             f"function '{function.name}' is called recursively. Recursive calls are not supported",
-        )  # noqa: E501
+        )
     return function
 
 
@@ -108,8 +108,9 @@ class _Job:
         if wanted is not None and not T.NoneType.get().isSubtypeOf(wanted):
             fail(
                 at,
-                f"Function was not annotated as having type None, but does not return along all paths: expected {wanted}",
-            )  # noqa: E501
+                "Function was not annotated as having type None, but does not return along "
+                f"all paths: expected {wanted}",
+            )
         statements.give_back(b, at, b.none(at))
 
     def inputs(self, b, parameters: list[Parameter]) -> None:
@@ -201,8 +202,9 @@ class _Job:
             at = self.source.span(self.node, 3)
             fail(
                 at,
-                f"Number of type annotations for function parameters ({len(texts)}) does not match the number of parameters on the function ({len(args)})!",
-            )  # noqa: E501
+                f"Number of type annotations for function parameters ({len(texts)}) does "
+                f"not match the number of parameters on the function ({len(args)})!",
+            )
         at = self.source.span(self.node, 3)
         types = {
             a: self.resolver.type_of(b, ast.parse(t, mode="eval").body, at)

@@ -121,7 +121,7 @@ def carry(b, node, block, frame, scope: LoopScope, at) -> None:
     for name in frame.variables():
         if b.frame.find(name) is None:
             b.frame.missing[name] = (
-                f"{name} is not defined before the loop, or may not be after it:\n{at.highlight()}"  # noqa: E501
+                f"{name} is not defined before the loop, or may not be after it:\n{at.highlight()}"
             )
 
 
@@ -151,15 +151,16 @@ def leave_loop(b, node: ast.Break | ast.Continue) -> None:
     if b.unrolled:
         fail(
             at,
-            "Because we emit iteration over Modulelists or Tuples as unrolled loops, we do not support break or continue inside the body of these loops",
-        )  # noqa: E501
+            "Because we emit iteration over Modulelists or Tuples as unrolled loops, "
+            "we do not support break or continue inside the body of these loops",
+        )
     if scope is None:
         fail(
             at,
             "SyntaxError: 'break' outside loop"
             if is_break
             else "SyntaxError: 'continue' not properly in loop",
-        )  # noqa: E501
+        )
     if is_break:
         again = b.constant(False, at)
     elif scope.test is not None:

@@ -40,8 +40,9 @@ def call_builtin(b, name: str, at, inputs, kwargs, me=None, value_of_all: bool =
     if not reasons:
         fail(
             at,
-            f"Unknown builtin op: {name}.\nCould not find any similar ops to {name}. This op may not exist or may not be currently supported in TorchScript.\n",
-        )  # noqa: E501
+            f"Unknown builtin op: {name}.\nCould not find any similar ops to {name}. "
+            "This op may not exist or may not be currently supported in TorchScript.\n",
+        )
     fail(at, _explain(reasons))
 
 

@@ -114,9 +114,8 @@ class ModuleValue(Simple):
         return self._from_class(b, at, name)
 
     def _from_class(self, b, at, name: str) -> Sugared | None:
-        from .python_values import Method, PythonCall, python_value
-
         from . import library
+        from .python_values import Method, PythonCall, python_value
 
         lent = library.method(self.concrete.cls, name)
         if lent is not None:
@@ -210,8 +209,9 @@ class ModuleValue(Simple):
         if not self._is_container():
             fail(
                 at,
-                f"Only constant Sequential, ModuleList, ModuleDict, or ParameterList can be used as an iterable: got {self.concrete.type.name()}",
-            )  # noqa: E501
+                "Only constant Sequential, ModuleList, ModuleDict, or ParameterList can be "
+                f"used as an iterable: got {self.concrete.type.name()}",
+            )
         if self.concrete.kind == "dict":
             return [Simple(b.constant(name, at)) for name, _ in self.entries(b, at)]
         return [value for _, value in self.entries(b, at)]
@@ -249,10 +249,21 @@ class ModuleValue(Simple):
             return Simple(b.emit1("prim::ModuleContainerIndex", inputs, hint, at))
         fail(
             at,
-            "Unable to extract string literal index. ModuleDict indexing is only supported with string literals. For example, 'i = \"a\"; self.layers[i](x)' will fail because i is not a literal. Enumeration of ModuleDict is supported, e.g. 'for k, v in self.layers.items(): out = v(inp)'"
+            (
+                "Unable to extract string literal index. ModuleDict indexing is only "
+                'supported with string literals. For example, \'i = "a"; '
+                "self.layers[i](x)' will fail because i is not a literal. Enumeration of "
+                "ModuleDict is supported, e.g. 'for k, v in self.layers.items(): out = "
+                "v(inp)'"
+            )
             if self.concrete.kind == "dict"
-            else "Expected integer literal for index. ModuleList/Sequential indexing is only supported with integer literals. For example, 'i = 4; self.layers[i](x)' will fail because i is not a literal. Enumeration is supported, e.g. 'for index, v in enumerate(self): out = v(inp)'",
-        )  # noqa: E501
+            else (
+                "Expected integer literal for index. ModuleList/Sequential indexing is "
+                "only supported with integer literals. For example, 'i = 4; "
+                "self.layers[i](x)' will fail because i is not a literal. Enumeration is "
+                "supported, e.g. 'for index, v in enumerate(self): out = v(inp)'"
+            ),
+        )
         raise AssertionError
 
     def _child(self, b, at, name: str) -> Sugared:

@@ -70,8 +70,10 @@ def named_tuple(cls: type, unit, at=None) -> T.TupleType:
         if found is None:
             fail(
                 at,
-                f"Unknown type annotation: '{annotated.said(hint)}' in NamedTuple {cls.__name__}. Likely due to partial support for ForwardRef parameters in NamedTuples, see #95858. Issue occurred",
-            )  # noqa: E501
+                f"Unknown type annotation: '{annotated.said(hint)}' in NamedTuple "
+                f"{cls.__name__}. Likely due to partial support for ForwardRef parameters "
+                "in NamedTuples, see #95858. Issue occurred",
+            )
         types.append(found)
     defaults = dict(getattr(cls, "_field_defaults", {}))
     return T.TupleType(types, qualified_name(cls), list(cls._fields), defaults)  # type: ignore[attr-defined]

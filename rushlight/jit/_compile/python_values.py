@@ -211,7 +211,8 @@ class NamedTupleClass(Sugared):
 # -- builtins --------------------------------------------------------------------------------
 
 _SPACES = {
-    "rushlight.nn.functional": "", "rushlight": "", "rushlight._VF": "", "rushlight.functional": "", "rushlight._C._nn": "",
+    "rushlight.nn.functional": "", "rushlight": "", "rushlight._VF": "",
+    "rushlight.functional": "", "rushlight._C._nn": "",
     "rushlight.linalg": "linalg_", "rushlight.fft": "fft_",
     "rushlight.special": "special_", "math": "", "cmath": "", "torch": "",
 }  # fmt: skip

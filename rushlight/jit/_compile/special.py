@@ -125,8 +125,9 @@ def _together(b, at, parts: list[Sugared]) -> Sugared:
     ):
         fail(
             at,
-            "Can not iterate over a module list or tuple with a value that does not have a static length",
-        )  # noqa: E501
+            "Can not iterate over a module list or tuple with a value that does not "
+            "have a static length",
+        )
     return Together(parts, unroll)
 
 

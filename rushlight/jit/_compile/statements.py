@@ -97,8 +97,9 @@ def give_back(b, at, value) -> None:
             if unified is None:
                 fail(
                     at,
-                    f"Previous return statement returned a value of type {known} but this return statement returns a value of type {t}",
-                )  # noqa: E501
+                    f"Previous return statement returned a value of type {known} but this "
+                    f"return statement returns a value of type {t}",
+                )
             t = unified
         b.return_type = t
     b.node("prim::ReturnStmt", [value], at)
@@ -113,8 +114,9 @@ def _as_declared(b, at, value):
     if made is None:
         fail(
             at,
-            f"Return value was annotated as having type {wanted} but is actually of type {value.type()}",
-        )  # noqa: E501
+            f"Return value was annotated as having type {wanted} but is actually of "
+            f"type {value.type()}",
+        )
     return made()
 
 
@@ -216,8 +218,9 @@ def _check_manager(manager, at) -> None:
         if name not in t.methods:
             fail(
                 at,
-                "Object returned by with item expression does not define __enter__ and __exit__ methods",
-            )  # noqa: E501
+                "Object returned by with item expression does not define __enter__ and "
+                "__exit__ methods",
+            )
 
 
 def _entered_type(manager) -> T.Type:

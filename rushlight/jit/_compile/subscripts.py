@@ -48,7 +48,7 @@ def _number(b, node: ast.expr) -> int:
         fail(
             at,
             "Expected integer literal for index: the slice of a tuple or module list must be known",
-        )  # noqa: E501
+        )
     return found
 
 
@@ -88,8 +88,9 @@ def tuple_item(b, at, value, index):
         if first is None or any(e != first for e in elements):
             fail(
                 at,
-                "Cannot index into a tuple with a non-integer literal because we cannot resolve the output type",
-            )  # noqa: E501
+                "Cannot index into a tuple with a non-integer literal because we cannot "
+                "resolve the output type",
+            )
         return b.emit1("prim::TupleIndex", [value, index], first, at)
     if not -len(elements) <= number < len(elements):
         fail(at, f"Tuple index out of range: got {number} for a tuple of {len(elements)} elements")
@@ -207,8 +208,9 @@ def _classified(b, value, at) -> list[tuple[str, object]]:
         return [("tensor", b.builtin("aten::tensor", at, [value]))]
     fail(
         at,
-        f"Unsupported operation: indexing tensor with unsupported index type '{t}'. Only ints, slices, lists and tensors are supported",
-    )  # noqa: E501
+        f"Unsupported operation: indexing tensor with unsupported index type '{t}'. "
+        "Only ints, slices, lists and tensors are supported",
+    )
     raise AssertionError
 
 
@@ -263,5 +265,6 @@ def put(b, at, container, index, value) -> None:
 def _set_slice(b, at, container, node: ast.Slice, value) -> None:
     fail(
         at,
-        f"Sliced expression not yet supported for assignment to {container.type()}: assign the elements one by one",
-    )  # noqa: E501
+        f"Sliced expression not yet supported for assignment to {container.type()}: "
+        "assign the elements one by one",
+    )

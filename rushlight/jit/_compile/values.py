@@ -44,8 +44,9 @@ class Sugared:
         """hasattr(self, name), known while compiling."""
         fail(
             at,
-            f"hasattr's first argument must be a object or NamedTuple, but got a normal {self.said} instead",
-        )  # noqa: E501
+            "hasattr's first argument must be a object or NamedTuple, but got a normal "
+            f"{self.said} instead",
+        )
         raise AssertionError
 
     def call(self, b, at, args: list[Arg], kwargs: list[Arg]) -> Sugared:
@@ -144,8 +145,9 @@ class Simple(Sugared):
         if isinstance(t, T.AnyTupleType):
             fail(
                 at,
-                "Provided tuple is not fully defined/refined including its element types, please provide a value of type like Tuple[int, int]",
-            )  # noqa: E501
+                "Provided tuple is not fully defined/refined including its element types, "
+                "please provide a value of type like Tuple[int, int]",
+            )
         fail(at, f"'{t}' object cannot be used as a tuple: {t} cannot be used as a tuple")
         raise AssertionError
 
@@ -216,8 +218,9 @@ class Parts(Sugared):
         if not isinstance(number, int):
             fail(
                 at,
-                "Expected integer literal for index. Index into a tuple or module list must be constant",
-            )  # noqa: E501
+                "Expected integer literal for index. Index into a tuple or module list "
+                "must be constant",
+            )
         if not -len(self.parts) <= number < len(self.parts):
             fail(at, f"Index {number} out of range of length {len(self.parts)}")
         return self.parts[number]

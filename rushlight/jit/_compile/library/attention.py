@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Optional, Tuple
 
 import rushlight as torch
 from rushlight import Tensor
@@ -12,20 +11,20 @@ from rushlight import Tensor
 __all__ = ["_canonical_mask", "_none_or_dtype", "multi_head_attention_forward"]
 
 
-def _none_or_dtype(input: Optional[Tensor]) -> Optional[int]:
+def _none_or_dtype(input: Tensor | None) -> int | None:
     if input is None:
         return None
     return input.dtype
 
 
 def _canonical_mask(
-    mask: Optional[Tensor],
+    mask: Tensor | None,
     mask_name: str,
-    other_type: Optional[int],
+    other_type: int | None,
     other_name: str,
     target_type: int,
     check_other: bool = True,
-) -> Optional[Tensor]:
+) -> Tensor | None:
     if mask is not None:
         given = mask.dtype
         is_float = torch.is_floating_point(mask)
@@ -35,14 +34,15 @@ def _canonical_mask(
             if given != other_type:
                 warnings.warn(
                     f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same "
-                    "type for both instead."
+                    "type for both instead.",
+                    stacklevel=2,
                 )
         if not is_float:
             mask = torch.zeros_like(mask, dtype=target_type).masked_fill_(mask, float("-inf"))
     return mask
 
 
-def _float_mask(mask: Optional[Tensor], like: Tensor) -> Optional[Tensor]:
+def _float_mask(mask: Tensor | None, like: Tensor) -> Tensor | None:
     """A mask as what is added to the scores."""
     if mask is None:
         return None
@@ -55,17 +55,17 @@ def _projected(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    weight: Optional[Tensor],
-    bias: Optional[Tensor],
+    weight: Tensor | None,
+    bias: Tensor | None,
     separate: bool,
-    q_weight: Optional[Tensor],
-    k_weight: Optional[Tensor],
-    v_weight: Optional[Tensor],
-) -> Tuple[Tensor, Tensor, Tensor]:
+    q_weight: Tensor | None,
+    k_weight: Tensor | None,
+    v_weight: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values from the inputs."""
-    b_q: Optional[Tensor] = None
-    b_k: Optional[Tensor] = None
-    b_v: Optional[Tensor] = None
+    b_q: Tensor | None = None
+    b_k: Tensor | None = None
+    b_v: Tensor | None = None
     if bias is not None:
         parts = bias.chunk(3)
         b_q = parts[0]
@@ -86,21 +86,21 @@ def _heads(x: Tensor, length: int, count: int, width: int) -> Tensor:
     return x.contiguous().view(length, count, width).transpose(0, 1)
 
 
-def _with_extra(x: Tensor, extra: Optional[Tensor], batch: int) -> Tensor:
+def _with_extra(x: Tensor, extra: Tensor | None, batch: int) -> Tensor:
     if extra is None:
         return x
     return torch.cat([x, extra.repeat(1, batch, 1)])
 
 
-def _padded(mask: Optional[Tensor]) -> Optional[Tensor]:
+def _padded(mask: Tensor | None) -> Tensor | None:
     if mask is None:
         return None
     return torch.nn.functional.pad(mask, [0, 1])
 
 
 def _merged(
-    attn_mask: Optional[Tensor], padding: Optional[Tensor], batch: int, heads: int, length: int
-) -> Optional[Tensor]:
+    attn_mask: Tensor | None, padding: Tensor | None, batch: int, heads: int, length: int
+) -> Tensor | None:
     """Both masks in one, for every head."""
     if padding is None:
         return attn_mask
@@ -117,27 +117,27 @@ def multi_head_attention_forward(
     value: Tensor,
     embed_dim_to_check: int,
     num_heads: int,
-    in_proj_weight: Optional[Tensor],
-    in_proj_bias: Optional[Tensor],
-    bias_k: Optional[Tensor],
-    bias_v: Optional[Tensor],
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
     add_zero_attn: bool,
     dropout_p: float,
     out_proj_weight: Tensor,
-    out_proj_bias: Optional[Tensor],
+    out_proj_bias: Tensor | None,
     training: bool = True,
-    key_padding_mask: Optional[Tensor] = None,
+    key_padding_mask: Tensor | None = None,
     need_weights: bool = True,
-    attn_mask: Optional[Tensor] = None,
+    attn_mask: Tensor | None = None,
     use_separate_proj_weight: bool = False,
-    q_proj_weight: Optional[Tensor] = None,
-    k_proj_weight: Optional[Tensor] = None,
-    v_proj_weight: Optional[Tensor] = None,
-    static_k: Optional[Tensor] = None,
-    static_v: Optional[Tensor] = None,
+    q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None,
+    static_v: Tensor | None = None,
     average_attn_weights: bool = True,
     is_causal: bool = False,
-) -> Tuple[Tensor, Optional[Tensor]]:
+) -> tuple[Tensor, Tensor | None]:
     batched = query.dim() == 3
     if not batched:
         query = query.unsqueeze(1)
@@ -178,7 +178,7 @@ def multi_head_attention_forward(
         padding = _padded(padding)
     mask = _merged(mask, padding, batch, num_heads, k.size(1))
     p = dropout_p if training else 0.0
-    weights: Optional[Tensor] = None
+    weights: Tensor | None = None
     if need_weights:
         q = q * math.sqrt(1.0 / float(head))
         scores = torch.bmm(q, k.transpose(-2, -1))
@@ -194,7 +194,7 @@ def multi_head_attention_forward(
         if not batched:
             weights = weights.squeeze(0)
     else:
-        wide: Optional[Tensor] = None
+        wide: Tensor | None = None
         if mask is not None:
             if mask.size(0) == 1 and mask.dim() == 3:
                 wide = mask.unsqueeze(0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import rushlight as torch
 from rushlight import Tensor
 
@@ -13,8 +11,8 @@ __all__ = ["embedding", "embedding_bag"]
 def embedding(
     input: Tensor,
     weight: Tensor,
-    padding_idx: Optional[int] = None,
-    max_norm: Optional[float] = None,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
@@ -27,7 +25,7 @@ def embedding(
     return torch.embedding(weight, input, index, scale_grad_by_freq, sparse)
 
 
-def _padding(padding_idx: Optional[int], count: int) -> int:
+def _padding(padding_idx: int | None, count: int) -> int:
     if padding_idx is None:
         return -1
     if padding_idx >= count or padding_idx < -count:
@@ -38,15 +36,15 @@ def _padding(padding_idx: Optional[int], count: int) -> int:
 def embedding_bag(
     input: Tensor,
     weight: Tensor,
-    offsets: Optional[Tensor] = None,
-    max_norm: Optional[float] = None,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     mode: str = "mean",
     sparse: bool = False,
-    per_sample_weights: Optional[Tensor] = None,
+    per_sample_weights: Tensor | None = None,
     include_last_offset: bool = False,
-    padding_idx: Optional[int] = None,
+    padding_idx: int | None = None,
 ) -> Tensor:
     if input.dim() == 2:
         if offsets is not None:
@@ -74,7 +72,7 @@ def embedding_bag(
     if max_norm is not None:
         with torch.no_grad():
             torch.embedding_renorm_(weight, input, max_norm, norm_type)
-    index: Optional[int] = None
+    index: int | None = None
     if padding_idx is not None:
         index = _padding(padding_idx, weight.size(0))
     result, _, _, _ = torch.embedding_bag(

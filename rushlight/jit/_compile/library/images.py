@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
-
 import rushlight as torch
 from rushlight import Tensor
 
+from ..annotated import BroadcastingList2
 from ..operators import aten
 
 __all__ = [
@@ -16,7 +15,7 @@ __all__ = [
 
 
 def pad(
-    input: Tensor, pad: List[int], mode: str = "constant", value: Optional[float] = None
+    input: Tensor, pad: list[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
     return aten.pad(input, pad, mode, value)
 
@@ -26,7 +25,7 @@ def grid_sample(
     grid: Tensor,
     mode: str = "bilinear",
     padding_mode: str = "zeros",
-    align_corners: Optional[bool] = None,
+    align_corners: bool | None = None,
 ) -> Tensor:
     if mode == "bilinear":
         mode_number = 0
@@ -54,33 +53,33 @@ def grid_sample(
     return torch.grid_sampler(input, grid, mode_number, padding, corners)
 
 
-def affine_grid(theta: Tensor, size: List[int], align_corners: Optional[bool] = None) -> Tensor:
+def affine_grid(theta: Tensor, size: list[int], align_corners: bool | None = None) -> Tensor:
     corners = align_corners if align_corners is not None else False
     return torch.affine_grid_generator(theta, size, corners)
 
 
 def unfold(
     input: Tensor,
-    kernel_size: BroadcastingList2[int],  # noqa: F821
-    dilation: BroadcastingList2[int] = 1,  # noqa: F821
-    padding: BroadcastingList2[int] = 0,  # noqa: F821
-    stride: BroadcastingList2[int] = 1,  # noqa: F821
+    kernel_size: BroadcastingList2[int],
+    dilation: BroadcastingList2[int] = 1,
+    padding: BroadcastingList2[int] = 0,
+    stride: BroadcastingList2[int] = 1,
 ) -> Tensor:
     return aten.im2col(input, kernel_size, dilation, padding, stride)
 
 
 def fold(
     input: Tensor,
-    output_size: BroadcastingList2[int],  # noqa: F821
-    kernel_size: BroadcastingList2[int],  # noqa: F821
-    dilation: BroadcastingList2[int] = 1,  # noqa: F821
-    padding: BroadcastingList2[int] = 0,  # noqa: F821
-    stride: BroadcastingList2[int] = 1,  # noqa: F821
+    output_size: BroadcastingList2[int],
+    kernel_size: BroadcastingList2[int],
+    dilation: BroadcastingList2[int] = 1,
+    padding: BroadcastingList2[int] = 0,
+    stride: BroadcastingList2[int] = 1,
 ) -> Tensor:
     return aten.col2im(input, output_size, kernel_size, dilation, padding, stride)
 
 
-def _sizes(input: Tensor, size: List[int]) -> List[int]:
+def _sizes(input: Tensor, size: list[int]) -> list[int]:
     count = input.dim() - 2
     if len(size) == 1 and count > 1:
         return size * count
@@ -94,7 +93,7 @@ def _sizes(input: Tensor, size: List[int]) -> List[int]:
     return size
 
 
-def _scales(input: Tensor, scale_factor: List[float]) -> List[float]:
+def _scales(input: Tensor, scale_factor: list[float]) -> list[float]:
     count = input.dim() - 2
     if len(scale_factor) == 1 and count > 1:
         return scale_factor * count
@@ -107,14 +106,14 @@ def _scales(input: Tensor, scale_factor: List[float]) -> List[float]:
     return scale_factor
 
 
-def _scaled(input: Tensor, scales: List[float]) -> List[int]:
-    found = torch.jit.annotate(List[int], [])
+def _scaled(input: Tensor, scales: list[float]) -> list[int]:
+    found = torch.jit.annotate(list[int], [])
     for i in range(len(scales)):
         found.append(int(float(input.size(i + 2)) * scales[i]))
     return found
 
 
-def _check_mode(mode: str, align_corners: Optional[bool]) -> bool:
+def _check_mode(mode: str, align_corners: bool | None) -> bool:
     if align_corners is None:
         return False
     if mode == "nearest" or mode == "area" or mode == "nearest-exact":  # noqa: PLR1714
@@ -127,11 +126,11 @@ def _check_mode(mode: str, align_corners: Optional[bool]) -> bool:
 
 def interpolate(
     input: Tensor,
-    size: Optional[List[int]] = None,
-    scale_factor: Optional[List[float]] = None,
+    size: list[int] | None = None,
+    scale_factor: list[float] | None = None,
     mode: str = "nearest",
-    align_corners: Optional[bool] = None,
-    recompute_scale_factor: Optional[bool] = None,
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Tensor:
     corners = _check_mode(mode, align_corners)
@@ -143,8 +142,8 @@ def interpolate(
             "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D "
             "tensor as input"
         )
-    out: Optional[List[int]] = None
-    scales: Optional[List[float]] = None
+    out: list[int] | None = None
+    scales: list[float] | None = None
     if size is not None:
         out = _sizes(input, size)
     elif scale_factor is not None:
@@ -163,8 +162,8 @@ def interpolate(
 
 def _resized(
     input: Tensor,
-    out: Optional[List[int]],
-    scales: Optional[List[float]],
+    out: list[int] | None,
+    scales: list[float] | None,
     mode: str,
     corners: bool,
     antialias: bool,
@@ -204,7 +203,7 @@ def _resized(
     )
 
 
-def _by_area(input: Tensor, out: List[int]) -> Tensor:
+def _by_area(input: Tensor, out: list[int]) -> Tensor:
     if input.dim() == 3:
         return aten.adaptive_avg_pool1d(input, out)
     if input.dim() == 4:
@@ -214,21 +213,21 @@ def _by_area(input: Tensor, out: List[int]) -> Tensor:
 
 def upsample(
     input: Tensor,
-    size: Optional[List[int]] = None,
-    scale_factor: Optional[List[float]] = None,
+    size: list[int] | None = None,
+    scale_factor: list[float] | None = None,
     mode: str = "nearest",
-    align_corners: Optional[bool] = None,
+    align_corners: bool | None = None,
 ) -> Tensor:
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(
-    input: Tensor, size: Optional[List[int]] = None, scale_factor: Optional[List[float]] = None
+    input: Tensor, size: list[int] | None = None, scale_factor: list[float] | None = None
 ) -> Tensor:
     return interpolate(input, size, scale_factor)
 
 
 def upsample_bilinear(
-    input: Tensor, size: Optional[List[int]] = None, scale_factor: Optional[List[float]] = None
+    input: Tensor, size: list[int] | None = None, scale_factor: list[float] | None = None
 ) -> Tensor:
     return interpolate(input, size, scale_factor, "bilinear", True)

@@ -7,7 +7,7 @@ modules that are not named here compile as they are.
 from __future__ import annotations
 
 import warnings
-from typing import Any, List, Optional
+from typing import Any
 
 import rushlight as torch
 import rushlight.nn.functional as F
@@ -22,11 +22,11 @@ class Linear:
 
 
 class _ConvNd:
-    bias: Optional[Tensor]
+    bias: Tensor | None
 
 
 class Conv1d:
-    def _conv_forward(self: Any, input: Tensor, weight: Tensor, bias: Optional[Tensor]):
+    def _conv_forward(self: Any, input: Tensor, weight: Tensor, bias: Tensor | None):
         if self.padding_mode != "zeros":
             wide = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             return F.conv1d(wide, weight, bias, self.stride, 0, self.dilation, self.groups)
@@ -34,7 +34,7 @@ class Conv1d:
 
 
 class Conv2d:
-    def _conv_forward(self: Any, input: Tensor, weight: Tensor, bias: Optional[Tensor]):
+    def _conv_forward(self: Any, input: Tensor, weight: Tensor, bias: Tensor | None):
         if self.padding_mode != "zeros":
             wide = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             return F.conv2d(wide, weight, bias, self.stride, 0, self.dilation, self.groups)
@@ -42,7 +42,7 @@ class Conv2d:
 
 
 class Conv3d:
-    def _conv_forward(self: Any, input: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+    def _conv_forward(self: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.padding_mode != "zeros":
             wide = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             return F.conv3d(wide, weight, bias, self.stride, 0, self.dilation, self.groups)
@@ -53,13 +53,13 @@ class _ConvTransposeNd:
     def _output_padding(
         self: Any,
         input: Tensor,
-        output_size: Optional[List[int]],
-        stride: List[int],
-        padding: List[int],
-        kernel_size: List[int],
+        output_size: list[int] | None,
+        stride: list[int],
+        padding: list[int],
+        kernel_size: list[int],
         num_spatial_dims: int,
-        dilation: Optional[List[int]] = None,
-    ) -> List[int]:
+        dilation: list[int] | None = None,
+    ) -> list[int]:
         """What to add on one side, so that the result has the size that is asked for."""
         if output_size is None:
             return self.output_padding
@@ -74,7 +74,7 @@ class _ConvTransposeNd:
                 f"ConvTranspose{dims}D: for {input.dim()}D input, output_size must have {dims} or "
                 f"{leading + dims} elements (got {len(wanted)})"
             )
-        found = torch.jit.annotate(List[int], [])
+        found = torch.jit.annotate(list[int], [])
         for d in range(dims):
             step = dilation[d] if dilation is not None else 1
             least = (
@@ -93,7 +93,7 @@ class _ConvTransposeNd:
 
 
 class ConvTranspose1d:
-    def forward(self: Any, input: Tensor, output_size: Optional[List[int]] = None) -> Tensor:
+    def forward(self: Any, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         extra = self._output_padding(
             input, output_size, self.stride, self.padding, self.kernel_size, 1, self.dilation
         )
@@ -104,7 +104,7 @@ class ConvTranspose1d:
 
 
 class ConvTranspose2d:
-    def forward(self: Any, input: Tensor, output_size: Optional[List[int]] = None) -> Tensor:
+    def forward(self: Any, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         extra = self._output_padding(
             input, output_size, self.stride, self.padding, self.kernel_size, 2, self.dilation
         )
@@ -115,7 +115,7 @@ class ConvTranspose2d:
 
 
 class ConvTranspose3d:
-    def forward(self: Any, input: Tensor, output_size: Optional[List[int]] = None) -> Tensor:
+    def forward(self: Any, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         extra = self._output_padding(
             input, output_size, self.stride, self.padding, self.kernel_size, 3, self.dilation
         )
@@ -183,7 +183,8 @@ class _InstanceNorm:
                 )
             warnings.warn(
                 f"input's size at dim={dim} does not match num_features. You can silence this "
-                "warning by not passing in num_features, which is not used because affine=False"
+                "warning by not passing in num_features, which is not used because affine=False",
+                stacklevel=2,
             )
         if input.dim() == self._get_no_batch_dim():
             return self._apply_instance_norm(input.unsqueeze(0)).squeeze(0)
@@ -238,7 +239,7 @@ class Sequential:
 
 class _MaxUnpoolNd:
     def forward(
-        self: Any, input: Tensor, indices: Tensor, output_size: Optional[List[int]] = None
+        self: Any, input: Tensor, indices: Tensor, output_size: list[int] | None = None
     ) -> Tensor:
         return self._function(
             input, indices, self.kernel_size, self.stride, self.padding, output_size

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
-
 import rushlight as torch
 from rushlight import Tensor
 
+from ..annotated import BroadcastingList1, BroadcastingList2, BroadcastingList3
 from ..operators import aten
 
 __all__ = [
@@ -21,15 +20,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: BroadcastingList2[int]) -> Tensor:  # noqa: F821
+def adaptive_avg_pool2d(input: Tensor, output_size: BroadcastingList2[int]) -> Tensor:
     return aten.adaptive_avg_pool2d(input, _whole(input.size(), output_size))
 
 
-def adaptive_avg_pool3d(input: Tensor, output_size: BroadcastingList3[int]) -> Tensor:  # noqa: F821
+def adaptive_avg_pool3d(input: Tensor, output_size: BroadcastingList3[int]) -> Tensor:
     return aten.adaptive_avg_pool3d(input, _whole(input.size(), output_size))
 
 
-def _whole(size: List[int], output_size: List[int]) -> List[int]:
+def _whole(size: list[int], output_size: list[int]) -> list[int]:
     if len(size) <= len(output_size):
         raise RuntimeError(f"Input dimension should be at least {len(output_size) + 1}")
     return output_size
@@ -38,15 +37,15 @@ def _whole(size: List[int], output_size: List[int]) -> List[int]:
 def adaptive_max_pool1d_with_indices(
     input: Tensor,
     output_size: BroadcastingList1[int],
-    return_indices: bool = False,  # noqa: F821
-) -> Tuple[Tensor, Tensor]:
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
     return torch.adaptive_max_pool1d(input, output_size)
 
 
 def _adaptive_max_pool1d(
     input: Tensor,
     output_size: BroadcastingList1[int],
-    return_indices: bool = False,  # noqa: F821
+    return_indices: bool = False,
 ) -> Tensor:
     return adaptive_max_pool1d_with_indices(input, output_size)[0]
 
@@ -54,15 +53,15 @@ def _adaptive_max_pool1d(
 def adaptive_max_pool2d_with_indices(
     input: Tensor,
     output_size: BroadcastingList2[int],
-    return_indices: bool = False,  # noqa: F821
-) -> Tuple[Tensor, Tensor]:
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
     return aten.adaptive_max_pool2d(input, _whole(input.size(), output_size))
 
 
 def _adaptive_max_pool2d(
     input: Tensor,
     output_size: BroadcastingList2[int],
-    return_indices: bool = False,  # noqa: F821
+    return_indices: bool = False,
 ) -> Tensor:
     return adaptive_max_pool2d_with_indices(input, output_size)[0]
 
@@ -70,21 +69,21 @@ def _adaptive_max_pool2d(
 def adaptive_max_pool3d_with_indices(
     input: Tensor,
     output_size: BroadcastingList3[int],
-    return_indices: bool = False,  # noqa: F821
-) -> Tuple[Tensor, Tensor]:
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
     return aten.adaptive_max_pool3d(input, _whole(input.size(), output_size))
 
 
 def _adaptive_max_pool3d(
     input: Tensor,
     output_size: BroadcastingList3[int],
-    return_indices: bool = False,  # noqa: F821
+    return_indices: bool = False,
 ) -> Tensor:
     return adaptive_max_pool3d_with_indices(input, output_size)[0]
 
 
-def _stride(stride: Optional[List[int]]) -> List[int]:
-    given = torch.jit.annotate(List[int], [])
+def _stride(stride: list[int] | None) -> list[int]:
+    given = torch.jit.annotate(list[int], [])
     if stride is not None:
         given = stride
     return given
@@ -92,10 +91,10 @@ def _stride(stride: Optional[List[int]]) -> List[int]:
 
 def _max_pool1d(
     input: Tensor,
-    kernel_size: BroadcastingList1[int],  # noqa: F821
-    stride: Optional[BroadcastingList1[int]] = None,  # noqa: F821
-    padding: BroadcastingList1[int] = 0,  # noqa: F821
-    dilation: BroadcastingList1[int] = 1,  # noqa: F821
+    kernel_size: BroadcastingList1[int],
+    stride: BroadcastingList1[int] | None = None,
+    padding: BroadcastingList1[int] = 0,
+    dilation: BroadcastingList1[int] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor:
@@ -104,10 +103,10 @@ def _max_pool1d(
 
 def _max_pool2d(
     input: Tensor,
-    kernel_size: BroadcastingList2[int],  # noqa: F821
-    stride: Optional[BroadcastingList2[int]] = None,  # noqa: F821
-    padding: BroadcastingList2[int] = 0,  # noqa: F821
-    dilation: BroadcastingList2[int] = 1,  # noqa: F821
+    kernel_size: BroadcastingList2[int],
+    stride: BroadcastingList2[int] | None = None,
+    padding: BroadcastingList2[int] = 0,
+    dilation: BroadcastingList2[int] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor:
@@ -116,10 +115,10 @@ def _max_pool2d(
 
 def _max_pool3d(
     input: Tensor,
-    kernel_size: BroadcastingList3[int],  # noqa: F821
-    stride: Optional[BroadcastingList3[int]] = None,  # noqa: F821
-    padding: BroadcastingList3[int] = 0,  # noqa: F821
-    dilation: BroadcastingList3[int] = 1,  # noqa: F821
+    kernel_size: BroadcastingList3[int],
+    stride: BroadcastingList3[int] | None = None,
+    padding: BroadcastingList3[int] = 0,
+    dilation: BroadcastingList3[int] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor:
@@ -128,13 +127,13 @@ def _max_pool3d(
 
 def max_pool1d_with_indices(
     input: Tensor,
-    kernel_size: BroadcastingList1[int],  # noqa: F821
-    stride: Optional[BroadcastingList1[int]] = None,  # noqa: F821
-    padding: BroadcastingList1[int] = 0,  # noqa: F821
-    dilation: BroadcastingList1[int] = 1,  # noqa: F821
+    kernel_size: BroadcastingList1[int],
+    stride: BroadcastingList1[int] | None = None,
+    padding: BroadcastingList1[int] = 0,
+    dilation: BroadcastingList1[int] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     return aten.max_pool1d_with_indices(
         input, kernel_size, _stride(stride), padding, dilation, ceil_mode
     )
@@ -142,13 +141,13 @@ def max_pool1d_with_indices(
 
 def max_pool2d_with_indices(
     input: Tensor,
-    kernel_size: BroadcastingList2[int],  # noqa: F821
-    stride: Optional[BroadcastingList2[int]] = None,  # noqa: F821
-    padding: BroadcastingList2[int] = 0,  # noqa: F821
-    dilation: BroadcastingList2[int] = 1,  # noqa: F821
+    kernel_size: BroadcastingList2[int],
+    stride: BroadcastingList2[int] | None = None,
+    padding: BroadcastingList2[int] = 0,
+    dilation: BroadcastingList2[int] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     return aten.max_pool2d_with_indices(
         input, kernel_size, _stride(stride), padding, dilation, ceil_mode
     )
@@ -156,13 +155,13 @@ def max_pool2d_with_indices(
 
 def max_pool3d_with_indices(
     input: Tensor,
-    kernel_size: BroadcastingList3[int],  # noqa: F821
-    stride: Optional[BroadcastingList3[int]] = None,  # noqa: F821
-    padding: BroadcastingList3[int] = 0,  # noqa: F821
-    dilation: BroadcastingList3[int] = 1,  # noqa: F821
+    kernel_size: BroadcastingList3[int],
+    stride: BroadcastingList3[int] | None = None,
+    padding: BroadcastingList3[int] = 0,
+    dilation: BroadcastingList3[int] = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     return aten.max_pool3d_with_indices(
         input, kernel_size, _stride(stride), padding, dilation, ceil_mode
     )
@@ -171,19 +170,19 @@ def max_pool3d_with_indices(
 def _fractional_size(
     input: Tensor,
     count: int,
-    output_size: Optional[List[int]],
-    output_ratio: Optional[List[float]],
-) -> List[int]:
+    output_size: list[int] | None,
+    output_ratio: list[float] | None,
+) -> list[int]:
     if output_size is not None:
         return output_size
     assert output_ratio is not None, "one of output_size and output_ratio must be given"
-    found = torch.jit.annotate(List[int], [])
+    found = torch.jit.annotate(list[int], [])
     for i in range(count):
         found.append(int(input.size(i - count) * output_ratio[i]))
     return found
 
 
-def _fractional_samples(input: Tensor, count: int, samples: Optional[Tensor]) -> Tensor:
+def _fractional_samples(input: Tensor, count: int, samples: Tensor | None) -> Tensor:
     if samples is not None:
         return samples
     batch = 1 if input.dim() == count + 1 else input.size(0)
@@ -194,12 +193,12 @@ def _fractional_samples(input: Tensor, count: int, samples: Optional[Tensor]) ->
 
 def fractional_max_pool2d_with_indices(
     input: Tensor,
-    kernel_size: BroadcastingList2[int],  # noqa: F821
-    output_size: Optional[BroadcastingList2[int]] = None,  # noqa: F821
-    output_ratio: Optional[BroadcastingList2[float]] = None,  # noqa: F821
+    kernel_size: BroadcastingList2[int],
+    output_size: BroadcastingList2[int] | None = None,
+    output_ratio: BroadcastingList2[float] | None = None,
     return_indices: bool = False,
-    _random_samples: Optional[Tensor] = None,
-) -> Tuple[Tensor, Tensor]:
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     size = _fractional_size(input, 2, output_size, output_ratio)
     samples = _fractional_samples(input, 2, _random_samples)
     return aten.fractional_max_pool2d(input, kernel_size, size, samples)
@@ -207,11 +206,11 @@ def fractional_max_pool2d_with_indices(
 
 def _fractional_max_pool2d(
     input: Tensor,
-    kernel_size: BroadcastingList2[int],  # noqa: F821
-    output_size: Optional[BroadcastingList2[int]] = None,  # noqa: F821
-    output_ratio: Optional[BroadcastingList2[float]] = None,  # noqa: F821
+    kernel_size: BroadcastingList2[int],
+    output_size: BroadcastingList2[int] | None = None,
+    output_ratio: BroadcastingList2[float] | None = None,
     return_indices: bool = False,
-    _random_samples: Optional[Tensor] = None,
+    _random_samples: Tensor | None = None,
 ) -> Tensor:
     return fractional_max_pool2d_with_indices(
         input, kernel_size, output_size, output_ratio, return_indices, _random_samples
@@ -220,12 +219,12 @@ def _fractional_max_pool2d(
 
 def fractional_max_pool3d_with_indices(
     input: Tensor,
-    kernel_size: BroadcastingList3[int],  # noqa: F821
-    output_size: Optional[BroadcastingList3[int]] = None,  # noqa: F821
-    output_ratio: Optional[BroadcastingList3[float]] = None,  # noqa: F821
+    kernel_size: BroadcastingList3[int],
+    output_size: BroadcastingList3[int] | None = None,
+    output_ratio: BroadcastingList3[float] | None = None,
     return_indices: bool = False,
-    _random_samples: Optional[Tensor] = None,
-) -> Tuple[Tensor, Tensor]:
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     size = _fractional_size(input, 3, output_size, output_ratio)
     samples = _fractional_samples(input, 3, _random_samples)
     return aten.fractional_max_pool3d(input, kernel_size, size, samples)
@@ -233,11 +232,11 @@ def fractional_max_pool3d_with_indices(
 
 def _fractional_max_pool3d(
     input: Tensor,
-    kernel_size: BroadcastingList3[int],  # noqa: F821
-    output_size: Optional[BroadcastingList3[int]] = None,  # noqa: F821
-    output_ratio: Optional[BroadcastingList3[float]] = None,  # noqa: F821
+    kernel_size: BroadcastingList3[int],
+    output_size: BroadcastingList3[int] | None = None,
+    output_ratio: BroadcastingList3[float] | None = None,
     return_indices: bool = False,
-    _random_samples: Optional[Tensor] = None,
+    _random_samples: Tensor | None = None,
 ) -> Tensor:
     return fractional_max_pool3d_with_indices(
         input, kernel_size, output_size, output_ratio, return_indices, _random_samples
@@ -248,7 +247,7 @@ def lp_pool1d(
     input: Tensor,
     norm_type: float,
     kernel_size: int,
-    stride: Optional[BroadcastingList1[int]] = None,  # noqa: F821
+    stride: BroadcastingList1[int] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
     mean = torch.avg_pool1d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
@@ -258,8 +257,8 @@ def lp_pool1d(
 def lp_pool2d(
     input: Tensor,
     norm_type: float,
-    kernel_size: BroadcastingList2[int],  # noqa: F821
-    stride: Optional[BroadcastingList2[int]] = None,  # noqa: F821
+    kernel_size: BroadcastingList2[int],
+    stride: BroadcastingList2[int] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
     mean = aten.avg_pool2d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
@@ -270,8 +269,8 @@ def lp_pool2d(
 def lp_pool3d(
     input: Tensor,
     norm_type: float,
-    kernel_size: BroadcastingList3[int],  # noqa: F821
-    stride: Optional[BroadcastingList3[int]] = None,  # noqa: F821
+    kernel_size: BroadcastingList3[int],
+    stride: BroadcastingList3[int] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
     mean = aten.avg_pool3d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
@@ -281,14 +280,14 @@ def lp_pool3d(
 
 def _unpooled(
     input: Tensor,
-    kernel_size: List[int],
-    stride: List[int],
-    padding: List[int],
-    output_size: Optional[List[int]],
-) -> List[int]:
+    kernel_size: list[int],
+    stride: list[int],
+    padding: list[int],
+    output_size: list[int] | None,
+) -> list[int]:
     dims = len(kernel_size)
     sizes = input.size()
-    usual = torch.jit.annotate(List[int], [])
+    usual = torch.jit.annotate(list[int], [])
     for d in range(dims):
         size = sizes[len(sizes) - dims + d]
         usual.append((size - 1) * stride[d] + kernel_size[d] - 2 * padding[d])
@@ -315,10 +314,10 @@ def _unpooled(
 def max_unpool1d(
     input: Tensor,
     indices: Tensor,
-    kernel_size: BroadcastingList1[int],  # noqa: F821
-    stride: Optional[BroadcastingList1[int]] = None,  # noqa: F821
-    padding: BroadcastingList1[int] = 0,  # noqa: F821
-    output_size: Optional[BroadcastingList1[int]] = None,  # noqa: F821
+    kernel_size: BroadcastingList1[int],
+    stride: BroadcastingList1[int] | None = None,
+    padding: BroadcastingList1[int] = 0,
+    output_size: BroadcastingList1[int] | None = None,
 ) -> Tensor:
     step = stride if stride is not None else kernel_size
     size = _unpooled(input, kernel_size, step, padding, output_size)
@@ -329,10 +328,10 @@ def max_unpool1d(
 def max_unpool2d(
     input: Tensor,
     indices: Tensor,
-    kernel_size: BroadcastingList2[int],  # noqa: F821
-    stride: Optional[BroadcastingList2[int]] = None,  # noqa: F821
-    padding: BroadcastingList2[int] = 0,  # noqa: F821
-    output_size: Optional[BroadcastingList2[int]] = None,  # noqa: F821
+    kernel_size: BroadcastingList2[int],
+    stride: BroadcastingList2[int] | None = None,
+    padding: BroadcastingList2[int] = 0,
+    output_size: BroadcastingList2[int] | None = None,
 ) -> Tensor:
     step = stride if stride is not None else kernel_size
     size = _unpooled(input, kernel_size, step, padding, output_size)
@@ -342,10 +341,10 @@ def max_unpool2d(
 def max_unpool3d(
     input: Tensor,
     indices: Tensor,
-    kernel_size: BroadcastingList3[int],  # noqa: F821
-    stride: Optional[BroadcastingList3[int]] = None,  # noqa: F821
-    padding: BroadcastingList3[int] = 0,  # noqa: F821
-    output_size: Optional[BroadcastingList3[int]] = None,  # noqa: F821
+    kernel_size: BroadcastingList3[int],
+    stride: BroadcastingList3[int] | None = None,
+    padding: BroadcastingList3[int] = 0,
+    output_size: BroadcastingList3[int] | None = None,
 ) -> Tensor:
     step = stride if stride is not None else kernel_size
     size = _unpooled(input, kernel_size, step, padding, output_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
+from typing import Any
 
 import rushlight as torch
 from rushlight import Tensor
@@ -23,8 +23,8 @@ class RNNBase:
         if hx.size() != [layers, batch, size]:
             raise RuntimeError(f"Expected hidden size {[layers, batch, size]}, got {hx.size()}")
 
-    def _weights(self: Any) -> List[Tensor]:
-        return [p for p in self.parameters()]
+    def _weights(self: Any) -> list[Tensor]:
+        return list(self.parameters())
 
     def _zeros(self: Any, input: Tensor, batch: int, size: int) -> Tensor:
         layers = self.num_layers * (2 if self.bidirectional else 1)
@@ -32,7 +32,7 @@ class RNNBase:
 
 
 class RNN:
-    def forward(self: Any, input: Tensor, hx: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+    def forward(self: Any, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check_input(input)
         single = input.dim() == 2
         if single:
@@ -60,7 +60,7 @@ class RNN:
 
 
 class GRU:
-    def forward(self: Any, input: Tensor, hx: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+    def forward(self: Any, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check_input(input)
         single = input.dim() == 2
         if single:
@@ -83,8 +83,8 @@ class GRU:
 
 class LSTM:
     def forward(
-        self: Any, input: Tensor, hx: Optional[Tuple[Tensor, Tensor]] = None
-    ) -> Tuple[Tensor, Tuple[Tensor, Tensor]]:
+        self: Any, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         self.check_input(input)
         single = input.dim() == 2
         if single:
@@ -109,7 +109,7 @@ class LSTM:
 
 
 class RNNCell:
-    def forward(self: Any, input: Tensor, hx: Optional[Tensor] = None) -> Tensor:
+    def forward(self: Any, input: Tensor, hx: Tensor | None = None) -> Tensor:
         single = input.dim() == 1
         x = input.unsqueeze(0) if single else input
         if hx is None:
@@ -128,7 +128,7 @@ class RNNCell:
 
 
 class GRUCell:
-    def forward(self: Any, input: Tensor, hx: Optional[Tensor] = None) -> Tensor:
+    def forward(self: Any, input: Tensor, hx: Tensor | None = None) -> Tensor:
         single = input.dim() == 1
         x = input.unsqueeze(0) if single else input
         if hx is None:
@@ -141,8 +141,8 @@ class GRUCell:
 
 class LSTMCell:
     def forward(
-        self: Any, input: Tensor, hx: Optional[Tuple[Tensor, Tensor]] = None
-    ) -> Tuple[Tensor, Tensor]:
+        self: Any, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
         single = input.dim() == 1
         x = input.unsqueeze(0) if single else input
         if hx is None:
