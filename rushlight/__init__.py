@@ -74,6 +74,8 @@ _LAZY = set(
 # Names that come from a module which loads on first use.
 _FROM = {
     "StorageBase": "storage",
+    "cond": "_higher_order_ops",
+    "while_loop": "_higher_order_ops",
     "save": "serialization",
     "load": "serialization",
     "manual_seed": "random",

@@ -117,6 +117,14 @@ class _Aliased(ModuleType):
             message += f" ({_US}; {GAPS})"
         raise AttributeError(message, name=name, obj=self)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The import system puts a module into the package above it, though a function of its name
+        # has taken that place already: torch.nn.utils.weight_norm.
+        held = self.__dict__.get(name)
+        loading = isinstance(value, ModuleType) and callable(held)
+        if not (loading and value.__name__.endswith(f".{name}")):
+            super().__setattr__(name, value)
+
 
 def _mark(module):
     if type(module) is ModuleType:

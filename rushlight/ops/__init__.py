@@ -38,6 +38,10 @@ def __getattr__(name: str):
         from .._aten import aten
 
         return aten
+    if name == "higher_order":
+        from .._higher_order_ops._namespace import higher_order
+
+        return higher_order
     if name == "torchvision":
         from ..vision.ops import _namespace
 
