@@ -6,11 +6,12 @@ PYTORCH_JIT=0 in the environment both give what they are given, as in PyTorch.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._eager import annotate, export, ignore, interface, isinstance, unused  # noqa: F401
+    from ._marks import annotate, export, ignore, interface, isinstance, unused  # noqa: F401
     from ._trace import trace, trace_module  # noqa: F401
 
 __all__ = [
@@ -45,13 +46,13 @@ __all__ = [
 
 # module: the public names that it holds
 _HOMES = {
-    "_eager": "annotate export ignore interface isinstance unused fork wait _overload "
+    "_marks": "annotate export ignore interface isinstance unused fork wait _overload "
     "_overload_method",
     "_attribute": "Attribute",
     "_function": "ScriptFunction",
     "_run_errors": "Error",
     "_script": "ScriptModule RecursiveScriptModule TopLevelTracedModule TracedModule",
-    "_trace": "trace trace_module is_tracing script_if_tracing ONNXTracedModule _get_trace_graph "
+    "_trace": "trace trace_module script_if_tracing ONNXTracedModule _get_trace_graph "
     "_unique_state_dict",
     "_trace_check": "TracingCheckError",
     "_traced_values": "TracerWarning",
@@ -70,12 +71,15 @@ def is_scripting() -> bool:
     return False
 
 
+def is_tracing() -> bool:
+    """Whether calls are being recorded here."""
+    values = sys.modules.get(f"{__name__}._traced_values")
+    return values is not None and values.current() is not None
+
+
 def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
-        try:
-            found = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-        except ModuleNotFoundError:
-            found = getattr(import_module(f"{__name__}._eager"), name)
+        found = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
     elif name in _SUBMODULES:
         found = import_module(f"{__name__}.{name}")
     elif name == "Final":
@@ -83,7 +87,7 @@ def __getattr__(name: str) -> Any:
     elif name == "Future":
         from ..futures import Future as found  # type: ignore[assignment]
     elif name in ("_fork", "_wait"):
-        found = getattr(import_module(f"{__name__}._eager"), name[1:])
+        found = getattr(import_module(f"{__name__}._marks"), name[1:])
     else:
         raise AttributeError(f"module 'torch.jit' has no attribute '{name}' (docs/gaps.md)")
     globals()[name] = found

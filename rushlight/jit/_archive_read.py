@@ -17,6 +17,7 @@ from ..serialization._load import StorageTable, _storage_reader
 from ..serialization._names import data_unpickler
 from ..serialization._unpickle import DataUnpickler
 from ..serialization._zip import ArchiveReader, crc32
+from . import _fast_paths
 from . import _types as T
 from ._import import Importer
 from ._script import RecursiveScriptModule, ScriptObject, is_module
@@ -99,6 +100,7 @@ def _prefix(archive: ArchiveReader) -> str:
 
 class _Reader:
     def __init__(self, archive: ArchiveReader, prefix: str, map_location) -> None:
+        _fast_paths.add()
         self.archive, self.prefix, self.map_location = archive, prefix, map_location
         self.names = set(archive.names())
         self.importer = Importer(self._sources())

@@ -328,7 +328,7 @@ class StaticModule:
 
     def runAsync(self, args: tuple, kwargs: dict):  # noqa: N802
         """Call it; what it gives, as a future."""
-        from ._eager import fork
+        from ._marks import fork
 
         return fork(self._module, *args, **kwargs)
 

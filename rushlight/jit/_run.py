@@ -72,7 +72,9 @@ class _Writer:
     def variable(self) -> str:
         """A local name that holds nothing now."""
         if self.free:
-            return self.free.pop()
+            name = self.free.pop()
+            self.small.discard(name)
+            return name
         self.count += 1
         return f"v{self.count}"
 

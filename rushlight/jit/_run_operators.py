@@ -288,6 +288,6 @@ class Entered:
 
 def fork(function, *args):
     """Run a part of the program at once; its result as a future."""
-    from . import _fork
+    from ._marks import fork as begin
 
-    return _fork(function, *args)
+    return begin(function, *args)

@@ -317,7 +317,7 @@ class ScriptModule(Module):
 
     def define(self, src: str) -> None:
         """Add the methods of a source text."""
-        from ._compilation_unit import define_methods
+        from ._compile.text import define_methods
 
         define_methods(self._jit_type, src)
         for name, function in self._jit_type.methods.items():
@@ -403,6 +403,28 @@ class RecursiveScriptModule(ScriptModule):
             "RecursiveScriptModule instances are made by torch.jit.script, torch.jit.trace and "
             "torch.jit.load"
         )
+
+
+def _passed_on(name: str):
+    """A method that Python calls by itself: the compiled one, or that of the class it was."""
+
+    def method(self, *args):
+        compiled = self._jit_type.methods.get(name)
+        if compiled is not None:
+            return ScriptMethod(self, compiled)(*args)
+        found = getattr(self._jit_type.python_class, name, None)
+        if found is None:
+            raise NotImplementedError(f"{self.original_name} has no method {name}")
+        return found(self, *args)
+
+    method.__name__ = name
+    return method
+
+
+for _name in ("__len__", "__getitem__", "__iter__", "__contains__"):
+    setattr(RecursiveScriptModule, _name, _passed_on(_name))
+RecursiveScriptModule.__bool__ = lambda self: True  # type: ignore[attr-defined]
+del _name
 
 
 class TracedModule(ScriptModule):

@@ -28,11 +28,6 @@ _CONTAINER = (
 _DEPRECATED = "`torch.jit.{}` is deprecated. Please switch to `torch.compile` or `torch.export`."
 
 
-def is_tracing() -> bool:
-    """Whether calls are being recorded here."""
-    return current() is not None
-
-
 class ONNXTracedModule(Module):
     """A module that records itself anew at each call: (graph, outputs)."""
 
@@ -490,7 +485,7 @@ def script_if_tracing(fn: Callable) -> Callable:
 
     @wraps(fn)
     def wrapper(*args, **kwargs):
-        if not is_tracing():
+        if current() is None:
             return fn(*args, **kwargs)
         from . import script
 

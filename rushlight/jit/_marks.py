@@ -1,7 +1,4 @@
-"""The marks of annotated programs, and what stands for `script` and `trace` with PYTORCH_JIT=0.
-
-Then programs run as the Python they are: both give what they are given.
-"""
+"""The marks of programs that are compiled, and what means the same in plain Python."""
 
 from __future__ import annotations
 
@@ -10,51 +7,6 @@ from collections.abc import Callable
 from typing import Any, Union, get_args, get_origin
 
 from ..futures import Future
-
-
-def script(
-    obj,
-    optimize=None,
-    _frames_up: int = 0,
-    _rcb=None,
-    example_inputs=None,
-):
-    """The function, class or module itself: it runs as Python."""
-    return obj
-
-
-def trace(
-    func,
-    example_inputs=None,
-    optimize=None,
-    check_trace: bool = True,
-    check_inputs=None,
-    check_tolerance: float = 1e-5,
-    strict: bool = True,
-    _force_outplace: bool = False,
-    _module_class=None,
-    _compilation_unit=None,
-    example_kwarg_inputs=None,
-    _store_inputs: bool = True,
-):
-    """The function or module itself: it runs as Python, with its control flow."""
-    return func
-
-
-def trace_module(mod, inputs, *args, **kwargs):
-    """The module itself: it runs as Python."""
-    return mod
-
-
-def script_method(fn: Callable) -> Callable:
-    """The method itself."""
-    return fn
-
-
-def script_if_tracing(fn: Callable) -> Callable:
-    """The function itself: nothing is ever traced."""
-    return fn
-
 
 # -- marks -----------------------------------------------------------------------------------
 
@@ -104,11 +56,6 @@ def interface(obj: type) -> type:
 def annotate(the_type, the_value):
     """The value: the type is for a compiler."""
     return the_value
-
-
-def Attribute(value, type):  # noqa: A002, N802 (PyTorch's spelling)
-    """The value: the type is for a compiler."""
-    return value
 
 
 def isinstance(obj: Any, target_type: Any) -> bool:
