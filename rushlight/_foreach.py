@@ -128,7 +128,8 @@ def _with_two(operation: str, inplace: bool) -> Callable:
 def _lerp(inplace: bool) -> Callable:
     call = _method("lerp", inplace)
 
-    def function(self, tensors1, weights):
+    def function(self, tensors1, weights=None, *, weight=None):
+        weights = weight if weights is None else weights
         _check(self, tensors1, weights)
         triples = zip(self, tensors1, _each(weights, len(self)), strict=True)
         return _gathered((call(t, end, w) for t, end, w in triples), self, inplace)

@@ -27,15 +27,16 @@ class _EvalCacheLoader:
         """The file name that a source gets."""
         key = f"<eval_with_key>.{next(_numbers)}"
         if co_fields:
-            key += " from {co_filename}:{co_firstlineno} in {co_name}".format(**co_fields)
+            fields = {**co_fields, "co_name": co_fields["co_name"].strip("<>")}  # it may not end so
+            key += " from {co_filename}:{co_firstlineno} in {co_name}".format(**fields)
         self.eval_cache[key] = src
         globals.update(__name__=key, __loader__=self)
         linecache.lazycache(key, globals)
         return key
 
     def get_source(self, module_name: str) -> str | None:
-        """The source with that file name; it is read once."""
-        return self.eval_cache.pop(module_name, None)
+        """The source with that file name."""
+        return self.eval_cache.get(module_name)
 
 
 _loader = _EvalCacheLoader()

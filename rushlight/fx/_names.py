@@ -46,11 +46,15 @@ _ELSEWHERE = {
 }
 _ELSEWHERE |= {f"torch.{name}": f"torch.functional.{name}" for name in _IN_FUNCTIONAL}
 _PREFIXED = {"special": "special_", "fft": "fft_", "linalg": "linalg_"}
-# These pass on what they are given; of `split` our own form takes more spellings.
-_AS_GIVEN = {f"torch.functional.{name}" for name in _IN_FUNCTIONAL if "_" in name} | {
-    "torch.functional.einsum",
-    "torch.functional.lu",
+# These pass on what they are given.
+_AS_GIVEN = {
+    f"torch.functional.{name}"
+    for name in (
+        "atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors "
+        "cartesian_prod chain_matmul einsum"
+    ).split()
 }
+_OF_MANY = ("torch.functional.einsum", "torch.functional.meshgrid")
 _POSITIONAL = {"torch.functional.split": 2, "torch.functional.unravel_index": 1}
 _LEFT_OUT = {"torch.nn.functional.l1_loss": ("weight",), "torch.functional.split": ("split_size",)}
 _OWN = (_C.Op, type(_C.front(lambda: None, ())))
@@ -198,6 +202,11 @@ def _signature(name: str, code: Any, defaults: tuple | None, keywords: tuple):
 def as_traced(function: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """The arguments of a call in the form in which PyTorch's tracer would see them."""
     name = qualified_name(function)
+    if name in _OF_MANY:
+        if args and isinstance(args[-1], (list, tuple)):  # a list of them stands for them there
+            args = (*args[:-1], *args[-1])
+        indexed = {"indexing": None} if name.endswith("meshgrid") else {}
+        return args, {**indexed, **kwargs}
     written = getattr(function, "__wrapped__", None)
     if not name.startswith(("torch.nn.functional.", "torch.functional.")) or name in _AS_GIVEN:
         return args, kwargs

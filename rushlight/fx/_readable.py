@@ -69,9 +69,8 @@ class Notes:
         if not hasattr(value, "dtype") or not hasattr(value, "shape"):
             return ""
         text = f"{_abbreviated(value.dtype)}[{', '.join(map(str, value.shape))}]"
-        if self.stride:
-            stride = value.stride() if callable(value.stride) else value.stride
-            text += f"[{', '.join(map(str, stride))}]"
-        if self.device and hasattr(value, "device"):
+        if self.stride and isinstance(value, torch.Tensor):
+            text += f"[{', '.join(map(str, value.stride()))}]"
+        if self.device and isinstance(value, torch.Tensor):
             text += str(value.device)
         return text

@@ -67,6 +67,9 @@ class TracerBase:
             node.meta.update(fx_traceback.get_current_meta())
         elif self.module_stack:
             node.meta["nn_module_stack"] = self.module_stack.copy()
+        if self.record_stack_traces and not node.stack_trace:
+            frames = self._filter_traceback_frames(_user_frames())
+            node.stack_trace = "".join(frames.format()).strip() or None
         return node
 
     def proxy(self, node: Node) -> Any:
@@ -90,11 +93,7 @@ class TracerBase:
         if not isinstance(args, tuple):
             raise AssertionError(f"Expected tuple, got {type(args)}")
         node = self.create_node(kind, target, args, dict(kwargs), name, type_expr)
-        proxy = self.proxy(node) if proxy_factory_fn is None else proxy_factory_fn(node)
-        if self.record_stack_traces and not proxy.node.stack_trace:
-            frames = self._filter_traceback_frames(_user_frames())
-            proxy.node.stack_trace = "".join(frames.format()).strip()
-        return proxy
+        return self.proxy(node) if proxy_factory_fn is None else proxy_factory_fn(node)
 
     def _filter_traceback_frames(self, user_stack_summary: Any) -> Any:
         return user_stack_summary
@@ -188,6 +187,9 @@ def _user_frames():
     import os
     import traceback
 
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-    frames = [f for f in traceback.extract_stack() if not f.filename.startswith(here)]
-    return traceback.StackSummary.from_list(frames)
+    here = os.path.dirname(os.path.abspath(__file__)) + os.sep
+    ours = os.path.dirname(here.rstrip(os.sep)) + os.sep
+    frames = list(traceback.extract_stack())
+    start = next((i for i, f in enumerate(frames) if f.filename.startswith(here)), 0)
+    own = [f for f in frames[start:] if not f.filename.startswith(ours)]
+    return traceback.StackSummary.from_list(own)

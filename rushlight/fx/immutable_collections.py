@@ -12,7 +12,7 @@ _HELP = (
     "If you are attempting to modify the kwargs or args of a torch.fx.Node object,\n"
     "instead create a new copy of it and assign the copy to the node:\n\n"
     "    new_args = ...  # copy and mutate args\n"
-    "    node.args = new_args\n"
+    "    node.args = new_args"
 )
 _LIST_CHANGES = """
     __delitem__ __iadd__ __imul__ __setitem__ append clear extend insert pop remove reverse sort

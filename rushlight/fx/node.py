@@ -368,13 +368,13 @@ class Node:
 def _mutates(target):
     """Whether an operator of torch.ops writes into an argument."""
     name = getattr(target, "_name", None)
-    return isinstance(name, str) and hasattr(target, "_overload") and name.endswith("_")
+    return isinstance(name, str) and hasattr(target, "_overloadname") and name.endswith("_")
 
 
 def _draws(target):
     """Whether an operator of torch.ops draws random numbers."""
     name = getattr(target, "_name", None)
-    return name in _RANDOM and hasattr(target, "_overload")
+    return name in _RANDOM and hasattr(target, "_overloadname")
 
 
 def _child(module, target):

@@ -70,6 +70,7 @@ def _signature_of(op):
         default = (function.__kwdefaults__ or {}).get(name, inspect.Parameter.empty)
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(name, kind, default=default))
+    parameters = [p for p in parameters if p.name != "out"]
     return inspect.Signature(parameters)
 
 

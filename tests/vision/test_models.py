@@ -141,8 +141,10 @@ def test_features_of_inner_layers_come_by_name():
         stem = model.maxpool(model.relu(model.bn1(model.conv1(x))))
         assert torch.equal(out["a"], model.layer1(stem))
     assert list(out) == ["a", "b"] and out["b"].shape == (1, 128, 8, 8)
-    assert list(extractor.state_dict()) == list(model.state_dict())
-    assert extractor.train() is extractor and model.training
+    used = extractor.state_dict()  # of what runs, and shared
+    assert [k for k in model.state_dict() if k in used] == list(used) and "fc.weight" not in used
+    assert extractor.conv1.weight is model.conv1.weight
+    assert extractor.train() is extractor and extractor.bn1.training and not model.training
     assert not model.layer1._forward_hooks
     with pytest.raises(ValueError, match="not present in model"):
         create_feature_extractor(model, ["layer9"])

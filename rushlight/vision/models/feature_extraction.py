@@ -221,9 +221,9 @@ def _check_names(wanted: dict[str, str], names: list[str]) -> None:
     for query in wanted:
         if not any(name == query or name.startswith(f"{query}.") for name in names):
             raise ValueError(
-                f"node: '{query}' is not present in model. Hint: use `get_graph_node_names` to make "
-                "sure the `return_nodes` you specified are present. It may even be that you need "
-                "to specify `train_return_nodes` and `eval_return_nodes` separately."
+                f"node: '{query}' is not present in model. Hint: use `get_graph_node_names` to "
+                "make sure the `return_nodes` you specified are present. It may even be that you "
+                "need to specify `train_return_nodes` and `eval_return_nodes` separately."
             )
 
 

@@ -137,7 +137,7 @@ def fuse_by_partitions(
 ) -> GraphModule:
     """Put each group of nodes into a module, named by `prefix` and a number."""
     for i, partition in enumerate(partitions):
-        ordered = topo_sort(list(partition))
+        ordered = sorted(partition)
         fused, inputs, outputs = fuse_as_graphmodule(
             gm, ordered, f"{prefix}{i}", always_return_tuple=always_return_tuple
         )
