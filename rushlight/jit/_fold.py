@@ -140,6 +140,8 @@ def _per_channel(value: Value, weight: Any) -> Any:
     import rushlight as torch
 
     constant, channels = value.toIValue(), weight.shape[0]
+    if isinstance(constant, _C.Tensor) and constant.dim() == 0 and not constant.dtype.is_complex:
+        constant = constant.item()  # of any dtype: the result has that of the layer
     if isinstance(constant, int | float) and not isinstance(value.type(), T.BoolType):
         return torch.full((channels,), float(constant), dtype=weight.dtype)
     if not isinstance(constant, _C.Tensor) or constant.dtype != weight.dtype:

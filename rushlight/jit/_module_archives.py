@@ -121,4 +121,5 @@ class ScriptModuleSerializer:
         self._written = len(self._storages)
 
     def _put(self, name: str, data: Any) -> None:
-        self._writer.write_record(name, bytes(data), len(data))
+        content = bytes(data)
+        self._writer.write_record(name, content, len(content))
