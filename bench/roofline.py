@@ -114,6 +114,34 @@ def norms():
     yield "group_norm of 8", lambda: F.group_norm(image, 8, c, c), 12 * n, "triad", 0
 
 
+def gradients():
+    """Backward alone, with what forward kept; bytes of the fewest passes that there can be."""
+    n = 1 << 23
+    x, image = torch.randn(8192, 1024), torch.randn(32, 64, 64, 64)
+    w, c, at = torch.rand(1024), torch.rand(64), torch.randint(0, 1024, (8192,))
+    yield "gelu backward", backward(F.gelu, x), 12 * n, "triad", 0
+    yield "silu backward", backward(F.silu, x), 12 * n, "triad", 0
+    yield "dropout backward", backward(lambda x: F.dropout(x, 0.1), x), 9 * n, "triad", 0
+    yield "softmax backward", backward(lambda x: x.softmax(1), x), 12 * n, "triad", 0
+    yield "cross_entropy", lambda: F.cross_entropy(x, at), 4 * n, "read", 0
+    entropy = backward(lambda x: F.cross_entropy(x, at), x)
+    yield "cross_entropy backward", entropy, 8 * n, "copy", 0
+    layer = backward(lambda x, w, b: F.layer_norm(x, (1024,), w, b), x, w, w)
+    yield "layer_norm backward", layer, 12 * n, "triad", 0
+    batch = backward(lambda x, w, b: F.batch_norm(x, None, None, w, b, True), image, c, c)
+    yield "batch_norm backward (sums first: 5 passes)", batch, 20 * n, "triad", 0
+    group = backward(lambda x, w, b: F.group_norm(x, 8, w, b), image, c, c)
+    yield "group_norm backward", group, 12 * n, "triad", 0
+
+
+def backward(function, *inputs):
+    leaves = [t.clone().requires_grad_() for t in inputs]
+    with torch.enable_grad():
+        y = function(*leaves)
+    g = torch.randn(y.shape)
+    return lambda: torch.autograd.grad(y, leaves, g, retain_graph=True)
+
+
 def copies():
     n = 1 << 24
     a, image = torch.randn(4096, 4096), torch.randn(32, 64, 128, 64)
@@ -227,8 +255,8 @@ def sorting():
     yield "topk(10) of rows, (4096, 1024)", lambda: rows.topk(10), 4 * rows.numel(), "read", 0
 
 
-FAMILIES = (pointwise, reductions, norms, copies, products, convolutions, attention, recurrent,
-            optimizers, sorting)  # fmt: skip
+FAMILIES = (pointwise, reductions, norms, gradients, copies, products, convolutions, attention,
+            recurrent, optimizers, sorting)  # fmt: skip
 
 
 def seconds_of(call, rounds: int) -> float:

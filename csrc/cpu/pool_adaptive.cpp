@@ -1,7 +1,10 @@
-// Adaptive max pooling: windows [floor(o in / out), ceil((o + 1) in / out)) along each dim.
+// Max pooling over windows that are not evenly spaced, with the places of the maxima.
+//
+//   adaptive    windows [floor(o in / out), ceil((o + 1) in / out)) along each dim
+//   fractional  windows of one size that begin where a table says, another for each plane
 //
 // x (planes, D, H, W), y and places (planes, OD, OH, OW). One pass over x, windows that overlap
-// twice; images in channels-last order take all channels of a window at once.
+// twice; images in channels-last order take all channels of an adaptive window at once.
 #include "pool.h"
 
 namespace rl {
@@ -125,8 +128,74 @@ void adaptive_max_pool(Call& call, int spatial) {
   call.result(planes ? like_input(places, input) : places);
 }
 
+// input, starts (planes..., sum of the output sizes) int64, output size, kernel size
+void fractional_max_pool(Call& call, int spatial) {
+  const Array x = call.tensor(0).contiguous_copy(), starts = call.tensor(1).contiguous_copy();
+  Windows w = plane_sizes(call.name(), x, spatial);
+  const IntList size = call.ints(2, spatial), kernel = call.ints(3, spatial);
+  int64_t total = 0;
+  for (int i = 0; i < spatial; ++i) {
+    const int d = 3 - spatial + i;
+    w.out[d] = w.out_shape[w.out_shape.size() - spatial + i] = std::max<int64_t>(size[i], 0);
+    w.k[d] = kernel[i], total += w.out[d];
+    if (w.k[d] < 1 || w.k[d] > w.in[d])
+      fail(ErrorType::Runtime, "%s: got a window of %lld, expected 1 to %lld", call.name(),
+           static_cast<long long>(w.k[d]), static_cast<long long>(w.in[d]));
+  }
+  if (starts.dtype() != DType::I64 || starts.numel() != w.planes * total)
+    fail(ErrorType::Runtime, "%s: got starts of shape %s, expected %lld for each plane",
+         call.name(), shape_text(starts.shape()).c_str(), static_cast<long long>(total));
+  // The table of a plane: the places of each dim, one dim behind another.
+  int64_t first[3] = {0, 0, 0};
+  for (int d = 4 - spatial; d < 3; ++d) first[d] = first[d - 1] + w.out[d - 1];
+  const int64_t* table = starts.data<int64_t>();
+  const auto start_of = [&](int64_t plane, int d, int64_t o) {
+    return d < 3 - spatial ? 0 : table[plane * total + first[d] + o];
+  };
+  for (int64_t p = 0; p < w.planes && !meta_call; ++p)
+    for (int d = 3 - spatial; d < 3; ++d)
+      for (int64_t o = 0; o < w.out[d]; ++o)
+        if (const int64_t at = start_of(p, d, o); at < 0 || at > w.in[d] - w.k[d])
+          fail(ErrorType::Index, "%s: a window begins at %lld, outside of %lld elements",
+               call.name(), static_cast<long long>(at), static_cast<long long>(w.in[d]));
+  const Array y = Array::empty(x.dtype(), w.out_shape),
+              places = Array::empty(DType::I64, w.out_shape);
+  if (y.numel())
+    visit_pooled(call.name(), x.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      const T* from = x.data<T>();
+      T* to = y.data<T>();
+      int64_t* where = places.data<int64_t>();
+      NoGil nogil(x.numel());
+      parallel_for(w.planes, plane_grain(w, 1), [&](int64_t p0, int64_t p1) {
+        int64_t i = p0 * w.out_size(), lo[3], hi[3];
+        const auto place = [&](int64_t plane, int d, int64_t o) {
+          lo[d] = start_of(plane, d, o), hi[d] = lo[d] + w.k[d];
+        };
+        for (int64_t p = p0; p < p1; ++p) {
+          const T* plane = from + p * w.in_size();
+          for (int64_t od = 0; od < w.out[0]; ++od) {
+            place(p, 0, od);
+            for (int64_t oh = 0; oh < w.out[1]; ++oh) {
+              place(p, 1, oh);
+              for (int64_t ow = 0; ow < w.out[2]; ++ow, ++i) {
+                place(p, 2, ow);
+                where[i] = window_best(plane, w, lo, hi);
+                to[i] = plane[where[i]];
+              }
+            }
+          }
+        }
+      });
+    });
+  call.result(y);
+  call.result(places);
+}
+
 }  // namespace
 
+RL_KERNEL(fractional_max_pool2d) { fractional_max_pool(call, 2); }
+RL_KERNEL(fractional_max_pool3d) { fractional_max_pool(call, 3); }
 RL_KERNEL(adaptive_max_pool2d) { adaptive_max_pool(call, 2); }
 RL_KERNEL(adaptive_max_pool3d) { adaptive_max_pool(call, 3); }
 

@@ -7,6 +7,7 @@ import math
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops import pooling_adaptive
 from ..ops._lanes import all_lanes, some
 from . import functional as F
 
@@ -182,30 +183,14 @@ def _fractional(n, input, kernel_size, output_size, output_ratio, samples):
     if samples is None:
         samples = torch.rand(*x.shape[:2], n, dtype=x.dtype, device=x.device)
     samples = samples[: x.shape[0]]
-    index = _window_index(samples, size, out, kernel)  # (N, C, windows, places)
-    flat = x.reshape(*x.shape[:2], math.prod(size))
-    values = flat.gather(2, index.flatten(2)).reshape(index.shape)
-    best, place = values.max(-1)
-    indices = index.gather(-1, place.unsqueeze(-1)).squeeze(-1)
-    shape = (*x.shape[:2], *out)
-    best, indices = best.reshape(shape), indices.reshape(shape)
-    return (best.squeeze(0), indices.squeeze(0)) if single else (best, indices)
-
-
-def _window_index(samples, size, out, kernel):
-    """Flat input places of every window."""
-    n = len(size)
-    index = 0
+    starts = []
     for d in range(n):
         # Two dimensions take their numbers in the order (width, height), three in order.
         sample = samples[..., n - 1 - d] if n == 2 else samples[..., d]
-        starts = _starts(sample, size[d], out[d], kernel[d])
-        offsets = torch.arange(kernel[d], device=samples.device)
-        places = starts.unsqueeze(-1) + offsets  # (N, C, out, kernel)
-        shape = [*sample.shape, *[1] * (2 * n)]
-        shape[2 + d], shape[2 + n + d] = out[d], kernel[d]
-        index = index * size[d] + places.reshape(shape)
-    return index.reshape(*samples.shape[:2], math.prod(out), math.prod(kernel))
+        starts.append(_starts(sample, size[d], out[d], kernel[d]))
+    pool = getattr(pooling_adaptive, name)
+    best, indices = pool(x, torch.cat(starts, -1).expand(*x.shape[:2], -1), out, kernel)
+    return (best.squeeze(0), indices.squeeze(0)) if single else (best, indices)
 
 
 def fractional_max_pool2d_with_indices(

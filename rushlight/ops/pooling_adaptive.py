@@ -154,6 +154,46 @@ def _output_size(size, input, n):
     return tuple(have if s is None else s for s, have in zip(size, input.shape[-n:], strict=True))
 
 
+def _declare_fractional(n):
+    @op("", name=f"fractional_max_pool{n}d", node=f"FractionalMaxPool{n}D",
+        outputs=("out", "indices"))  # fmt: skip
+    class fractional_max_pool:
+        """The largest of each window and its place in the plane; windows begin at `starts`.
+
+        `starts` (N, C, sum of `size`) holds the places of one dim behind another.
+        """
+
+        def forward(input, starts, size, kernel):
+            out = np.empty((*input.shape[:-n], *size), input.dtype)
+            places = np.empty(out.shape, np.int64)
+            ends = np.cumsum([0, *size])
+            for at in np.ndindex(*out.shape):
+                plane, o = at[:-n], at[-n:]
+                lo = [int(starts[(*plane, ends[d] + o[d])]) for d in range(n)]
+                window = input[(*plane, *(slice(a, a + k) for a, k in zip(lo, kernel)))]
+                inside = np.unravel_index(window.argmax(), window.shape)
+                out[at] = window[inside]
+                best = [a + b for a, b in zip(lo, inside)]
+                places[at] = np.ravel_multi_index(best, input.shape[-n:])
+            return out, places
+
+        def grad_input(g, indices, input_shape):
+            return max_pool_scatter(g[0], indices, input_shape, n)
+
+        def samples(make):
+            from .. import tensor
+
+            line = [0, 1, 3]
+            starts = tensor([[line * n, [0, 2, 3] * n]])
+            yield make(1, 2, *[5] * n), starts, [3] * n, [2] * n
+
+    return fractional_max_pool
+
+
+fractional_max_pool2d = _declare_fractional(2)
+fractional_max_pool3d = _declare_fractional(3)
+
+
 @public("torch._adaptive_avg_pool2d F.adaptive_avg_pool2d")
 def adaptive_avg_pool2d(input: Tensor, output_size) -> Tensor:
     """Mean-pool (N, C, H, W) or (C, H, W) to the given H and W (None: keep)."""

@@ -42,6 +42,12 @@ for _dims in (2, 3):
     rules[f"max_pool{_dims}d_backward"] = over_planes(_dims, 2)
 
 
+@rule("fractional_max_pool2d", "fractional_max_pool3d")
+def fractional_max_pool(op, size, input, starts, *how):
+    (x, n), (table, _) = _batches(input, size), _batches(starts, size)
+    return each(lambda t: _parted(t, size, n), op(x, table, *how))
+
+
 def to_planes(dims):
     """The rule of gradients that are told the shape of the input."""
 
