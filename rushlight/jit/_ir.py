@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ._ir_node import Node, Use, Value
+from ._ir_node import Node
+from ._ir_value import Use, Value
 
 __all__ = ["Block", "Graph", "Node", "Use", "Value"]
 _GAP = 1 << 20  # between the positions of nodes that follow each other

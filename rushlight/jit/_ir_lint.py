@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._ir import Block, Graph
-    from ._ir_node import Node, Value
+    from ._ir_node import Node
+    from ._ir_value import Value
 
 
 def lint(graph: Graph) -> None:

@@ -1,4 +1,4 @@
-"""Values and nodes of a graph, under the names that PyTorch's bindings have.
+"""Nodes of a graph, under the names that PyTorch's bindings have.
 
 A node is an operation: its kind (`aten::add`), attributes, inputs, outputs, inner blocks. Nodes of
 a block are a linked list, so that one can be put or taken anywhere while the others are walked.
@@ -9,138 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _types as T
+from ._ir_attributes import Attributes
+from ._ir_value import Use, Value
 
 if TYPE_CHECKING:
     from ._ir import Block, Graph
 
 
-class Use:
-    """One place where a value is an input: of which node, at which position."""
-
-    __slots__ = ("offset", "user")
-
-    def __init__(self, user: Node, offset: int) -> None:
-        self.user = user
-        self.offset = offset
-
-    def isAfter(self, other: Use) -> bool:
-        """Whether this use comes later in the program than another."""
-        if self.user is other.user:
-            return self.offset > other.offset
-        return self.user.isAfter(other.user)
-
-
-class Value:
-    """A value of the graph: what a node gives, or an input of a block."""
-
-    __slots__ = ("__weakref__", "_name", "_node", "_offset", "_type", "_unique", "_uses")
-
-    def __init__(self, node: Node, offset: int) -> None:
-        self._node = node
-        self._offset = offset
-        self._unique = node.graph.next_unique()
-        self._type: T.Type = T.TensorType.get()
-        self._uses: list[Use] = []
-        self._name = ""
-
-    def type(self) -> T.Type:
-        """What is known of the value."""
-        return self._type
-
-    def setType(self, type: T.Type) -> Value:
-        """Say what the value is; itself."""
-        self._type = T.expect(type, "setType")
-        return self
-
-    def setTypeAs(self, other: Value) -> Value:
-        """Say that the value is what another is; itself."""
-        return self.setType(other._type)
-
-    def inferTypeFrom(self, what) -> None:
-        """Say that the value is what a tensor or an object is."""
-        from ._constants import type_of
-
-        self._type = type_of(what)
-
-    def debugName(self) -> str:
-        """The name that the graph prints: its own or its number."""
-        return self._name or str(self._unique)
-
-    def setDebugName(self, name: str) -> Value:
-        """Name the value; another that has the name gets a number behind it. Itself."""
-        self._node.graph.names.give(self, name)
-        return self
-
-    def unique(self) -> int:
-        """The number of the value in its graph."""
-        return self._unique
-
-    def node(self) -> Node:
-        """The node that gives it."""
-        return self._node
-
-    def offset(self) -> int:
-        """Which of the node's outputs it is."""
-        return self._offset
-
-    def uses(self) -> list[Use]:
-        """Where it is an input."""
-        return list(self._uses)
-
-    def hasUses(self) -> bool:
-        """Whether it is an input anywhere."""
-        return bool(self._uses)
-
-    def replaceAllUsesWith(self, other: Value) -> None:
-        """Put another value wherever this one is an input."""
-        for use in self.uses():
-            use.user.replaceInput(use.offset, other)
-
-    def replaceAllUsesAfterNodeWith(self, node: Node, other: Value) -> None:
-        """Put another value wherever this one is an input of what comes after `node`."""
-        for use in self.uses():
-            if use.user.isAfter(node):
-                use.user.replaceInput(use.offset, other)
-
-    def copyMetadata(self, other: Value) -> Value:
-        """Take the type and the name of another value; itself."""
-        self._type = other._type
-        if other._name:
-            self.setDebugName(other._name)
-        return self
-
-    def toIValue(self) -> Any:
-        """The value of a constant; None for what is not one."""
-        from ._constants import constant_of
-
-        return constant_of(self._node) if self._node.kind_ == "prim::Constant" else None
-
-    def isCompleteTensor(self) -> bool:
-        """Whether dtype, device, shape and strides are known."""
-        return isinstance(self._type, T.TensorType) and self._type.isComplete()
-
-    def requires_grad(self) -> bool:
-        """Whether it may require grad, as far as its type says."""
-        return self.requiresGrad() is True
-
-    def requiresGrad(self) -> bool | None:
-        """Whether it requires grad, None where that is unknown."""
-        return self._type.requires_grad_ if isinstance(self._type, T.TensorType) else None
-
-    def __str__(self) -> str:
-        return f"{self.debugName()} defined in ({self._node})"
-
-    __repr__ = __str__
-
-
-class Node:
+class Node(Attributes):
     """An operation of the graph."""
 
-    __slots__ = (
-        "__weakref__", "_inputs", "_next", "_outputs", "_position", "_prev", "attributes", "block",
-        "blocks_", "callable_", "graph", "kind_", "scalars", "scope", "source",
-    )  # fmt: skip
+    __slots__ = ("__weakref__", "_next", "_position", "_prev", "block", "blocks_", "graph")
 
     def __init__(self, graph: Graph, kind: str, inputs: Sequence[Value] = (), n: int = 0) -> None:
         if "::" not in kind:
@@ -388,125 +267,6 @@ class Node:
         """The nodes of a kind in the inner blocks."""
         return [n for b in self.blocks_ for n in b.findAllNodes(kind, recurse)]
 
-    # -- attributes --------------------------------------------------------------------------
-
-    def attributeNames(self) -> list[str]:
-        """The names of the attributes."""
-        return list(self.attributes)
-
-    def hasAttributes(self) -> bool:
-        """Whether there are attributes."""
-        return bool(self.attributes)
-
-    def hasAttribute(self, name: str) -> bool:
-        """Whether there is an attribute of this name."""
-        return name in self.attributes
-
-    def kindOf(self, name: str) -> str:
-        """What an attribute is: i, is, f, fs, s, ss, t, ts, g, gs, ty, tys, c, cs, ival."""
-        return self._attribute(name)[0]
-
-    def removeAttribute(self, name: str) -> Node:
-        """Take an attribute away; itself."""
-        self._attribute(name)
-        del self.attributes[name]
-        return self
-
-    def copyAttributes(self, other: Node) -> Node:
-        """Take the attributes of another node; itself."""
-        self.attributes = dict(other.attributes)
-        return self
-
-    def copyMetadata(self, other: Node) -> Node:
-        """Take the source range and the scope of another node; itself."""
-        self.source, self.scope = other.source, other.scope
-        return self
-
-    def _attribute(self, name: str) -> tuple[str, Any]:
-        if name not in self.attributes:
-            raise RuntimeError(f"required keyword attribute '{name}' is undefined")
-        return self.attributes[name]
-
-    def _get(self, name: str, kind: str) -> Any:
-        found, value = self._attribute(name)
-        if found != kind:
-            raise RuntimeError(f"required keyword attribute '{name}' has the wrong type")
-        return list(value) if isinstance(value, list) else value
-
-    # -- what it means -----------------------------------------------------------------------
-
-    def mustBeNone(self) -> bool:
-        """Whether the output is None and nothing else."""
-        outputs = self._outputs
-        if self.kind_ == "prim::Constant":
-            return "value" not in self.attributes and isinstance(outputs[0]._type, T.NoneType)
-        return len(outputs) == 1 and isinstance(outputs[0]._type, T.NoneType)
-
-    def schema(self) -> str:
-        """The schema of the operator that it calls, or `(no schema)`."""
-        from ._schema import schema_of
-
-        return str(schema_of(self) or "(no schema)")
-
-    def matches(self, schema: str) -> bool:
-        """Whether it calls the operator of this schema."""
-        from ._schema import find_schema, schema_of
-
-        return schema_of(self) is find_schema(schema)
-
-    def namedInput(self, name: str) -> Value:
-        """The input that the schema calls so."""
-        from ._schema import schema_of
-
-        schema = schema_of(self)
-        if schema is None:
-            raise RuntimeError("Schema not found for node. File a bug report.\nNode: " + str(self))
-        for i, argument in enumerate(schema.arguments):
-            if argument.name == name:
-                return self._inputs[i]
-        raise RuntimeError(f"Couldn't find an argument called {name} in {schema}")
-
-    def isNondeterministic(self) -> bool:
-        """Whether it draws random numbers."""
-        from ._schema import draws
-
-        return draws(self)
-
-    def sourceRange(self) -> str:
-        """The piece of source that it comes from, shown."""
-        show = getattr(self.source, "highlight", None)
-        return (show() + "\n") if show is not None else str(self.source or "")
-
-    def scopeName(self) -> str:
-        """The scope that it was traced in: __module.layer.0."""
-        return self.scope
-
-    def getModuleHierarchy(self) -> str:
-        """The modules that it comes from: layer(Linear)."""
-        return self.attributes.get("hierarchy", ("s", ""))[1]
-
-    def pyobj(self) -> Any:
-        """What a PythonOp calls."""
-        return self._python().callable_
-
-    def pyname(self) -> str:
-        """The name of what a PythonOp calls."""
-        return getattr(self._python().callable_, "__name__", "")
-
-    def scalar_args(self) -> list:
-        """The arguments of a PythonOp that are no values of the graph."""
-        return list(self._python().scalars)
-
-    def cconv(self) -> str:
-        """Of a PythonOp, which arguments are values: `d` each, else `c`."""
-        self._python()
-        return "d" * len(self._inputs) + "c" * len(self.scalars)
-
-    def _python(self) -> Node:
-        if self.kind_ != "prim::PythonOp":
-            raise RuntimeError(f"expected a prim::PythonOp but found a {self.kind_}")
-        return self
-
     def __str__(self) -> str:
         from ._ir_print import node_text
 
@@ -542,32 +302,3 @@ def _path(node: Node) -> list:
         found.append((at.block, at))
         at = at.block.owning
     return found[::-1]
-
-
-def _accessors() -> None:
-    """node.i(name) and node.i_(name, value) of every kind of attribute."""
-    converters = {"i": int, "f": float, "c": complex, "s": str}
-    for kind in "i is f fs c cs s ss t ts z zs g gs ty tys ival".split():
-        stored = {"z": "t", "zs": "ts"}.get(kind, kind)
-
-        def get(self, name: str, stored=stored):
-            return self._get(name, stored)
-
-        def put(self, name: str, value, stored=stored, convert=converters.get(stored[0])):
-            if stored in converters:
-                value = convert(value)
-            elif stored[0] in converters and stored != "ival":
-                value = [convert(v) for v in value]
-            elif stored in ("ts", "gs", "tys"):
-                value = list(value)
-            self.attributes[name] = (stored, value)
-            return self
-
-        get.__name__, put.__name__ = kind, kind + "_"
-        get.__doc__ = f"The attribute `name`, of kind {kind}."
-        put.__doc__ = f"Set the attribute `name`, of kind {kind}; the node."
-        setattr(Node, kind, get)
-        setattr(Node, kind + "_", put)
-
-
-_accessors()

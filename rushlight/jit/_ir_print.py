@@ -9,7 +9,8 @@ from .. import _C
 
 if TYPE_CHECKING:
     from ._ir import Block, Graph
-    from ._ir_node import Node, Value
+    from ._ir_node import Node
+    from ._ir_value import Value
 
 print_source_ranges = True
 _SHOWN = 10  # a tensor of more elements is only named

@@ -11,6 +11,8 @@ import math
 import operator
 from collections.abc import Callable
 
+from . import _plain_functions as plain
+
 _RUN: dict[str, Callable] = {}  # by name: what runs every form of it on plain values
 _FORMS: dict[str, list[str]] = {}
 
@@ -80,161 +82,6 @@ def _unary(name: str, run: Callable, results: str, scalar: str = "Scalar") -> No
         _form(name, run, f"Scalar(Scalar a) -> {scalar}")
 
 
-# -- what Python does otherwise --------------------------------------------------------------
-
-
-def _divided(a, b):
-    if b == 0 and not isinstance(a, complex) and not isinstance(b, complex):
-        raise ZeroDivisionError("division by zero")
-    return a / b
-
-
-def _floor_divided(a, b):
-    if b == 0:
-        raise ZeroDivisionError("division by zero")
-    return a // b
-
-
-def _truncated(a: int, b: int) -> int:
-    return int(a / b) if abs(a) < 2**53 else (abs(a) // abs(b)) * (1 if (a < 0) == (b < 0) else -1)
-
-
-def _power(a, b):
-    if isinstance(a, int) and isinstance(b, int):
-        return float(a**b)
-    return a**b
-
-
-def _mathematical(real: Callable, complex_one: Callable | None = None) -> Callable:
-    """A function of numbers: NaN or infinity where Python's raises, as C's does."""
-
-    def run(a, *more):
-        if isinstance(a, complex) or any(isinstance(m, complex) for m in more):
-            return (complex_one or real)(a, *more)
-        try:
-            return real(a, *more)
-        except OverflowError:
-            return math.inf
-        except ValueError:
-            return math.nan if real is not math.log or a else -math.inf
-
-    return run
-
-
-def _rounded(a):
-    return float(round(a))
-
-
-def _length(items) -> int:
-    from .. import _C
-
-    return items.shape[0] if isinstance(items, _C.Tensor) else len(items)
-
-
-def _format(text: str, *args) -> str:
-    return text.format(*args)
-
-
-def _percent(text: str, *args) -> str:
-    return text % args
-
-
-def _sliced(items, start=None, end=None, step=1):
-    return items[start:end:step]
-
-
-def _set_item(items, key, value):
-    items[key] = value
-    return items
-
-
-def _appended(items, item):
-    items.append(item)
-    return items
-
-
-def _extended(items, more):
-    items.extend(more)
-    return items
-
-
-def _repeated(items, n):
-    items *= n
-    return items
-
-
-def _found(text: str, part: str, start: int = 0, end: int = -1) -> int:
-    return text.find(part, start, len(text) if end == -1 else end)
-
-
-def _found_last(text: str, part: str, start: int = 0, end: int = -1) -> int:
-    return text.rfind(part, start, len(text) if end == -1 else end)
-
-
-def _index(items, item, start: int = 0, end: int = -1) -> int:
-    if isinstance(items, str):
-        found = _found(items, item, start, end)
-        if found < 0:
-            raise ValueError(f"ValueError: substring not found: {item!r}")
-        return found
-    if item not in items:
-        raise ValueError(f"'{item}' is not in list")
-    return items.index(item)
-
-
-def _index_last(text: str, part: str, start: int = 0, end: int = -1) -> int:
-    found = _found_last(text, part, start, end)
-    if found < 0:
-        raise ValueError(f"ValueError: substring not found: {part!r}")
-    return found
-
-
-def _counted(items, item, start: int = 0, end: int = -1) -> int:
-    if isinstance(items, str):
-        return items.count(item, start, len(items) if end == -1 else end)
-    return items.count(item)
-
-
-def _begins(text: str, part: str, start: int = 0, end: int = -1) -> bool:
-    return text.startswith(part, start, len(text) if end == -1 else end)
-
-
-def _ends(text: str, part: str, start: int = 0, end: int = -1) -> bool:
-    return text.endswith(part, start, len(text) if end == -1 else end)
-
-
-def _delete(items, key) -> None:
-    del items[key]
-
-
-def _popped(items, *args):
-    return items.pop(*args)
-
-
-def _sort(items, reverse: bool = False) -> None:
-    items.sort(reverse=reverse)
-
-
-def _copied(items):
-    return items.copy()
-
-
-def _text(value) -> str:
-    from .. import _C
-
-    return str(value) if not isinstance(value, _C.Tensor) else repr(value)
-
-
-def _is_one(a, b) -> bool:
-    return a is b or (type(a) is type(b) and isinstance(a, bool | int | float) and a == b)
-
-
-def _range_length(low: int, high: int, step: int) -> int:
-    if step == 0:
-        raise RuntimeError("range() arg 3 must not be zero")
-    return len(range(low, high, step))
-
-
 # -- the operators ---------------------------------------------------------------------------
 
 
@@ -254,18 +101,22 @@ def _arithmetic() -> None:
         _binary(f"aten::{name}", getattr(operator, name), "complex", _wider, "Scalar")
     _form(
         "aten::div",
-        _divided,
+        plain.divided,
         "int(int a, int b) -> float",
         "complex(complex a, complex b) -> complex",
         "float(float a, float b) -> float",
         "(Scalar a, Scalar b) -> float",
     )
-    _binary("aten::floordiv", _floor_divided, "real", _wider, "Scalar")
+    _binary("aten::floordiv", plain.floor_divided, "real", _wider, "Scalar")
     _binary("aten::remainder", operator.mod, "real", _wider, "Scalar")
-    _form("aten::__round_to_zero_floordiv", _truncated, "int(int a, int b) -> int")
-    _binary("aten::fmod", _mathematical(math.fmod), "real", lambda a, b: "float", "float")
+    _form("aten::__round_to_zero_floordiv", plain.truncated, "int(int a, int b) -> int")
+    _binary("aten::fmod", plain.mathematical(math.fmod), "real", lambda a, b: "float", "float")
     _binary(
-        "aten::mathremainder", _mathematical(math.remainder), "real", lambda a, b: "float", "float"
+        "aten::mathremainder",
+        plain.mathematical(math.remainder),
+        "real",
+        lambda a, b: "float",
+        "float",
     )
     for pair in ("int,int", "float,float", "int,float", "float,int"):
         a, b = pair.split(",")
@@ -274,7 +125,7 @@ def _arithmetic() -> None:
         _form("aten::divmod", divmod, f"{overload}({a} x, {b} y) -> ({t}, {t})")
     _form(
         "aten::pow",
-        _power,
+        plain.power,
         "int(int a, int b) -> float",
         "complex(complex a, complex b) -> complex",
         "float(float a, float b) -> float",
@@ -311,8 +162,8 @@ def _arithmetic() -> None:
     _form("aten::__lshift__", operator.lshift, "int(int a, int b) -> int")
     _form("aten::__rshift__", operator.rshift, "int(int a, int b) -> int")
     _form("aten::__not__", operator.not_, "(bool self) -> bool")
-    _form("aten::__is__", _is_one, "(t1 self, t2 obj) -> bool")
-    _form("aten::__isnot__", lambda a, b: not _is_one(a, b), "(t1 self, t2 obj) -> bool")
+    _form("aten::__is__", plain.is_one, "(t1 self, t2 obj) -> bool")
+    _form("aten::__isnot__", lambda a, b: not plain.is_one(a, b), "(t1 self, t2 obj) -> bool")
     _form("aten::bitwise_not", operator.invert, "int(int a) -> int")
     for name, run in (("max", max), ("min", min)):
         for pair in ("int,int", "float,float", "int,float", "float,int"):
@@ -334,9 +185,9 @@ def _mathematics() -> None:
     for (
         name
     ) in "exp sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh log10".split():
-        run = _mathematical(getattr(math, name), getattr(cmath, name))
+        run = plain.mathematical(getattr(math, name), getattr(cmath, name))
         _unary(f"aten::{name}", run, both)
-    _unary("aten::log", _mathematical(math.log, cmath.log), both)
+    _unary("aten::log", plain.mathematical(math.log, cmath.log), both)
     for pair in (
         "int,int",
         "float,float",
@@ -353,16 +204,16 @@ def _mathematics() -> None:
         _form("aten::log", None, f"{a}_{b}({a} a, {b} b) -> {t}")
     _form("aten::log", None, "Scalar_Scalar(Scalar a, Scalar b) -> float")
     for name in "lgamma log1p expm1 erf erfc gamma fabs degrees radians".split():
-        _unary(f"aten::{name}", _mathematical(getattr(math, name)), "int:float float")
+        _unary(f"aten::{name}", plain.mathematical(getattr(math, name)), "int:float float")
     _unary("aten::angle", lambda a: cmath.phase(a), "int:float float complex:float")
     _unary("aten::floor", math.floor, "int float:int")
     _unary("aten::ceil", math.ceil, "int float:int")
-    _unary("aten::round", _rounded, "int:float float")
+    _unary("aten::round", plain.rounded, "int:float float")
     _unary("aten::neg", operator.neg, "int float complex")
     _unary("prim::abs", abs, "int float complex:float")
     _form("prim::abs", abs, "(Tensor x) -> Tensor")
     for name in ("isnan", "isinf", "isfinite"):
-        run = _mathematical(getattr(math, name), getattr(cmath, name))
+        run = plain.mathematical(getattr(math, name), getattr(cmath, name))
         _form(f"aten::{name}", run, "float(float a) -> bool", "complex(complex a) -> bool")
     for name in ("copysign", "atan2"):
         last = "Scalar_Scalar" if name == "atan2" else ""
@@ -424,8 +275,8 @@ def _conversions() -> None:
     _form("aten::ord", ord, "(str string) -> int")
     for run in (bin, oct, hex):
         _form(f"aten::{run.__name__}", run, "(int i) -> str")
-    _form("aten::str", _text, "(t elem) -> str")
-    _form("aten::__range_length", _range_length, "(int lo, int hi, int step) -> int")
+    _form("aten::str", plain.as_text, "(t elem) -> str")
+    _form("aten::__range_length", plain.range_length, "(int lo, int hi, int step) -> int")
     _form(
         "aten::__derive_index",
         lambda i, start, step: start + i * step,
@@ -435,20 +286,22 @@ def _conversions() -> None:
 
 
 def _lists() -> None:
-    _form("aten::len", _length, "t(t[] a) -> int", "Tensor(Tensor t) -> int", "str(str s) -> int")
-    _form("aten::append", _appended, "t(t[](a!) self, t(c -> *) el) -> t[](a!)")
+    _form(
+        "aten::len", plain.length, "t(t[] a) -> int", "Tensor(Tensor t) -> int", "str(str s) -> int"
+    )
+    _form("aten::append", plain.appended, "t(t[](a!) self, t(c -> *) el) -> t[](a!)")
     _form("aten::extend", lambda a, b: a.extend(b), "t(t[](a!) self, t[] other) -> ()")
     _form(
         "aten::insert",
         lambda a, i, x: a.insert(i, x),
         "t(t[](a!) self, int idx, t(b -> *) el) -> ()",
     )
-    _form("aten::pop", _popped, "t(t[](a!) self, int idx=-1) -> t(*)")
-    _form("aten::Delete", _delete, "t(t[](a!) self, int idx) -> ()")
+    _form("aten::pop", plain.popped, "t(t[](a!) self, int idx=-1) -> t(*)")
+    _form("aten::Delete", plain.delete, "t(t[](a!) self, int idx) -> ()")
     _form("aten::clear", lambda a: a.clear(), "t(t[](a!) self) -> ()")
     _form("aten::reverse", lambda a: a.reverse(), "t(t[](a!) self) -> ()")
-    _form("aten::copy", _copied, "t(t[](a) self) -> t[]")
-    _form("aten::_set_item", _set_item, "t(t[](a!) l, int idx, t(b -> *) el) -> t[](a!)")
+    _form("aten::copy", plain.copied, "t(t[](a) self) -> t[]")
+    _form("aten::_set_item", plain.set_item, "t(t[](a!) l, int idx, t(b -> *) el) -> t[](a!)")
     _form(
         "aten::__getitem__",
         operator.getitem,
@@ -458,24 +311,24 @@ def _lists() -> None:
     _form("aten::select", operator.getitem, "t(t[](a) list, int idx) -> t(*)")
     _form(
         "aten::slice",
-        _sliced,
+        plain.sliced,
         "t(t[] l, int? start=None, int? end=None, int step=1) -> t[]",
         "str(str string, int? start=None, int? end=None, int step=1) -> str",
     )
     _form("aten::list", list, "(str t) -> str[]", "t(t[] l) -> t[]")
-    _form("aten::add_", _extended, "t(t[](a!) self, t[] b) -> t[]")
-    _form("aten::mul_", _repeated, "t(t[](a!) l, int n) -> t[](a!)")
+    _form("aten::add_", plain.extended, "t(t[](a!) self, t[] b) -> t[]")
+    _form("aten::mul_", plain.repeated, "t(t[](a!) l, int n) -> t[](a!)")
     four, five = ("int", "float", "bool", "str"), ("int", "float", "Tensor", "bool", "str")
-    _form("aten::count", _counted, *(f"{t}({t}[] self, {t} el) -> int" for t in four))
+    _form("aten::count", plain.counted, *(f"{t}({t}[] self, {t} el) -> int" for t in four))
     _form(
         "aten::remove",
         lambda a, x: a.remove(x),
         *(f"{t}({t}[](a!) self, {t} el) -> ()" for t in four),
     )
-    _form("aten::index", _index, *(f"list_{t}({t}[] self, {t} el) -> int" for t in five))
+    _form("aten::index", plain.index_of, *(f"list_{t}({t}[] self, {t} el) -> int" for t in five))
     _form(
         "aten::sort",
-        _sort,
+        plain.sorted_in_place,
         *(f"{t}({t}[](a!) self, bool reverse=False) -> ()" for t in five),
         "any(t[](a!) self, bool reverse=False) -> ()",
     )
@@ -506,7 +359,7 @@ def _lists() -> None:
 def _dicts() -> None:
     for k in ("str", "int", "bool", "float", "complex", "Tensor"):
         d, write = f"Dict({k}, t)", f"Dict({k}, t)(a!)"
-        _form("aten::len", _length, f"Dict_{k}({d} self) -> int")
+        _form("aten::len", plain.length, f"Dict_{k}({d} self) -> int")
         _form("aten::keys", lambda a: list(a), f"{k}({d} self) -> {k}[](*)")
         _form("aten::values", lambda a: list(a.values()), f"{k}({d} self) -> t[](*)")
         _form("aten::items", lambda a: list(a.items()), f"{k}({d} self) -> (({k}, t)[])")
@@ -554,13 +407,13 @@ def _strings() -> None:
     for name in "lower upper swapcase capitalize title".split():
         _form(f"aten::{name}", getattr(str, name), "(str self) -> str")
     within = "(str self, str substr, int start=0, int end=-1)"
-    _form("aten::find", _found, within + " -> int")
-    _form("aten::rfind", _found_last, within + " -> int")
-    _form("aten::index", _index, f"str{within} -> int")
-    _form("aten::rindex", _index_last, within + " -> int")
-    _form("aten::count", _counted, within + " -> int")
-    _form("aten::startswith", _begins, within + " -> bool")
-    _form("aten::endswith", _ends, within + " -> bool")
+    _form("aten::find", plain.position_of, within + " -> int")
+    _form("aten::rfind", plain.last_position_of, within + " -> int")
+    _form("aten::index", plain.index_of, f"str{within} -> int")
+    _form("aten::rindex", plain.index_last, within + " -> int")
+    _form("aten::count", plain.counted, within + " -> int")
+    _form("aten::startswith", plain.begins, within + " -> bool")
+    _form("aten::endswith", plain.ends, within + " -> bool")
     for name in "center ljust rjust".split():
         _form(f"aten::{name}", getattr(str, name), '(str self, int width, str fillchar=" ") -> str')
     _form("aten::zfill", str.zfill, "(str self, int width) -> str")
@@ -574,5 +427,5 @@ def _strings() -> None:
     for name in ("partition", "rpartition"):
         _form(f"aten::{name}", getattr(str, name), "(str self, str separator) -> (str, str, str)")
     _form("aten::join", str.join, "(str self, str[] values) -> str")
-    _form("aten::format", _format, "(str self, ...) -> str")
-    _form("aten::percentFormat", _percent, "(str self, ...) -> str")
+    _form("aten::format", plain.formatted, "(str self, ...) -> str")
+    _form("aten::percentFormat", plain.percent_formatted, "(str self, ...) -> str")
