@@ -4,8 +4,9 @@
     python bench/compare.py --select GPT --rounds 3 --threads 1
 
 Each library runs in a process of its own, and the processes take turns. The table, in Markdown,
-holds the median of microseconds a call, and its quotient to PyTorch eager. A library that is absent
-or has no such line shows `-`. Peak memory of a process includes the library itself.
+holds the median of microseconds a call, and its quotient to PyTorch eager. With one thread a call's
+time is the process's own (all its threads), which others on the machine disturb less. A library that
+is absent or has no such line shows `-`. Peak memory of a process includes the library itself.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def serve(kind: str, name: str) -> None:
     """Answers each line of input with the seconds of a call and the peak memory so far."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    clock = time.process_time if os.environ["OMP_NUM_THREADS"] == "1" else time.perf_counter
     try:
         step = step_of(kind, name)
         for _ in range(3):
@@ -75,13 +77,13 @@ def serve(kind: str, name: str) -> None:
         return
     print(json.dumps({}), file=answers, flush=True)
     for _ in sys.stdin:
-        started = time.perf_counter()
+        started = clock()
         step()
-        count = max(1, min(100_000, int(SECONDS / max(time.perf_counter() - started, 1e-7))))
-        started = time.perf_counter()
+        count = max(1, min(100_000, int(SECONDS / max(clock() - started, 1e-7))))
+        started = clock()
         for _ in range(count):
             step()
-        seconds = (time.perf_counter() - started) / count
+        seconds = (clock() - started) / count
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps({"seconds": seconds, "peak": peak}), file=answers, flush=True)
 
