@@ -5,8 +5,8 @@
 
 Each library runs in a process of its own, and the processes take turns. The table, in Markdown,
 holds the median of microseconds a call, and its quotient to PyTorch eager. With one thread a call's
-time is the process's own (all its threads), which others on the machine disturb less. A library that
-is absent or has no such line shows `-`. Peak memory of a process includes the library itself.
+time is the process's own (all its threads), which others on the machine disturb less. A library
+that is absent or has no such line shows `-`. Peak memory of a process includes the library itself.
 """
 
 from __future__ import annotations
