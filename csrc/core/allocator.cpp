@@ -42,8 +42,9 @@ size_t g_limit = 0;
 // Bin index and its block size for a request.
 int bin_of(size_t n, size_t* rounded) {
   if (n <= 128) {
-    *rounded = n <= 64 ? 64 : 128;
-    return n <= 64 ? 0 : 1;
+    const int tiny = n <= 32 ? 0 : n <= 64 ? 1 : 2;
+    *rounded = size_t{32} << tiny;
+    return tiny;
   }
   const int log = 63 - std::countl_zero(n - 1);
   const size_t step = std::max<size_t>((size_t{1} << log) / kSteps, 64);
@@ -52,7 +53,7 @@ int bin_of(size_t n, size_t* rounded) {
 }
 
 size_t size_of_bin(int b) {
-  if (b < 2) return size_t{64} << b;
+  if (b < 3) return size_t{32} << b;
   const size_t power = size_t{1} << (b / kSteps);
   return power + static_cast<size_t>(b % kSteps) * std::max<size_t>(power / kSteps, 64);
 }
@@ -222,6 +223,12 @@ void cpu_free(void* p, size_t nbytes) {
   g_stats.cached += static_cast<int64_t>(n);
   if (static_cast<size_t>(g_stats.cached) > cache_limit()) trim(cache_limit() / 2);
 }
+
+int cpu_bin(size_t nbytes) {
+  size_t n;
+  return bin_of(nbytes, &n);
+}
+size_t cpu_bin_size(int bin) { return size_of_bin(bin); }
 
 void cpu_empty_cache() { trim(0); }
 MemoryStats cpu_memory_stats() { return g_stats; }

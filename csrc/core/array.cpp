@@ -68,41 +68,43 @@ void Array::no_dim(int d) const {
 
 // An empty block, or that of a meta array.
 char* Array::no_memory() const {
-  return is_meta() ? meta_window(storage(), storage_->nbytes) : nullptr;
+  return is_meta() ? meta_window(storage(), storage_->nbytes()) : nullptr;
 }
 
 void Array::set_ndim(int n) {
   if (n > kMaxDims) fail(ErrorType::Runtime, "tensor has too many (>%d) dims", kMaxDims);
-  if (ndim_ > kInlineDims) delete[] heap_;
+  if (ndim_ > room_) delete[] heap();
   ndim_ = 0;
-  if (n > kInlineDims) heap_ = new int64_t[2 * n];
+  if (n > room_) {
+    int64_t* p = new int64_t[2 * n];
+    std::memcpy(words_ + 1, &p, sizeof p);
+  }
   ndim_ = static_cast<uint8_t>(n);
 }
 
-Array::Array(const Array& o)
-    : storage_(o.storage_),
-      offset_(o.offset_),
-      numel_(o.numel_),
-      dtype_(o.dtype_),
-      contiguous_(o.contiguous_) {
-  if (o.ndim_ > kInlineDims) {
-    heap_ = new int64_t[2 * o.ndim_];
-    std::memcpy(heap_, o.heap_, sizeof(int64_t) * 2 * o.ndim_);
-  } else {
-    std::memcpy(inline_, o.inline_, sizeof inline_);
-  }
-  ndim_ = o.ndim_;
+void Array::take_other_dims(const Array& o) {
+  words_[0] = o.words_[0];
+  set_ndim(o.ndim_);
+  std::copy_n(o.dims(), 2 * o.ndim_, dims());
 }
 
-Array::Array(Array&& o) noexcept
+Array::Array(const Array& o)
+    : storage_(o.storage_), offset_(o.offset_), dtype_(o.dtype_), contiguous_(o.contiguous_) {
+  take_dims(o);
+}
+
+Array::Array(Array&& o, uint8_t room) noexcept
     : storage_(std::move(o.storage_)),
       offset_(o.offset_),
-      numel_(o.numel_),
-      ndim_(o.ndim_),
       dtype_(o.dtype_),
-      contiguous_(o.contiguous_) {
-  std::memcpy(inline_, o.inline_, sizeof inline_);  // copies heap_ too: they share the union
-  o.ndim_ = 0;
+      contiguous_(o.contiguous_),
+      room_(room) {
+  if (o.ndim_ > o.room_ && o.ndim_ > room_) {  // the memory of its dims changes hands
+    words_[0] = o.words_[0], words_[1] = o.words_[1];
+    ndim_ = std::exchange(o.ndim_, uint8_t{0});
+  } else {
+    take_dims(o);
+  }
 }
 
 Array& Array::operator=(const Array& o) {
@@ -112,15 +114,18 @@ Array& Array::operator=(const Array& o) {
 
 Array& Array::operator=(Array&& o) noexcept {
   if (this != &o) {
-    if (ndim_ > kInlineDims) delete[] heap_;
+    if (ndim_ > room_) delete[] heap();
+    ndim_ = 0;
     storage_ = std::move(o.storage_);
     offset_ = o.offset_;
-    numel_ = o.numel_;
-    ndim_ = o.ndim_;
     dtype_ = o.dtype_;
     contiguous_ = o.contiguous_;
-    std::memcpy(inline_, o.inline_, sizeof inline_);
-    o.ndim_ = 0;
+    if (o.ndim_ > o.room_ && o.ndim_ > room_) {
+      words_[0] = o.words_[0], words_[1] = o.words_[1];
+      ndim_ = std::exchange(o.ndim_, uint8_t{0});
+    } else {
+      take_dims(o);
+    }
   }
   return *this;
 }
@@ -131,17 +136,17 @@ Array Array::empty(DType t, Shape sizes) {
   Array a;
   const int n = static_cast<int>(sizes.size());
   a.set_ndim(n);
-  a.numel_ = checked_product(sizes);
+  a.words_[0] = checked_product(sizes);
   a.dtype_ = t;
   int64_t* s = a.dims();
-  int64_t* st = s + (n > kInlineDims ? n : kInlineDims);
+  int64_t* st = s + n;
   int64_t step = 1;
   for (int d = n - 1; d >= 0; --d) {
     s[d] = sizes[d];
     st[d] = step;
     if (__builtin_mul_overflow(step, std::max<int64_t>(sizes[d], 1), &step)) step = 1;  // empty
   }
-  a.storage_ = StorageRef(storage_new(bytes_of(a.numel_, t)));
+  a.storage_ = StorageRef(storage_new(bytes_of(a.numel(), t)));
   return a;
 }
 
@@ -152,15 +157,16 @@ Array Array::over(StorageRef storage, DType t, int64_t offset, Shape sizes, Shap
   a.dtype_ = t;
   a.offset_ = offset;
   int64_t* s = a.dims();
-  int64_t* st = s + (n > kInlineDims ? n : kInlineDims);
-  a.numel_ = 1;
+  int64_t* st = s + n;
+  int64_t numel = 1;
   for (int d = 0; d < n; ++d) {
     s[d] = sizes[d];
     st[d] = strides[d];
-    if (__builtin_mul_overflow(a.numel_, sizes[d], &a.numel_))
+    if (__builtin_mul_overflow(numel, sizes[d], &numel))
       fail(ErrorType::Runtime, "numel: integer multiplication overflow for shape %s",
            shape_text(sizes).c_str());
   }
+  a.words_[0] = numel;
   a.contiguous_ = row_major(s, st, n);
   a.storage_ = std::move(storage);
   return a;

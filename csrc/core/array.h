@@ -1,5 +1,6 @@
 // Array: storage, offset, shape, strides and dtype, as a value. Views are pure arithmetic here.
 #pragma once
+#include <cstddef>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -18,18 +19,33 @@ constexpr int kMaxDims = 64;
 class Array {
   StorageRef storage_;
   int64_t offset_ = 0;  // in elements
-  int64_t numel_ = 0;
-  union {
-    int64_t inline_[2 * kInlineDims];  // sizes, then strides (in elements)
-    int64_t* heap_;                    // 2 * ndim values when ndim > kInlineDims
-  };
   uint8_t ndim_ = 0;
   DType dtype_ = DType::F32;
   bool contiguous_ = true;
+  const uint8_t room_ = kInlineDims;  // dims that fit into words_
+  [[maybe_unused]] char marks_[4];    // of who embeds the array: neither set nor copied here
+  // The number of elements, then sizes, then strides (in elements). A single dim's size is the
+  // number of elements and is not repeated. More dims than room: a pointer to both in words_[1].
+  int64_t words_[1 + 2 * kInlineDims];
 
-  int64_t* dims() { return ndim_ > kInlineDims ? heap_ : inline_; }
-  const int64_t* dims() const { return ndim_ > kInlineDims ? heap_ : inline_; }
-  void set_ndim(int n);  // (re)allocates; contents undefined
+  int64_t* heap() const {
+    int64_t* p;
+    __builtin_memcpy(&p, words_ + 1, sizeof p);
+    return p;
+  }
+  int64_t* dims() { return ndim_ > room_ ? heap() : words_ + (ndim_ != 1); }
+  const int64_t* dims() const { return ndim_ > room_ ? heap() : words_ + (ndim_ != 1); }
+  void set_ndim(int n);             // (re)allocates; contents undefined
+  void take_dims(const Array& o) {  // into an array that has none
+    if (o.ndim_ <= 1)
+      words_[0] = o.words_[0], words_[1] = o.words_[1];
+    else if (o.ndim_ <= kInlineDims && o.room_ == kInlineDims && room_ == kInlineDims)
+      __builtin_memcpy(words_, o.words_, sizeof words_);
+    else
+      return take_other_dims(o);
+    ndim_ = o.ndim_;
+  }
+  void take_other_dims(const Array& o);
   int wrapped(int d) const {
     const int i = d < 0 ? d + ndim_ : d;
     if (static_cast<unsigned>(i) >= ndim_) [[unlikely]]
@@ -40,14 +56,20 @@ class Array {
   char* no_memory() const;
 
  public:
-  Array() {}
+  Array() { words_[0] = 0; }
   Array(const Array& o);
-  Array(Array&& o) noexcept;
+  Array(Array&& o) noexcept : Array(std::move(o), kInlineDims) {}
+  Array(Array&& o, uint8_t room) noexcept;  // in memory that ends behind words_[2 * room]
   Array& operator=(const Array& o);
   Array& operator=(Array&& o) noexcept;
   ~Array() {
-    if (ndim_ > kInlineDims) delete[] heap_;
+    if (ndim_ > room_) delete[] heap();
   }
+  uint8_t room() const { return room_; }
+  static constexpr size_t size_with(int room) {  // bytes of an array with that room
+    return offsetof(Array, words_) + sizeof(int64_t) * (room == 1 ? 2 : 1 + 2 * room);
+  }
+  static constexpr size_t marks_at() { return offsetof(Array, marks_); }
 
   // -- making ---------------------------------------------------------------------------
   static Array empty(DType t, Shape sizes);  // row-major, uninitialised
@@ -66,12 +88,12 @@ class Array {
   bool defined() const { return static_cast<bool>(storage_); }
   int ndim() const { return ndim_; }
   DType dtype() const { return dtype_; }
-  int64_t numel() const { return numel_; }
+  int64_t numel() const { return words_[0]; }
   int64_t offset() const { return offset_; }
   int item() const { return itemsize(dtype_); }
-  int64_t nbytes() const { return numel_ * item(); }
+  int64_t nbytes() const { return numel() * item(); }
   const int64_t* sizes() const { return dims(); }
-  const int64_t* strides() const { return dims() + (ndim_ > kInlineDims ? ndim_ : kInlineDims); }
+  const int64_t* strides() const { return dims() + ndim_; }
   Shape shape() const { return {sizes(), ndim_}; }
   Shape stride_span() const { return {strides(), ndim_}; }
   int64_t size(int d) const { return sizes()[wrapped(d)]; }

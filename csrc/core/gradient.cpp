@@ -69,7 +69,7 @@ PyObject* add_gradients(PyObject* a, PyObject* b, bool create) {  // takes over 
   const Array& array = as_tensor(a)->array;
   const bool plain = !((as_tensor(a)->flags | as_tensor(b)->flags) & (kWrapped | kDual));
   if (!create && plain && exact_tensor(a) && exact_tensor(b) && Py_REFCNT(a) == 1 &&
-      array.storage()->refs == 1 && !array.storage()->owner && array.dense() &&
+      array.storage()->refs == 1 && !array.storage()->foreign && array.dense() &&
       array.dtype() == as_tensor(b)->array.dtype() && array.same_shape(as_tensor(b)->array)) {
     Ref sum(checked(call_op(add_, {a, b})));
     return sum.release();
@@ -93,12 +93,13 @@ int set_grad_dtype(Tensor* t, PyObject* value, void*) {
     if (!value || (value != Py_None && !dtype_check(value)))
       fail(ErrorType::Runtime, "grad_dtype must be a torch.dtype or None, but got %s",
            value ? Py_TYPE(value)->tp_name : "nothing");
-    if (value != Py_None && t->grad && as_tensor(t->grad)->array.dtype() != dtype_of_object(value))
+    if (value != Py_None && grad_of(t) &&
+        as_tensor(grad_of(t))->array.dtype() != dtype_of_object(value))
       fail(ErrorType::Runtime,
            "Cannot set grad_dtype to '%s' because there is already a gradient with dtype '%s'. "
            "Please clear the gradient (.grad = None) before changing grad_dtype, or ensure the new "
            "grad_dtype matches the existing gradient's dtype.",
-           dtype_name(dtype_of_object(value)), dtype_name(as_tensor(t->grad)->array.dtype()));
+           dtype_name(dtype_of_object(value)), dtype_name(as_tensor(grad_of(t))->array.dtype()));
     tensor_extra(t)->grad_dtype =
         value == Py_None ? TensorExtra::kAnyType : static_cast<int>(dtype_of_object(value));
     return 0;
@@ -132,20 +133,21 @@ class LeafLock {
 
 void accumulate_into(Tensor* t, Ref g, bool create) {
   const LeafLock lock(t);
-  const uint16_t flags = t->flags | as_tensor(g)->flags | (t->grad ? as_tensor(t->grad)->flags : 0);
+  PyObject*& own_grad = tensor_extra(t)->grad;
+  const uint16_t flags =
+      t->flags | as_tensor(g)->flags | (own_grad ? as_tensor(own_grad)->flags : 0);
   if (flags & (kWrapped | kDual)) create = true;  // operators alone see every lane and tangent
   if (flags & kSparse) {
-    Ref held(t->grad ? Py_NewRef(t->grad) : Py_NewRef(Py_None));
+    Ref held(own_grad ? Py_NewRef(own_grad) : Py_NewRef(Py_None));
     Ref sum(call_helper("accumulate_sparse", {held, g, create ? Py_True : Py_False}));
-    tensor_track(t);
-    Py_XSETREF(t->grad, sum.release());
-  } else if (!t->grad) {
+    Py_XSETREF(own_grad, sum.release());
+  } else if (!own_grad) {
     const Array& a = as_tensor(g)->array;
     // A gradient nobody else holds becomes the leaf's own; otherwise a copy, laid out like the
     // leaf.
     const bool plain = !(as_tensor(g)->flags & (kWrapped | kDual));
     const bool mine = !create && plain && exact_tensor(g) && Py_REFCNT(g.p) == 1 &&
-                      a.storage()->refs == 1 && !a.storage()->owner && a.contiguous() &&
+                      a.storage()->refs == 1 && !a.storage()->foreign && a.contiguous() &&
                       t->array.contiguous() && !as_tensor(g)->base;
     if (mine) {
       Tensor* own = as_tensor(g);
@@ -161,18 +163,17 @@ void accumulate_into(Tensor* t, Ref g, bool create) {
       copy_into(copy, a);
       g = Ref(as_object(tensor_new(std::move(copy))));
     }
-    tensor_track(t);
-    t->grad = g.release();
+    own_grad = g.release();
   } else if (create) {
     Op* add = find_op("add");
-    Ref sum(checked(call_op(add, {t->grad, g})));
-    Py_XSETREF(t->grad, sum.release());
+    Ref sum(checked(call_op(add, {own_grad, g})));
+    Py_XSETREF(own_grad, sum.release());
   } else {
     static Op* add_ = nullptr;
     if (!add_)
       add_ = reinterpret_cast<Op*>(
           checked(PyObject_CallFunction(helper("inplace_form"), "O", find_op("add"))));
-    Ref done(checked(call_op(add_, {t->grad, g})));
+    Ref done(checked(call_op(add_, {own_grad, g})));
   }
 }
 

@@ -58,7 +58,7 @@ int buffer_get(PyObject* self, Py_buffer* view, int flags) {
 void buffer_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   Array& a = reinterpret_cast<BufferObject*>(self)->array;
-  --a.storage()->exports;
+  storage_unexport(a.storage());
   a.~Array();
   type->tp_free(self);
   Py_DECREF(type);
@@ -68,9 +68,7 @@ void buffer_dealloc(PyObject* self) {
 
 PyObject* make_buffer(Array a) {
   BufferObject* b = reinterpret_cast<BufferObject*>(checked(BufferType->tp_alloc(BufferType, 0)));
-  Storage* s = a.storage();
-  ++s->exports;
-  if (s->watched) g_storage_gone(s);
+  storage_export(a.storage());
   new (&b->array) Array(std::move(a));
   return as_object(b);
 }
@@ -91,7 +89,7 @@ PyObject* storage_bytes(PyObject*, PyObject* t) {
   try {
     const Array& a = array_of(t);
     if (a.is_meta()) no_elements();
-    const int64_t n[1] = {static_cast<int64_t>(a.storage()->nbytes)}, step[1] = {1};
+    const int64_t n[1] = {static_cast<int64_t>(a.storage()->nbytes())}, step[1] = {1};
     return make_buffer(Array::over(a.storage_ref(), DType::U8, 0, Shape(n, 1), Shape(step, 1)));
   } catch (...) {
     translate_exception();
@@ -101,7 +99,7 @@ PyObject* storage_bytes(PyObject*, PyObject* t) {
 
 PyObject* storage_nbytes(PyObject*, PyObject* t) {
   try {
-    return PyLong_FromSize_t(array_of(t).storage()->nbytes);
+    return PyLong_FromSize_t(array_of(t).storage()->nbytes());
   } catch (...) {
     translate_exception();
     return nullptr;

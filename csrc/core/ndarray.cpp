@@ -56,7 +56,7 @@ PyObject* as_ndarray(PyObject*, PyObject* object) {
     }
     Ref zero(PyLong_FromLong(0)), strides(int_tuple(a.strides(), a.ndim(), a.item()));
     // The buffer is not contiguous, as the constructor wants it: its whole storage is.
-    const int64_t bytes[1] = {static_cast<int64_t>(a.storage()->nbytes) - a.offset() * a.item()};
+    const int64_t bytes[1] = {static_cast<int64_t>(a.storage()->nbytes()) - a.offset() * a.item()};
     const int64_t step[1] = {1};
     Ref whole(make_buffer(Array::over(a.storage_ref(), DType::U8, a.offset() * a.item(),
                                       Shape(bytes, 1), Shape(step, 1))));

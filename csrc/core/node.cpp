@@ -133,7 +133,7 @@ void node_output(Node* n, int i, const Array& a) { n->outputs[i].set(a); }
 // -- tensors and their nodes --------------------------------------------------------------------
 
 static bool stale(const Tensor* t) {
-  return t->base && !(t->flags & kQuietView) && t->history != t->base->history;
+  return t->base && !(t->flags & kQuietView) && history_of(t) != history_of(t->base);
 }
 
 // A view of what needs a gradient needs one too, even one made under no_grad: its gradient then
@@ -147,14 +147,14 @@ void make_view(Tensor* t, Tensor* source) {
   tensor_track(t);
   t->base = source->base ? source->base : source;
   Py_INCREF(t->base);
-  t->history = t->base->history;
+  set_history(t, history_of(t->base));
   if (!modes.grad || (source->flags & kQuietView)) t->flags |= kQuietView;
   if (modes.inference) t->flags |= kInferenceView;
 }
 
 // The base's history was replaced by an in-place write: the view is now a strided read of it.
 void regenerate_view(Tensor* v) {
-  v->history = v->base->history;
+  set_history(v, history_of(v->base));
   if (!needs_grad(v->base)) return;
   Node* n = node_new(AsStridedType, nullptr, 1, 1, 1);
   n->edges[0] = edge_of(v->base);
@@ -188,7 +188,7 @@ Node* accumulator_of(Tensor* t) {
 
 Edge edge_of(Tensor* t) {
   Node* n = grad_fn_of(t);
-  if (n) return {reinterpret_cast<Node*>(Py_NewRef(as_object(n))), t->output_nr};
+  if (n) return {reinterpret_cast<Node*>(Py_NewRef(as_object(n))), output_nr_of(t)};
   if (t->requires_grad) return {accumulator_of(t), 0};
   return {nullptr, 0};
 }
@@ -208,9 +208,9 @@ void attach(Node* n, Tensor* t, int nr) {
   tensor_track(t);
   Node* old = t->grad_fn;
   if (old && (t->flags & kRetainsGrad))
-    move_retained(old, t->output_nr, n, static_cast<uint32_t>(nr));
+    move_retained(old, output_nr_of(t), n, static_cast<uint32_t>(nr));
   t->grad_fn = reinterpret_cast<Node*>(Py_NewRef(as_object(n)));
-  t->output_nr = static_cast<uint32_t>(nr);
+  set_output_nr(t, static_cast<uint32_t>(nr));
   t->requires_grad = true;
   Py_XDECREF(old);
 }
@@ -232,7 +232,7 @@ void check_inplace(Tensor* t) {
            "handle view+inplace would override the custom backward associated with the custom "
            "Function, leading to incorrect gradients. This behavior is forbidden. You can fix this "
            "by cloning the output of the custom Function.",
-           t->output_nr, t->grad_fn ? maker_name(t->grad_fn).c_str() : "a function");
+           output_nr_of(t), t->grad_fn ? maker_name(t->grad_fn).c_str() : "a function");
     }
     if ((t->flags & (kQuietView | kOwnView)) == kQuietView) {
       fail(ErrorType::Runtime,
@@ -255,7 +255,7 @@ void check_inplace(Tensor* t) {
          "Output %u of %s is a view and is being modified inplace. This view is the output of a "
          "function that returns multiple views. Such functions do not allow the output views to be "
          "modified inplace. You should replace the inplace operation by an out-of-place one.",
-         t->output_nr, t->grad_fn ? maker_name(t->grad_fn).c_str() : "a function");
+         output_nr_of(t), t->grad_fn ? maker_name(t->grad_fn).c_str() : "a function");
   }
   if (t->requires_grad && !grad_fn_of(t)) {
     fail(ErrorType::Runtime,
@@ -273,7 +273,7 @@ void rebase_history(Tensor* t, Node* n, int nr) {
   Tensor* base = t->base;
   if (!base || (t->flags & kQuietView)) {
     attach(n, t, nr);
-    ++t->history;  // its views must look again
+    ++tensor_extra(t)->history;  // its views must look again
     return;
   }
   Node* copy = node_new(CopySlicesType, nullptr, 2, 1, 1);
@@ -288,7 +288,7 @@ void rebase_history(Tensor* t, Node* n, int nr) {
       Py_BuildValue("OOLOOL", sizes.p, strides.p, static_cast<long long>(base->array.offset()),
                     view_sizes.p, view_strides.p, static_cast<long long>(t->array.offset())));
   attach(copy, base, 0);
-  ++base->history;
+  ++tensor_extra(base)->history;
   regenerate_view(t);
 }
 

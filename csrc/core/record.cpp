@@ -103,7 +103,7 @@ void save_input(Saved& s, PyObject* o, bool clone) {
   if (clone) {  // the value before an in-place write, with the history it had
     Tensor* copy = t->flags & (kWrapped | kDual) ? clone_quietly(t) : tensor_new(t->array.clone());
     s.object = as_object(copy);
-    if (Node* n = grad_fn_of(t)) attach(n, copy, static_cast<int>(t->output_nr));
+    if (Node* n = grad_fn_of(t)) attach(n, copy, static_cast<int>(output_nr_of(t)));
     s.array = copy->array;
     s.version = 0;
     return;
@@ -259,7 +259,7 @@ PyObject* unpack_saved(Node* n, Saved& s) {
     std::string origin;
     Node* maker = s.kind == Saved::Output ? n : s.object ? as_tensor(s.object)->grad_fn : nullptr;
     const uint32_t nr = s.kind == Saved::Output ? s.output_nr
-                        : s.object              ? as_tensor(s.object)->output_nr
+                        : s.object              ? output_nr_of(as_tensor(s.object))
                                                 : 0;
     if (maker)
       origin = ", which is output " + std::to_string(nr) + " of " + maker_name(maker) + ",";

@@ -139,11 +139,11 @@ static PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject* kwargs)
       s->saved.kind = Saved::Output;
       s->saved.array = as_tensor(tensor)->array;
       s->saved.version = s->saved.array.storage()->version;
-      s->saved.output_nr = as_tensor(tensor)->output_nr;
+      s->saved.output_nr = output_nr_of(as_tensor(tensor));
       if (as_tensor(tensor)->flags & (kWrapped | kDual))
         s->saved.object = as_object(shallow_copy(as_tensor(tensor)));
     } else if (is_output && tensor_check(tensor)) {
-      pack_saved(s->saved, as_tensor(tensor), Py_True, as_tensor(tensor)->output_nr);
+      pack_saved(s->saved, as_tensor(tensor), Py_True, output_nr_of(as_tensor(tensor)));
     } else {
       save_input(s->saved, tensor, false);
     }

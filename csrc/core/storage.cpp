@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 #include <vector>
 
 #include "error.h"
@@ -13,13 +14,13 @@
 
 namespace rl {
 
-constexpr size_t kHeader = 64;  // Storage sits in front of its data, which stays 64-byte aligned
+constexpr size_t kHeader = 64;  // from Storage to data of any size, which stays 64-byte aligned
 
 void (*g_memory_hook)(void* address, int64_t bytes) = nullptr;
 
 static void count_memory(const Storage* s, bool comes) {
-  const int64_t bytes = static_cast<int64_t>(s->nbytes);
-  if (g_memory_hook && bytes && !s->owner) g_memory_hook(s->data, comes ? bytes : -bytes);
+  const int64_t bytes = static_cast<int64_t>(s->nbytes());
+  if (g_memory_hook && bytes && !s->foreign) g_memory_hook(s->data, comes ? bytes : -bytes);
 }
 
 thread_local bool meta_call __attribute__((tls_model("initial-exec"))) = false;
@@ -72,48 +73,51 @@ static void meta_window_forget(const void* owner) {
   std::erase_if(g_window.places, [owner](const auto& place) { return place.first == owner; });
 }
 
-static Storage* storage_meta(size_t nbytes) {
-  Storage* s = static_cast<Storage*>(cpu_alloc(kHeader));
+static Storage* header(size_t block) {
+  Storage* s = static_cast<Storage*>(cpu_alloc(block));
   *s = Storage{};
-  s->nbytes = nbytes;
+  s->bin = static_cast<uint64_t>(cpu_bin(block));
+  return s;
+}
+
+static Storage* storage_meta(size_t nbytes) {
+  Storage* s = header(sizeof(Storage));
+  s->imagined_ = nbytes;
   s->device = DeviceType::Meta;
-  s->block = kHeader;
   return s;
 }
 
 Storage* storage_new(size_t nbytes) {
   if (meta_call) [[unlikely]]
     return storage_meta(nbytes);
-  // A few bytes fit into what the header leaves of its 64.
-  const size_t at = nbytes <= kHeader - sizeof(Storage) ? sizeof(Storage) : kHeader;
-  const size_t block = std::max(at + nbytes, kHeader);
-  Storage* s = static_cast<Storage*>(cpu_alloc(block));
-  *s = Storage{};
+  // One element fits into the header, some more behind it into its cache line.
+  const size_t at = nbytes <= sizeof(Storage::few)        ? offsetof(Storage, few)
+                    : nbytes <= kHeader - sizeof(Storage) ? sizeof(Storage)
+                                                          : kHeader;
+  Storage* s = header(std::max(at + nbytes, sizeof(Storage)));
   s->data = reinterpret_cast<char*>(s) + at;
-  s->nbytes = nbytes;
-  s->block = block;
+  s->bytes = nbytes;
   s->inside = true;
   count_memory(s, true);
   return s;
 }
 
 Storage* storage_foreign(void* data, size_t nbytes, PyObject* owner) {
-  Storage* s = static_cast<Storage*>(cpu_alloc(kHeader));
-  Py_XINCREF(owner);
-  *s = Storage{};
+  Storage* s = header(sizeof(Storage));
   s->data = static_cast<char*>(data);
-  s->nbytes = nbytes;
-  s->owner = owner;
-  s->block = kHeader;
+  s->bytes = nbytes;
+  s->set_owner(Py_XNewRef(owner));
   return s;
 }
 
 // The memory behind the header's own, when it is ours.
 static void release_data(Storage* s) {
-  if (s->owner) {
-    Py_CLEAR(s->owner);
+  if (s->foreign) {
+    PyObject* owner = s->owner();
+    s->set_owner(nullptr);
+    Py_DECREF(owner);
   } else if (!s->inside) {
-    if (s->data) cpu_free(s->data, s->nbytes);
+    if (s->data) cpu_free(s->data, s->bytes);
     if (s->device == DeviceType::Meta) meta_window_forget(s);
   }
 }
@@ -124,25 +128,43 @@ void storage_free(Storage* s) {
   if (s->watched) g_storage_gone(s);
   count_memory(s, false);
   release_data(s);
-  cpu_free(s, s->block);
+  cpu_free(s, cpu_bin_size(s->bin));
 }
 
 void storage_resize(Storage* s, size_t nbytes) {
-  if (s->owner) fail(ErrorType::Runtime, "Trying to resize storage that is not resizable");
-  if (nbytes == s->nbytes) return;
+  if (s->foreign) fail(ErrorType::Runtime, "Trying to resize storage that is not resizable");
+  if (nbytes == s->nbytes()) return;
   if (s->device == DeviceType::Meta) {
-    s->nbytes = nbytes;
+    s->imagined_ = nbytes;
     return;
   }
   char* fresh = nbytes ? static_cast<char*>(cpu_alloc(nbytes)) : nullptr;
-  const size_t common = std::min(nbytes, s->nbytes);
+  const size_t common = std::min(nbytes, s->nbytes());
   if (common) std::memcpy(fresh, s->data, common);
   count_memory(s, false);
   release_data(s);
   s->inside = false;
   s->data = fresh;
-  s->nbytes = nbytes;
+  s->bytes = nbytes;
   count_memory(s, true);
+}
+
+// How many buffers each exported storage has.
+static std::unordered_map<const Storage*, size_t>& exports() {
+  static auto* counts = new std::unordered_map<const Storage*, size_t>;
+  return *counts;
+}
+
+void storage_export(Storage* s) {
+  ++exports()[s];
+  s->exported = true;
+  if (s->watched) g_storage_gone(s);
+}
+
+void storage_unexport(Storage* s) {
+  if (--exports()[s]) return;
+  exports().erase(s);
+  s->exported = false;
 }
 
 }  // namespace rl

@@ -13,21 +13,33 @@ namespace rl {
 
 enum class DeviceType : uint8_t { CPU = 0, CUDA = 1, Meta = 2 };
 
+// 32 bytes, with one element inside: programs hold millions of single numbers.
 struct Storage {
-  int64_t refs = 1;
+  uint32_t refs = 1;
+  uint32_t version = 0;  // bumped by every in-place write
   char* data = nullptr;
-  size_t nbytes = 0;
-  PyObject* owner = nullptr;  // keeps a foreign buffer alive (NumPy, DLPack, mmap); strong
-  size_t block = 0;           // bytes asked for the allocation that holds this header
-  uint32_t version = 0;       // bumped by every in-place write
-  uint32_t exports = 0;       // buffers through which others may write, unseen by the version
-  DeviceType device = DeviceType::CPU;
-  uint8_t device_index = 0;
-  bool inside : 1 = false;   // data lies in the same allocation, behind this header
-  bool shared : 1 = false;   // lives in memory shared between processes
-  bool watched : 1 = false;  // g_storage_gone is told when it goes or is exported
+  uint64_t bytes : 48 = 0;
+  uint64_t bin : 9 = 0;  // of the allocation that holds this header
+  DeviceType device : 2 = DeviceType::CPU;
+  bool inside : 1 = false;    // data lies in the same allocation, behind this header
+  bool foreign : 1 = false;   // it belongs to `owner`
+  bool shared : 1 = false;    // lives in memory shared between processes
+  bool watched : 1 = false;   // g_storage_gone is told when it goes or is exported
+  bool exported : 1 = false;  // there are buffers through which others may write, unseen
+  union {
+    char few[8] = {};    // the elements themselves
+    PyObject* owner_;    // foreign: keeps the buffer alive (NumPy, DLPack, mmap); strong
+    uint64_t imagined_;  // meta: how many bytes there would be
+  };
+
+  size_t nbytes() const { return device == DeviceType::Meta ? imagined_ : bytes; }
+  PyObject* owner() const { return foreign ? owner_ : nullptr; }
+  void set_owner(PyObject* o) {  // takes over a reference, or null: ours again
+    foreign = o != nullptr;
+    owner_ = o;
+  }
 };
-static_assert(sizeof(Storage) <= 56);  // one element fits behind it into 64 bytes
+static_assert(sizeof(Storage) == 32);
 
 extern void (*g_storage_gone)(const Storage* s);  // set by who watches storages
 
@@ -52,6 +64,8 @@ Storage* storage_new(size_t nbytes);                                   // uninit
 Storage* storage_foreign(void* data, size_t nbytes, PyObject* owner);  // takes a new reference
 void storage_free(Storage* s);
 void storage_resize(Storage* s, size_t nbytes);  // keeps the common prefix; own memory only
+void storage_export(Storage* s);                 // one buffer more, or fewer
+void storage_unexport(Storage* s);
 
 class StorageRef {
   Storage* s_ = nullptr;
@@ -76,9 +90,11 @@ class StorageRef {
   bool operator==(const StorageRef& o) const { return s_ == o.s_; }
 };
 
-// The caching allocator: 64-byte aligned blocks in size bins, kept and reused.
+// The caching allocator: 64-byte aligned blocks (tiny ones 32-byte) in size bins, kept and reused.
 void* cpu_alloc(size_t nbytes);         // throws Error(Memory)
 void cpu_free(void* p, size_t nbytes);  // the same nbytes as asked
+int cpu_bin(size_t nbytes);             // the bin of such a block, and the bytes it has
+size_t cpu_bin_size(int bin);
 void cpu_empty_cache();
 struct MemoryStats {
   int64_t allocated, peak, cached, allocations, system_allocations;

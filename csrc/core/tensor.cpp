@@ -16,71 +16,7 @@ PyObject *g_cpu_device, *g_meta_device;
 
 namespace {
 
-constexpr int kFreeMax = 256;
-Tensor* g_free[kFreeMax];
-int g_free_count = 0;
 std::unordered_map<std::string, PyObject*> g_helpers;
-
-void init_fields(Tensor* t, Array a) {
-  new (&t->array) Array(std::move(a));
-  t->grad = nullptr;
-  t->grad_fn = nullptr;
-  t->base = nullptr;
-  t->dict = nullptr;
-  t->weakrefs = nullptr;
-  t->extra = nullptr;
-  t->output_nr = 0;
-  t->history = 0;
-  t->requires_grad = false;
-  t->flags = 0;
-}
-
-int tensor_clear(Tensor* t) {
-  Py_CLEAR(t->grad);
-  Py_CLEAR(t->grad_fn);
-  Py_CLEAR(t->base);
-  Py_CLEAR(t->dict);
-  if (t->extra) {
-    Py_CLEAR(t->extra->hooks);
-    Py_CLEAR(t->extra->post_hooks);
-    Py_CLEAR(t->extra->physical);
-    Py_CLEAR(t->extra->duals);
-  }
-  return 0;
-}
-
-int tensor_traverse(Tensor* t, visitproc visit, void* arg) {
-  Py_VISIT(Py_TYPE(t));
-  Py_VISIT(t->grad);
-  Py_VISIT(t->grad_fn);
-  Py_VISIT(t->base);
-  Py_VISIT(t->dict);
-  if (t->extra) {
-    Py_VISIT(t->extra->hooks);
-    Py_VISIT(t->extra->post_hooks);
-    Py_VISIT(t->extra->physical);
-    Py_VISIT(t->extra->duals);
-  }
-  return 0;
-}
-
-void tensor_dealloc(Tensor* t) {
-  PyTypeObject* type = Py_TYPE(t);
-  PyObject_GC_UnTrack(t);
-  if (t->weakrefs) PyObject_ClearWeakRefs(as_object(t));
-  // A long chain of views or histories must not overflow the C stack.
-  Py_TRASHCAN_BEGIN(t, tensor_dealloc) tensor_clear(t);
-  if (t->extra) Py_XDECREF(t->extra->level);
-  delete t->extra;
-  t->array.~Array();
-  if (type == TensorType && g_free_count < kFreeMax) {
-    g_free[g_free_count++] = t;
-  } else {
-    type->tp_free(t);
-  }
-  Py_DECREF(type);
-  Py_TRASHCAN_END
-}
 
 PyObject* tensor_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   try {
@@ -116,7 +52,7 @@ PyObject* get_requires_grad(Tensor* t, void*) {
   return guarded([&] { return PyBool_FromLong(needs_grad(t)); });
 }
 PyObject* get_grad(Tensor* t, void*) {
-  if (t->grad) return Py_NewRef(t->grad);
+  if (PyObject* g = grad_of(t)) return Py_NewRef(g);
   if (t->grad_fn && !(t->flags & kRetainsGrad)) {
     if (PyErr_WarnEx(PyExc_UserWarning,
                      "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. "
@@ -139,7 +75,7 @@ PyObject* get_grad_fn(Tensor* t, void*) {
 PyObject* get_is_leaf(Tensor* t, void*) {
   return guarded([&] { return PyBool_FromLong(!grad_fn_of(t)); });
 }
-PyObject* get_output_nr(Tensor* t, void*) { return PyLong_FromLong(t->output_nr); }
+PyObject* get_output_nr(Tensor* t, void*) { return PyLong_FromLong(output_nr_of(t)); }
 PyObject* get_base(Tensor* t, void*) { return Py_NewRef(t->base ? as_object(t->base) : Py_None); }
 PyObject* get_dual(Tensor* t, void*) {
   return Py_NewRef(t->extra && t->extra->duals && PyDict_GET_SIZE(t->extra->duals) ? t->extra->duals
@@ -195,7 +131,7 @@ int set_requires_grad(Tensor* t, PyObject* value, void*) {
 int set_grad(Tensor* t, PyObject* value, void*) {
   try {
     if (!value || value == Py_None) {
-      Py_CLEAR(t->grad);
+      if (t->extra) Py_CLEAR(t->extra->grad);
       return 0;
     }
     if (!tensor_check(value))
@@ -219,8 +155,7 @@ int set_grad(Tensor* t, PyObject* value, void*) {
            "that the gradient and the tensor are the same size",
            shape_text(given.shape()).c_str(), shape_text(own.shape()).c_str());
     }
-    tensor_track(t);
-    Py_XSETREF(t->grad, Py_NewRef(value));
+    Py_XSETREF(tensor_extra(t)->grad, Py_NewRef(value));
     return 0;
   } catch (...) {
     translate_exception();
@@ -374,7 +309,7 @@ PyObject* m_detach_(Tensor* t, PyObject*) {
   }
   Py_CLEAR(t->grad_fn);
   t->requires_grad = false;
-  t->output_nr = 0;
+  set_output_nr(t, 0);
   return Py_NewRef(as_object(t));
 }
 PyObject* m_requires_grad_(Tensor* t, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
@@ -475,46 +410,6 @@ PyMethodDef tensor_methods[] = {
 
 }  // namespace
 
-// -- making -----------------------------------------------------------------------------------
-
-Tensor* tensor_new(Array a) {
-  Tensor* t;
-  if (g_free_count) {
-    t = g_free[--g_free_count];
-    Py_INCREF(TensorType);
-    _Py_NewReference(as_object(t));
-  } else {
-    t = PyObject_GC_New(Tensor, TensorType);
-    if (!t) throw PythonError();
-  }
-  init_fields(t, std::move(a));
-  t->flags = static_cast<uint16_t>((modes.inference ? kInference : 0) | device_flag(t));
-  return t;
-}
-
-Tensor* tensor_new(Array a, PyTypeObject* type) {
-  if (type == TensorType) return tensor_new(std::move(a));
-  Tensor* t = reinterpret_cast<Tensor*>(checked(PyType_GenericAlloc(type, 0)));
-  init_fields(t, std::move(a));
-  t->flags = static_cast<uint16_t>(kTracked | (modes.inference ? kInference : 0) | device_flag(t));
-  return t;
-}
-
-void tensor_track(Tensor* t) {
-  if (!(t->flags & kTracked)) {
-    t->flags |= kTracked;
-    PyObject_GC_Track(t);
-  }
-}
-
-TensorExtra* tensor_extra(Tensor* t) {
-  if (!t->extra) {
-    tensor_track(t);
-    t->extra = new TensorExtra();
-  }
-  return t->extra;
-}
-
 PyObject* wrap(Array a) { return as_object(tensor_new(std::move(a))); }
 bool is_tensor(PyObject* o) { return tensor_check(o); }
 bool plain_tensor(PyObject* o) {
@@ -582,7 +477,7 @@ bool init_tensor(PyObject* module) {
   PyType_Spec spec = {"rushlight.Tensor", sizeof(Tensor), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots.data()};
   TensorType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
-  if (!TensorType) return false;
+  if (!TensorType || !init_short_type()) return false;
   for (PyGetSetDef& d : more) {
     PyObject* descr = PyDescr_NewGetSet(TensorType, &d);
     if (!descr || PyObject_SetAttrString(as_object(TensorType), d.name, descr) < 0) return false;

@@ -13,6 +13,10 @@ struct Tensor;
 
 // What few tensors have.
 struct TensorExtra {
+  PyObject* grad = nullptr;
+  uint32_t output_nr = 0;  // which output of grad_fn it is
+  // Base: how often in-place writes replaced its history; view: as of which count.
+  uint32_t history = 0;
   PyObject* hooks = nullptr;  // dict id -> callable, run on the gradient before it is used
   PyObject* post_hooks =
       nullptr;  // dict id -> callable, run after a leaf's gradient is accumulated
@@ -44,21 +48,27 @@ enum TensorFlag : uint16_t {
   kInferenceView = 1024,  // a view made under inference_mode of a tensor that was not
 };
 
+// Of up to one dim, a tensor of class Tensor itself ends where the words of its array do: 96 bytes.
 struct Tensor {
   PyObject_HEAD;
-  [[no_unique_address]] Array array;  // what follows begins in its last 8 bytes
-  uint16_t flags;
-  bool requires_grad;
-  PyObject* grad;
   Node* grad_fn;
   Tensor* base;  // the tensor this is a view of, never itself a view
   PyObject* dict;
   PyObject* weakrefs;
   TensorExtra* extra;
-  uint32_t output_nr;
-  uint32_t
-      history;  // base: how often in-place writes replaced its history; view: as of which count
+  union {
+    Array array;
+    struct {
+      char before_marks[Array::marks_at()];
+      uint16_t flags;
+      bool requires_grad;
+    };
+  };
 };
+
+inline PyObject* grad_of(const Tensor* t) { return t->extra ? t->extra->grad : nullptr; }
+inline uint32_t output_nr_of(const Tensor* t) { return t->extra ? t->extra->output_nr : 0; }
+inline uint32_t history_of(const Tensor* t) { return t->extra ? t->extra->history : 0; }
 
 extern PyTypeObject* TensorType;
 extern PyTypeObject* ParameterType;  // set by nn; null until then
@@ -93,6 +103,16 @@ Tensor* tensor_new(Array a);                      // plain, untracked
 Tensor* tensor_new(Array a, PyTypeObject* type);  // of a subclass
 void tensor_track(Tensor* t);                     // before it gets references to other objects
 TensorExtra* tensor_extra(Tensor* t);
+int tensor_clear(Tensor* t);
+int tensor_traverse(Tensor* t, visitproc visit, void* arg);
+void tensor_dealloc(Tensor* t);
+bool init_short_type();
+inline void set_output_nr(Tensor* t, uint32_t nr) {
+  if (nr != output_nr_of(t)) tensor_extra(t)->output_nr = nr;
+}
+inline void set_history(Tensor* t, uint32_t count) {
+  if (count != history_of(t)) tensor_extra(t)->history = count;
+}
 
 // Whether the tensor's gradient is wanted, and where its gradient goes.
 bool needs_grad(Tensor* t);

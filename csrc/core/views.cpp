@@ -22,7 +22,7 @@ Array Array::as_strided(Shape new_sizes, Shape new_strides, int64_t new_offset) 
   const int64_t span = span_of(new_sizes, new_strides);
   int64_t last;
   if (__builtin_add_overflow(new_offset, span, &last) ||
-      (span > 0 && static_cast<uint64_t>(last) > storage_->nbytes / item())) {
+      (span > 0 && static_cast<uint64_t>(last) > storage_->nbytes() / item())) {
     int64_t needed;  // saturates: the sizes may be a hostile file's
     if (__builtin_add_overflow(new_offset, span, &needed) ||
         __builtin_mul_overflow(needed, item(), &needed)) {
@@ -34,7 +34,7 @@ Array Array::as_strided(Shape new_sizes, Shape new_strides, int64_t new_offset) 
          "bounds for storage of size %zu",
          shape_text(new_sizes).c_str(), shape_text(new_strides).c_str(),
          static_cast<long long>(new_offset), item(), static_cast<long long>(needed),
-         storage_->nbytes);
+         storage_->nbytes());
   }
   return over(storage_, dtype_, new_offset, new_sizes, new_strides);
 }
@@ -53,15 +53,14 @@ Array Array::select(int dim, int64_t index) const {
 Array Array::slice(int dim, int64_t start, int64_t stop, int64_t step) const {
   Array a(*this);
   int64_t* s = a.dims();
-  int64_t* st = s + (ndim_ > kInlineDims ? ndim_ : kInlineDims);
+  int64_t* st = s + ndim_;
   const int64_t length = stop > start ? (stop - start + step - 1) / step : 0;
   if (length > 0 || start < s[dim]) a.offset_ += start * st[dim];
-  a.numel_ = s[dim] ? a.numel_ / s[dim] * length : 0;
+  int64_t numel = s[dim] ? a.numel() / s[dim] * length : 0;
   s[dim] = length;
   st[dim] *= step;
-  if (a.numel_ == 0) {
-    a.numel_ = product(a.shape());
-  }
+  if (numel == 0) numel = product(a.shape());
+  a.words_[0] = numel;
   a.contiguous_ = row_major(s, st, ndim_);
   return a;
 }
@@ -70,7 +69,7 @@ Array Array::transpose(int x, int y) const {
   Array a(*this);
   if (x == y) return a;
   int64_t* s = a.dims();
-  int64_t* st = s + (ndim_ > kInlineDims ? ndim_ : kInlineDims);
+  int64_t* st = s + ndim_;
   std::swap(s[x], s[y]);
   std::swap(st[x], st[y]);
   a.contiguous_ = row_major(s, st, ndim_);
@@ -157,7 +156,7 @@ Array Array::squeeze() const {
 
 bool Array::can_view(Shape wanted, int64_t* out) const {
   const int n = static_cast<int>(wanted.size());
-  if (numel_ == 0 || contiguous_) {
+  if (numel() == 0 || contiguous_) {
     int64_t step = 1;
     for (int d = n - 1; d >= 0; --d) {
       out[d] = step;

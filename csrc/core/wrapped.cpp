@@ -208,7 +208,7 @@ void keep_with_tangents(Tensor* t) {
   if (!n) return;
   for (uint32_t i = 0; i < n->nsaved; ++i) {
     Saved& s = n->saved[i];
-    if (s.kind != Saved::Output || s.output_nr != t->output_nr ||
+    if (s.kind != Saved::Output || s.output_nr != output_nr_of(t) ||
         s.array.storage() != t->array.storage() || s.version != t->array.storage()->version)
       continue;
     PyObject* old = s.object;
@@ -355,7 +355,7 @@ PyObject* assume(PyObject*, PyObject* const* args, Py_ssize_t n) {
       Py_XSETREF(tensor_extra(t)->duals, duals);
       t->flags |= kDual;
     }
-    if (Node* node = grad_fn_of(seen)) attach(node, t, static_cast<int>(seen->output_nr));
+    if (Node* node = grad_fn_of(seen)) attach(node, t, static_cast<int>(output_nr_of(seen)));
     if (!(t->flags & kNoVersion)) bump_version(t->array);
     return Py_NewRef(args[0]);
   });

@@ -223,7 +223,7 @@ RL_FUNCTION(clear_grads) {
     if (!tensor_check(p)) fail(ErrorType::Type, "clear_grads: an item is not a tensor");
     // Freeing a gradient may run Python code, which may change the list.
     Ref keep(Py_NewRef(p));
-    Py_CLEAR(as_tensor(p)->grad);
+    if (as_tensor(p)->extra) Py_CLEAR(as_tensor(p)->extra->grad);
   }
   return Py_NewRef(Py_None);
 }

@@ -233,7 +233,7 @@ class Group {
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(params.p); ++i) {
       PyObject* p = PySequence_Fast_GET_ITEM(params.p, i);
       if (!tensor_check(p)) fail(ErrorType::Type, "optimizer: a parameter is not a tensor");
-      PyObject* g = as_tensor(p)->grad;
+      PyObject* g = grad_of(as_tensor(p));
       if (!g || g == Py_None) continue;
       if (!plain || !add(p, g, names, factors)) leave(p);
     }

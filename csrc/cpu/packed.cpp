@@ -24,7 +24,7 @@ Entries& entries() {
 }
 
 // Others may write to it without a new version.
-bool open_to_others(const Storage* s) { return s->owner || s->shared || s->exports; }
+bool open_to_others(const Storage* s) { return s->foreign || s->shared || s->exported; }
 
 void forget(const Storage* s) { entries().erase(s); }
 

@@ -125,8 +125,8 @@ PyObject* tensor_over(Mapping* mapping) {
 }
 
 Mapping* mapping_of(const Storage* s) {
-  if (!s || !s->owner || !PyCapsule_IsValid(s->owner, kCapsule)) return nullptr;
-  return static_cast<Mapping*>(PyCapsule_GetPointer(s->owner, kCapsule));
+  if (!s || !s->foreign || !PyCapsule_IsValid(s->owner(), kCapsule)) return nullptr;
+  return static_cast<Mapping*>(PyCapsule_GetPointer(s->owner(), kCapsule));
 }
 
 void list_storage(Mapping* mapping, Storage* s) {
@@ -163,7 +163,7 @@ RL_FUNCTION(attach_shared) {
     const auto found = storages().find({facts.st_dev, facts.st_ino});
     if (found != storages().end()) {
       ++found->second->refs;
-      const int64_t size[1] = {static_cast<int64_t>(found->second->nbytes)}, step[1] = {1};
+      const int64_t size[1] = {static_cast<int64_t>(found->second->nbytes())}, step[1] = {1};
       return wrap(
           Array::over(StorageRef(found->second), DType::U8, 0, Shape(size, 1), Shape(step, 1)));
     }
@@ -184,22 +184,23 @@ RL_FUNCTION(share_storage) {
   if (const Mapping* m = mapping_of(s); m && (m->descriptor >= 0 || m->lease))
     return Py_NewRef(Py_None);
   const bool given = nargs == 3;
-  Mapping* mapping = map_block(given ? duplicate(args[1]) : new_block(s->nbytes), !given);
+  Mapping* mapping = map_block(given ? duplicate(args[1]) : new_block(s->nbytes()), !given);
   if (given) mapping->lease = Py_NewRef(args[2]);
-  if (mapping->nbytes < s->nbytes) {
+  if (mapping->nbytes < s->nbytes()) {
     delete mapping;
     fail(ErrorType::Value, "share_storage: the block is smaller than the storage");
   }
-  if (s->nbytes) std::memcpy(mapping->data, s->data, s->nbytes);
-  const size_t nbytes = s->nbytes;
+  const size_t nbytes = s->nbytes();
+  if (nbytes) std::memcpy(mapping->data, s->data, nbytes);
   PyObject* capsule = capsule_of(mapping);
-  Ref before(std::exchange(s->owner, nullptr));
+  Ref before(s->owner());
+  s->foreign = false;
   // Gives memory of our own back; that of another owner goes with `before`.
   if (!before.p) storage_resize(s, 0);
-  s->owner = capsule;
+  s->set_owner(capsule);
   s->inside = false;
   s->data = static_cast<char*>(mapping->data);
-  s->nbytes = nbytes;
+  s->bytes = nbytes;
   s->shared = true;
   list_storage(mapping, s);
   return Py_NewRef(Py_None);
