@@ -9,6 +9,8 @@ bool init_python(PyObject* module);
 bool init_memory(PyObject* module);
 bool init_settings(PyObject* module);
 bool init_sparse(PyObject* module);
+bool init_below(PyObject* module);
+bool init_swap(PyObject* module);
 bool init_levels(PyObject* module);
 bool init_liveness(PyObject* module);
 bool init_wrapped(PyObject* module);
@@ -32,8 +34,8 @@ PyMODINIT_FUNC PyInit__C() {
   if (init_dtypes(m) && init_tensor(m) && init_op(m) && init_front(m) && init_output(m) &&
       init_nodes(m) && init_saved(m) && init_engine(m) && init_python(m) && init_memory(m) &&
       init_settings(m) && init_functions(m) && init_generator(m) && init_layer(m) &&
-      init_sparse(m) && init_levels(m) && init_wrapped(m) && init_liveness(m) && init_profile(m) &&
-      init_extension_api(m))
+      init_sparse(m) && init_below(m) && init_swap(m) && init_levels(m) && init_wrapped(m) &&
+      init_liveness(m) && init_profile(m) && init_extension_api(m))
     return m;
   Py_DECREF(m);
   return nullptr;

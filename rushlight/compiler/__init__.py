@@ -10,6 +10,22 @@ import functools
 from collections.abc import Callable
 
 from ..nn import Module
+from ._choices import (
+    get_default_backend,
+    keep_portable_guards_unsafe,
+    keep_tensor_guards_unsafe,
+    load_cache_artifacts,
+    load_compiled_function,
+    nested_compile_region,
+    save_cache_artifacts,
+    set_default_backend,
+    set_enable_guard_collectives,
+    skip_all_guards_unsafe,
+    skip_guard_on_all_nn_modules_unsafe,
+    skip_guard_on_globals_unsafe,
+    skip_guard_on_inbuilt_nn_modules_unsafe,
+    substitute_in_graph,
+)
 
 __all__ = [
     "allow_in_graph",
@@ -17,16 +33,38 @@ __all__ = [
     "compile",
     "cudagraph_mark_step_begin",
     "disable",
+    "get_default_backend",
     "is_compiling",
     "is_dynamo_compiling",
     "is_exporting",
+    "keep_portable_guards_unsafe",
+    "keep_tensor_guards_unsafe",
     "list_backends",
+    "load_cache_artifacts",
+    "load_compiled_function",
+    "nested_compile_region",
     "reset",
+    "save_cache_artifacts",
+    "set_default_backend",
+    "set_enable_guard_collectives",
     "set_stance",
+    "skip_all_guards_unsafe",
+    "skip_guard_on_all_nn_modules_unsafe",
+    "skip_guard_on_globals_unsafe",
+    "skip_guard_on_inbuilt_nn_modules_unsafe",
+    "substitute_in_graph",
     "wrap_numpy",
 ]
 
 _MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
+
+
+def __getattr__(name: str):
+    if name == "config":
+        import importlib
+
+        return importlib.import_module(f"{__name__}.config")
+    raise AttributeError(f"module 'torch.compiler' has no attribute '{name}'")
 
 
 class OptimizedModule(Module):
