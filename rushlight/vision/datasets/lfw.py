@@ -62,6 +62,10 @@ class _LFW(VisionDataset):
                 f"{self.root}"
             )
         self.images_dir = os.path.join(self.root, folder)
+        self._list()
+
+    def _list(self) -> None:
+        raise NotImplementedError(f"{type(self).__name__}._list")
 
     def _check_integrity(self) -> bool:
         wanted = [(self.filename, self.md5), (self.labels_file, self.checksums[self.labels_file])]
@@ -97,8 +101,7 @@ class LFWPeople(_LFW):
 
     _view = "people"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def _list(self) -> None:
         self.class_to_idx = self._get_classes()
         self.data, self.targets = self._get_people()
 
@@ -132,8 +135,7 @@ class LFWPairs(_LFW):
 
     _view = "pairs"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def _list(self) -> None:
         self.pair_names: list[tuple[str, str]] = []
         self.data: list[tuple[str, str]] = []
         self.targets: list[int] = []

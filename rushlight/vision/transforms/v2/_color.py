@@ -56,6 +56,8 @@ class RandomGrayscale(RandomApplyTransform):
 class ColorJitter(Transform):
     """Random brightness, contrast, saturation and hue, in random order."""
 
+    get_params = staticmethod(first.ColorJitter.get_params)
+
     def __init__(
         self, brightness: Any = None, contrast: Any = None, saturation: Any = None, hue: Any = None
     ) -> None:
@@ -206,6 +208,8 @@ class RandomAdjustSharpness(RandomApplyTransform):
 class GaussianBlur(Transform):
     """A blur of random width."""
 
+    get_params = staticmethod(first.GaussianBlur.get_params)
+
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()
         checked = first.GaussianBlur(kernel_size, sigma)
@@ -240,6 +244,8 @@ class GaussianNoise(Transform):
 
 class RandomErasing(RandomApplyTransform):
     """Random values, or given ones, in a random rectangle (Zhong et al., 2017)."""
+
+    get_params = staticmethod(first.RandomErasing.get_params)
 
     def __init__(
         self,

@@ -222,6 +222,8 @@ class RandomZoomOut(RandomApplyTransform):
 class RandomRotation(Transform):
     """A turn by a random angle."""
 
+    get_params = staticmethod(first.RandomRotation.get_params)
+
     def __init__(
         self,
         degrees: Any,
@@ -259,6 +261,8 @@ class RandomRotation(Transform):
 
 class RandomAffine(Transform):
     """A random turn, move, scale and shear."""
+
+    get_params = staticmethod(first.RandomAffine.get_params)
 
     def __init__(
         self,
@@ -304,6 +308,8 @@ class RandomAffine(Transform):
 
 class RandomCrop(Transform):
     """A part, anywhere."""
+
+    get_params = staticmethod(first.RandomCrop.get_params)
 
     def __init__(
         self,
@@ -363,6 +369,8 @@ class RandomCrop(Transform):
 class RandomPerspective(RandomApplyTransform):
     """The corners move inward by up to `distortion_scale` of half the image."""
 
+    get_params = staticmethod(first.RandomPerspective.get_params)
+
     def __init__(
         self,
         distortion_scale: float = 0.5,
@@ -399,6 +407,8 @@ class RandomPerspective(RandomApplyTransform):
 
 class ElasticTransform(Transform):
     """Every pixel moves by smooth noise."""
+
+    get_params = staticmethod(first.ElasticTransform.get_params)
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import rushlight as torch
 
 from ....utils import _pytree
 from ... import tv_tensors
+from .. import autoaugment as first
 from .._augment import policies, space
 from .._image import is_pil, max_value
 from ..autoaugment import AutoAugmentPolicy, apply_op, mixture
@@ -212,6 +213,8 @@ class _Augment(Transform):
 
 class AutoAugment(_Augment):
     """Policies that were found by reinforcement learning (Cubuk et al., 2019)."""
+
+    get_params = staticmethod(first.AutoAugment.get_params)
 
     _kind = "auto"
 

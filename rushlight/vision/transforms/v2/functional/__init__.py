@@ -11,7 +11,7 @@ from ... import _color, _geometry
 from ... import functional as _first
 from ..._convert import pil_to_tensor, to_pil_image, to_tensor
 from ..._image import InterpolationMode, dimensions, is_pil
-from . import _boxes, _images, _points
+from . import _boxes, _images, _points, _turned
 from ._call import functional, is_pure_tensor, register_kernel, supports
 
 Tensor = torch.Tensor
@@ -226,9 +226,15 @@ def sanitize_bounding_boxes(
     else:
         format, canvas_size = boxes.format, boxes.canvas_size
     plain = boxes.as_subclass(Tensor)
-    corners = _boxes.convert(plain, format, tv_tensors.BoundingBoxFormat.XYXY)
-    width, height = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
-    limit = torch.tensor([canvas_size[1], canvas_size[0]] * 2)
+    if tv_tensors.is_rotated_bounding_format(format):
+        corners = _turned.corners_of(plain, format)
+        width = (corners[:, 1] - corners[:, 0]).norm(dim=-1)
+        height = (corners[:, 2] - corners[:, 1]).norm(dim=-1)
+        corners = corners.flatten(1)
+    else:
+        corners = _boxes.convert(plain, format, tv_tensors.BoundingBoxFormat.XYXY)
+        width, height = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
+    limit = torch.tensor([canvas_size[1], canvas_size[0]] * (corners.shape[1] // 2))
     valid = (width >= min_size) & (height >= min_size) & (width * height >= min_area)
     valid &= (corners >= 0).all(dim=-1) & (corners <= limit).all(dim=-1)
     kept = plain[valid]
@@ -260,6 +266,16 @@ _PARTS = {
     "bounding_boxes": tv_tensors.BoundingBoxes,
     "keypoints": tv_tensors.KeyPoints,
 }
+_SIZES = {
+    f"get_{what}_{kind}": f"get_{what}"
+    for what, kinds in (
+        ("dimensions", "image video"),
+        ("num_channels", "image video"),
+        ("num_frames", "video"),
+        ("size", "image video mask bounding_boxes keypoints"),
+    )
+    for kind in kinds.split()
+}
 
 
 def __getattr__(name: str):
@@ -268,7 +284,6 @@ def __getattr__(name: str):
         kernel = getattr(function, "_kernels", {}).get(kind)
         if kernel is not None:
             return kernel
-    plain = {f"get_{x}_image": f"get_{x}" for x in ("dimensions", "size", "num_channels")}
-    if name in plain:
-        return globals()[plain[name]]
+    if name in _SIZES:
+        return globals()[_SIZES[name]]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,15 +9,11 @@ import rushlight as torch
 from ....tv_tensors import BoundingBoxFormat, is_rotated_bounding_format
 from ... import _geometry, _warp
 from ...functional import _shears, _sides
+from . import _turned
 
 Format = BoundingBoxFormat
 Tensor = torch.Tensor
 Size = tuple[int, int]
-
-
-def _upright(format: Format, name: str) -> None:
-    if is_rotated_bounding_format(format):
-        raise ValueError(f"{name}: boxes at an angle are not supported: got {format.value}")
 
 
 def convert(boxes: Tensor, old: Format, new: Format) -> Tensor:
@@ -27,8 +23,10 @@ def convert(boxes: Tensor, old: Format, new: Format) -> Tensor:
     """
     if old == new:
         return boxes
-    _upright(old, "convert_bounding_box_format")
-    _upright(new, "convert_bounding_box_format")
+    if is_rotated_bounding_format(old) != is_rotated_bounding_format(new):
+        raise ValueError("Cannot convert between rotated and unrotated bounding boxes.")
+    if is_rotated_bounding_format(old):
+        return _turned.convert(boxes, old, new)
     first, second = boxes[..., :2], boxes[..., 2:]
     if Format.CXCYWH in (old, new) and not boxes.is_floating_point():
         first, second = first.float(), second.float()
@@ -48,7 +46,8 @@ def clamp(boxes: Tensor, format: Format, canvas_size: Size, clamping_mode: str |
     """Boxes that do not reach out of the canvas; `clamping_mode=None` leaves them."""
     if clamping_mode is None:
         return boxes.clone()
-    _upright(format, "clamp_bounding_boxes")
+    if is_rotated_bounding_format(format):
+        return _turned.clamp(boxes, format, canvas_size, clamping_mode)
     floating = boxes if boxes.is_floating_point() else boxes.float()
     corners = convert(floating, format, Format.XYXY)
     x = corners[..., 0::2].clamp(min=0, max=canvas_size[1])
@@ -68,7 +67,8 @@ def vertical_flip(boxes: Tensor, format: Format, canvas_size: Size) -> Tensor:
 
 
 def _flipped(boxes: Tensor, format: Format, length: int, axis: int) -> Tensor:
-    _upright(format, "flip")
+    if is_rotated_bounding_format(format):
+        return _turned.flipped(boxes, format, length, axis)
     shape = boxes.shape
     result = boxes.clone().reshape(-1, 4)
     low, high = result[:, axis].clone(), result[:, axis + 2].clone()
@@ -89,9 +89,11 @@ def crop(
     clamping_mode: str | None = "soft",
 ) -> tuple[Tensor, Size]:
     """Boxes in a part of the image."""
-    _upright(format, "crop")
-    shift = [left, top, left, top] if format is Format.XYXY else [left, top, 0, 0]
-    moved = bounding_boxes - torch.tensor(shift, dtype=bounding_boxes.dtype)
+    if is_rotated_bounding_format(format):
+        moved = _turned.shifted(bounding_boxes, format, -left, -top)
+    else:
+        shift = [left, top, left, top] if format is Format.XYXY else [left, top, 0, 0]
+        moved = bounding_boxes - torch.tensor(shift, dtype=bounding_boxes.dtype)
     return clamp(moved, format, (height, width), clamping_mode), (height, width)
 
 
@@ -124,8 +126,11 @@ def resize(
     new = wanted_size(canvas_size, size, max_size)
     if tuple(new) == tuple(canvas_size):
         return bounding_boxes, tuple(canvas_size)
-    _upright(format, "resize")
     down, across = (n / o for n, o in zip(new, canvas_size))
+    if is_rotated_bounding_format(format):
+        ratios = torch.tensor([across, down])
+        scaled = _turned.mapped(bounding_boxes, format, lambda points: points * ratios)
+        return clamp(scaled, format, tuple(new), clamping_mode), tuple(new)
     scaled = bounding_boxes.mul(torch.tensor([across, down, across, down]))
     return scaled.to(bounding_boxes.dtype), tuple(new)
 
@@ -177,12 +182,13 @@ def resized_crop(
 ) -> tuple[Tensor, Size]:
     """Boxes in a part of the image that is resized."""
     part, canvas = crop(bounding_boxes, format, top, left, height, width, clamping_mode)
-    return resize(part, canvas, size, format=format)
+    return resize(part, canvas, size, format=format, clamping_mode=clamping_mode)
 
 
 def _mapped(boxes: Tensor, format: Format, canvas: Size, mapping: Any, mode: str | None) -> Tensor:
     """The upright boxes around the images of the corners under `mapping` of points (N, 2)."""
-    _upright(format, "maps of boxes")
+    if is_rotated_bounding_format(format):
+        return clamp(_turned.mapped(boxes, format, mapping), format, canvas, mode)
     floating = boxes if boxes.is_floating_point() else boxes.float()
     corners = convert(floating.reshape(-1, 4), format, Format.XYXY)
     points = corners[:, [[0, 1], [2, 1], [2, 3], [0, 3]]].reshape(-1, 2)
@@ -317,4 +323,7 @@ def elastic(
 ) -> Tensor:
     """The boxes around the images of boxes under an elastic map."""
     mapping = elastic_points(canvas_size, displacement)
+    if is_rotated_bounding_format(format):
+        moved = _turned.recentred(bounding_boxes, format, mapping)
+        return clamp(moved, format, canvas_size, clamping_mode)
     return _mapped(bounding_boxes, format, canvas_size, mapping, clamping_mode)

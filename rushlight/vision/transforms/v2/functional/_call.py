@@ -83,6 +83,7 @@ def functional(name: str, pil: Callable | None = None, **kernels: Callable | Non
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = image.__doc__
+    call.__wrapped__ = image  # whose signature inspect shows
     call._kernels = {
         kind: kernel
         for group, kernel in kernels.items()
