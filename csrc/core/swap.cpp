@@ -1,13 +1,9 @@
 // swap_tensors(a, b): two tensors change what they are, and keep who they are.
-#include <cstring>
-
 #include "autograd.h"
 #include "levels.h"
 
 namespace rl {
 namespace {
-
-constexpr size_t kHead = sizeof(PyObject);
 
 void check_swap(const char* name, const Tensor* t) {
   if (t->weakrefs)
@@ -29,12 +25,13 @@ PyObject* swap_tensors(PyObject*, PyObject* args) {
     check_swap("t2", t2);
     tensor_track(t1);  // what they hold moves: the collector must know both
     tensor_track(t2);
-    char parts[sizeof(Tensor)];
-    char *p1 = reinterpret_cast<char*>(t1) + kHead, *p2 = reinterpret_cast<char*>(t2) + kHead;
-    const size_t size = sizeof(Tensor) - kHead;
-    std::memcpy(parts, p1, size);
-    std::memcpy(p1, p2, size);
-    std::memcpy(p2, parts, size);
+    std::swap(t1->grad_fn, t2->grad_fn);
+    std::swap(t1->base, t2->base);
+    std::swap(t1->dict, t2->dict);
+    std::swap(t1->extra, t2->extra);
+    std::swap(t1->flags, t2->flags);
+    std::swap(t1->requires_grad, t2->requires_grad);
+    std::swap(t1->array, t2->array);  // each keeps its own room for dims
     std::swap(a->ob_type, b->ob_type);
     Py_RETURN_NONE;
   });
