@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,11 @@ def script(
 
     if not enabled():
         return obj
+    warnings.warn(
+        "`torch.jit.script` is deprecated. Please switch to `torch.compile` or `torch.export`.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
     if isinstance(obj, ScriptModule | ScriptFunction | ScriptObject):
         return obj
     if isinstance(obj, Module):

@@ -206,9 +206,7 @@ class Builder:
         """The value of a variable here."""
         node = self.node("prim::Load", [], at, 1)
         node.s_("name", name)
-        output = node.output()
-        output.setType(t)
-        return output
+        return node.output().setType(t).setDebugName(name)
 
     def store(self, name: str, value, t: T.Type | None = None) -> None:
         """Give a variable a value here."""

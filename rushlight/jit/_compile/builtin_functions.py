@@ -29,7 +29,7 @@ def _assert(condition: bool, message: str):
   assert condition, message
 def _assert(condition: Tensor, message: str):
   assert bool(condition), message
-def __contains__(a: str, b: str) -> bool: return a.find(b) != -1
+def __contains__(a: str, b: str) -> bool: return a.find(b, 0, len(a)) != -1
 """
 _CASTS = """
 def {0}(self: Tensor, non_blocking: bool = False, copy: bool = False) -> Tensor:

@@ -175,9 +175,11 @@ def _add_method(made, node: ast.FunctionDef, source, unit, resolver, cls) -> Non
         made.static_methods[node.name] = function
     elif last == "property":
         made.properties[node.name] = (function, None)
+        made.methods[function.name] = function
     elif last.endswith(".setter"):
         getter = made.properties[last.removesuffix(".setter")][0]
         made.properties[node.name] = (getter, function)
+        made.methods[function.name] = function
     else:
         made.methods[node.name] = function
 

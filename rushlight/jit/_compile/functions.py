@@ -35,7 +35,21 @@ class Parameter:
     def argument(self) -> Argument:
         """As schemas have it."""
         said = {} if self.default is _NO_DEFAULT else {"default_value": self.default}
-        return Argument(self.name, self.type, self.count, kwarg_only=self.keyword, **said)
+        text = in_schema(self.type)
+        if self.count is not None:
+            text = text.replace("[]", f"[{self.count}]")
+        return Argument(
+            self.name, self.type, self.count, kwarg_only=self.keyword, text=text, **said
+        )
+
+
+def in_schema(t: T.Type) -> str:
+    """A type as schemas write it: a named tuple by its name."""
+    if isinstance(t, T.TupleType):
+        if t.name:
+            return t.name
+        return f"({', '.join(map(in_schema, t.elements()))})"
+    return t.str()
 
 
 def define(
@@ -96,7 +110,7 @@ class _Job:
             remove_exits(b.graph, result)
             tidy(b.graph)
         arguments = [p.argument() for p in parameters]
-        returns = [Argument("", result)]
+        returns = [Argument("", result, text=in_schema(result))]
         return FunctionSchema(name, "", arguments, returns), b.graph
 
     def end(self, b) -> None:
