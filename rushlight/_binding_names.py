@@ -62,6 +62,8 @@ def find(name: str) -> Any:
         return type(Tensor)
     if name == "_nn":
         return _nn_functions()
+    if name in ("_fft", "_linalg", "_special"):
+        return _prefixed_functions(name)
     if name == "_distributed_rpc":
         from types import SimpleNamespace
 
@@ -106,4 +108,24 @@ def _nn_functions() -> Any:
 
     module = ModuleType("torch._C._nn")
     module.__dict__.update({**vars(functional), "__name__": "torch._C._nn", "_parse_to": _parse_to})
+    module.__dict__["log_sigmoid"] = functional.logsigmoid
+    return _kept("_nn", module)
+
+
+def _prefixed_functions(name: str) -> Any:
+    """The functions of torch.fft, linalg or special, as fft_fft and so on."""
+    from importlib import import_module
+    from types import ModuleType
+
+    public, module = import_module(f"rushlight.{name[1:]}"), ModuleType(f"torch._C.{name}")
+    names = (n for n in dir(public) if not n.startswith("_"))
+    module.__dict__.update({f"{name[1:]}_{n}": getattr(public, n) for n in names})
+    return _kept(name, module)
+
+
+def _kept(name: str, module: Any) -> Any:
+    """The module, which from now on is found without asking here: code from graphs calls it."""
+    from . import _C
+
+    setattr(_C, name, module)
     return module

@@ -223,4 +223,8 @@ _OWN: dict[str, Callable] = {
     "cross_entropy_loss": F.cross_entropy,
     "split_with_sizes": torch.split,
     "linear": F.linear,
+    "sym_size": Tensor.size,
+    "sym_stride": Tensor.stride,
+    "sym_storage_offset": Tensor.storage_offset,
+    "sym_numel": Tensor.numel,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from functools import cache
 from typing import Any
 
 import rushlight as torch
@@ -32,8 +33,10 @@ class Globals:
     def add(self, hint: str, thing: Any) -> str:
         """The name by which code reaches a thing."""
         if is_from_torch(thing) and thing is not torch.device:
-            self.values["torch"] = torch
-            return _get_qualified_name(thing)
+            name = _get_qualified_name(thing)
+            if _is_found(name):
+                self.values["torch"] = torch
+                return name
         name = self.namespace.create_name(hint, thing if _hashable(thing) else None)
         self.values.setdefault(name, thing)
         return name
@@ -54,6 +57,17 @@ class Globals:
                 return f"{own}[{','.join(self.type_text(a) for a in kind.__args__)}]"
             return own
         return self.add(name, kind)
+
+
+@cache
+def _is_found(name):
+    """Whether code finds something under the name: a few of PyTorch's private homes are missing."""
+    found = torch
+    for part in name.split(".")[1:]:
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True
 
 
 def _hashable(thing):

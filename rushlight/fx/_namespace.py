@@ -94,7 +94,7 @@ def snake_case(name: str) -> str:
     """CamelCase as camel_case."""
     made = []
     for i, c in enumerate(name):
-        if c.isupper() and i and not name[i - 1].isupper() and name[i - 1] != "_":
+        if c.isupper() and i and name[i - 1].islower():
             made.append("_")
         made.append(c.lower())
     return "".join(made)

@@ -18,12 +18,15 @@ from ._codegen import magic_methods as magic_methods
 from ._codegen import reflectable_magic_methods as reflectable_magic_methods
 from ._graph_checks import lint as _lint
 from ._graph_checks import print_tabular as _print_tabular
+from ._graph_sizes import GraphSizes
 from ._namespace import _custom_builtins as _custom_builtins
 from ._namespace import _CustomBuiltin as _CustomBuiltin
 from ._namespace import _Namespace as _Namespace
 from ._namespace import _register_custom_builtin as _register_custom_builtin
 from ._namespace import is_magic as _is_magic
 from ._namespace import snake_case as _snake_case
+from ._readable import _parse_stack_trace as _parse_stack_trace
+from ._readable import _ParsedStackTrace as _ParsedStackTrace
 from .node import Argument, Node, Target, map_arg
 from .node import _get_qualified_name as _get_qualified_name
 from .node import _type_repr as _type_repr
@@ -71,7 +74,7 @@ class _node_list:
         return _node_list(self.graph, "_next" if self.direction == "_prev" else "_prev")
 
 
-class Graph:
+class Graph(GraphSizes):
     """A program as a list of `Node`s: placeholders for its arguments, calls, one output."""
 
     def __init__(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ... import Tensor, empty, nn
+from ... import Tensor, chunk, einsum, empty, nn, swapaxes
 from ...nn import functional as F
 from ..ops.misc import Conv2dNormActivation, SqueezeExcitation
 from ..ops.stochastic_depth import StochasticDepth
@@ -114,13 +114,13 @@ class RelativePositionalMultiHeadAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`x` (N, groups, places, channels), attended to within the groups."""
         n, groups, places, channels = x.shape
-        qkv = self.to_qkv(x).chunk(3, dim=-1)
+        q, k, v = chunk(self.to_qkv(x), 3, dim=-1)
         shape = n, groups, places, self.n_heads, self.head_dim
-        q, k, v = (part.reshape(shape).permute(0, 1, 3, 2, 4) for part in qkv)
-        weights = q @ (k * self.scale_factor).transpose(-2, -1)
+        q, k, v = (part.reshape(*shape).permute(0, 1, 3, 2, 4) for part in (q, k, v))
+        weights = einsum("B G H I D, B G H J D -> B G H I J", q, k * self.scale_factor)
         weights = F.softmax(weights + self.get_relative_positional_bias(), dim=-1)
-        out = (weights @ v).permute(0, 1, 3, 2, 4).reshape(n, groups, places, channels)
-        return self.merge(out)
+        out = einsum("B G H I J, B G H J D -> B G H I D", weights, v)
+        return self.merge(out.permute(0, 1, 3, 2, 4).reshape(n, groups, places, channels))
 
 
 class SwapAxes(nn.Module):
@@ -133,7 +133,7 @@ class SwapAxes(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same elements with two dims exchanged."""
-        return x.swapaxes(self.a, self.b)
+        return swapaxes(x, self.a, self.b)
 
 
 class WindowPartition(nn.Module):

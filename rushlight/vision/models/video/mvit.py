@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from .... import Tensor, arange, cat, einsum, nn, repeat_interleave, zeros
+from .... import Tensor, arange, cat, einsum, matmul, nn, repeat_interleave, tensor_split, zeros
+from ...._stays_call import stays_call
 from ....nn import functional as F
 from ...ops import MLP, StochasticDepth
 from .._api import model_builder, weights_enum
@@ -64,20 +65,32 @@ class Pool(nn.Module):
 
     def forward(self, x: Tensor, thw: tuple[int, int, int]) -> tuple[Tensor, tuple[int, int, int]]:
         """`x` (N, heads, 1 + places, C) or without heads; also the new sizes."""
-        flat = x.dim() == 3
-        if flat:
-            x = x.unsqueeze(1)
-        token, x = x[:, :, :1], x[:, :, 1:].transpose(2, 3)
+        x, dims = _unsqueeze(x, 4, 1)
+        token, x = tensor_split(x, indices=(1,), dim=2)
+        x = x.transpose(2, 3)
         n, heads, channels = x.shape[:3]
-        x = x.reshape(n * heads, channels, *thw).contiguous()
+        x = x.reshape((n * heads, channels, *thw)).contiguous()
         if self.norm_before_pool and self.norm_act is not None:
             x = self.norm_act(x)
         x = self.pool(x)
-        thw = tuple(x.shape[2:])
+        t, h, w = x.shape[2:]
         x = cat((token, x.reshape(n, heads, channels, -1).transpose(2, 3)), dim=2)
         if not self.norm_before_pool and self.norm_act is not None:
             x = self.norm_act(x)
-        return (x.squeeze(1) if flat else x), thw
+        return _squeeze(x, 4, 1, dims), (t, h, w)
+
+
+@stays_call
+def _unsqueeze(x: Tensor, target_dim: int, expand_dim: int) -> tuple[Tensor, int]:
+    """`x` with `target_dim` dims, and how many it had."""
+    dims = x.dim()
+    return (x.unsqueeze(expand_dim) if dims == target_dim - 1 else x), dims
+
+
+@stays_call
+def _squeeze(x: Tensor, target_dim: int, expand_dim: int, tensor_dim: int) -> Tensor:
+    """Undo `_unsqueeze`."""
+    return x.squeeze(expand_dim) if tensor_dim == target_dim - 1 else x
 
 
 def _interpolate(embedding: Tensor, d: int) -> Tensor:
@@ -95,6 +108,7 @@ def _distances(table: Tensor, q: int, k: int) -> Tensor:
     return table[gap.long()]
 
 
+@stays_call
 def _add_rel_pos(
     attn: Tensor,
     q: Tensor,
@@ -117,6 +131,7 @@ def _add_rel_pos(
     return attn
 
 
+@stays_call
 def _add_shortcut(x: Tensor, shortcut: Tensor, residual_with_cls_embed: bool):
     if residual_with_cls_embed:
         x.add_(shortcut)
@@ -196,12 +211,12 @@ class MultiscaleAttention(nn.Module):
             v = self.pool_v(v, thw)[0]
         if self.pool_q is not None:
             q, thw = self.pool_q(q, thw)
-        weights = (self.scaler * q).matmul(k.transpose(2, 3))
+        weights = matmul(self.scaler * q, k.transpose(2, 3))
         if self.rel_pos_h is not None:
             weights = _add_rel_pos(
                 weights, q, thw, k_thw, self.rel_pos_h, self.rel_pos_w, self.rel_pos_t
             )
-        x = weights.softmax(dim=-1).matmul(v)
+        x = matmul(weights.softmax(dim=-1), v)
         if self.residual_pool:
             _add_shortcut(x, q, self.residual_with_cls_embed)
         x = x.transpose(1, 2).reshape(n, -1, self.output_dim)
@@ -294,13 +309,14 @@ class PositionalEncoding(nn.Module):
         """`x` (N, places, C) as (N, 1 + places, C)."""
         token = self.class_token.expand(x.size(0), -1).unsqueeze(1)
         x = cat((token, x), dim=1)
-        if self.spatial_pos is None:
+        space, time, first = self.spatial_pos, self.temporal_pos, self.class_pos
+        if space is None:
             return x
-        count, size = self.spatial_pos.shape
-        places = repeat_interleave(self.temporal_pos, count, dim=0)
-        spread = self.spatial_pos.unsqueeze(0).expand(self.temporal_size, -1, -1)
-        places = places + spread.reshape(-1, size)
-        return x + cat((self.class_pos.unsqueeze(0), places), dim=0).unsqueeze(0)
+        count, size = space.shape
+        places = repeat_interleave(time, count, dim=0)
+        places.add_(space.unsqueeze(0).expand(self.temporal_size, -1, -1).reshape(-1, size))
+        x.add_(cat((first.unsqueeze(0), places), dim=0).unsqueeze(0))
+        return x
 
 
 class MViT(nn.Module):
@@ -381,8 +397,7 @@ class MViT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes) of videos (N, 3, T, H, W), or images."""
-        if x.dim() == 4:
-            x = x.unsqueeze(2)
+        x = _unsqueeze(x, 5, 2)[0]
         x = self.pos_encoding(self.conv_proj(x).flatten(2).transpose(1, 2))
         thw = (self.pos_encoding.temporal_size, *self.pos_encoding.spatial_size)
         for block in self.blocks:

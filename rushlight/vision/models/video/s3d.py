@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .... import Tensor, cat, nn
+from .... import cat, mean, nn
 from ...ops.misc import Conv3dNormActivation
 from .._api import model_builder, weights_enum
 
@@ -122,9 +122,9 @@ class S3D(nn.Module):
             nn.Conv3d(1024, num_classes, kernel_size=1, stride=1, bias=True),
         )
 
-    def forward(self, x: Tensor):
+    def forward(self, x):
         """Logits (N, num_classes) of videos (N, 3, T, H, W)."""
-        return self.classifier(self.avgpool(self.features(x))).mean(dim=(2, 3, 4))
+        return mean(self.classifier(self.avgpool(self.features(x))), dim=(2, 3, 4))
 
 
 S3D_Weights = weights_enum("S3D_Weights")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .... import Tensor, nn, roll, zeros
+from .... import Tensor, flatten, nn, roll, zeros
+from ...._stays_call import stays_call
 from ....nn import functional as F
 from .._api import model_builder, weights_enum
 from ..swin_transformer import (
@@ -28,6 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@stays_call
 def _get_window_and_shift_size(
     shift_size: list[int], size_dhw: list[int], window_size: list[int]
 ) -> tuple[list[int], list[int]]:
@@ -39,6 +41,7 @@ def _get_window_and_shift_size(
     return window, shift
 
 
+@stays_call
 def _get_relative_position_bias(
     relative_position_bias_table: Tensor, relative_position_index: Tensor, window_size: list[int]
 ) -> Tensor:
@@ -49,6 +52,7 @@ def _get_relative_position_bias(
     return bias.permute(2, 0, 1).contiguous().unsqueeze(0)
 
 
+@stays_call
 def _compute_pad_size_3d(
     size_dhw: tuple[int, int, int], patch_size: tuple[int, int, int]
 ) -> tuple[int, int, int]:
@@ -56,6 +60,7 @@ def _compute_pad_size_3d(
     return tuple(-n % p for n, p in zip(size_dhw, patch_size))
 
 
+@stays_call
 def shifted_window_attention_3d(
     input: Tensor,
     qkv_weight: Tensor,
@@ -136,14 +141,14 @@ class ShiftedWindowAttention3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (N, T, H, W, C), attended to."""
-        window, shift = _get_window_and_shift_size(
-            self.shift_size, list(x.shape[1:4]), self.window_size
-        )
+        _, t, h, w, _ = x.shape
+        window, shift = _get_window_and_shift_size(self.shift_size, [t, h, w], self.window_size)
+        bias = self.get_relative_position_bias(window)
         return shifted_window_attention_3d(
             x,
             self.qkv.weight,
             self.proj.weight,
-            self.get_relative_position_bias(window),
+            bias,
             window,
             self.num_heads,
             shift_size=shift,
@@ -177,7 +182,8 @@ class PatchEmbed3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (N, 3, T, H, W) as (N, T', H', W', embed_dim)."""
-        pad = _compute_pad_size_3d(tuple(x.shape[2:5]), self.tuple_patch_size)
+        _, _, t, h, w = x.size()
+        pad = _compute_pad_size_3d((t, h, w), self.tuple_patch_size)
         x = F.pad(x, (0, pad[2], 0, pad[1], 0, pad[0]))
         return self.norm(self.proj(x).permute(0, 2, 3, 4, 1))
 
@@ -237,7 +243,7 @@ class SwinTransformer3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes) of videos (N, 3, T, H, W)."""
         x = self.norm(self.features(self.pos_drop(self.patch_embed(x))))
-        return self.head(self.avgpool(x.permute(0, 4, 1, 2, 3)).flatten(1))
+        return self.head(flatten(self.avgpool(x.permute(0, 4, 1, 2, 3)), 1))
 
 
 def _swin3d(embed_dim, depths, num_heads, rate, kwargs) -> SwinTransformer3d:
