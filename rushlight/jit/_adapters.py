@@ -269,6 +269,62 @@ def _inplace(name: str) -> Callable:
     return lambda tensor, *args: getattr(_functional(), name)(tensor, *args, inplace=True)
 
 
+def _drawn(name: str) -> Callable:
+    """Out of place what a method draws in place."""
+
+    def call(tensor, *args):
+        *head, generator = args
+        return getattr(tensor.clone(), name)(*head, generator=generator)
+
+    return call
+
+
+def _unique_dim_runs(tensor, dim, return_inverse=False, return_counts=False):
+    return _torch().unique_consecutive(tensor, True, True, dim)
+
+
+def _native_norm(tensor, p=2, *rest):
+    if not rest:
+        return _torch().linalg.vector_norm(tensor, 2 if p is None else p)
+    dim, keepdim, dtype = rest
+    return _torch().linalg.vector_norm(tensor, 2 if p is None else p, dim, keepdim, dtype=dtype)
+
+
+def _renormed(tensor, indices, max_norm, norm_type):
+    """The rows that are looked up, made at most `max_norm` long in place."""
+    torch = _torch()
+    with torch.no_grad():
+        rows = indices.reshape(-1).unique()
+        tensor[rows] = torch.renorm(tensor[rows], norm_type, 0, max_norm)
+    return tensor
+
+
+def _padded_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="right"):
+    from ..nn.utils.rnn import pad_sequence
+
+    return pad_sequence(sequences, batch_first, padding_value, padding_side)
+
+
+def _flattened(tensors):
+    return _torch().cat([t.reshape(-1) for t in tensors])
+
+
+def _unflattened(flat, tensors):
+    parts = _torch().split(flat, [t.numel() for t in tensors])
+    return [p.view_as(t) for p, t in zip(parts, tensors, strict=True)]
+
+
+def _dense(tensor):
+    """Whether the elements fill their memory without gaps or sharing."""
+    known = sorted((s, n) for s, n in zip(tensor.stride(), tensor.shape, strict=True) if n != 1)
+    step = 1
+    for stride, size in known:
+        if stride != step:
+            return False
+        step *= size
+    return True
+
+
 def _stft(tensor, n_fft, hop, win, window, *rest):
     names = ("normalized", "onesided", "return_complex", "align_to_window")
     named = {}
@@ -316,6 +372,18 @@ ADAPTERS: dict[str, Callable] = {
     "item": lambda tensor: tensor.item(),
     "unflatten": lambda tensor, dim, sizes: tensor.unflatten(dim, sizes),
     "is_pinned": lambda tensor, device=None: tensor.is_pinned(),
+    "unique_dim_consecutive": _unique_dim_runs,
+    "native_norm": _native_norm,
+    "gelu_": lambda x, kind="none": x.copy_(_functional().gelu(x, approximate=kind)),
+    "embedding_renorm_": _renormed,
+    "pad_sequence": _padded_sequence,
+    "flatten_dense_tensors": _flattened,
+    "unflatten_dense_tensors": _unflattened,
+    "is_non_overlapping_and_dense": _dense,
+    "copy": lambda tensor, source, waits=False: tensor.clone().copy_(source),
+    "lift": lambda tensor: tensor.clone(),
+    "chalf": lambda tensor, form=None: tensor.to(_torch().complex32),
+    "pin_memory": lambda tensor, device=None: tensor.pin_memory(),
     "slogdet": lambda tensor: _torch().linalg.slogdet(tensor),
 }
 for _mode in ("reflection", "replication"):
@@ -346,6 +414,7 @@ ADAPTERS |= {
     "broadcast_tensors": _spread_list("broadcast_tensors"),
     "meshgrid": lambda tensors, indexing="ij": list(_torch().meshgrid(*tensors, indexing=indexing)),
 }
+ADAPTERS |= {n: _drawn(n + "_") for n in "uniform exponential cauchy log_normal geometric".split()}
 ADAPTERS |= {n: _each_or_one(n) for n in ("atleast_1d", "atleast_2d", "atleast_3d")}
 ADAPTERS |= {n: _read(n) for n in "mT mH is_leaf output_nr retains_grad _version real imag".split()}
 ADAPTERS |= {"numpy_T": _read("T"), "matrix_H": _read("H"), "data": _read("data")}

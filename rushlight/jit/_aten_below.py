@@ -4,7 +4,6 @@ from __future__ import annotations
 
 TABLE = """
 zero: (self)
-lift_fresh: (self/a) -> Tensor(a)
 _unsafe_view: (self, size)
 _local_scalar_dense: (self) -> Scalar
 _to_copy: (self, *, opts, non_blocking=False, memory_format)

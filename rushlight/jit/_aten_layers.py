@@ -215,7 +215,8 @@ cdist: (x1, x2, p:float=2, compute_mode)
 pdist: (self, p:float=2)
 renorm: (self, p, dim, maxnorm:Scalar)
 logsumexp special_logsumexp: (self, dim:int[1], keepdim=False)
-special_log_softmax special_softmax: (self, dim, *, dtype)
+special_softmax: (self, dim, dtype)
+special_log_softmax: (self, dim, *, dtype)
 mvlgamma special_multigammaln: (self, p:int)
 addcmul addcdiv: (self, tensor1, tensor2, *, value:Scalar=1)
 histc: (self, bins=100, min:Scalar=0, max:Scalar=0)
@@ -250,7 +251,7 @@ fft_fftn fft_ifftn fft_rfftn fft_irfftn fft_hfftn fft_ihfftn: (self, s:SymInt[1]
 dim:int[1]?=None, norm)
 fft_fftshift fft_ifftshift: (self, dim:int[1]?=None)
 istft: (self, n_fft, hop_length, win_length, window, center=True, normalized=False, onesided, \
-length:int?=None, return_complex=False)
+length:int?=None, return_complex:bool=False)
 to_dense: (self, dtype, *, masked_grad)
 to_sparse: sparse_dim(self, sparse_dim:int) | (self, *, layout, blocksize:int[2]?=None, dense_dim)
 to_sparse_csr to_sparse_csc: (self, dense_dim)
@@ -262,5 +263,19 @@ resolve_neg positive ravel: (self/a) -> Tensor(a)
 sparse_coo_tensor: size(size:int[], *, dtype, layout, device, pin_memory=False) | \
 indices(indices, values, *, opts, is_coalesced) | indices_size(indices, values, size:int[], *, \
 opts, is_coalesced)
+pad_sequence: (sequences, batch_first=False, padding_value=0., padding_side:str="right")
+flatten_dense_tensors: (tensors)
+unflatten_dense_tensors: (flat:Tensor, tensors) -> Tensor[]
+smm: (self, mat2)
+cov: (self, *, correction:int=1, fweights, aweights)
+unique_dim_consecutive: (self, dim, return_inverse=False, return_counts=False) -> Tensor Tensor \
+Tensor
+native_norm: (self, p:Scalar=2) | ScalarOpt_dim_dtype(self, p:Scalar?, dim:int[1], keepdim:bool, \
+dtype:ScalarType?)
+embedding_renorm_: (self/a!, indices, max_norm, norm_type) -> Tensor(a!)
+dropout_ feature_dropout_ alpha_dropout_ feature_alpha_dropout_: (self/a!, p:float, train) -> \
+Tensor(a!)
+gelu_: (self/a!, *, approximate="none") -> Tensor(a!)
+ldexp_: (self/a!, other) -> Tensor(a!)
 _weight_norm: (v:Tensor, g:Tensor, dim=0)
 """

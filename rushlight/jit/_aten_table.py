@@ -172,7 +172,7 @@ Tensor(a)
 transpose: int(self/a, dim0, dim1) -> Tensor(a)
 swapdims: (self/a, dim0, dim1) -> Tensor(a)
 unsqueeze: (self/a, dim) -> Tensor(a)
-expand_as view_as: (self/a, other) -> Tensor(a)
+expand_as view_as reshape_as: (self/a, other) -> Tensor(a)
 broadcast_to: (self/a, size) -> Tensor(a)
 as_strided: (self/a, size, stride, storage_offset:SymInt?=None) -> Tensor(a)
 swapaxes: (self/a, axis0, axis1) -> Tensor(a)
@@ -182,8 +182,9 @@ movedim: int(self/a, source:int, destination:int) -> Tensor(a) | intlist(self/a,
 destination:int[]) -> Tensor(a)
 moveaxis: intlist(self/a, source:int[], destination:int[]) -> Tensor(a) | int(self/a, \
 source:int, destination:int) -> Tensor(a)
-t numpy_T mT mH matrix_H adjoint detach real imag view_as_real view_as_complex alias: (self/a) \
--> Tensor(a)
+numpy_T mT mH matrix_H: (self/a) -> Tensor(a) | a(self/a) -> Tensor(a)
+conj lift_fresh t adjoint detach real imag view_as_real view_as_complex alias: (self/a) -> \
+Tensor(a)
 diagonal: (self/a, offset=0, dim1=0, dim2=1) -> Tensor(a)
 unfold: (self/a, dimension, size:int, step:int) -> Tensor(a)
 split: Tensor(self/a -> *, split_size, dim=0) -> Tensor(a)[] | sizes(self/a -> *, \
@@ -255,7 +256,10 @@ rand_like randn_like: (self, *, opts, memory_format) | generator(self, *, genera
 opts, memory_format)
 full_like: (self, fill_value, *, opts, memory_format)
 randint_like: (self, high, *, opts, memory_format) | Tensor(self, high:Tensor, *, opts, \
-memory_format) | low_dtype(self, low, high, *, opts, memory_format)
+memory_format) | low_dtype(self, low, high, *, opts, memory_format) | generator(self, high, *, \
+generator:Generator?, opts, memory_format) | Tensor_generator(self, high:Tensor, *, \
+generator:Generator?, opts, memory_format) | low_generator_dtype(self, low, high, *, \
+generator:Generator?, opts, memory_format)
 new_zeros new_ones new_empty: (self, size, *, opts)
 new_full: (self, size, fill_value, *, opts)
 new_empty_strided: (self, size, stride, *, opts)
@@ -294,6 +298,32 @@ generator)
 normal: Tensor_float(mean, std:float=1., *, generator) | float_Tensor(mean:float, std, *, \
 generator) | Tensor_Tensor(mean, std, *, generator) | float_float(mean:float, std:float, size, \
 *, generator, opts)
+result_type: Tensor(tensor, other) -> ScalarType | Scalar(tensor, other:Scalar) -> ScalarType | \
+Scalar_Tensor(scalar:Scalar, tensor) -> ScalarType | Scalar_Scalar(scalar1:Scalar, \
+scalar2:Scalar) -> ScalarType
+pin_memory: (self/a, device) -> Tensor(a)
+data lift: (self)
+chalf: (self, *, memory_format)
+copy: (self, src, non_blocking=False)
+uniform: (self, from:float=0., to:float=1., *, generator)
+exponential: (self, lambd:float=1., *, generator)
+cauchy: (self, median:float=0., sigma:float=1., *, generator)
+log_normal: (self, mean:float=1., std:float=2., *, generator)
+geometric: (self, p:float, *, generator)
+squeeze_copy: (self) | dim(self, dim) | dims(self, dim:int[])
+unsqueeze_copy: (self, dim)
+t_copy detach_copy alias_copy: (self)
+transpose_copy: int(self, dim0, dim1)
+select_copy: int(self, dim, index:SymInt)
+slice_copy: Tensor(self, dim=0, start:SymInt?=None, end:SymInt?=None, step:SymInt=1)
+permute_copy: (self, dims)
+diagonal_copy: (self, offset=0, dim1=0, dim2=1)
+as_strided_copy: (self, size, stride, storage_offset:SymInt?=None)
+unfold_copy: (self, dimension, size:int, step:int)
+view_copy: (self, size) | dtype(self, dtype:ScalarType)
+split_copy: Tensor(self, split_size, dim=0) -> Tensor[]
+split_with_sizes_copy: (self, split_sizes, dim=0) -> Tensor[]
+unbind_copy: int(self, dim=0) -> Tensor[]
 uniform_: (self/a!, from:float=0., to:float=1., *, generator) -> Tensor(a!)
 normal_: (self/a!, mean:float=0., std:float=1., *, generator) -> Tensor(a!)
 exponential_: (self/a!, lambd:float=1., *, generator) -> Tensor(a!)

@@ -86,7 +86,15 @@ class Argument:
 
     def __str__(self) -> str:
         text = f"{self._text} {self.name}".rstrip()
-        return f"{text}={literal(self._default)}" if self.has_default_value() else text
+        return f"{text}={self._default_text()}" if self.has_default_value() else text
+
+    def _default_text(self) -> str:
+        """The default; of a list of a stated length with one number throughout, that number."""
+        value = self._default
+        alike = isinstance(value, list) and self.N == len(value) > 1 == len(set(value))
+        if alike and self.real_type == T.ListType(T.IntType.get()):
+            return literal(value[0])
+        return literal(value)
 
     def __eq__(self, other) -> bool:
         return isinstance(other, Argument) and (

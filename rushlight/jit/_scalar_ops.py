@@ -263,6 +263,9 @@ def _conversions() -> None:
             for b in ("int", "bool", "float")
         ),
     )
+    for t in ("float", "int", "bool"):
+        both = f"Tensor_{t}(Tensor x, {t} y) -> complex", f"{t}_Tensor({t} x, Tensor y) -> complex"
+        _form("aten::Complex", None, *both)
     for name, run, t in (
         ("Float", float, "float"),
         ("Int", int, "int"),
@@ -318,12 +321,16 @@ def _lists() -> None:
     _form("aten::list", list, "(str t) -> str[]", "t(t[] l) -> t[]")
     _form("aten::add_", plain.extended, "t(t[](a!) self, t[] b) -> t[]")
     _form("aten::mul_", plain.repeated, "t(t[](a!) l, int n) -> t[](a!)")
-    four, five = ("int", "float", "bool", "str"), ("int", "float", "Tensor", "bool", "str")
-    _form("aten::count", plain.counted, *(f"{t}({t}[] self, {t} el) -> int" for t in four))
+    five = ("int", "float", "bool", "Tensor", "str")
+    _form(
+        "aten::count",
+        plain.counted,
+        *(f"{t}({t}[] self, {t} el) -> int" for t in five),
+    )
     _form(
         "aten::remove",
         lambda a, x: a.remove(x),
-        *(f"{t}({t}[](a!) self, {t} el) -> ()" for t in four),
+        *(f"{t}({t}[](a!) self, {t} el) -> ()" for t in five),
     )
     _form("aten::index", plain.index_of, *(f"list_{t}({t}[] self, {t} el) -> int" for t in five))
     _form(

@@ -10,6 +10,8 @@ import pytest
 import rushlight as torch
 from rushlight._jit_names import HOMES
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+
 
 def test_every_name_is_there_at_both_places():
     for name in HOMES:

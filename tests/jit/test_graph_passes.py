@@ -5,6 +5,8 @@ import pytest
 import rushlight as torch
 from rushlight.jit import _passes
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+
 SOURCE = """graph(%a : int, %x : Tensor, %f : float):
   %1 : int = prim::Constant[value=1]()
   %2 : int = prim::Constant[value=2]()

@@ -57,7 +57,7 @@ def test_what_is_no_schema_raises(text):
 
 
 def test_schemas_are_pytorchs():
-    """Of the public operators (no quantised, private or backward ones) at least nine in ten."""
+    """Of the public operators (no quantised, private or backward ones) at least 94 in 100."""
     oracle = pytest.importorskip("torch")
     skipped = ("miopen", "cudnn", "mkldnn", "fbgemm", "quantize", "sym_", "_", "q_", "int_repr")
     total, wrong = 0, []
@@ -69,7 +69,7 @@ def test_schemas_are_pytorchs():
         total += 1
         if str(theirs) not in map(str, _schema.schemas_of(theirs.name)):
             wrong.append(str(theirs))
-    assert total > 1700 and len(wrong) < 0.11 * total, "\n".join(wrong[:20])
+    assert total > 1700 and len(wrong) < 0.06 * total, "\n".join(wrong[:20])
 
 
 def ran(name, overload, *args):
