@@ -7,7 +7,8 @@ variable too, and with it everything that runs before it and waits to be written
 
 from __future__ import annotations
 
-from ._emit_values import Names, complex_number, identifier, number, quoted
+from ._emit_kinds import EXPRESSIONS, attribute, kind_of, wants_annotation
+from ._emit_values import Names, complex_number, number, quoted
 
 _LONG = 40
 _FOREVER = 9223372036854775807
@@ -149,7 +150,7 @@ class Writer:
     def assign(self, names: list[str], values: list, types: list) -> None:
         """Several variables at once; a single one with its type where its value has another."""
         texts = [self.use(v) for v in values]
-        if len(names) == 1 and _wants_annotation(values[0].type(), types[0]):
+        if len(names) == 1 and wants_annotation(values[0].type(), types[0]):
             self.line(f"{names[0]} : {self.type(types[0])} = {texts[0]}")
         elif names:
             self.line(f"{', '.join(names)} = {', '.join(texts)}")
@@ -170,7 +171,7 @@ class Writer:
             self._loop(node)
         elif kind == "prim::SetAttr":
             target, value = [self.use(v) for v in self._short(node)]
-            self.line(f"{_attribute(target, node.s('name'))} = {value}")
+            self.line(f"{attribute(target, node.s('name'))} = {value}")
         elif kind in ("prim::TupleUnpack", "prim::ListUnpack"):
             source = self.use(self._short(node)[0])
             outputs = list(node.outputs())
@@ -253,7 +254,7 @@ class Writer:
             text = self.use(start)
             names.append(self.name(out))
             self.text[inside.unique()] = names[-1]
-            wanted = _wants_annotation(start.type(), out.type())
+            wanted = wants_annotation(start.type(), out.type())
             self.line(f"{names[-1]}{' : ' + self.type(out.type()) if wanted else ''} = {text}")
         if counted:
             text = self.use(trips)
@@ -311,7 +312,7 @@ class Writer:
     def expression(self, node) -> str:
         """The text of what a node computes."""
         kind = node.kind()
-        special = _EXPRESSIONS.get(kind)
+        special = EXPRESSIONS.get(kind)
         if special is not None:
             return special(self, node)
         if kind in _CASTS and len(list(node.inputs())) == 1:
@@ -348,7 +349,7 @@ class Writer:
 
     def constant(self, value) -> str:
         """A constant as a literal, or as a reference to the table of constants."""
-        if _kind(value.type()) == "FunctionType":
+        if kind_of(value.type()) == "FunctionType":
             return self.type(value.type())
         return self.literal(value.toIValue(), value.type())
 
@@ -356,7 +357,7 @@ class Writer:
         """The text of a Python value of a type."""
         if item is None:
             return "None"
-        if _kind(of) == "TensorType":
+        if kind_of(of) == "TensorType":
             return self.constants.refer(item)
         if isinstance(item, int):
             return str(item)
@@ -365,15 +366,17 @@ class Writer:
         if isinstance(item, complex):
             return complex_number(item)
         if isinstance(item, str):
-            return f"torch.device({quoted(item)})" if _kind(of) == "DeviceObjType" else quoted(item)
+            return (
+                f"torch.device({quoted(item)})" if kind_of(of) == "DeviceObjType" else quoted(item)
+            )
         if isinstance(item, tuple):
-            inner = list(of.elements()) if _kind(of) == "TupleType" else [None] * len(item)
+            inner = list(of.elements()) if kind_of(of) == "TupleType" else [None] * len(item)
             texts = [self.literal(i, t) for i, t in zip(item, inner, strict=True)]
             return "(" + ", ".join(texts) + ("," if len(item) == 1 else "") + ")"
         if isinstance(item, list):
             if not item and of is not None:
                 return f"annotate({self.type(of)}, [])"
-            inner = of.getElementType() if _kind(of) == "ListType" else None
+            inner = of.getElementType() if kind_of(of) == "ListType" else None
             return "[" + ", ".join(self.literal(i, inner) for i in item) + "]"
         if isinstance(item, dict):
             if not item and of is not None:
@@ -395,10 +398,6 @@ class _Inner(dict):
 
     def __init__(self, outer: dict, graph) -> None:
         super().__init__({v.unique(): outer.pop(id(v)) for v in graph.inputs()})
-
-
-def _kind(of) -> str:
-    return of.kind() if of is not None else ""
 
 
 def _key(node):
@@ -435,7 +434,7 @@ def _is_default(value, argument) -> bool:
         return False
     default = argument.default_value
     node = value.node()
-    if node.kind() != "prim::Constant" or _kind(value.type()) == "TensorType":
+    if node.kind() != "prim::Constant" or kind_of(value.type()) == "TensorType":
         return False
     found = value.toIValue()
     if isinstance(default, (list, tuple)) and isinstance(found, (list, tuple)):
@@ -454,125 +453,10 @@ def schema_of(node):
 
 
 def _is_named(of) -> bool:
-    kind = _kind(of)
+    kind = kind_of(of)
     return kind in ("ClassType", "InterfaceType", "EnumType", "FunctionType") or (
         kind == "TupleType" and of.annotation_str.startswith("__torch__")
     )
-
-
-# -- kinds of node that have words of their own ------------------------------------------------
-
-
-def _attribute(target: str, name: str) -> str:
-    return f"{target}.{name}" if identifier(name) else f"getattr({target}, {quoted(name)})"
-
-
-def _call(head: str, arguments: list[str]) -> str:
-    return f"{head}({''.join(a + ', ' for a in arguments)})"
-
-
-def _list(writer: Writer, node) -> str:
-    of = node.output().type()
-    values = list(node.inputs())
-    text = "[" + ", ".join(writer.use(v) for v in values) + "]"
-    element = of.getElementType()
-    if not values or any(not _plainly(v.type(), element) for v in values):
-        return f"annotate({writer.type(of)}, {text})"
-    return text
-
-
-def _plainly(given, element) -> bool:
-    """Whether a list of such values is seen to have this element type without being told."""
-    return _kind(given) == _kind(element) if _kind(element) == "TensorType" else given == element
-
-
-def _wants_annotation(given, of) -> bool:
-    return _kind(of) in ("OptionalType", "UnionType") and given != of
-
-
-def _dict(writer: Writer, node) -> str:
-    of = node.output().type()
-    values = [writer.use(v) for v in node.inputs()]
-    pairs = [f"{k}: {v}" for k, v in zip(values[::2], values[1::2], strict=True)]
-    text = "{" + ", ".join(pairs) + "}"
-    if values and _plainly(list(node.inputs())[1].type(), of.getValueType()):
-        return text
-    return f"annotate({writer.type(of)}, {text})"
-
-
-def _tuple(writer: Writer, node) -> str:
-    of = node.output().type()
-    values = [writer.use(v) for v in node.inputs()]
-    if of.annotation_str.startswith("__torch__"):  # a named tuple
-        return f"{writer.type(of)}({', '.join(values)})"
-    return "(" + ", ".join(values) + ("," if len(values) == 1 else "") + ")"
-
-
-def _get_attribute(writer: Writer, node) -> str:
-    return _attribute(writer.use(node.input()), node.s("name"))
-
-
-def _method(writer: Writer, node) -> str:
-    target, *rest = list(node.inputs())
-    writer.constants.need(target.type())
-    texts = [writer.use(v) for v in (target, *rest)]
-    return _call(f"({texts[0]}).{node.s('name')}", texts[1:])
-
-
-def _function(writer: Writer, node) -> str:
-    target, *rest = [writer.use(v) for v in node.inputs()]
-    return _call(target, rest)
-
-
-def _index(writer: Writer, node) -> str:
-    container, index = [writer.use(v) for v in node.inputs()]
-    return f"({container})[{index}]"
-
-
-def _cast(writer: Writer, node) -> str:
-    return f"unchecked_cast({writer.type(node.output().type())}, {writer.use(node.input())})"
-
-
-def _uninitialized(writer: Writer, node) -> str:
-    return f"uninitialized({writer.type(node.output().type())})"
-
-
-def _is_instance(writer: Writer, node) -> str:
-    types = [writer.type(t) for t in node.tys("types")]
-    wanted = types[0] if len(types) == 1 else "(" + ", ".join(types) + ")"
-    return f"isinstance({writer.use(node.input())}, {wanted})"
-
-
-def _create(writer: Writer, node) -> str:
-    name = writer.type(node.output().type())
-    return f"{name}.__new__({name})"
-
-
-def _to_list(writer: Writer, node) -> str:
-    return (
-        f"annotate({writer.type(node.output().type())}, {writer.use(next(node.inputs()))}.tolist())"
-    )
-
-
-def _print(writer: Writer, node) -> str:
-    return f"print({', '.join(writer.use(v) for v in node.inputs())})"
-
-
-_EXPRESSIONS = {
-    "prim::ListConstruct": _list,
-    "prim::DictConstruct": _dict,
-    "prim::TupleConstruct": _tuple,
-    "prim::GetAttr": _get_attribute,
-    "prim::CallMethod": _method,
-    "prim::CallFunction": _function,
-    "prim::TupleIndex": _index,
-    "prim::unchecked_cast": _cast,
-    "prim::Uninitialized": _uninitialized,
-    "prim::isinstance": _is_instance,
-    "prim::CreateObject": _create,
-    "prim::tolist": _to_list,
-    "prim::Print": _print,
-}
 
 
 # -- functions and classes ----------------------------------------------------------------------

@@ -14,7 +14,7 @@ from ._function import FunctionType
 from ._import import dotted, literal
 from ._insert import Inserter
 from ._ir import Graph
-from ._ir_node import Value
+from ._ir_value import Value
 from ._schema import schemas_of
 
 _FOREVER = 9223372036854775807
@@ -328,8 +328,7 @@ class Body:
         home, _, leaf = name.rpartition(".")
         found = self.importer.find(home)
         if isinstance(found, T.EnumType):
-            member = dict(found.members).get(leaf)
-            if member is not None:
+            if leaf in [name for name, _ in found.members]:
                 return self.graph.insertConstant(found.python_class[leaf], found)
         self.fail(node, f"undefined value {name}")
         raise AssertionError

@@ -412,10 +412,12 @@ def _passed_on(name: str):
         compiled = self._jit_type.methods.get(name)
         if compiled is not None:
             return ScriptMethod(self, compiled)(*args)
-        found = getattr(self._jit_type.python_class, name, None)
-        if found is None:
+        original = self._jit_type.python_class
+        if not hasattr(original, name):
             raise NotImplementedError(f"{self.original_name} has no method {name}")
-        return found(self, *args)
+        same = original.__new__(original)  # the container that it was, with what it holds now
+        same.__dict__.update(self.__dict__)
+        return getattr(same, name)(*args)
 
     method.__name__ = name
     return method

@@ -46,14 +46,24 @@ def check_traced(
     from . import _trace
 
     _trace._checking.append(True)
+    graph = _whole(graph)
     try:
         with fork_rng():
             for args, kwargs in inputs:
                 again = retrace(*_cloned((args, kwargs)))
-                _compare_graphs(graph, again.graph)
+                _compare_graphs(graph, _whole(again.graph))
                 _compare_outputs(traced, program, args, kwargs, graph, tolerance)
     finally:
         _trace._checking.pop()
+
+
+def _whole(graph):
+    """A graph with those of what it calls in it."""
+    from ._passes import inline
+
+    graph = graph.copy()
+    inline(graph)
+    return graph
 
 
 def _cloned(value):

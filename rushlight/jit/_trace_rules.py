@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .. import _C
 from . import _types as T
-from ._traced_values import warn
+from ._traced_values import CONSTANTS, warn
 
 _ARGUMENTS = {
     "F.linear": "linear input weight bias",
@@ -338,14 +338,7 @@ def _constant(tracer, function, leaf: str, args, kwargs):
     """What is made of Python data is the same in every run of the trace."""
     result = tracer.run(function, args, kwargs)
     if isinstance(result, _C.Tensor) and id(result) not in tracer.values:
-        name = {"from_numpy": "from_numpy"}.get(leaf, leaf)
-        warn(
-            f"torch.{name} results are registered as constants in the trace. You can safely "
-            "ignore this warning if you use this function to create tensors out of constant "
-            "variables that would be the same every time you call this function. In any other "
-            "case, this might cause the trace to be incorrect.",
-            4,
-        )
+        warn(CONSTANTS.format(leaf), 4)
         if not result.requires_grad:
             tracer.define(result, tracer.constant(result))
     return result

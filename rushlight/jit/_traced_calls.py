@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
+
+import rushlight
 
 from .. import _C
 from . import _types as T
 from ._function import FunctionType, ScriptFunction, ScriptMethod
-from ._traced_values import current
+from ._traced_values import CONSTANTS, HOME, current, warn
 
 _watching = [0]
+_FROM_DATA = ("tensor", "from_numpy", "as_tensor")
+_makers: dict = {}
 
 
 def watch(on: bool) -> None:
@@ -22,10 +27,26 @@ def watch(on: bool) -> None:
         ScriptMethod.__call__ = _method  # type: ignore[method-assign]
         RNNBase._untraced_forward = RNNBase.forward
         RNNBase.forward = _recurrent
+        for name in _FROM_DATA:
+            _makers[name] = getattr(rushlight, name)
+            setattr(rushlight, name, _said(name, _makers[name]))
     elif not on and _watching[0] == 0:
         del ScriptFunction.__call__, ScriptMethod.__call__
         RNNBase.forward = RNNBase._untraced_forward
         del RNNBase._untraced_forward
+        while _makers:
+            setattr(rushlight, *_makers.popitem())
+
+
+def _said(name: str, make):
+    """A function that makes tensors of Python data, and says that a trace keeps them."""
+
+    def made(*args, **kwargs):
+        if current() is not None and not sys._getframe(1).f_code.co_filename.startswith(HOME):
+            warn(CONSTANTS.format(name))
+        return make(*args, **kwargs)
+
+    return made
 
 
 def _recurrent(self, input, hx=None):

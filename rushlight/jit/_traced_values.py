@@ -23,6 +23,13 @@ _LENGTH = (
     "be tensor.shape[0]. Passing a tensor of different shape might lead to errors or silently give "
     "incorrect results."
 )
+HOME = __file__.rpartition("/jit/")[0]  # our own files: not where a program is
+CONSTANTS = (
+    "torch.{} results are registered as constants in the trace. You can safely ignore this warning "
+    "if you use this function to create tensors out of constant variables that would be the same "
+    "every time you call this function. In any other case, this might cause the trace to be "
+    "incorrect."
+)
 _ITERATION = (
     "Iterating over a tensor might cause the trace to be incorrect. Passing a tensor of different "
     "shape won't change the number of iterations executed (and might lead to errors or silently "

@@ -15,9 +15,8 @@ from . import _trace_rules
 from . import _types as T
 from ._constants import as_number
 from ._ir import Graph
-from ._traced_values import TracedFloat, TracedInt, TracedSize
+from ._traced_values import HOME, TracedFloat, TracedInt, TracedSize
 
-_HOME = __file__.rpartition("/jit/")[0]  # our own files: not where a program is
 _TENSOR = T.TensorType.get()
 
 
@@ -118,13 +117,13 @@ class Tracer:
     def locate(self) -> None:
         """Find the line of the program that runs."""
         frame = sys._getframe(2)
-        while frame is not None and frame.f_code.co_filename.startswith(_HOME + "/jit/"):
+        while frame is not None and frame.f_code.co_filename.startswith(HOME + "/jit/"):
             frame = frame.f_back
         self.frame, self.parameters = frame, {}
         stack = []
         while frame is not None:
             code = frame.f_code
-            if not code.co_filename.startswith(_HOME + "/jit/"):
+            if not code.co_filename.startswith(HOME + "/jit/"):
                 stack.append((code.co_filename, frame.f_lineno, code.co_name))
             frame = frame.f_back
         self.graph.source = Place(stack) if stack else None
