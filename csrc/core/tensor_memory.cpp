@@ -121,6 +121,10 @@ TensorExtra* tensor_extra(Tensor* t) {
   return t->extra;
 }
 
+static PyObject* tensor_sizeof(Tensor* t, PyObject*) {
+  return PyLong_FromSize_t(offsetof(Tensor, array) + Array::size_with(t->array.room()));
+}
+
 bool init_short_type() {
   PyType_Slot short_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(tensor_dealloc)},
                                {Py_tp_traverse, reinterpret_cast<void*>(tensor_traverse)},
@@ -130,7 +134,11 @@ bool init_short_type() {
   PyType_Spec short_spec = {"rushlight._short", size, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
                             short_slots};
   g_short_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&short_spec));
-  return g_short_type != nullptr;
+  static PyMethodDef method = {"__sizeof__", reinterpret_cast<PyCFunction>(tensor_sizeof),
+                               METH_NOARGS, nullptr};
+  Ref descr(PyDescr_NewMethod(TensorType, &method));
+  return g_short_type && descr &&
+         PyObject_SetAttrString(as_object(TensorType), method.ml_name, descr) == 0;
 }
 
 }  // namespace rl
