@@ -23,6 +23,11 @@ def export(fn: Callable) -> Callable:
 
 def unused(fn: Callable) -> Callable:
     """Mark a method as one that compiled code must not call."""
+    if builtins.isinstance(fn, property):
+        for accessor in (fn.fget, fn.fset):
+            if accessor is not None:
+                unused(accessor)
+        return fn  # type: ignore[return-value]
     return _marked(fn, "unused (ignore and replace with raising of an exception)")
 
 
@@ -37,8 +42,12 @@ def ignore(drop: bool | Callable = False, **kwargs) -> Callable:
     return unused if drop else ignore
 
 
+_overloads: dict[str, list[Callable]] = {}
+
+
 def _overload(func: Callable) -> Callable:
     """Mark a signature that the next function of this name has too: Python runs the last one."""
+    _overloads.setdefault(f"{func.__module__}.{func.__qualname__}", []).append(func)
     return func
 
 

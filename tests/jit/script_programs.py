@@ -1,3 +1,4 @@
+# ruff: noqa: UP007, UP045, B007 (as users of the language write)
 """Programs that the tests of scripting compile: under rushlight, and under PyTorch where it is.
 
 `CASES` names each function and arguments for it; what the compiled one gives must be what Python

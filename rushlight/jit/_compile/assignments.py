@@ -125,7 +125,7 @@ def annotated(b, node: ast.AnnAssign) -> None:
 
 
 def _fitted(b, node: ast.expr, t: T.Type, at):
-    value = b.expression(node, t).value(b, b.source.range(node))
+    value = b.expression(node, t).value_as(b, b.source.range(node), t)
     made = convert_to(b, value, t, at, False)
     return value if made is None else made()
 

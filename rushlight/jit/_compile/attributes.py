@@ -97,7 +97,7 @@ class _ToList(Sugared):
     def value(self, b, at):
         fail(at, "Expected type hint for result of tolist()")
 
-    def as_type(self, b, at, t: T.Type):
+    def value_as(self, b, at, t: T.Type):
         """The nested list of a declared type."""
         dim, inner = 0, t
         while isinstance(inner, T.ListType):

@@ -146,8 +146,7 @@ class Builder:
         """A default, as a constant of the type that its parameter has."""
         inner = t.getElementType() if isinstance(t, T.OptionalType) else t
         if isinstance(inner, T.ListType) and isinstance(value, list | tuple):
-            element = inner.getElementType()
-            return self.list([self.constant_of(v, element, at) for v in value], element, None)
+            return self.graph.insertConstant(list(value), inner)
         return self.constant(value, at)
 
     def none(self, at):

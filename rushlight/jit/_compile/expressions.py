@@ -174,11 +174,8 @@ def _binary(b, node: ast.BinOp, hint) -> Sugared:
 
 
 def _percent(b, node: ast.BinOp, template, at):
-    if isinstance(node.right, ast.Tuple):
-        args = [expression(b, e).value(b, at) for e in node.right.elts]
-    else:
-        args = [expression(b, node.right).value(b, at)]
-    return b.emit1("aten::percentFormat", [template, *args], T.StringType.get(), at)
+    given = expression(b, node.right).value(b, at)
+    return b.emit1("aten::percentFormat", [template, given], T.StringType.get(), at)
 
 
 def _unary(b, node: ast.UnaryOp, hint) -> Sugared:

@@ -167,8 +167,6 @@ class _Job:
             keyword = i >= len(positional)
             count = annotated.broadcast_count(arg.annotation)
             default = self.fitted(default, t, arg)
-            if count is not None and isinstance(default, int | float):
-                default = [default] * count
             made.append(Parameter(arg.arg, t, default, keyword, count))
         return made
 

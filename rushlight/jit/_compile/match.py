@@ -157,7 +157,11 @@ def fit(b, schema, at, inputs, kwargs: dict, me, convert: bool):
 
 
 def _default(b, formal, at) -> Callable:
-    return lambda: b.constant_of(formal.default_value, formal.type, at)
+    value = formal.default_value
+    if formal.N is None or not isinstance(value, int | float):
+        return lambda: b.constant_of(value, formal.type, at)
+    element = _unwrapped(formal.type).getElementType()
+    return lambda: b.list([b.constant_of(value, element, at)] * formal.N, element, at)
 
 
 def _takes_rest(schema, i: int, formal, given) -> bool:

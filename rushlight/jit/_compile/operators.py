@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .python_values import Builtin
 from .values import Sugared
 
 
@@ -15,9 +16,16 @@ class Operators(Sugared):
         self.space = space
 
     def attr(self, b, at, name: str) -> Sugared:
-        from .python_values import Builtin
+        return Operator(f"{self.space}::{name}")
 
-        return Builtin(f"{self.space}::{name}")
+
+class Operator(Builtin):
+    """An operator, whose overloads are its attributes: `aten.add.Tensor`."""
+
+    fixed = True
+
+    def attr(self, b, at, name: str) -> Sugared:
+        return Builtin(self.name)
 
 
 aten = Operators("aten")

@@ -6,21 +6,12 @@ from .. import _types as T
 from .calling import fail
 from .values import Arg, Simple, Sugared
 
-_functions: dict[str, list] = {}
-
-
-def register(function) -> None:
-    """Note a signature of the function that is defined next under this name."""
-    _functions.setdefault(_key(function), []).append(function)
-
-
-def _key(function) -> str:
-    return f"{function.__module__}.{function.__qualname__}"
-
 
 def overloads_of(function) -> list:
     """The signatures declared for a function."""
-    return _functions.get(_key(function), [])
+    from .._marks import _overloads
+
+    return _overloads.get(f"{function.__module__}.{function.__qualname__}", [])
 
 
 class Overloaded(Sugared):

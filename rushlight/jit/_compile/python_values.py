@@ -105,6 +105,18 @@ class PythonCall(Sugared):
 _DROPPED = "This Python function is annotated to be ignored and cannot be run"
 
 
+class OperatorSpaces(Sugared):
+    """torch.ops: spaces of operators."""
+
+    said = "module"
+    fixed = True
+
+    def attr(self, b, at, name: str) -> Sugared:
+        from .operators import Operators
+
+        return Operators(name)
+
+
 class PythonModule(Sugared):
     """A Python module: its attributes are looked up while compiling."""
 
@@ -122,6 +134,8 @@ class PythonModule(Sugared):
             if builtin is None:
                 fail(at, f"module has no attribute '{name}': {self.module.__name__}")
             return builtin  # type: ignore[return-value]
+        if self.module.__name__ == "rushlight" and name == "ops":
+            return OperatorSpaces()
         if callable(found) and not isinstance(found, type):
             known = builtin_named(self.module.__name__, name)
             if known is not None:
@@ -407,7 +421,7 @@ def _class_value(b, cls: type, at) -> Sugared:
 
 
 def _operator(found) -> Sugared | None:
-    """torch.ops.space.name."""
+    """torch.ops.space.name, or one overload of it."""
     name = getattr(found, "_qualified_op_name", None) or getattr(found, "_name", None)
     if isinstance(name, str) and "::" in name:
         return Builtin(name.partition(".")[0])

@@ -37,7 +37,7 @@ def _args(b, node: ast.Call, at, said: str, least: int, most: int) -> list[ast.e
 def _annotate(b, node, at, hint) -> Sugared:
     kind, value = _args(b, node, at, "annotate", 2, 2)
     t = b.resolver.type_of(b, kind)
-    given = b.expression(value, t).value(b, b.source.range(value))
+    given = b.expression(value, t).value_as(b, b.source.range(value), t)
     made = convert_to(b, given, t, at, True)
     if made is None:
         fail(at, f"expected an expression of type {t} but found {given.type()}")

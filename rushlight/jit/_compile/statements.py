@@ -81,7 +81,8 @@ def _return(b, node: ast.Return) -> None:
     if node.value is None:
         value = b.none(at)
     else:
-        value = b.expression(node.value, hint).value(b, b.source.range(node.value))
+        given, where = b.expression(node.value, hint), b.source.range(node.value)
+        value = given.value(b, where) if hint is None else given.value_as(b, where, hint)
     give_back(b, at, value)
 
 

@@ -31,6 +31,10 @@ class Sugared:
         """As a value of the graph."""
         fail(at, f"{self.said} cannot be used as a value")
 
+    def value_as(self, b, at, t):
+        """As a value of the graph, where the place says which type it wants."""
+        return self.value(b, at)
+
     def attr(self, b, at, name: str) -> Sugared:
         """`self.name`."""
         fail(at, f"attribute lookup is not defined on {self.said}")
