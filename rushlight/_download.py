@@ -275,7 +275,8 @@ def unpack_zip(archive: Any, folder: str, largest: int | None = None) -> None:
     if largest is not None and sum(item.file_size for item in items) > largest:
         raise RuntimeError(f"{archive.filename}: unpacks to more than {largest} bytes")
     check_inside((item.filename for item in items), folder, archive.filename)
-    archive.extractall(folder)
+    with _whole(folder) as inside:
+        archive.extractall(inside)
 
 
 def unpack_tar(archive: Any, folder: str) -> None:
@@ -290,10 +291,36 @@ def unpack_tar(archive: Any, folder: str) -> None:
             check_inside([m.linkname], folder, name)
         elif not (m.isfile() or m.isdir()):
             raise RuntimeError(f"{name}: {m.name!r} is neither a file nor a folder nor a link")
-    if hasattr(__import__("tarfile"), "data_filter"):
-        archive.extractall(folder, members, filter="data")
-    else:
-        archive.extractall(folder, members)
+    with _whole(folder) as inside:
+        if hasattr(__import__("tarfile"), "data_filter"):
+            archive.extractall(inside, members, filter="data")
+        else:
+            archive.extractall(inside, members)
+
+
+@contextlib.contextmanager
+def _whole(folder: str) -> Iterator[str]:
+    """A folder whose content moves to `folder` when it is complete, and goes if it will not be.
+
+    Otherwise the folders of a damaged archive would pass for a whole dataset the next time.
+    """
+    os.makedirs(folder, exist_ok=True)
+    inside = tempfile.mkdtemp(dir=folder, prefix=".unpacking-")
+    try:
+        yield inside
+        _merge(inside, folder)
+    finally:
+        shutil.rmtree(inside, ignore_errors=True)
+
+
+def _merge(source: str, target: str) -> None:
+    """Move what is in `source` into `target`, over files of the same names."""
+    for entry in list(os.scandir(source)):
+        there = os.path.join(target, entry.name)
+        if entry.is_dir(follow_symlinks=False) and os.path.isdir(there):
+            _merge(entry.path, there)
+        else:
+            os.replace(entry.path, there)
 
 
 def unpack_one(source: IO[bytes], target: str) -> None:

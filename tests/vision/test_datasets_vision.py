@@ -223,6 +223,30 @@ def test_damaged_archives(tmp_path, name):
         utils.extract_archive(tmp_path / name, tmp_path / "out")
 
 
+@pytest.mark.parametrize("name", ["a.tar", "a.zip"])
+def test_half_an_archive_leaves_nothing(tmp_path, name):
+    files = {"set/one.txt": os.urandom(9000), "set/two.txt": os.urandom(9000)}
+    if name == "a.zip":
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for key, content in files.items():
+                archive.writestr(key, content)
+        whole = (tmp_path / name).read_bytes()
+        broken = whole[:12000] + bytes(100) + whole[12100:]  # in the second file
+    else:
+        whole = tarred(files, "")
+        broken = whole[: len(whole) // 2 + 4000]
+    out = tmp_path / "out"
+    (out / "set").mkdir(parents=True)
+    (out / "set" / "mine.txt").write_text("mine")
+    (tmp_path / name).write_bytes(broken)
+    with pytest.raises(RuntimeError, match="the archive is damaged"):
+        utils.extract_archive(tmp_path / name, out)
+    assert os.listdir(out) == ["set"] and os.listdir(out / "set") == ["mine.txt"]
+    (tmp_path / name).write_bytes(whole)
+    utils.extract_archive(tmp_path / name, out)
+    assert sorted(os.listdir(out / "set")) == ["mine.txt", "one.txt", "two.txt"]
+
+
 # -- readers ---------------------------------------------------------------------------------
 
 
