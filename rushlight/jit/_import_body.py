@@ -18,6 +18,7 @@ from ._ir_value import Value
 from ._schema import schemas_of
 
 _FOREVER = 9223372036854775807
+_REFUSED = frozenset(("aten::save", "aten::from_file"))
 _CASTS = {"int": "aten::Int", "float": "aten::Float", "bool": "aten::Bool", "str": "aten::str",
           "complex": "aten::Complex"}  # fmt: skip
 _IMPLICIT = {
@@ -440,6 +441,8 @@ class Body:
     def _operator(self, kind: str, node: ast.Call) -> Value:
         values = [self.expression(a) for a in node.args]
         named = {k.arg: self.expression(k.value) for k in node.keywords}
+        if kind in _REFUSED:
+            self.fail(node, f"{kind} is not run from an archive: it reads or writes files")
         found = schemas_of(kind)
         if found and found[0].is_vararg:
             types = [r.type for r in found[0].returns]

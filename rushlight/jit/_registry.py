@@ -235,7 +235,9 @@ def signature(function: Any) -> tuple[list[str], int, dict] | None:
 def _derived(leaf: str) -> str | None:
     """A form from the signature of our function; None where there is no function or signature."""
     function = python_function(leaf)
-    known = signature(function) if function is not None else None
+    if not isinstance(function, _C.Op | _C.Front):  # what is no operator, a program cannot call
+        return None
+    known = signature(function)
     if known is None:
         return None
     names, positional, defaults = known

@@ -289,6 +289,10 @@ def test_broken_and_hostile_archives_are_refused(name, change):
         "return __torch__.torch.nothing(input, )",
         "return torch.no_such_operator(input)",
         "exec('1')",
+        "torch.save(input, 'x')",
+        "return torch.from_file('/etc/passwd')",
+        "torch.import_ir_module(input, 'x')",
+        "torch.set_printoptions()",
     ],
 )
 def test_code_can_only_call_operators(body):
