@@ -169,6 +169,12 @@ void front_dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
+// An attribute of the function behind it, which programs that look at signatures ask for.
+PyObject* front_function_attribute(PyObject* self, void* name) {
+  return PyObject_GetAttrString(reinterpret_cast<Front*>(self)->function,
+                                static_cast<const char*>(name));
+}
+
 // By name, so that a pickled layer finds its activation again.
 PyObject* front_reduce(PyObject* self, PyObject*) {
   return PyObject_GetAttrString(self, "__qualname__");
@@ -228,11 +234,16 @@ bool init_front(PyObject* module) {
   g_device_name = PyUnicode_InternFromString("device");
   static PyGetSetDef getset[] = {
       {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+      {"__defaults__", front_function_attribute, nullptr, nullptr,
+       const_cast<char*>("__defaults__")},
+      {"__kwdefaults__", front_function_attribute, nullptr, nullptr,
+       const_cast<char*>("__kwdefaults__")},
       {nullptr, nullptr, nullptr, nullptr, nullptr}};
   static PyMemberDef members[] = {
       {"__vectorcalloffset__", T_PYSSIZET, offsetof(Front, vectorcall), READONLY, nullptr},
       {"__dictoffset__", T_PYSSIZET, offsetof(Front, dict), READONLY, nullptr},
       {"__wrapped__", T_OBJECT, offsetof(Front, function), READONLY, nullptr},
+      {"makes_tensors", T_BOOL, offsetof(Front, makes), READONLY, nullptr},
       {nullptr, 0, 0, 0, nullptr}};
   static PyMethodDef methods[] = {{"__reduce__", front_reduce, METH_NOARGS, nullptr},
                                   {nullptr, nullptr, 0, nullptr}};
