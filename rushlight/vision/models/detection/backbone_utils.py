@@ -13,6 +13,7 @@ from .. import mobilenet, resnet
 from .._api import get_model_weights
 from .._utils import IntermediateLayerGetter, _ovewrite_value_param, handle_legacy_interface
 from ..resnet import ResNet
+from ._utils import _validate_trainable_layers as _validate_trainable_layers
 
 
 class BackboneWithFPN(nn.Module):
