@@ -141,78 +141,6 @@ def _strides(tensor, dim=None):
     return list(tensor.stride()) if dim is None else tensor.stride(dim)
 
 
-def _to(tensor, *args):
-    """Both a device, a dtype and flags by position, and the options by their names."""
-    if len(args) == 7 and not isinstance(args[0], type(tensor)):
-        dtype, _, device, _, non_blocking, copy, form = args
-        named = {"device": device, "dtype": dtype, "memory_format": form}
-        named = {k: v for k, v in named.items() if v is not None}
-        return tensor.to(non_blocking=non_blocking, copy=copy, **named)
-    head = [a for a in args if a is not None and not isinstance(a, bool)]
-    flags = [a for a in args if isinstance(a, bool)]
-    form = {}
-    if head and type(head[-1]).__name__ == "memory_format":
-        form = {"memory_format": head.pop()}
-    return tensor.to(*head, **dict(zip(("non_blocking", "copy"), flags, strict=False)), **form)
-
-
-def _filled(name: str) -> Callable:
-    """A factory: its options follow its arguments, those without a value are left out."""
-
-    def call(*args):
-        *head, dtype, _layout, device, _pinned = args
-        named = {k: v for k, v in (("dtype", dtype), ("device", device)) if v is not None}
-        return getattr(_torch(), name)(*head, **named)
-
-    return call
-
-
-def _statistic(name: str) -> Callable:
-    """std and its relatives: (self, unbiased), (self, dim, unbiased, keepdim), or a correction."""
-
-    def call(tensor, *args):
-        function = getattr(_torch(), name)
-        if len(args) == 1:
-            return function(tensor, unbiased=args[0])
-        if len(args) == 3 and isinstance(args[1], bool):
-            return function(tensor, args[0], unbiased=args[1], keepdim=args[2])
-        dim, correction, keepdim = args
-        if correction is None:
-            correction = 1
-        return function(tensor, dim, correction=correction, keepdim=keepdim)
-
-    return call
-
-
-def _as_tensor(name: str) -> Callable:
-    def call(data, dtype=None, device=None, requires_grad=False):
-        named = {"requires_grad": requires_grad} if name == "tensor" else {}
-        return getattr(_torch(), name)(data, dtype=dtype, device=device, **named)
-
-    return call
-
-
-def _random_integers(*args):
-    """randint in its four forms."""
-    *head, dtype, _layout, device, _pinned = args
-    named: dict[str, Any] = {"dtype": dtype, "device": device}
-    if head and not isinstance(head[-1], list | tuple):
-        named["generator"] = head.pop()
-    named = {k: v for k, v in named.items() if v is not None}
-    return _torch().randint(*head, **named)
-
-
-def _random_filled(name: str) -> Callable:
-    def call(size, *rest):
-        *generator, dtype, _layout, device, _pinned = rest
-        named = {"dtype": dtype, "device": device}
-        if generator:
-            named["generator"] = generator[0]
-        return getattr(_torch(), name)(size, **{k: v for k, v in named.items() if v is not None})
-
-    return call
-
-
 def _packed(input, lengths, batch_first):
     from ..nn.utils.rnn import pack_padded_sequence
 
@@ -228,8 +156,19 @@ def _unpacked(data, batch_sizes, batch_first, padding_value, total_length):
     return pad_packed_sequence(packed, batch_first, padding_value, length)
 
 
+def _with_all(function: Callable, inverse: bool, counts: bool):
+    """Three results, those that were not asked for empty."""
+    torch = _torch()
+    found = function(inverse, counts)
+    found = list(found) if isinstance(found, tuple) else [found]
+    nothing = torch.empty(0, dtype=torch.int64)
+    return found[0], found[1] if inverse else nothing, found[-1] if counts else nothing
+
+
 def _unique(tensor, sorted=True, return_inverse=False, return_counts=False):
-    return _torch().unique(tensor, sorted, True, True)
+    return _with_all(
+        lambda i, c: _torch().unique(tensor, sorted, i, c), return_inverse, return_counts
+    )
 
 
 def _unique_dim(tensor, dim, sorted=True, return_inverse=False, return_counts=False):
@@ -237,7 +176,26 @@ def _unique_dim(tensor, dim, sorted=True, return_inverse=False, return_counts=Fa
 
 
 def _unique_runs(tensor, return_inverse=False, return_counts=False, dim=None):
+    return _with_all(
+        lambda i, c: _torch().unique_consecutive(tensor, i, c, dim), return_inverse, return_counts
+    )
+
+
+def _unique_dim_runs(tensor, dim, return_inverse=False, return_counts=False):
     return _torch().unique_consecutive(tensor, True, True, dim)
+
+
+def _gradient(tensor, *rest):
+    """All forms: spacing (where it is), dim, the order at the edges."""
+    *spacing, dim, edge_order = rest
+    steps = 1 if not spacing or spacing[0] is None else spacing[0]
+    return list(_torch().gradient(tensor, spacing=steps, dim=dim, edge_order=edge_order))
+
+
+def _distances(x1, x2, p=2.0, compute_mode=None):
+    names = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
+             "donot_use_mm_for_euclid_dist")  # fmt: skip
+    return _torch().cdist(x1, x2, p, names[compute_mode or 0])
 
 
 def _weight_norm(v, g, dim=0):
@@ -267,20 +225,6 @@ def _tensordot(a, b, dims_self, dims_other):
 
 def _inplace(name: str) -> Callable:
     return lambda tensor, *args: getattr(_functional(), name)(tensor, *args, inplace=True)
-
-
-def _drawn(name: str) -> Callable:
-    """Out of place what a method draws in place."""
-
-    def call(tensor, *args):
-        *head, generator = args
-        return getattr(tensor.clone(), name)(*head, generator=generator)
-
-    return call
-
-
-def _unique_dim_runs(tensor, dim, return_inverse=False, return_counts=False):
-    return _torch().unique_consecutive(tensor, True, True, dim)
 
 
 def _native_norm(tensor, p=2, *rest):
@@ -349,7 +293,6 @@ ADAPTERS: dict[str, Callable] = {
     "im2col": lambda x, size, *rest: _functional().unfold(x, size, *rest),
     "col2im": lambda x, out, size, *rest: _functional().fold(x, out, size, *rest),
     "index": _index,
-    "to": _to,
     "size": _shape,
     "stride": _strides,
     "where": _where,
@@ -363,17 +306,16 @@ ADAPTERS: dict[str, Callable] = {
     "unique_dim": _unique_dim,
     "unique_consecutive": _unique_runs,
     "_weight_norm": _weight_norm,
-    "randint": _random_integers,
-    "rand": _random_filled("rand"),
-    "randn": _random_filled("randn"),
-    "tensor": _as_tensor("tensor"),
-    "as_tensor": _as_tensor("as_tensor"),
     "einsum": lambda equation, tensors, path=None: _torch().einsum(equation, *tensors),
     "item": lambda tensor: tensor.item(),
     "unflatten": lambda tensor, dim, sizes: tensor.unflatten(dim, sizes),
     "is_pinned": lambda tensor, device=None: tensor.is_pinned(),
     "unique_dim_consecutive": _unique_dim_runs,
     "native_norm": _native_norm,
+    "gradient": _gradient,
+    "cdist": _distances,
+    "result_type": lambda a, b: _torch().result_type(a, b),
+    "elu_": lambda x, *args: x.copy_(_elu(x, *args)),
     "gelu_": lambda x, kind="none": x.copy_(_functional().gelu(x, approximate=kind)),
     "embedding_renorm_": _renormed,
     "pad_sequence": _padded_sequence,
@@ -400,13 +342,11 @@ ADAPTERS["upsample_bicubic2d"] = _resized("bicubic", True)
 ADAPTERS |= {
     f"_upsample_{m}2d_aa": _resized(m, True, antialias=True) for m in ("bilinear", "bicubic")
 }
-ADAPTERS |= {n: _statistic(n) for n in ("std", "var", "std_mean", "var_mean")}
-ADAPTERS |= {n: _filled(n) for n in ("zeros", "ones", "full", "arange", "range", "eye")}
 ADAPTERS |= {
     n: _listed(n)
     for n in (
         "split unbind chunk split_with_sizes tensor_split dsplit hsplit vsplit unsafe_chunk "
-        "unsafe_split unsafe_split_with_sizes gradient"
+        "unsafe_split unsafe_split_with_sizes"
     ).split()
 }
 ADAPTERS |= {n: _spread(n) for n in ("block_diag", "cartesian_prod", "chain_matmul")}
@@ -414,7 +354,6 @@ ADAPTERS |= {
     "broadcast_tensors": _spread_list("broadcast_tensors"),
     "meshgrid": lambda tensors, indexing="ij": list(_torch().meshgrid(*tensors, indexing=indexing)),
 }
-ADAPTERS |= {n: _drawn(n + "_") for n in "uniform exponential cauchy log_normal geometric".split()}
 ADAPTERS |= {n: _each_or_one(n) for n in ("atleast_1d", "atleast_2d", "atleast_3d")}
 ADAPTERS |= {n: _read(n) for n in "mT mH is_leaf output_nr retains_grad _version real imag".split()}
 ADAPTERS |= {"numpy_T": _read("T"), "matrix_H": _read("H"), "data": _read("data")}
@@ -425,5 +364,5 @@ ADAPTERS |= {
 }
 ADAPTERS |= {
     n + "_": _inplace(n)
-    for n in "relu6 hardswish silu mish hardsigmoid elu leaky_relu hardtanh".split()
+    for n in "relu6 hardswish silu mish hardsigmoid leaky_relu hardtanh".split()
 }

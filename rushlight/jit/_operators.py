@@ -36,15 +36,20 @@ def run(schema: FunctionSchema) -> Callable:
         if function is not None:
             return _special_plain(schema, function)
     if space == "aten":
-        from . import _adapters, _adapters_below
-
-        adapter = _adapters.ADAPTERS.get(leaf) or _adapters_below.ADAPTERS.get(leaf)
+        adapter = _adapters().get(leaf)
         if adapter is not None:
             return _converting(schema, adapter)
         function = python_function(leaf)
         if function is not None:
             return _converting(schema, _arranged(schema, function))
     raise NotImplementedError(f"{schema}: there is nothing that runs it")
+
+
+@cache
+def _adapters() -> dict[str, Callable]:
+    from . import _adapters, _adapters_below, _adapters_making
+
+    return _adapters_below.ADAPTERS | _adapters_making.ADAPTERS | _adapters.ADAPTERS
 
 
 def _special_plain(schema: FunctionSchema, function: Callable) -> Callable:
