@@ -100,6 +100,7 @@ extern thread_local PyObject* t_saved_hooks;  // (pack, unpack) of the innermost
 
 bool init_nodes(PyObject* module);
 PyObject* saved_tensor(PyObject* o);  // what a SavedTensor refers to: borrowed, may be null
+PyObject* saved_slot(Node* n, uint32_t slot);  // a SavedTensor for what a node keeps
 bool init_saved(PyObject* module);
 bool init_engine(PyObject* module);
 

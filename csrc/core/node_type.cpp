@@ -131,20 +131,30 @@ PyObject* saved_value(Node* n, size_t i) {
   return unpack_saved(n, n->saved[i]);
 }
 
+// Whether a slot is for a tensor, one that may be absent now.
+bool holds(const Node* n, size_t i) {
+  const Saved& s = n->saved[i];
+  const SavedKind kind = n->spec->slots[i].kind;
+  return s.kind != Saved::Value && (kind == SavedKind::Param || kind == SavedKind::Output);
+}
+
 PyObject* node_getattro(PyObject* self, PyObject* name) {
   PyObject* found = PyObject_GenericGetAttr(self, name);
   Node* n = reinterpret_cast<Node*>(self);
   if (found || !n->spec || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
   const char* text = PyUnicode_AsUTF8(name);
-  if (!text || strncmp(text, "_saved_", 7) != 0) return nullptr;
+  const bool raw = text && strncmp(text, "_raw_saved_", 11) == 0;
+  if (!raw && (!text || strncmp(text, "_saved_", 7) != 0)) return nullptr;
+  const char* wanted = text + (raw ? 11 : 7);
   PyObject *type, *value, *trace;
   PyErr_Fetch(&type, &value, &trace);
   for (size_t i = 0; i < n->nsaved && i < n->spec->slots.size(); ++i) {
-    if (saved_name(*n->spec, n->spec->slots[i]) != text + 7) continue;
+    if (saved_name(*n->spec, n->spec->slots[i]) != wanted || (raw && !holds(n, i))) continue;
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(trace);
-    return guarded([&] { return saved_value(n, i); });
+    return guarded(
+        [&] { return raw ? saved_slot(n, static_cast<uint32_t>(i)) : saved_value(n, i); });
   }
   PyErr_Restore(type, value, trace);
   return nullptr;
@@ -154,8 +164,11 @@ PyObject* node_dir(PyObject* self, PyObject*) {
   Ref list(PyObject_CallMethod(as_object(&PyBaseObject_Type), "__dir__", "O", self));
   Node* n = reinterpret_cast<Node*>(self);
   for (size_t i = 0; list && n->spec && i < n->nsaved && i < n->spec->slots.size(); ++i) {
-    Ref name(PyUnicode_FromString(("_saved_" + saved_name(*n->spec, n->spec->slots[i])).c_str()));
-    if (!name || PyList_Append(list, name) < 0) return nullptr;
+    const std::string saved = "_saved_" + saved_name(*n->spec, n->spec->slots[i]);
+    Ref name(PyUnicode_FromString(saved.c_str())),
+        raw(PyUnicode_FromString(("_raw" + saved).c_str()));
+    if (!name || !raw || PyList_Append(list, name) < 0) return nullptr;
+    if (holds(n, i) && PyList_Append(list, raw) < 0) return nullptr;
   }
   return list.release();
 }

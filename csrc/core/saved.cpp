@@ -115,11 +115,75 @@ static PyObject* set_versions(PyObject*, PyObject* args) {
 
 // -- SavedTensor ----------------------------------------------------------------------------------
 
+// What a Function saved; or, with a node, a name for what that keeps in one of its slots.
 struct SavedObject {
   PyObject_HEAD Saved saved;
   bool released;
+  Node* node;  // strong, or null
+  uint32_t slot;
+  Saved& kept() { return node ? node->saved[slot] : saved; }
+  bool gone() const { return node ? node->released : released; }
 };
 static PyTypeObject* SavedType;
+
+static SavedObject* saved_object(PyTypeObject* type) {
+  SavedObject* s = reinterpret_cast<SavedObject*>(checked(type->tp_alloc(type, 0)));
+  new (&s->saved) Saved();
+  s->released = false;
+  s->node = nullptr;
+  s->slot = 0;
+  return s;
+}
+
+PyObject* saved_slot(Node* n, uint32_t slot) {
+  SavedObject* s = saved_object(SavedType);
+  s->node = reinterpret_cast<Node*>(Py_NewRef(as_object(n)));
+  s->slot = slot;
+  return as_object(s);
+}
+
+// register_hooks(pack, unpack): the value is packed now, and unpacked when somebody wants it.
+static PyObject* saved_register_hooks(SavedObject* s, PyObject* args) {
+  PyObject *pack, *unpack;
+  if (!PyArg_ParseTuple(args, "OO:register_hooks", &pack, &unpack)) return nullptr;
+  return guarded([&]() -> PyObject* {
+    if (!PyCallable_Check(pack) || !PyCallable_Check(unpack))
+      fail(ErrorType::Type, "register_hooks(): expected two functions, to pack and to unpack");
+    Saved& kept = s->kept();
+    if (s->gone())
+      fail(ErrorType::Runtime,
+           "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate "
+           "values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+           "retain_graph=True if you need to backward through the graph a second time or if you "
+           "need to access saved variables after calling backward.");
+    if (kept.kind == Saved::Packed)
+      fail(ErrorType::Runtime,
+           "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only "
+           "one pair of hooks is allowed at a time.");
+    if (kept.kind != Saved::Input && kept.kind != Saved::Output)
+      fail(ErrorType::Runtime,
+           "Calling register_hooks on a saved tensor with value None is forbidden");
+    const bool output = kept.kind == Saved::Output;
+    Ref value(kept.object ? Py_NewRef(kept.object) : as_object(tensor_new(kept.array)));
+    Tensor* t = as_tensor(value);
+    Edge edge = !output && needs_grad(t) ? edge_of(t) : Edge{nullptr, 0};
+    Ref history(output      ? Py_NewRef(Py_True)
+                : edge.node ? as_object(edge.node)
+                            : Py_NewRef(Py_None));
+    Ref pair(checked(PyTuple_Pack(2, pack, unpack)));
+    struct Hooks {
+      PyObject* const before;
+      ~Hooks() { t_saved_hooks = before; }
+    } hooks{std::exchange(t_saved_hooks, pair.p)};
+    Saved packed;
+    pack_saved(packed, t, history, output ? kept.output_nr : edge.nr);
+    Ref old(std::exchange(kept.object, std::exchange(packed.object, nullptr)));
+    kept.kind = Saved::Packed;
+    kept.output_nr = packed.output_nr;
+    kept.array = Array();
+    Py_RETURN_NONE;
+  });
+}
 
 static PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   static const char* names[] = {"tensor", "is_output", nullptr};
@@ -128,11 +192,9 @@ static PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject* kwargs)
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p", const_cast<char**>(names), &tensor,
                                    &is_output))
     return nullptr;
-  SavedObject* s = reinterpret_cast<SavedObject*>(type->tp_alloc(type, 0));
-  if (!s) return nullptr;
-  new (&s->saved) Saved();
-  s->released = false;
+  SavedObject* s = nullptr;
   try {
+    s = saved_object(type);
     const bool sparse = tensor_check(tensor) && (as_tensor(tensor)->flags & kSparse);
     if (sparse) is_output = 0;  // kept as a whole: its elements are not in the array
     if (is_output && tensor_check(tensor) && !t_saved_hooks) {
@@ -150,17 +212,19 @@ static PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject* kwargs)
     return as_object(s);
   } catch (...) {
     translate_exception();
-    Py_DECREF(s);
+    Py_XDECREF(s);
     return nullptr;
   }
 }
 static int saved_traverse(SavedObject* s, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(s));
   Py_VISIT(s->saved.object);
+  Py_VISIT(s->node);
   return 0;
 }
 static int saved_clear(SavedObject* s) {
   Py_CLEAR(s->saved.object);
+  Py_CLEAR(s->node);
   return 0;
 }
 static void saved_dealloc(SavedObject* s) {
@@ -206,6 +270,8 @@ static PyObject* saved_release(SavedObject* s, PyObject*) {
 bool init_saved(PyObject* module) {
   static PyMethodDef saved_methods[] = {
       {"unpack", (PyCFunction)saved_unpack, METH_VARARGS, "The tensor as it was saved."},
+      {"register_hooks", (PyCFunction)saved_register_hooks, METH_VARARGS,
+       "Functions that pack what was saved, now, and unpack it when it is wanted."},
       {"release", (PyCFunction)saved_release, METH_NOARGS, "Drop what was saved."},
       {nullptr, nullptr, 0, nullptr}};
   PyType_Slot saved_slots[] = {{Py_tp_new, reinterpret_cast<void*>(saved_new)},

@@ -71,6 +71,13 @@ class BackwardCFunction(_C.Node, FunctionCtx):
         return tuple([saved and saved.unpack(self) for saved in self._saved])
 
     @property
+    def _raw_saved_tensors(self) -> tuple:
+        """What keeps them, where hooks can be put on one after the other."""
+        if self._freed:
+            raise RuntimeError(_FREED)
+        return self._saved
+
+    @property
     def saved_variables(self) -> tuple:
         """The old name of `saved_tensors`."""
         import warnings
