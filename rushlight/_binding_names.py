@@ -22,6 +22,7 @@ _SAME = {
     "TensorBase": ("", "Tensor"),
     "_TensorBase": ("", "Tensor"),
     "_VariableFunctions": ("", None),
+    "_is_tracing": ("jit", "is_tracing"),
     "_from_dlpack": ("utils.dlpack", "from_dlpack"),
     "_infer_size": ("", "broadcast_shapes"),
     "_to_dlpack": ("utils.dlpack", "to_dlpack"),
@@ -33,9 +34,7 @@ _SAME = {
 _ANSWERS: dict[str, Any] = {
     "_get_mkldnn_enabled": True,
     "_get_privateuse1_backend_name": "privateuseone",
-    "_get_tracing_state": None,
     "_is_torch_function_enabled": True,
-    "_is_tracing": False,
     "_len_torch_function_stack": 0,
 }
 _CONSTANTS: dict[str, Any] = {
@@ -87,7 +86,7 @@ def find(name: str) -> Any:
 
     if name in HOMES:
         return find_graph_name(name)
-    if name.startswith(("_jit_", "_set_graph", "_get_graph")):
+    if name.startswith(("_jit_", "_set_graph", "_get_graph", "_get_tracing")):
         from .jit._jit_bindings import find as find_function
 
         found = find_function(name)

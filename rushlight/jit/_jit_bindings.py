@@ -105,7 +105,17 @@ def find(name: str) -> Any | None:
         "_jit_get_all_schemas": get_all_schemas,
         "_jit_get_schemas_for_operator": get_schemas_for_operator,
         "_jit_try_infer_type": _try_infer_type,
+        "_get_tracing_state": _tracing_state,
     }.get(name)
+
+
+def _tracing_state() -> Any:
+    """The recording that goes on here, or None."""
+    from ._execution import TracingState
+    from ._traced_values import current
+
+    tracer = current()
+    return None if tracer is None else TracingState(tracer.graph)
 
 
 def _try_infer_type(value: Any) -> Any:
