@@ -255,6 +255,14 @@ class _PyTreeCodeGen(CodeGen):
         return [("fx_pytree", fx_pytree), ("pytree", pytree)]
 
 
+def _as_it_takes(method, *args, **options):
+    """A call of a generator's method, with those options that its own form takes."""
+    from inspect import signature
+
+    names = signature(method).parameters
+    return method(*args, **{k: v for k, v in options.items() if k in names})
+
+
 class _Writer:
     """The lines of one function as they are written."""
 
@@ -280,7 +288,8 @@ class _Writer:
         if node.op == "output":
             if node.type is not None:
                 self.returned = f" -> {self.globals.type_text(node.type)}"
-            text = self.codegen.generate_output(node.args[0], repr_fn=argument_text)
+            generate = self.codegen.generate_output
+            text = _as_it_takes(generate, node.args[0], repr_fn=argument_text)
             self.lines.append(f"{text}\n")
             return None
         name = repr(node)
@@ -358,8 +367,9 @@ class _Writer:
         if self.codegen._body_transformer is not None:
             self.lines = self.codegen._body_transformer(self.lines)
         wraps = "\n".join(f'torch.fx._symbolic_trace.wrap("{name}")' for name in self.wrapped)
-        head = self.codegen.gen_fn_def(self.free_vars, self.returned, expanded_def=expanded_def)
-        body, lineno = self._numbered(head.count("\n") + 1)
+        define = self.codegen.gen_fn_def
+        head = _as_it_takes(define, self.free_vars, self.returned, expanded_def=expanded_def)
+        body, lineno = self._numbered(head.count("\n"))
         indented = "\n".join("    " + line for line in body.split("\n"))
         src = f"\n{wraps}\n\n{head}\n{indented}"
         return PythonCode(src, self.globals.values, lineno, len(wraps.split("\n")) + 1)

@@ -64,7 +64,9 @@ class TracerBase:
         node = self.graph.create_node(kind, target, args, kwargs, name, type_expr)
         self.node_name_to_scope[node.name] = (self.scope.module_path, self.scope.module_type)
         if fx_traceback.has_preserved_node_meta():
-            node.meta.update(fx_traceback.get_current_meta())
+            current = fx_traceback.get_current_meta()
+            kept = (*_COPY_META_FIELDS, "stack_trace")
+            node.meta.update({key: current[key] for key in kept if key in current})
         elif self.module_stack:
             node.meta["nn_module_stack"] = self.module_stack.copy()
         if self.record_stack_traces and not node.stack_trace:
@@ -140,7 +142,7 @@ class TracerBase:
             if isinstance(arg, Node):
                 raise RuntimeError(
                     "Keys for dictionaries used as an argument cannot contain a Node. "
-                    f"Got key: {key}"
+                    f"Got key: {made}"
                 )
             return arg
 

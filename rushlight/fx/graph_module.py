@@ -101,6 +101,7 @@ class GraphModule(nn.Module):
         if cls is not None and "<locals>" not in cls.__qualname__:
             self._tracer_cls = cls
         self._tracer_extras = dict(graph._tracer_extras) if graph._tracer_extras else {}
+        self.shape_env = None
         self.meta: dict[str, Any] = {}
         if isinstance(root, nn.Module) and isinstance(getattr(root, "meta", None), dict):
             self.meta.update(root.meta)

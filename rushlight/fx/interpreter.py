@@ -231,7 +231,8 @@ class Transformer(Interpreter):
             result = super().run(enable_io_processing=False)
         if result is not None:
             made = map_aggregate(result, lambda a: a.node if isinstance(a, Proxy) else a)
-            self.new_graph.output(made)
+            output = self.new_graph.output(made)
+            output.meta = dict(self.graph.output_node().meta)
         return GraphModule(self.module, self.new_graph)
 
 

@@ -75,43 +75,51 @@ def _signature_of(op):
 
 
 def create_type_hint(x: object) -> object:
-    """The type of a value as annotations write it: `List[int]` for a list of numbers."""
+    """A list or tuple of types as annotations write it: `List[int]` for `[int, int]`."""
     if not isinstance(x, (list, tuple)):
-        return x if isinstance(x, type) or x is Any else type(x)
-    kinds = [create_type_hint(item) for item in x]
+        return x
     if isinstance(x, tuple):
-        return typing.Tuple[tuple(kinds)] if kinds else typing.Tuple[Any, ...]  # noqa: UP006
-    if not kinds:
-        return typing.List[Any]  # noqa: UP006
-    first = kinds[0]
-    for kind in kinds[1:]:
-        if kind is not first:
-            first = first if _below(kind, first) else kind if _below(first, kind) else Any
-    return typing.List[first]  # noqa: UP006
+        made = lambda kind: typing.Tuple[kind, ...]  # noqa: E731, UP006
+    else:
+        made = lambda kind: typing.List[kind]  # noqa: E731, UP006
+    if not x:
+        return made(Any)
+    if not all(isinstance(kind, type) for kind in x):
+        import warnings
 
-
-def _below(kind, base):
-    return isinstance(kind, type) and isinstance(base, type) and issubclass(kind, base)
+        warnings.warn(
+            f"We were not able to successfully create type hint from the type {x}", stacklevel=2
+        )
+        return x
+    base = x[0]
+    for kind in x[1:]:
+        base = base if issubclass(kind, base) else kind if issubclass(base, kind) else None
+        if base is None:
+            return made(Any)
+    return made(base)
 
 
 def type_matches(signature_type: Any, argument_type: Any) -> bool:
     """Whether an argument of one type may be given where another is stated."""
-    if argument_type == signature_type or signature_type in (Any, inspect.Parameter.empty):
+    if argument_type == signature_type:
         return True
-    origin = typing.get_origin(signature_type)
-    inside = typing.get_args(signature_type)
+    origin, inside = typing.get_origin(signature_type), typing.get_args(signature_type)
     if origin is typing.Union or isinstance(signature_type, types.UnionType):
-        return any(type_matches(k, argument_type) for k in inside)
-    if origin in (list, tuple) and inside:
-        given, parts = typing.get_origin(argument_type), typing.get_args(argument_type)
-        if given in (list, tuple):
-            return all(type_matches(inside[0], part) for part in parts if part is not ...)
-        return argument_type is int and inside[0] is int
-    if signature_type is torch.Tensor and argument_type in (int, float, bool):
+        return any(type_matches(kind, argument_type) for kind in inside)
+    if origin is list and inside:
+        if inside[0] is int and argument_type is int:  # one number for all
+            return True
+        given = typing.get_args(argument_type)
+        if typing.get_origin(argument_type) in (list, tuple):
+            return all(_below(kind, inside[0]) for kind in given if kind is not ...)
         return False
-    if signature_type is float and argument_type is int:
-        return True
-    return _below(argument_type, signature_type)
+    if signature_type is int and argument_type is bool or argument_type is torch.dtype:
+        return signature_type is int
+    return signature_type not in (Any, int, float) and _below(argument_type, signature_type)
+
+
+def _below(kind, base):
+    return isinstance(kind, type) and isinstance(base, type) and issubclass(kind, base)
 
 
 def normalize_function(

@@ -232,7 +232,7 @@ def _is_asserted(frame) -> bool:
 
 
 def _magic(name: str):
-    target = getattr(operator, name)
+    target = getattr(operator, "truediv" if name == "div" else name)
 
     def apply(*args: Any, **kwargs: Any) -> Proxy:
         return args[0].tracer.create_proxy("call_function", target, args, kwargs)
@@ -250,7 +250,7 @@ _ASKED_FIRST = {
 
 
 def _reflected(name: str):
-    target: Target = getattr(operator, name)
+    target: Target = getattr(operator, "truediv" if name == "div" else name)
 
     def apply(self: Proxy, rhs: Any) -> Proxy:
         if isinstance(rhs, torch.Tensor) and name in _ASKED_FIRST:
@@ -262,9 +262,8 @@ def _reflected(name: str):
 
 
 for _name in magic_methods:
-    if hasattr(operator, _name):
-        setattr(Proxy, f"__{_name.strip('_')}__", _magic(_name))
+    setattr(Proxy, f"__{_name.strip('_')}__", _magic(_name))
 for _name in reflectable_magic_methods:
-    if hasattr(operator, _name) and _name != "getitem":
+    if _name != "getitem":
         setattr(Proxy, f"__r{_name.strip('_')}__", _reflected(_name))
 Proxy.__hash__ = object.__hash__  # type: ignore[method-assign]
