@@ -1,4 +1,4 @@
-"""torch.jit and torch.compile over an eager library: programs run as the Python they are."""
+"""torch.compile over an eager library, and the marks of torch.jit: programs run as Python."""
 
 from typing import Any
 
@@ -7,7 +7,9 @@ import pytest
 import rushlight as torch
 
 
-def test_scripted_and_traced_programs_are_themselves():
+def test_with_the_compiler_switched_off_programs_are_themselves(monkeypatch):
+    monkeypatch.setenv("PYTORCH_JIT", "0")
+
     @torch.jit.script
     def f(x, flag: bool):
         return x + 1 if flag else x - 1

@@ -96,3 +96,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME_OF, "Final", "Future", *_SUBMODULES})
+
+
+del annotations  # the feature; the module of that name loads when asked for

@@ -7,6 +7,7 @@ once for a graph, at the first call. An error that leaves it names the place in 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -195,20 +196,18 @@ class _Writer:
         """Compile the text; the function."""
         function = self.function
         graph = function.graph
-        parameters, checks = [], []
-        arguments = function.schema.arguments
+        parameters, types = [], []
         for i, value in enumerate(graph.inputs()):
-            name = f"a{i}"
-            self.frame.names[id(value)] = name
-            parameters.append(name)
-            checks.append((name, value.type()))
+            self.frame.names[id(value)] = f"a{i}"
+            parameters.append(f"a{i}")
+            types.append(value.type())
         self.level = 3
         body = self.lines
         self.block(graph.block())
         outputs = [self.use(v) for v in graph.outputs()]
         self.node = None
         self.line(f"return {', '.join(outputs)}" if outputs else "return None")
-        head, head_places = self._head(parameters, checks, arguments)
+        head = self._head(parameters, types, function.schema.arguments)
         tail = [
             "        except Exception as error:",
             "            raise failed(error, places, offset) from None",
@@ -222,63 +221,46 @@ class _Writer:
         self.names["call_failed"] = call_failed
         self.names["function"] = function
         self.names["_Tensor"] = _tensor_class()
-        exec(compile(text, f"<{function.qualified_name}>", "exec"), self.names)  # noqa: S102
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # constants meet in `1 is None`
+            exec(compile(text, f"<{function.qualified_name}>", "exec"), self.names)  # noqa: S102
         made = self.names.pop("make")()
         made.__name__ = function.name
         made.__qualname__ = function.qualified_name
         return made
 
-    def _head(self, parameters: list, checks: list, arguments: list):
-        """The lines that take the arguments: positional or by name, checked, converted."""
-        said = []
-        defaults = []
-        for name, argument in zip(parameters, arguments, strict=True):
-            if argument.has_default_value():
-                defaults.append(self.shared_name(argument.default_value))
-                said.append(f"{name}={defaults[-1]}")
-            else:
-                said.append(name if not defaults else f"{name}=missing")
-        lines = [
-            "def make():",
-            f"    def run({', '.join([*said, '*rest', '**named'])}):",
-        ]
+    def _head(self, parameters: list, types: list, arguments: list) -> list[str]:
+        """The lines that take the arguments, by position or by name: checked, converted."""
         self.names["missing"] = _MISSING
-        if not defaults:
-            lines[1] = (
-                f"    def run({', '.join([f'{p}=missing' for p in parameters] + ['*rest', '**named'])}):"  # noqa: E501
-            )
-        again = ", ".join([*parameters, "rest", "named"])
-        tests = ["rest", "named"]
-        converted = []
-        for name, of in checks:
-            if _is_self(of):
-                continue
+        said = [
+            f"{p}={self.shared_name(a.default_value) if a.has_default_value() else 'missing'}"
+            for p, a in zip(parameters, arguments, strict=True)
+        ]
+        tests, converted = ["rest", "named"], []
+        for name, of in zip(parameters, types, strict=True):
             if isinstance(of, T.TensorType):
                 tests.append(f"not isinstance({name}, _Tensor)")
             elif type(of) in _EXACT:
                 tests.append(f"type({name}) is not {_EXACT[type(of)]}")
-            else:
+            elif name != "a0" or not self.function._is_method():
                 converted.append((name, of))
-        lines.append(f"        if {' or '.join(tests)}:")
-        target = ", ".join(parameters) + ("," if len(parameters) == 1 else "")
-        bound = (
-            f"call_failed(function, {again})"
-            if parameters
-            else "call_failed(function, rest, named)"
-        )  # noqa: E501
-        lines.append(f"            {target + ' = ' if parameters else ''}{bound}")
+        targets = "".join(f"{p}, " for p in parameters)
+        bind = f"{targets + '= ' if targets else ''}call_failed(function, {targets}rest, named)"
+        lines = [
+            "def make():",
+            f"    def run({', '.join([*said, '*rest', '**named'])}):",
+            f"        if {' or '.join(tests)}:",
+            f"            {bind}",
+        ]
         if converted:
             from ._values import checked
 
             self.names["checked"] = checked
-            lines.append("        else:")
-            lines.append("            try:")
+            lines += ["        else:", "            try:"]
             for name, of in converted:
                 lines.append(f"                {name} = checked({name}, {self.shared_name(of)})")
-            lines.append("            except TypeError:")
-            lines.append(f"                {target} = {bound}")
-        lines.append("        try:")
-        return lines, None
+            lines += ["            except TypeError:", f"                {bind}"]
+        return [*lines, "        try:"]
 
 
 class _Missing:
@@ -289,10 +271,6 @@ class _Missing:
 _MISSING = _Missing()
 _SPELT = {"inf": "float('inf')", "nan": "float('nan')", "-inf": "float('-inf')"}
 _EXACT = {T.IntType: "int", T.FloatType: "float", T.BoolType: "bool", T.StringType: "str"}
-
-
-def _is_self(of) -> bool:
-    return isinstance(of, T.ClassType)
 
 
 def _tensor_class():

@@ -9,6 +9,7 @@ nothing of their own.
 from __future__ import annotations
 
 import copy
+from functools import wraps
 from typing import Any
 
 from ..nn import Module, Parameter
@@ -60,6 +61,7 @@ class ScriptObject:
         """Whether the class has this attribute."""
         return name in self._type().attributes
 
+    @property
     def qualified_name(self) -> str:
         """The name of the class."""
         return self._type().qualified_name()
@@ -86,7 +88,7 @@ class ScriptObject:
     def __str__(self) -> str:
         if "__str__" in self._type().methods:
             return ScriptMethod(self, self._type().methods["__str__"])()
-        return f"ScriptObject <{self.qualified_name()}>"
+        return f"ScriptObject <{self.qualified_name}>"
 
     def __copy__(self):
         return _copied(self, dict(_state(self)))
@@ -124,7 +126,7 @@ for _name in (
     def _forward(self, *args, _method=f"__{_name}__"):
         found = self._type().methods.get(_method)
         if found is None:
-            raise NotImplementedError(f"{self.qualified_name()} has no method {_method}")
+            raise NotImplementedError(f"{self.qualified_name} has no method {_method}")
         return ScriptMethod(self, found)(*args)
 
     if _name not in ("bool", "len"):
@@ -199,11 +201,31 @@ class ModuleObject(ScriptObject):
 ModuleObject.__name__ = ModuleObject.__qualname__ = "ScriptModule"
 
 
+def _compile_when_made(cls: type) -> None:
+    """An object of a class with `@script_method`s is compiled once its __init__ is done."""
+    begin = cls.__dict__["__init__"]
+
+    @wraps(begin)
+    def __init__(self, *args, **kwargs):  # noqa: N807 (it is one)
+        begin(self, *args, **kwargs)
+        if type(self) is cls and not self._is_compiled():
+            from ._recursive import compile_in_place
+
+            compile_in_place(self)
+
+    cls.__init__ = __init__
+
+
 class ScriptModule(Module):
     """The base of compiled modules; a subclass with `@script_method`s is compiled when made."""
 
     __module__ = "torch.jit"
     _jit_type: ClassType
+
+    def __init_subclass__(cls, **options) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in cls.__dict__ and cls.__module__ != __name__:
+            _compile_when_made(cls)
 
     @classmethod
     def _construct(cls, of: ClassType, state: dict[str, Any]) -> ScriptModule:
@@ -247,26 +269,42 @@ class ScriptModule(Module):
                     "Can't add a new parameter after ScriptModule construction. Tried to add "
                     f"'{name}"
                 )
-            if name in of.constants or isinstance(value, Module):
+            if name in of.constants:
                 raise AttributeError(
                     f"Cannot mutate TorchScript constant value: '{name}'. Value: '{value}'"
-                    if name in of.constants
-                    else f"Cannot re-assign modules in a ScriptModule with non-scripted module, "
-                    f"tried to replace existing module '{name}': {value}"
                 )
+            if isinstance(value, Module):
+                raise _not_compiled(name, value)
             self.__dict__[name] = value
             return
         if is_module(known):
             if not isinstance(value, ScriptModule):
-                raise RuntimeError(
-                    "Cannot re-assign modules in a ScriptModule with non-scripted module, tried "
-                    f"to replace existing module '{name}': {value}"
-                )
+                raise _not_compiled(name, value)
             self.__dict__["_modules"][name] = value
             return
-        from ._values import checked
+        from ._values import Unfit, checked
 
-        self._place(name, known, checked(value, known))
+        try:
+            value = checked(value, known)
+        except Unfit as error:
+            raise RuntimeError(
+                f"Could not cast attribute '{name}' to type {known.annotation_str}: {error}"
+            ) from None
+        self._place(name, known, value)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Modules are added before compiling."""
+        if self._is_compiled():
+            raise _not_compiled(name, module)
+        super().add_module(name, module)
+
+    def register_buffer(self, name: str, tensor, persistent: bool = True) -> None:
+        """Buffers are added before compiling."""
+        if self._is_compiled() and name not in self._jit_type.attributes:
+            raise RuntimeError(
+                f"Can't add a new parameter after ScriptModule construction. Tried to add '{name}"
+            )
+        super().register_buffer(name, tensor, persistent)
 
     def _get_methods(self) -> dict[str, ScriptFunction]:
         return self._jit_type.methods
@@ -319,6 +357,9 @@ class ScriptModule(Module):
         """Add the methods of a source text."""
         from ._compile.text import define_methods
 
+        if not self._is_compiled():  # within __init__: with the rest, at its end
+            self.__dict__.setdefault("_sources", []).append(src)
+            return
         define_methods(self._jit_type, src)
         for name, function in self._jit_type.methods.items():
             if name not in self.__dict__:
@@ -336,9 +377,6 @@ class ScriptModule(Module):
 
         return to_bytes(self, _extra_files)
 
-    def extra_repr(self) -> str:
-        return f"original_name={self.original_name}" if self._is_compiled() else ""
-
     def _attribute_values(self) -> dict[str, Any]:
         """The values of the attributes that the type names, in its order."""
         return {name: value_of(self, name) for name in self._jit_type.attributes}
@@ -346,7 +384,7 @@ class ScriptModule(Module):
     def __copy__(self):
         if not self._is_compiled():
             return copy._reconstruct(self, None, *self.__reduce_ex__(4))  # type: ignore[attr-defined]
-        return self._with_extras(RecursiveScriptModule._construct(
+        return self._with_extras(type(self)._construct(
             self._jit_type, self._attribute_values()
         ))  # fmt: skip
 
@@ -380,6 +418,13 @@ class ScriptModule(Module):
         return copy.copy(self)
 
 
+def _not_compiled(name: str, value) -> RuntimeError:
+    return RuntimeError(
+        "Cannot re-assign modules in a ScriptModule with non-scripted module, tried to replace "
+        f"existing module '{name}': {value}"
+    )
+
+
 def value_of(module: Module, name: str):
     """The value of an attribute of a compiled module."""
     of = module._jit_type
@@ -403,6 +448,9 @@ class RecursiveScriptModule(ScriptModule):
             "RecursiveScriptModule instances are made by torch.jit.script, torch.jit.trace and "
             "torch.jit.load"
         )
+
+    def extra_repr(self) -> str:
+        return f"original_name={self.original_name}"
 
 
 def _passed_on(name: str):
@@ -433,6 +481,7 @@ class TracedModule(ScriptModule):
     """A module within a traced one."""
 
     __module__ = "torch.jit"
+    extra_repr = RecursiveScriptModule.extra_repr
 
     def _get_name(self) -> str:
         return self.original_name

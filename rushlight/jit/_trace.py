@@ -44,10 +44,39 @@ class ONNXTracedModule(Module):
         self.strict = strict
         self._return_inputs = return_inputs
 
-    def forward(self, *args):
+    def forward(self, *args, **kwargs):
         """(graph, what the module gave)."""
-        graph, outputs = record(self.inner, args, {}, self.strict, {}, None)
+        graph, outputs = _flat_record(self.inner, args, kwargs, self.strict)
         return (graph, outputs, args) if self._return_inputs else (graph, outputs)
+
+
+def _flat_record(mod: Module, args, kwargs, strict: bool):
+    """The graph of a module with the tensors of its state as inputs behind the arguments."""
+    from ._passes import dce, inline
+
+    types: dict = {}
+    module_type(mod, types=types)
+    graph, outputs = record(mod, args, kwargs, strict, types, mod)
+    inline(graph)
+    made = {name: graph.addInput() for name in _unique_state_dict(mod, keep_vars=True)}
+    first = next(graph.inputs())
+    names = {id(t): n for n, t in _unique_state_dict(mod, keep_vars=True).items()}
+    paths = {first: ""}
+    for node in list(graph.nodes()):
+        if node.kind() != "prim::GetAttr":
+            continue
+        path = paths[node.input()] + node.s("name")
+        paths[node.output()] = path + "."
+        owner, _, leaf = path.rpartition(".")
+        holder = mod.get_submodule(owner)
+        tensor = holder._parameters.get(leaf, holder._buffers.get(leaf))
+        if tensor is not None:
+            value = made[names[id(tensor)]]
+            value.setType(T.TensorType.create_from_tensor(tensor))
+            node.output().replaceAllUsesWith(value)
+    dce(graph)
+    graph.eraseInput(0)
+    return graph, outputs
 
 
 def trace(

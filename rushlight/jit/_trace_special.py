@@ -374,11 +374,30 @@ def recurrent(tracer, module, original, input, hx=None):
         plain = isinstance(input, _C.Tensor) and input.ndim == 3 and not module.proj_size
     if not plain:
         return original(module, input, hx)
-    states = module._initial_states(input, hx, False, None)
+    if hx is None:
+        states = _zero_states(tracer, module, input)
+    else:
+        states = module._initial_states(input, hx, False, None)
     with tracer.paused():
         output, final = original(module, input, module._as_hidden(states))
         _record_recurrent(tracer, module, input, states, output, final)
     return output, final
+
+
+def _zero_states(tracer, module, input) -> tuple:
+    """The states that a run begins with, named as PyTorch's own source names them."""
+    from .. import zeros
+
+    max_batch_size = input.size(0 if module.batch_first else 1)
+    max_batch_size.value.setDebugName("max_batch_size")
+    layers = module.num_layers * (2 if module.bidirectional else 1)
+    states = []
+    for _ in range(2 if module.mode == "LSTM" else 1):
+        made = zeros(layers, max_batch_size, module.hidden_size, dtype=input.dtype,
+                     device=input.device)  # fmt: skip
+        tracer.value_of(made).setDebugName("hx")
+        states.append(made)
+    return tuple(states)
 
 
 def _record_recurrent(tracer, module, input, states, output, final) -> None:

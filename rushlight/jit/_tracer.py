@@ -11,6 +11,7 @@ import sys
 from threading import get_ident
 
 from .. import _C
+from ..op import functional_table
 from . import _trace_rules
 from . import _types as T
 from ._constants import as_number
@@ -56,8 +57,8 @@ class Tracer:
 
     def enter_parameters(self, function, args, kwargs) -> None:
         """Within functions of nn that are Python there, values are called as its parameters."""
-        home = getattr(function, "__module__", "")
-        named = home.endswith("nn.functional") and function.__name__ not in _BUILTIN
+        name = function.__name__
+        named = functional_table.get(name) is function and name not in _BUILTIN
         self.parameters = _trace_rules.bind(function, args, kwargs) if named else {}
 
     # -- values ------------------------------------------------------------------------------
@@ -139,6 +140,10 @@ class Tracer:
         if isinstance(of, T.ListType):
             return self._list(of, item, count)
         if isinstance(item, TracedInt | TracedFloat) and item.value is not None:
+            if item.value.debugName().isdigit():
+                name = self._variable(item)
+                if name:
+                    item.value.setDebugName(name)
             return self._number(of, item.value)
         if isinstance(of, T.TensorType):
             if isinstance(item, _C.Tensor):
