@@ -67,7 +67,7 @@ def formatted(text: str, *args) -> str:
 
 def percent_formatted(text: str, *args) -> str:
     """Text with `%s` filled."""
-    return text % args
+    return text % (args[0] if len(args) == 1 and isinstance(args[0], tuple) else args)
 
 
 def sliced(items, start=None, end=None, step=1):

@@ -10,9 +10,10 @@ from weakref import WeakKeyDictionary
 from .. import _C
 from ..nn import Module, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from . import _types as T
+from ._attribute import Attribute
 from ._compile import annotated
 from ._compile.functions import compiled
-from ._compile.modules import Concrete
+from ._compile.modules import Concrete, ModuleValue
 from ._compile.unit import python_unit, qualified_name
 from ._function import ScriptFunction
 
@@ -220,6 +221,10 @@ class _Reader:
 
     def attribute(self, name: str, value) -> None:
         """Anything else that the module holds."""
+        if isinstance(value, Attribute):
+            found = annotated.from_object(value.type, python_unit())
+            self.type.addAttribute(name, found or T.TensorType.get())
+            return
         if isinstance(value, types.FunctionType | ScriptFunction):
             self.concrete.functions[name] = value
             return
@@ -330,13 +335,15 @@ def _is_unimplemented(forward) -> bool:
 
 
 def _properties(concrete: Concrete) -> None:
+    from ._script import ScriptModule
+
     left_out = set(getattr(concrete.cls, "__jit_unused_properties__", ()))
     for name in dir(concrete.cls):
         found = inspect.getattr_static(concrete.cls, name)
         if not isinstance(found, property) or name in left_out or hasattr(Module, name):
             continue
         owner = next(c for c in concrete.cls.__mro__ if name in vars(c))
-        if owner.__module__.startswith("rushlight.nn."):
+        if owner.__module__.startswith("rushlight.") or issubclass(ScriptModule, owner):
             continue
         if (getattr(found.fget, "_torchscript_modifier", "") or "").startswith(("ign", "unu")):
             continue
@@ -345,6 +352,29 @@ def _properties(concrete: Concrete) -> None:
         if found.fset is not None:
             setter = concrete.compile(f"__{name}_setter", found.fset)
         concrete.type.properties[name] = (getter, setter)
+
+
+# -- ScriptModule, the older way -------------------------------------------------------------
+
+
+def compile_in_place(module: Any) -> None:
+    """Compile a ScriptModule whose class has script_methods, once it is made."""
+    from ._compile.text import define_methods
+    from ._function import ScriptMethod
+
+    sources = vars(module).pop("_sources", ())
+    concrete = concrete_of(module, {})
+    for text in sources:
+        define_methods(concrete.type, text, lambda ir: ModuleValue(ir, concrete))
+    memo: dict = {}
+    for name, child in module._modules.items():
+        if child is not None:
+            module._modules[name] = _instance(child, concrete.children[name], memo)
+    attributes = vars(module)
+    attributes.update(concrete.type.constants)
+    for name, function in concrete.type.methods.items():
+        attributes[name] = ScriptMethod(module, function)
+    attributes["_jit_type"] = concrete.type
 
 
 # -- instances -------------------------------------------------------------------------------
@@ -361,6 +391,8 @@ def _instance(module: Module, concrete: Concrete, memo: dict):
     state: dict[str, Any] = {}
     for name in t.attributes:
         value = getattr(module, name)
+        if isinstance(value, Attribute):
+            value = value.value
         if isinstance(value, Module):
             child = concrete.children.get(name) or concrete_of(value, {})
             value = _instance(value, child, memo)

@@ -58,13 +58,11 @@ def script(
     wrapped = getattr(obj, "__wrapped__", None)
     if callable(obj) and isinstance(wrapped, types.FunctionType):
         return _script_function(wrapped)
-    raise TypeError(_NOT_COMPILED.format(type(obj)))
-
-
-_NOT_COMPILED = (
-    "torch.jit.script: the object is none that can be compiled: got {}, expected a function, a "
-    "module or a class"
-)
+    if type(obj).__module__ == "builtins":
+        raise TypeError(f"{type(obj)} is a built-in class")
+    raise RuntimeError(
+        f"torch.jit.script: got an object of {type(obj)}, expected a function, a module or a class"
+    )
 
 
 def _prepared(module: Module) -> Module:
@@ -78,7 +76,7 @@ def _script_class(cls: type) -> type:
 
     if issubclass(cls, Module):
         raise RuntimeError(
-            f"Type '{cls}' cannot be compiled since it inherits from nn.Module, consider passing "
+            f"Type '{cls}' cannot be compiled since it inherits from nn.Module, pass "
             "an instance instead"
         )
     if issubclass(cls, enum.Enum):

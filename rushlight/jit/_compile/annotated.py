@@ -226,7 +226,7 @@ def broadcast_count(node: ast.expr | None) -> int | None:
 # -- comments --------------------------------------------------------------------------------
 
 
-def type_comment(lines: list[str], count: int) -> tuple[list[str], str | None] | None:
+def type_comment(lines: list[str]) -> tuple[list[str], str | None] | None:
     """The signature that `# type:` comments give: texts of the arguments' types, and the result's.
 
     Either one line, `# type: (int, Tensor) -> Tensor`, or one behind each argument and a last one

@@ -59,7 +59,7 @@ def _materialised(b, given: Sugared, at) -> Sugared:
     """A tuple of plain values becomes one value; what only the compiler knows stays as it is."""
     from .values import Parts
 
-    if isinstance(given, Parts) and all(isinstance(p, Simple) for p in given.parts):
+    if isinstance(given, Parts) and all(type(p) is Simple for p in given.parts):
         return Simple(given.value(b, at))
     return given
 

@@ -55,6 +55,9 @@ def attribute(b, at, value, name: str) -> Sugared:
     return _of_plain(b, at, value, t, name)
 
 
+_NUMBERS = T.IntType | T.FloatType | T.ComplexType | T.BoolType  # have no methods
+
+
 class _Declared:
     """A method of which only the schema is known."""
 
@@ -119,10 +122,8 @@ def _of_plain(b, at, value, t: T.Type, name: str) -> Sugared:
     if isinstance(t, T.DeviceObjType) and name in ("type", "index"):
         found = T.StringType.get() if name == "type" else T.OptionalType(T.IntType.get())
         return Simple(b.emit1(f"prim::{name}", [value], found, at))
-    if isinstance(t, T.ComplexType) and name in ("real", "imag"):
-        return Simple(b.builtin(f"aten::{name}", at, [value]))
     full = "aten::" + name
-    schemas = _schema.schemas_of(full)
+    schemas = () if isinstance(t, T.NumberType | _NUMBERS) else _schema.schemas_of(full)
     if any(_takes(s, t) for s in schemas):
         return Builtin(full, value) if _has_self(schemas, t) else Leading(full, value)
     hint = ""

@@ -220,7 +220,7 @@ class Builder:
             return
         self._check_annotation(name, given, at, annotated)
         known = frame.parent.find(name) if frame.parent is not None else None
-        simple = isinstance(given, Simple)
+        simple = type(given) is Simple  # a module is none: it is not assigned, only named
         if known is not None and not (simple and isinstance(known, T.Type)):
             self._check_reassigned(name, given, known, at)
         if not simple:
@@ -256,7 +256,7 @@ class Builder:
             frame = frame.parent
         if annotated is None:
             return
-        if not isinstance(given, Simple):
+        if type(given) is not Simple:
             fail(at, f"{given.said} cannot be used as a value")
         actual = given.value(self, at).type()
         if not actual.isSubtypeOf(annotated):
@@ -268,7 +268,7 @@ class Builder:
         self.frame.annotated.setdefault(name, annotated)
 
     def _check_reassigned(self, name: str, given: Sugared, known, at) -> None:
-        if not isinstance(given, Simple):
+        if type(given) is not Simple:
             fail(
                 at,
                 f"Cannot re-assign '{name}' to a value of type {given.said} because {name} "

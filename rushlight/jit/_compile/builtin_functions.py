@@ -31,6 +31,10 @@ def _assert(condition: Tensor, message: str):
   assert bool(condition), message
 def __contains__(a: str, b: str) -> bool: return a.find(b, 0, len(a)) != -1
 """
+_TYPE = """
+def type(self: Tensor, dtype: int, non_blocking: bool = False, copy: bool = False) -> Tensor:
+    return self.to(dtype, non_blocking, copy)
+"""
 _CASTS = """
 def {0}(self: Tensor, non_blocking: bool = False, copy: bool = False) -> Tensor:
     return self.to({1}, non_blocking, copy)
@@ -71,7 +75,7 @@ _trees: dict[str, list[ParsedDef]] = {}
 def _names() -> dict[str, list[ParsedDef]]:
     if not _trees:
         texts = [_SWAPPED.format(n) for n in _NUMBERS] + [_ORDERED.format(n) for n in _NUMBERS[:2]]
-        texts.append(_REST)
+        texts += [_REST, _TYPE]
         texts += [_CASTS.format(name, number) for name, number in _DTYPES.items()]
         for text in texts:
             source = Source(text, "<string>")

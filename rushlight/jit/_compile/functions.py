@@ -153,10 +153,10 @@ class _Job:
             at.column -= len("*" if args.vararg else "**")
             raise NotSupportedError(at, _VARIADIC)
         positional = [*args.posonlyargs, *args.args]
-        for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True):
-            if default is not None and arg.arg not in self.defaults:
-                raise NotSupportedError(self.source.range(arg), _VARIADIC)
-        commented = self.commented(b, len(positional) - (self.self_type is not None))
+        for default in args.kw_defaults:
+            if default is not None:
+                raise NotSupportedError(self.source.range(default), _VARIADIC)
+        commented = self.commented(b)
         made = []
         for i, arg in enumerate([*positional, *args.kwonlyargs]):
             if i == 0 and self.self_type is not None:
@@ -198,13 +198,13 @@ class _Job:
             fail(at, f'Expected a default value of type {t} on parameter "{arg.arg}".')
         return as_ivalue(default)
 
-    def commented(self, b, count: int) -> dict[str, T.Type]:
+    def commented(self, b) -> dict[str, T.Type]:
         """The types that comments give."""
         body = self.node.body[0].lineno
         lines = self.source.lines[self.node.lineno - 1 : body]
         if body > self.node.lineno:
             lines = lines[:-1] if "# type:" not in lines[-1] else lines
-        found = annotated.type_comment(lines, count)
+        found = annotated.type_comment(lines)
         if found is None:
             return {}
         texts, result = found

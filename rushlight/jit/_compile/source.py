@@ -141,11 +141,7 @@ _SAID: dict[type, str] = {
     ast.AsyncFor: "async for loops", ast.AsyncWith: "async with statements",
     ast.Try: "try blocks", ast.Import: "import statements",
     ast.ImportFrom: "import statements", ast.Global: "global variables",
-    ast.Nonlocal: "nonlocal variables", ast.Await: "await expressions",
-    ast.Starred: "starred expressions", ast.Dict: "dictionaries", ast.Set: "sets",
-    ast.SetComp: "set comprehensions", ast.DictComp: "dictionary comprehensions",
-    ast.GeneratorExp: "generator expressions", ast.Yield: "yield expressions",
-    ast.YieldFrom: "yield from expressions",
+    ast.Nonlocal: "nonlocal variables",
 }  # fmt: skip
 
 

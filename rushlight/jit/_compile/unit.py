@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 from .. import _types as T
 from .._function import ScriptFunction
-from .calling import fail
 from .functions import define
 from .source import parse_definition
 
@@ -59,8 +58,6 @@ class Unit:
         known = self.of_python.get(function)
         if known is not None:
             return known
-        if function.__name__ == "<lambda>":
-            fail(at, "lambda functions are not supported: define a function with def")
         parsed = parse_definition(body or function)
         if body is not None:
             parsed = with_signature(parsed, parse_definition(function))
