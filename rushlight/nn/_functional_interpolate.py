@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import lru_cache
 
 import rushlight as torch
 from rushlight import _C, Tensor
@@ -188,30 +189,35 @@ def _weighted(input, sizes, scales, mode, corners, antialias):
 
 def _weighted_bytes(input, sizes, scales, mode, corners, antialias):
     """Images of bytes, that stay so between the two dims: weights of 16 bits, as Pillow does it."""
-    taps = _linear_taps if mode == "bilinear" else _cubic_taps
-    if antialias:
-        taps = _FILTERS[mode]
 
     def resize(x, first):
         for i in (1, 0):
             n_in, n_out = x.shape[first + i], sizes[i]
-            if n_in == n_out:
-                continue
-            ratio = _ratio(n_in, n_out, scales[i], corners)
-            exact = torch.empty(0, dtype=torch.float64, device=x.device)
-            index, weight, *inside = taps(exact, n_in, n_out, ratio, corners)
-            for k in range(0 if inside else index.shape[1] - 1):  # an edge counts once
-                same = index[:, k] == index[:, k + 1]
-                weight[:, k + 1] += torch.where(same, weight[:, k], 0.0)
-                weight[:, k] = torch.where(same, 0.0, weight[:, k])
-            bits = 0 if weight.is_meta else _bits_below(float(weight.max()))
-            weight = weight * 2.0**bits + torch.where(weight < 0, -0.5, 0.5)
-            starts, index, weight = _table(index, weight.to(torch.int32), *inside)
-            x = resample_bytes(x, first + i, starts, index, weight, bits)
+            if n_in != n_out:
+                ratio = _ratio(n_in, n_out, scales[i], corners)
+                table = _byte_table(mode, antialias, n_in, n_out, ratio, corners, x.device)
+                x = resample_bytes(x, first + i, *table)
         return x
 
     result = _channels_last(input, resize)
     return input.clone() if same_memory(result, input) else result
+
+
+@lru_cache(maxsize=64)  # data sets resize image after image; making one takes as long as using it
+def _byte_table(mode, antialias, n_in, n_out, ratio, corners, device):
+    """Starts of rows, places, whole weights and how many bits of these are behind the point."""
+    taps = _linear_taps if mode == "bilinear" else _cubic_taps
+    if antialias:
+        taps = _FILTERS[mode]
+    exact = torch.empty(0, dtype=torch.float64, device=device)
+    index, weight, *inside = taps(exact, n_in, n_out, ratio, corners)
+    for k in range(0 if inside else index.shape[1] - 1):  # an edge counts once
+        same = index[:, k] == index[:, k + 1]
+        weight[:, k + 1] += torch.where(same, weight[:, k], 0.0)
+        weight[:, k] = torch.where(same, 0.0, weight[:, k])
+    bits = 0 if weight.is_meta else _bits_below(float(weight.max()))
+    weight = weight * 2.0**bits + torch.where(weight < 0, -0.5, 0.5)
+    return *_table(index, weight.to(torch.int32), *inside), bits
 
 
 def _bits_below(most):
