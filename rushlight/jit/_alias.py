@@ -102,6 +102,8 @@ class AliasDb:
         for value in graph.inputs():
             self._set_unknown(value)
         self._block(graph.block())
+        # Nothing is joined from here on.
+        self._written = set().union(*(self._places.roots(p) for _, p in self._writes))
 
     # -- building ----------------------------------------------------------------------------
 
@@ -161,7 +163,10 @@ class AliasDb:
 
         for block in node.blocks():
             self._block(block)
-        schema = None if node.kind() in _UNKNOWN else schema_of(node)
+        unknown = node.kind() in _UNKNOWN
+        if not unknown and not any(is_mutable(v.type()) for v in (*node.inputs(), *node.outputs())):
+            return
+        schema = None if unknown else schema_of(node)
         if schema is None:
             self._unknown_call(node)
             return
@@ -280,8 +285,9 @@ class AliasDb:
 
     def has_writers(self, value: Value) -> bool:
         """Whether anything in the graph may write to the value or to what it holds."""
-        mine = self._places.within(self._all_of(value))
-        return any(self._meets(self._places.roots(places), mine) for _, places in self._writes)
+        if not self._written:
+            return False
+        return self._meets(self._written, self._places.within(self._all_of(value)))
 
     def written_by(self, node: Node) -> set[int]:
         """The places that a node writes to."""

@@ -22,8 +22,11 @@ def has_side_effects(node: Node) -> bool:
 
 def writes(node: Node) -> bool:
     """Whether a node writes to an input."""
-    from ._schema import schema_of, schemas_of
+    from ._registry import may_write
+    from ._schema import schema_of
 
-    return any(s.is_mutable for s in schemas_of(node.kind())) and bool(
-        (schema := schema_of(node)) is None or schema.is_mutable
-    )
+    if not may_write(node.kind()):
+        return False
+
+    schema = schema_of(node)
+    return schema is None or schema.is_mutable

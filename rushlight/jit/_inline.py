@@ -8,20 +8,21 @@ from ._ir import Block, Graph, Node, Value
 
 def inline(graph: Graph) -> None:
     """Put the graphs of called functions and methods in the place of the calls."""
-    _inline_block(graph.block())
+    _inline_block(graph.block(), {})
 
 
-def _inline_block(block: Block) -> None:
+def _inline_block(block: Block, known: dict) -> None:
+    """`known` has the graphs of functions that were called before, with their calls inlined."""
     for node in list(block.nodes()):
         for inner in node.blocks():
-            _inline_block(inner)
+            _inline_block(inner, known)
         called = callee(node)
         if called is None:
             continue
         inputs = list(node.inputs())
         if node.kind() == "prim::CallFunction":
             inputs = inputs[1:]
-        _inline_call(node, called, inputs)
+        _inline_call(node, _inlined(called, known), inputs)
 
 
 def callee(node: Node):
@@ -38,9 +39,16 @@ def callee(node: Node):
     return called if getattr(called, "graph", None) is not None else None
 
 
-def _inline_call(node: Node, called, inputs: list[Value]) -> None:
-    graph, target = node.graph, called.graph.copy()
-    inline(target)
+def _inlined(called, known: dict) -> Graph:
+    made = known.get(called)
+    if made is None:
+        made = known[called] = called.graph.copy()
+        _inline_block(made.block(), known)
+    return made
+
+
+def _inline_call(node: Node, target: Graph, inputs: list[Value]) -> None:
+    graph = node.graph
     with graph.insert_point_guard(node):
         values = dict(zip(target.inputs(), inputs, strict=True))
         for inner in target.nodes():

@@ -60,6 +60,12 @@ def custom_run(name: str) -> Callable | None:
     return _custom_runs.get(name)
 
 
+@cache
+def may_write(name: str) -> bool:
+    """Whether any form of an operator writes to an argument."""
+    return any(s.is_mutable for s in schemas_of(name))
+
+
 def _plain_forms(name: str) -> list[str]:
     from ._prim_ops import FORMS
 
@@ -316,4 +322,5 @@ def register(schema: FunctionSchema | str, run: Callable) -> FunctionSchema:
     _custom[schema.name] = [*others, schema]
     _custom_runs[schema.name] = run
     schemas_of.cache_clear()
+    may_write.cache_clear()
     return schema
