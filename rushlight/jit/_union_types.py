@@ -70,8 +70,8 @@ def flatten(members: Iterable[Type]) -> list[Type]:
 _ORDER = {
     name + "Type": i
     for i, name in enumerate(
-        "Any Enum AnyEnum Tensor Storage Tuple List Dict Number Float Complex Future Await RRef Int "
-        "None String Generator Bool DeviceObj Stream Interface Class".split()
+        "Any Enum AnyEnum Tensor Storage Tuple List Dict Number Float Complex Future Await RRef "
+        "Int None String Generator Bool DeviceObj Stream Interface Class".split()
     )
 }
 

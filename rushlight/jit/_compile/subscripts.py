@@ -88,7 +88,7 @@ def tuple_item(b, at, value, index):
         if first is None or any(e != first for e in elements):
             fail(
                 at,
-                "Cannot index into a tuple with a non-integer literal because we cannot "
+                f"Cannot index into a {value.type()} with a non-integer literal because we cannot "
                 "resolve the output type",
             )
         return b.emit1("prim::TupleIndex", [value, index], first, at)
