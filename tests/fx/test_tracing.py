@@ -191,3 +191,27 @@ def test_normalised_arguments():
 
     made = NormalizeArgs(extra).transform()
     assert "leaky_relu(input = x, negative_slope = 0.2, inplace = False)" in made.code
+
+
+def test_functions_are_found_under_pytorchs_names():
+    from rushlight.fx import _names
+
+    F = torch.nn.functional
+    known = {
+        torch.relu: "torch.relu",
+        F.relu: "torch.nn.functional.relu",
+        F.linear: "torch._C._nn.linear",
+        F.conv2d: "torch.conv2d",
+        torch.split: "torch.functional.split",
+        torch.linalg.inv: "torch._C._linalg.linalg_inv",
+        torch.is_complex: "torch.is_complex",
+        torch.Tensor.view: "torch.Tensor.view",
+        len: "len",
+        math.sqrt: "math.sqrt",
+    }
+    assert {f: _names.qualified_name(f) for f in known} == known
+    module = fx.symbolic_trace(lambda x: F.linear(torch.linalg.inv(x), x).logsigmoid_is_no_method)
+    assert "torch._C._nn.linear" in module.code
+    x = torch.eye(2)
+    module = fx.symbolic_trace(lambda x: F.logsigmoid(F.linear(torch.linalg.inv(x), x)))
+    assert torch.equal(module(x), F.logsigmoid(x))
