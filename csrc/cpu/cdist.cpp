@@ -9,7 +9,10 @@
 //
 // Both take kLanes rows of x2 at a time, transposed (M, kLanes), so that lanes are rows j whatever
 // M is; the forward then holds a tile of 4 by kLanes sums in registers while it walks along M.
+// For p = 2 and long rows it multiplies instead, d^2 = |x1|^2 + |x2|^2 - 2 x1 x2, and sums the
+// differences of those pairs where that would cancel: near points keep their digits.
 #include "../core/kernel.h"
+#include "gemm.h"
 #include "vecmath.h"
 
 namespace rl {
@@ -102,6 +105,88 @@ void forward_rows(const Sizes& s, const T* x1, const T* x2, T p, T* d, T* buffer
   }
 }
 
+constexpr int64_t kLong = 16, kMany = 64;  // width and rows from which products pay
+constexpr int64_t kBlock = 144;            // rows of one product
+
+template <class T>
+T square_of(const T* x, const T* y, int64_t n) {  // of the distance; y null: of the length
+  T sum = 0;
+  if (y) {
+#pragma omp simd reduction(+ : sum)
+    for (int64_t m = 0; m < n; ++m) sum += (x[m] - y[m]) * (x[m] - y[m]);
+  } else {
+#pragma omp simd reduction(+ : sum)
+    for (int64_t m = 0; m < n; ++m) sum += x[m] * x[m];
+  }
+  return sum;
+}
+
+// A row of products becomes one of distances; gives how many had to be summed.
+template <class T>
+int64_t finish_row(const Sizes& s, const T* x, const T* others, const T* squares, T* row) {
+  constexpr T kPart = T(1) / 16;  // of the squares: below, too few digits are left
+  const T own = square_of<T>(x, nullptr, s.width);
+  int64_t near = 0;
+  for (int64_t j0 = 0; j0 < s.others; j0 += 128) {
+    const int64_t end = std::min(j0 + 128, s.others);
+    int32_t found = 0;
+#pragma omp simd reduction(+ : found)
+    for (int64_t j = j0; j < end; ++j) {
+      const T both = own + squares[j], d = both - 2 * row[j];
+      found += d > kPart * both ? 0 : 1;
+      row[j] = d;
+    }
+    for (int64_t j = j0; found && j < end; ++j)
+      if (!(row[j] > kPart * (own + squares[j])))
+        row[j] = square_of(x, others + j * s.width, s.width);
+#pragma omp simd
+    for (int64_t j = j0; j < end; ++j) row[j] = std::sqrt(row[j]);
+    near += found;
+  }
+  return near;
+}
+
+// x2 for products: its rows' squared lengths and the panels of each batch.
+template <class T>
+struct Others {
+  const GemmKernel& kernel = gemm_kernel(dtype_of<T>::value);
+  int64_t step;  // of a batch's panels
+  Scratch<T> squares, panels;
+  Others(const Sizes& s, const T* x2)
+      : step(packed_size(kernel, s.width, s.others)),
+        squares(static_cast<size_t>(s.batch * s.others)),
+        panels(static_cast<size_t>(s.batch * step)) {
+    for (int64_t j = 0; j < s.batch * s.others; ++j)
+      squares[j] = square_of<T>(x2 + j * s.width, nullptr, s.width);
+    for (int64_t b = 0; b < s.batch; ++b)
+      kernel.pack(panels.get() + b * step, x2 + b * s.others * s.width, s.width, s.others, 1,
+                  s.width);
+  }
+};
+
+// forward_rows for p = 2.
+template <class T>
+void product_rows(const Sizes& s, const T* x1, const T* x2, const Others<T>& with, T* d, T* buffer,
+                  int64_t i0, int64_t i1) {
+  while (i0 < i1) {
+    const int64_t b = i0 / s.rows, end = std::min({i1, (b + 1) * s.rows, i0 + kBlock});
+    const T* others = x2 + b * s.others * s.width;
+    GemmArgs g;
+    g.m = end - i0, g.n = s.others, g.k = s.width;
+    g.a = x1 + i0 * s.width, g.a_row = s.width, g.a_col = 1;
+    g.b = with.panels.get() + b * with.step, g.packed = true;
+    g.c = d + i0 * s.others, g.c_row = s.others;
+    with.kernel.run(g);
+    int64_t near = 0;
+    for (int64_t i = i0; i < end; ++i)
+      near += finish_row(s, x1 + i * s.width, others, with.squares.get() + b * s.others,
+                         d + i * s.others);
+    const bool clustered = near > g.m * g.n / 4;  // far from the origin, for one
+    i0 = end;
+    if (clustered) return forward_rows<T, Two<T>>(s, x1, x2, T(2), d, buffer, i0, i1);
+  }
+}
+
 template <class T>
 T slope(T z, T g, T d, T p) {
   const T one = z > T(0) ? T(1) : z < T(0) ? T(-1) : T(0);
@@ -186,6 +271,12 @@ void forward(const Sizes& s, const Array& a, const Array& b, double p, const Arr
                     : std::isinf(p) ? forward_rows<T, Largest<T>>
                                     : forward_rows<T, Power<T>>;
   const double cost = p == 0 || p == 1 || p == 2 || std::isinf(p) ? 0.1 : 3;
+  if (p == 2 && s.width >= kLong && s.rows >= kMany && s.others >= kMany && !meta_call) {
+    const Others<T> with(s, b.data<T>());
+    return over_rows<T>(s, cost, [&](int64_t i0, int64_t i1, T* buffer) {
+      product_rows(s, a.data<T>(), b.data<T>(), with, out.data<T>(), buffer, i0, i1);
+    });
+  }
   over_rows<T>(s, cost, [&](int64_t i0, int64_t i1, T* buffer) {
     rows(s, a.data<T>(), b.data<T>(), static_cast<T>(p), out.data<T>(), buffer, i0, i1);
   });

@@ -88,7 +88,8 @@ def _gradient(g, x1, x2, p, d):
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The p-norm distances (*, P, R) of the rows of x1 (*, P, M) and of x2 (*, R, M).
 
-    Distances come from the differences in every mode: near points keep their digits.
+    Near points keep their digits in every mode: products stand for differences only where nothing
+    cancels.
     """
     from .. import broadcast_shapes, float32, float64
 
