@@ -206,13 +206,6 @@ def test_a_program_from_standard_input(arguments, argv):
 
 CHILD = """
 import subprocess, sys
-def test_annotations_of_a_program_are_what_it_wrote(tmp_path):
-    code = "def f(x: int): ...\nprint(f.__annotations__)"
-    (tmp_path / "typed.py").write_text(code)
-    for arguments in (["-c", code], [tmp_path / "typed.py"]):
-        assert run("-m", "rushlight", *arguments) == "{'x': <class 'int'>}\n"
-
-
 def child(code):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -307,3 +300,10 @@ def test_new_processes_have_the_alias_too(program, method):
     (program / "spawn.py").write_text(SPAWN)
     out = run("-m", "rushlight", program / "spawn.py", method)
     assert out == "('rushlight', [2.0, 2.0])\n"
+
+
+def test_annotations_of_a_program_are_what_it_wrote(tmp_path):
+    code = "def f(x: int): ...\nprint(f.__annotations__)"
+    (tmp_path / "typed.py").write_text(code)
+    for arguments in (["-c", code], [tmp_path / "typed.py"]):
+        assert run("-m", "rushlight", *arguments) == "{'x': <class 'int'>}\n"
