@@ -390,6 +390,8 @@ def _special_form(found) -> Sugared | None:
             return Builtin("aten::_unwrap_optional")
     if name == "cast" and module == "typing":
         return Special("annotate")
+    if name == "OrderedDict" and module == "collections":  # dicts of programs have an order
+        return Special("dict")
     if name == "warn" and module in ("warnings", "_warnings"):
         return Builtin("aten::warn")
     return None

@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from typing import Any
 
-from ... import Tensor, cat, flatten, nn
+from ... import Tensor, cat, flatten, jit, nn
 from ...nn import functional as F
 from ._api import model_builder, weights_enum
 
@@ -44,6 +44,7 @@ class _DenseLayer(nn.Module):
         """Whether an input is differentiated."""
         return any(t.requires_grad for t in input)
 
+    @jit.unused
     def call_checkpoint_bottleneck(self, input: list[Tensor]) -> Tensor:
         """The bottleneck, computed again in the backward pass instead of kept."""
         from ...utils.checkpoint import checkpoint

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections import namedtuple
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from ... import Tensor, cat, flatten, nn
+from ... import Tensor, cat, flatten, jit, nn
 from ...nn import functional as F
 from ._api import load_into, model_builder, weights_enum, with_classes_of
 from ._inception_parts import BasicConv2d, draw_weights, imagenet_input
@@ -16,7 +15,15 @@ from ._utils import _ovewrite_named_param
 
 __all__ = ["GoogLeNet", "GoogLeNetOutputs", "_GoogLeNetOutputs", "GoogLeNet_Weights", "googlenet"]
 
-GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", ["logits", "aux_logits2", "aux_logits1"])
+
+class GoogLeNetOutputs(NamedTuple):
+    """Logits, and those of the side classifiers (None where there are none)."""
+
+    logits: Tensor
+    aux_logits2: Tensor | None
+    aux_logits1: Tensor | None
+
+
 _GoogLeNetOutputs = GoogLeNetOutputs
 
 
@@ -93,6 +100,7 @@ class GoogLeNet(nn.Module):
         x = flatten(self.avgpool(self.inception5b(self.inception5a(x))), 1)
         return self.fc(self.dropout(x)), aux2, aux1
 
+    @jit.unused
     def eager_outputs(self, x: Tensor, aux2: Tensor, aux1: Tensor | None) -> Any:
         """All logits in training, else those of the classifier alone."""
         if self.training and self.aux_logits:
@@ -101,7 +109,12 @@ class GoogLeNet(nn.Module):
 
     def forward(self, x: Tensor) -> GoogLeNetOutputs:
         """Logits (N, num_classes); `GoogLeNetOutputs` in training with side classifiers."""
-        return self.eager_outputs(*self._forward(self._transform_input(x)))
+        x, aux2, aux1 = self._forward(self._transform_input(x))
+        if jit.is_scripting():  # a compiled function has one type of result
+            if not (self.training and self.aux_logits):
+                warnings.warn("Scripted GoogleNet always returns GoogleNetOutputs Tuple")
+            return GoogLeNetOutputs(x, aux2, aux1)
+        return self.eager_outputs(x, aux2, aux1)
 
 
 class Inception(nn.Module):

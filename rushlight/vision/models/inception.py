@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections import namedtuple
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from ... import Tensor, cat, flatten, nn
+from ... import Tensor, cat, flatten, jit, nn
 from ...nn import functional as F
 from ._api import load_into, model_builder, weights_enum, with_classes_of
 from ._inception_parts import BasicConv2d, draw_weights, imagenet_input
@@ -17,7 +16,14 @@ __all__ = [
     "Inception3", "InceptionOutputs", "_InceptionOutputs", "Inception_V3_Weights", "inception_v3"
 ]  # fmt: skip
 
-InceptionOutputs = namedtuple("InceptionOutputs", ["logits", "aux_logits"])
+
+class InceptionOutputs(NamedTuple):
+    """Logits, and those of the side classifier (None where there is none)."""
+
+    logits: Tensor
+    aux_logits: Tensor | None
+
+
 _InceptionOutputs = InceptionOutputs
 
 
@@ -95,13 +101,19 @@ class Inception3(nn.Module):
         x = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))
         return self.fc(flatten(self.dropout(self.avgpool(x)), 1)), aux
 
+    @jit.unused
     def eager_outputs(self, x: Tensor, aux: Tensor | None) -> Any:
         """Both logits in training, else those of the classifier alone."""
         return InceptionOutputs(x, aux) if self.training and self.aux_logits else x
 
     def forward(self, x: Tensor) -> InceptionOutputs:
         """Logits (N, num_classes); `InceptionOutputs` in training with a side classifier."""
-        return self.eager_outputs(*self._forward(self._transform_input(x)))
+        x, aux = self._forward(self._transform_input(x))
+        if jit.is_scripting():  # a compiled function has one type of result
+            if not (self.training and self.aux_logits):
+                warnings.warn("Scripted Inception3 always returns Inception3 Tuple")
+            return InceptionOutputs(x, aux)
+        return self.eager_outputs(x, aux)
 
 
 class _Block(nn.Module):

@@ -30,7 +30,7 @@ class _SimpleSegmentationModel(nn.Module):
         return result
 
 
-def enlarged(maps: Tensor, size) -> Tensor:
+def enlarged(maps: Tensor, size: list[int]) -> Tensor:
     """The maps at another size."""
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
