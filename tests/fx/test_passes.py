@@ -220,3 +220,12 @@ def test_make_fx():
         make_fx(lambda x: x if x.sum() > 0 else -x)(x)
     with pytest.raises(ValueError, match="Unexpected tracing type"):
         make_fx(loss, tracing_mode="other")
+
+
+def test_pictures(net):
+    pytest.importorskip("pydot")
+    from rushlight.fx.passes.graph_drawer import FxGraphDrawer
+
+    text = FxGraphDrawer(fx.symbolic_trace(net), "net").get_dot_graph().to_string()
+    assert "conv -> norm" in text and '"conv.weight" -> conv' in text
+    assert r"target=_operator.mul\n|args=(2,)|num_users=1" in text

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from .. import _names
+from .._readable import _parse_stack_trace
 from ..graph import _snake_case
 from ..graph_module import GraphModule
 from ..node import Node, _format_arg, _get_qualified_name
@@ -78,35 +80,59 @@ class FxGraphDrawer:
         shown = [n for n in module.graph.nodes if n.op not in self.ignored]
         for node in shown:
             dot.add_node(pydot.Node(node.name, label=self._label(module, node), **_style(node)))
+            if node.op == "call_module" and self.with_parameters:
+                for tensor, label in _tensors_of(module.get_submodule(node.target), node.name):
+                    style = {**_style(node), "fillcolor": "Salmon"}
+                    dot.add_node(pydot.Node(tensor, label=label, **style))
+                    dot.add_edge(pydot.Edge(tensor, node.name))
         for node in shown:
             for user in node.users:
                 dot.add_edge(pydot.Edge(node.name, user.name))
         return dot
 
     def _label(self, module, node):
-        lines = [f"name=%{node.name}", f"op_code={node.op}\\n"]
+        text = f"{{name=%{node.name}|op_code={node.op}\\n"
         if node.op == "call_module":
             child = module.get_submodule(node.target)
-            lines.append(str(type(child).__name__))
-            for key in getattr(child, "__constants__", ()):
-                lines.append(f"{key}: {getattr(child, key, None)}")
+            kind = f"{_names.in_pytorch(type(child).__module__)}.{type(child).__name__}"
+            text += f"\\n{kind}\\n|"
+            names = getattr(child, "__constants__", ())
+            text += "\\n".join(f"{n}: {getattr(child, n, None)}" for n in names) + "\\n"
         else:
-            lines.append(f"target={_target(node)}")
-            for label, value in (("args", node.args), ("kwargs", node.kwargs)):
-                if value and node.op not in ("placeholder", "output"):
-                    lines.append(f"{label}={self._arguments(value)}")
-        lines.append(f"num_users={len(node.users)}")
+            text += f"|target={_target(node)}\\n"
+            text += self._arguments("args", node.args) + self._arguments("kwargs", node.kwargs)
+            text += f"|num_users={len(node.users)}\\n"
         meta = node.meta.get("tensor_meta")
-        lines += _described(meta) if meta is not None else []
+        text += "".join(_described(meta)) if meta is not None else ""
         if self.parse_stack_trace and node.stack_trace:
-            lines.append(f"file={node.stack_trace.splitlines()[0].strip()}")
-        return "{" + "|".join(_escaped(line) for line in lines) + "\\n}"
+            found = _parse_stack_trace(node.stack_trace)
+            text += f"|file={_escaped(found.get_summary_str())}\\n" if found else ""
+        return text + "}"
 
-    def _arguments(self, value):
-        if self.skip_node_names_in_args:
-            parts = value.items() if isinstance(value, dict) else enumerate(value)
-            return {k: _format_arg(v) for k, v in parts if not isinstance(v, Node)}
-        return _format_arg(value)
+    def _arguments(self, label, value):
+        """The arguments, those that are nodes left out where edges show them."""
+        pairs = value.items() if isinstance(value, dict) else ((None, v) for v in value)
+        shown = [
+            _format_arg(v) if k is None else f"{k}: {_format_arg(v)}"
+            for k, v in pairs
+            if not (self.skip_node_names_in_args and isinstance(v, Node))
+        ]
+        if not shown:
+            return ""
+        left, right = ("(", ")") if isinstance(value, tuple) else ("\\{", "\\}")
+        if len(shown) == 1:
+            return f"|{label}={left}{_escaped(shown[0])},{right}"
+        inside = "".join(f"{_escaped(part)},\\n" for part in shown)
+        return f"|{label}={left}\\l{inside}{right}\\l"
+
+
+def _tensors_of(module, name):
+    """The parameters and buffers of a module, and how they are labelled."""
+    for own, value in module.named_parameters():
+        what = f"{value.dtype}{list(value.shape)}"
+        yield f"{name}.{own}", f"{{{name}.{own}|op_code=get_parameter{what}\\n}}"
+    for own, value in module.named_buffers():
+        yield f"{name}.{own}", f"{{buffer\\l{value.dtype}{list(value.shape)}\\n}}"
 
 
 def _target(node):
@@ -114,7 +140,7 @@ def _target(node):
 
 
 def _style(node):
-    style = {"shape": "record", "fillcolor": "#CAFFE3", "style": '"filled,rounded"',
+    style = {"shape": "record", "fillcolor": "LemonChiffon1", "style": '"filled,rounded"',
              "fontcolor": "#000000"}  # fmt: skip
     if node.op in _OWN_COLORS:
         style["fillcolor"] = _OWN_COLORS[node.op]
@@ -125,8 +151,15 @@ def _style(node):
 
 
 def _described(meta):
+    """What was noted of a tensor, or of each of several."""
     if isinstance(meta, TensorMetadata):
-        return [f"dtype={meta.dtype}", f"shape={tuple(meta.shape)}", f"stride={meta.stride}"]
+        named = (
+            ("dtype", meta.dtype),
+            ("shape", tuple(meta.shape)),
+            ("requires_grad", meta.requires_grad),
+            ("stride", meta.stride),
+        )
+        return [f"|{name}={value}\\n" for name, value in named]
     if isinstance(meta, (list, tuple)):
         return [line for part in meta for line in _described(part)]
     return []
