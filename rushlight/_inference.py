@@ -67,7 +67,8 @@ class _ActivatedLinear(Linear):
         self._loop = _loop(activation)
 
     def forward(self, input: Tensor) -> Tensor:
-        made = _C.linear_activated(input, self.weight, self.bias, *self._loop)
+        own = self._parameters  # found without a lookup for each
+        made = _C.linear_activated(input, own["weight"], own["bias"], *self._loop)
         if made is None:
             made = self.activation(functional.linear(input, self.weight, self.bias))
         return made
@@ -106,6 +107,7 @@ def _fold_at_first_call(model) -> None:
 
     def fold(module, args, kwargs):
         handle.remove()
+        module.__setstate__({})  # no trace of the hook: calls are quick again
         _fold(module, args, kwargs)
 
     handle = model.register_forward_pre_hook(fold, with_kwargs=True)

@@ -149,6 +149,13 @@ def test_whoever_watches_sees_the_linear_and_its_activation():
             fast(torch.randn(3, 7))
 
 
+def test_the_first_call_leaves_no_hook_behind():
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU()).eval()
+    fast = torch.optimize_for_inference(model)
+    fast(torch.randn(2, 8))
+    assert "_unhooked" in vars(fast) and not fast._forward_pre_hooks
+
+
 def test_training_mode_is_refused():
     model = trained(plain_cnn())
     model[3].norm.train()
