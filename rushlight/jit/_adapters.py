@@ -324,6 +324,8 @@ ADAPTERS: dict[str, Callable] = {
     "is_non_overlapping_and_dense": _dense,
     "copy": lambda tensor, source, waits=False: tensor.clone().copy_(source),
     "lift": lambda tensor: tensor.clone(),
+    "lift_fresh_copy": lambda tensor: tensor.clone(),
+    "is_distributed": lambda tensor: False,
     "chalf": lambda tensor, form=None: tensor.to(_torch().complex32),
     "pin_memory": lambda tensor, device=None: tensor.pin_memory(),
     "slogdet": lambda tensor: _torch().linalg.slogdet(tensor),

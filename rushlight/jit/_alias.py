@@ -385,9 +385,12 @@ class AliasDb:
 
     def __str__(self) -> str:
         values = list(self._of)
+        outside = self._places.roots(self._unknown.values())
         lines = ["", "===1. GRAPH===", str(self.graph), "===2. ALIAS DB==="]
         for a in values:
             others = [f"%{b.debugName()}" for b in values if b is not a and self.may_alias(a, b)]
+            if self._all_of(a) & outside:
+                others.append("WILDCARD")
             if others:
                 lines.append(f"%{a.debugName()} points to: {', '.join(others)}")
         lines += ["", "===3. Writes==="]

@@ -188,7 +188,8 @@ Tensor(a)
 diagonal: (self/a, offset=0, dim1=0, dim2=1) -> Tensor(a)
 unfold: (self/a, dimension, size:int, step:int) -> Tensor(a)
 split: Tensor(self/a -> *, split_size, dim=0) -> Tensor(a)[] | sizes(self/a -> *, \
-split_size:SymInt[], dim=0) -> Tensor(a)[]
+split_size:SymInt[], dim=0) -> Tensor(a)[] | (self/a -> *, split_sizes:int[], dim=0) -> \
+Tensor(a)[]
 unbind: int(self/a -> *, dim=0) -> Tensor(a)[]
 chunk: (self/a -> *, chunks, dim=0) -> Tensor(a)[]
 split_with_sizes: (self/a -> *, split_sizes, dim=0) -> Tensor(a)[]
@@ -214,7 +215,8 @@ is_contiguous: (self) -> bool | memory_format(self, memory_format:MemoryFormat) 
 size stride: int(self, dim) -> int | (self) -> int[]
 dim get_device element_size storage_offset numel output_nr _version: (self) -> int
 is_complex is_floating_point is_nonzero is_leaf is_same_size is_signed is_conj is_neg \
-is_inference is_coalesced retains_grad: (self) -> bool
+is_inference is_coalesced retains_grad is_distributed is_non_overlapping_and_dense: (self) -> \
+bool
 is_pinned: (self, device) -> bool
 is_set_to: (self, tensor) -> bool
 is_same_size: (self, other) -> bool
@@ -311,6 +313,11 @@ cauchy: (self, median:float=0., sigma:float=1., *, generator)
 log_normal: (self, mean:float=1., std:float=2., *, generator)
 geometric: (self, p:float, *, generator)
 squeeze_copy: (self) | dim(self, dim) | dims(self, dim:int[])
+norm_except_dim: (v:Tensor, pow:int=2, dim=0)
+hspmm: (mat1, mat2)
+sspaddmm: (self, mat1, mat2, *, beta, alpha)
+indices_copy values_copy crow_indices_copy col_indices_copy ccol_indices_copy row_indices_copy \
+lift_fresh_copy: (self)
 unsqueeze_copy: (self, dim)
 t_copy detach_copy alias_copy: (self)
 transpose_copy: int(self, dim0, dim1)

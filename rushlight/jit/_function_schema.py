@@ -171,35 +171,16 @@ class FunctionSchema:
 
     def is_backward_compatible_with(self, old: FunctionSchema) -> bool:
         """Whether every call that the old schema takes is taken by this one."""
-        return not self._incompatible(old, new_inputs=False)
+        from ._compatibility import breaks_old_calls
+
+        return not breaks_old_calls(self, old)
 
     def check_forward_compatible_with(self, old: FunctionSchema) -> tuple[bool, str]:
         """Whether the old schema takes calls as this one writes them, and why not."""
-        reason = self._incompatible(old, new_inputs=True)
-        return not reason, reason
+        from ._compatibility import why_not_forward
 
-    def _incompatible(self, old: FunctionSchema, new_inputs: bool) -> str:
-        if (self.name, self.overload_name) != (old.name, old.overload_name):
-            return f"{self} and {old} have different names"
-        if len(self.returns) != len(old.returns) or any(
-            not a.type.isSubtypeOf(b.type) for a, b in zip(self.returns, old.returns, strict=True)
-        ):
-            return "the results differ"
-        for i, b in enumerate(old.arguments):
-            a = self.argument(b.name) if b.kwarg_only else (
-                self.arguments[i] if i < len(self.arguments) else None
-            )  # fmt: skip
-            if a is None or a.name != b.name or not b.type.isSubtypeOf(a.type):
-                return f"'{b.name}' is not an argument of both"
-            if b.has_default_value() and not a.has_default_value():
-                return f"'{b.name}' has lost its default"
-        known = {a.name for a in old.arguments}
-        for a in self.arguments:
-            if a.name not in known and not a.has_default_value():
-                return f"'{a.name}' is new and has no default"
-            if new_inputs and a.name not in known and a.is_out:
-                return f"'{a.name}' is a new output"
-        return ""
+        reason = why_not_forward(self, old)
+        return reason is None, reason or ""
 
     def __str__(self) -> str:
         inner, keyword = [], False
@@ -217,7 +198,7 @@ class FunctionSchema:
         if self.is_varret and not self.returns:
             return "..."
         texts = [str(r) for r in self.returns] + (["..."] if self.is_varret else [])
-        plain = len(texts) == 1 and not self.returns[0].name and not texts[0].startswith("(")
+        plain = len(texts) == 1 and not texts[0].startswith("(")
         return texts[0] if plain else f"({', '.join(texts)})"
 
     __repr__ = __str__
@@ -259,6 +240,10 @@ def parse_schema(text: str) -> FunctionSchema:
     s.space()
     if s.at < len(text):
         raise s.error("expected the end of the schema here")
+    if vararg and any(a.has_default_value() for a in arguments):
+        raise RuntimeError(
+            "schemas with vararg (...) can't have default value args: " + text.strip()
+        )
     return FunctionSchema(name, overload, arguments, returns, vararg, varret)
 
 

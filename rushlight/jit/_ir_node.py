@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class Node(Attributes):
     """An operation of the graph."""
 
-    __slots__ = ("__weakref__", "_next", "_position", "_prev", "block", "blocks_", "graph")
+    __slots__ = (
+        "__weakref__", "_gone", "_next", "_position", "_prev", "block", "blocks_", "graph",
+    )  # fmt: skip
 
     def __init__(self, graph: Graph, kind: str, inputs: Sequence[Value] = (), n: int = 0) -> None:
         if "::" not in kind:
@@ -38,6 +40,7 @@ class Node(Attributes):
         self._prev: Node | None = None
         self._next: Node | None = None
         self._position = 0
+        self._gone = False  # destroyed: it cannot be asked any more
         self._inputs: list[Value] = []
         self._outputs: list[Value] = [Value(self, i) for i in range(n)]
         for value in inputs:
@@ -99,6 +102,8 @@ class Node(Attributes):
 
     def addInput(self, value: Value) -> Value:
         """Add an input at the end; the value."""
+        if value is None:
+            raise ValueError(f"{self.kind_}: an input is None, expected a value")
         if value._node.graph is not self.graph:
             raise RuntimeError(f"{self.kind_}: an input belongs to another graph, expected its own")
         value._uses.append(Use(self, len(self._inputs)))
@@ -236,6 +241,7 @@ class Node(Attributes):
         for value in self._outputs:
             self.graph.names.forget(value)
         self._leave()
+        self._gone = True
 
     def isBefore(self, other: Node) -> bool:
         """Whether it runs before another."""
@@ -270,6 +276,8 @@ class Node(Attributes):
     def __str__(self) -> str:
         from ._ir_print import node_text
 
+        if self._gone:
+            raise RuntimeError("Node: has been invalidated: a pass has taken it out of its graph")
         return node_text(self)
 
     __repr__ = __str__

@@ -38,18 +38,71 @@ def test_what_a_schema_says_of_its_arguments():
     assert view._is_view_op() and not view.is_mutable
 
 
+GROWN = """
+any.over(Tensor self, *, Tensor b) -> Tensor
+any.over(Tensor self, *, Tensor b, ...) -> Tensor
+any.over(Tensor self, *, Tensor b) -> (Tensor, Tensor)
+any.over(Tensor self, *, Tensor b) -> Tensor?
+any.over(Tensor self, *, Tensor b) -> Tensor out
+any.over(Tensor self, *, Tensor b, int c) -> Tensor
+any.over(Tensor self, *, Tensor b, int c, int d) -> Tensor
+any.over(Tensor self, *, Tensor b, int c, int d=1) -> Tensor
+any.over(Tensor self, int d=1, *, Tensor b, int c) -> Tensor
+any.over(Tensor self, Tensor b, *, int c) -> Tensor
+any.over(Tensor self, *, int c, Tensor b) -> Tensor
+any.over(Tensor self, *, Tensor b, int? c) -> Tensor
+any.over(Tensor self, *, Tensor b, int c=1) -> Tensor
+any.over(Tensor self, *, Tensor b, int[] c) -> Tensor
+any.over(Tensor self, *, int a, Tensor(a!) out) -> Tensor(a!)
+any.over(Tensor self, *, int a, int b=1, Tensor(a!) out) -> Tensor(a!)
+any.over(Tensor self, *, int b=1, int a, Tensor(a!) out) -> Tensor(a!)
+any.over(Tensor self, *, int a, int b=1, Tensor(a!) out, Tensor(b!) b) -> Tensor(a!)
+any.over(Tensor self, *, int a, int b=1, Tensor(b!) b, Tensor(a!) out) -> Tensor(a!)
+any.over(Tensor self, int a, int b=1) -> int
+any.over(Tensor self, int a, int b=1, int c=2) -> int
+any.over(Tensor self, int a, int c=2, int b=1) -> int
+any.over(Tensor self, int a, int b=4) -> int
+any.over(Tensor self, int a, int b) -> int
+any.over(Tensor self, int a, int b=1, int[2] c=1) -> int
+any.over(Tensor(a) self, int dim=0, int? start=None) -> Tensor(a)
+any(Tensor self, int a, int b=1) -> int
+""".strip().splitlines()
+
+
 def test_schemas_grow_compatibly():
     old = torch.parse_schema("f::g(Tensor a) -> Tensor")
     new = torch.parse_schema("f::g(Tensor a, int b=1) -> Tensor")
     wrong = torch.parse_schema("f::g(Tensor a, int b) -> Tensor")
     assert new.is_backward_compatible_with(old) and not wrong.is_backward_compatible_with(old)
+    assert new.check_forward_compatible_with(old) == (True, "")
     fits, reason = wrong.check_forward_compatible_with(old)
-    assert not fits and "no default" in reason
+    assert not fits and "did not provide a default value" in reason
+
+
+def test_growth_agrees_with_pytorch():
+    oracle = pytest.importorskip("torch")
+    ours = [torch.parse_schema(text) for text in GROWN]
+    theirs = [oracle._C.parse_schema(text) for text in GROWN]
+    assert [str(s) for s in ours] == [str(s) for s in theirs]
+    for i, a in enumerate(ours):
+        for j, b in enumerate(ours):
+            found = a.is_backward_compatible_with(b), a.check_forward_compatible_with(b)
+            expected = (
+                theirs[i].is_backward_compatible_with(theirs[j]),
+                theirs[i].check_forward_compatible_with(theirs[j]),
+            )
+            assert found == expected, (GROWN[i], GROWN[j])
 
 
 @pytest.mark.parametrize(
     "text",
-    ["f::g(Q a) -> Tensor", "f::g(Tensor a -> Tensor", "f::g(Tensor a", "f::g.default() -> ()"],
+    [
+        "f::g(Q a) -> Tensor",
+        "f::g(Tensor a -> Tensor",
+        "f::g(Tensor a",
+        "f::g.default() -> ()",
+        "f::g(int a=0, ...) -> ()",
+    ],
 )
 def test_what_is_no_schema_raises(text):
     with pytest.raises(RuntimeError):
