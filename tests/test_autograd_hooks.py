@@ -301,3 +301,10 @@ def test_hooks_are_recorded_under_create_graph():
     (g,) = torch.autograd.grad(y, x, create_graph=True)
     assert g.item() == 24.0
     assert torch.autograd.grad(g, x)[0].item() == 36.0
+
+
+def test_hooks_after_accumulation_return_nothing():
+    x = torch.ones(2, requires_grad=True)
+    x.register_post_accumulate_grad_hook(lambda p: p.grad.mul_(2))
+    with pytest.raises(RuntimeError, match="post accumulate grad hooks should return None"):
+        x.sum().backward()

@@ -73,3 +73,21 @@ def test_numbers_are_not_hooked():
     assert not hasattr(node, "_raw_saved_missing")
     with pytest.raises((RuntimeError, AttributeError)):
         node._raw_saved_self.register_hooks(lambda x: x, lambda x: x)
+
+
+def test_an_input_that_is_also_an_output_is_not_saved():
+    class Same(torch.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0])
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    with pytest.raises(RuntimeError, match="returned as-is as output is being saved"):
+        Same.apply(torch.ones(2, requires_grad=True))

@@ -124,6 +124,8 @@ void run_accumulated_hooks(Tensor* t) {
     Ref done(checked(PyObject_CallOneArg(PyList_GET_ITEM(hooks.p, i), as_object(t))));
     if (done != Py_None && !tensor_check(done))
       fail(ErrorType::Type, "expected Variable, but hook returned '%s'", Py_TYPE(done.p)->tp_name);
+    if (done != Py_None)
+      fail(ErrorType::Runtime, "Tensor post accumulate grad hooks should return None.");
   }
 }
 

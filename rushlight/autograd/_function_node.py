@@ -158,6 +158,9 @@ class BackwardCFunction(_C.Node, FunctionCtx):
         if self.to_save and self._saved:
             self._save(args, outputs)
 
+    def _sets_up(self) -> bool:
+        return self._forward_cls.setup_context is not self._base.setup_context
+
     def _save(self, args, outputs) -> None:
         """Turn what `forward` asked to save into version-checked references."""
         saved = []
@@ -169,6 +172,13 @@ class BackwardCFunction(_C.Node, FunctionCtx):
                 is_output = _is_among(tensor, outputs)
                 if is_output and _is_among(tensor, args):
                     is_output = _is_among(tensor, self.dirty_tensors)
+                    if not is_output and self._sets_up():
+                        raise RuntimeError(
+                            "An input that has been returned as-is as output is being saved for "
+                            "backward. This is not supported if you override setup_context. You "
+                            "should return and save a view of the input instead, e.g. with "
+                            "x.view_as(x) or setup ctx inside the forward function itself."
+                        )
                 saved.append(_C.SavedTensor(tensor, is_output))
             else:
                 raise TypeError(
