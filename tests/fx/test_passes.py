@@ -229,3 +229,21 @@ def test_pictures(net):
     text = FxGraphDrawer(fx.symbolic_trace(net), "net").get_dot_graph().to_string()
     assert "conv -> norm" in text and '"conv.weight" -> conv' in text
     assert r"target=_operator.mul\n|args=(2,)|num_users=1" in text
+
+
+def test_products_are_merged():
+    from rushlight.fx.experimental.merge_matmul import merge_matmul
+
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(3, 2))
+
+        def forward(self, x, y):
+            return torch.matmul(x, self.w) + torch.matmul(y.relu(), self.w)[:2]
+
+    model, x, y = Shared(), torch.randn(2, 3), torch.randn(5, 3)
+    merged = merge_matmul(model)
+    assert torch.allclose(merged(x, y), model(x, y)) and merged.code.count("torch.matmul") == 1
+    chained = merge_matmul(lambda x, w: torch.matmul(torch.matmul(x, w), w))
+    assert chained.code.count("torch.matmul") == 2
