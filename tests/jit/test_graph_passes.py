@@ -162,6 +162,46 @@ def test_peephole_knows_what_types_say():
     assert [v.toIValue() for v in graph.outputs()] == [[2, 3], 2, False, None, 2]
 
 
+def simplified(text):
+    graph = after(text, _passes.peephole)
+    return kinds(graph), [v.toIValue() for v in graph.outputs()]
+
+
+def test_peephole_reads_lists_that_nothing_changes():
+    built = """graph(%x : Tensor, %y : Tensor):
+  %0 : int = prim::Constant[value=0]()
+  %9 : int = prim::Constant[value=9]()
+  %l : Tensor[] = prim::ListConstruct(%x, %y)
+"""
+    assert simplified(built + "  %n : int = aten::len(%l)\n  return (%n)") == ([], [2])
+    read = "  %e : Tensor = aten::__getitem__(%l, %0)\n  return (%e)"
+    assert simplified(built + read)[0] == []
+    assert "aten::__getitem__" in simplified(built + read.replace("%0", "%9"))[0]
+    grown = built + "  %m : Tensor[] = aten::append(%l, %x)\n" + read
+    assert simplified(grown)[0] == ["prim::ListConstruct", "aten::append", "aten::__getitem__"]
+
+
+def test_peephole_knows_ranks_and_conversions():
+    text = """graph(%x : Float(2, device=cpu), %y : Float(3, device=cpu), %w : Tensor, %c : bool):
+  %n : None = prim::Constant()
+  %1 : int = prim::Constant[value=1]()
+  %t : bool = prim::Constant[value=1]()
+  %f : bool = prim::Constant[value=0]()
+  %s : int[] = prim::ListConstruct(%1, %1)
+  %z : Tensor = aten::conv2d(%x, %w, %n, %s, %s, %s, %1)
+  %d : int = aten::dim(%z)
+  %a : Tensor = aten::type_as(%x, %y)
+  %b : bool = prim::If(%c)
+    block0():
+      -> (%t)
+    block1():
+      -> (%f)
+  return (%d, %a, %b)"""
+    assert simplified(text) == ([], [4, None, None])
+    resized = text.replace("  %d : int", "  %r : Tensor = aten::resize_(%z, %s, %n)\n  %d : int")
+    assert "aten::dim" in simplified(resized)[0]
+
+
 def test_calls_are_inlined():
     def inner(x):
         return torch.relu(x) + 1
