@@ -112,7 +112,7 @@ def handle(tracer, function, args, kwargs):
         return _constant(tracer, function, leaf, args, kwargs)
     rule = _ARGUMENTS.get(name)
     if rule == "":
-        return tracer.enter_function(function, args, kwargs)
+        return entered(tracer, function, args, kwargs)
     given = bind(function, args, kwargs)
     if rule is not None:
         kind, *words = rule.split()
@@ -122,13 +122,53 @@ def handle(tracer, function, args, kwargs):
         space = name.rpartition(".")[0]
         kind = _SPACES.get(space, "") + _RENAMED.get(leaf, leaf)
         values, named, inplace = _as_given(function, args, kwargs, inplace)
+        kind = _known(kind)
     kind = "aten::" + kind + ("_" if inplace and not kind.endswith("_") else "")
     schema = choose(kind, values, named)
+    if schema is None and isinstance(function, _C.Op):
+        schema, values, named = _by_names(kind, given)
     if schema is None:
-        if isinstance(function, _C.Op):
-            raise RuntimeError(f"torch.jit.trace: {kind} has no schema for these arguments")
-        return tracer.enter_function(function, args, kwargs)
+        return entered(tracer, function, args, kwargs)
     return record(tracer, schema, values, named, function, args, kwargs)
+
+
+def entered(tracer, function, args, kwargs):
+    """Run a function so that its parts are recorded; say if its results are not."""
+    if isinstance(function, _C.Op):
+        raise RuntimeError(
+            f"torch.jit.trace: there is no schema for aten::{function.__name__} with these "
+            "arguments"
+        )
+    result = tracer.enter_function(function, args, kwargs)
+    given = {id(t) for t in (*args, *kwargs.values()) if isinstance(t, _C.Tensor)}
+    for item in result if isinstance(result, tuple | list) else (result,):
+        if isinstance(item, _C.Tensor) and id(item) not in tracer.values:
+            if given and id(item) not in given and id(item) not in tracer.attributes:
+                warn(CONSTANTS.format(function.__name__), 4)
+    return result
+
+
+def _by_names(kind: str, given: dict):
+    """(schema, arguments) of an operator that is called with its own arguments in its order."""
+    from ._schema import schemas_of
+
+    (_, first), *rest = given.items()
+    for schema in schemas_of(kind):
+        names = {a.name for a in schema.arguments}
+        named = {k: v for k, v in rest if k in names}
+        if not any(a.is_out for a in schema.arguments) and _accepts(schema, [first], named, False):
+            return schema, [first], named
+    return None, [], {}
+
+
+def _known(kind: str) -> str:
+    """A name that has schemas: the operator's own, or with its namespace in front."""
+    from ._schema import schemas_of
+
+    for prefix in ("", "special_", "linalg_", "fft_"):
+        if schemas_of(f"aten::{prefix}{kind}"):
+            return prefix + kind
+    return kind
 
 
 def record(tracer, schema, values, named, function, args, kwargs):
@@ -174,7 +214,7 @@ def bind(function, args, kwargs) -> dict:
     given.update(zip(names, args, strict=False))
     for key, value in kwargs.items():
         given[key if key in names else _SPELT.get(key, key)] = value
-    return given
+    return {n: given[n] for n in (*names, *given) if n in given}
 
 
 _SPELT = {"self": "input", "axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input"}
@@ -300,7 +340,7 @@ def _fits(of, item, count: int | None, loose: bool) -> bool:
     if isinstance(of, T.OptionalType):
         return item is None or _fits(of.element, item, count, loose)
     if item is None:
-        return False
+        return isinstance(of, T.AnyType)
     if isinstance(of, T.TensorType):
         return isinstance(item, _C.Tensor) or (loose and _is_number(item))
     if isinstance(of, T.ListType):

@@ -16,7 +16,7 @@ def _record(tracer, kind: str, values, function, args, kwargs, overload: str | N
     else:
         schema = rules.schema_named(kind, overload)
     if schema is None:
-        return tracer.enter_function(function, args, kwargs)
+        return rules.entered(tracer, function, args, kwargs)
     return rules.record(tracer, schema, values, {}, function, args, kwargs)
 
 
@@ -31,7 +31,7 @@ def _convolution(dims: int, transposed: bool):
         groups, padding = g["groups"], g["padding"]
         if isinstance(padding, str):
             values = [g["input"], g["weight"], g["bias"], stride, padding, dilation, groups]
-            return _record(tracer, "_convolution_mode", values, function, args, kwargs)
+            return _record(tracer, f"conv{dims}d", values, function, args, kwargs, "padding")
         extra = _several(g["output_padding"], dims) if transposed else [0] * dims
         values = [g["input"], g["weight"], g["bias"], stride, _several(padding, dims), dilation,
                   transposed, extra, groups, False, False, True, True]  # fmt: skip
@@ -129,7 +129,7 @@ def _interpolate(tracer, function, args, kwargs):
     input, mode, factors = g["input"], g["mode"], g["scale_factor"]
     dims = input.ndim - 2
     if g.get("antialias") or mode == "area":
-        return tracer.enter_function(function, args, kwargs)
+        return rules.entered(tracer, function, args, kwargs)
     suffix = {"linear": "linear1d", "bilinear": "bilinear2d", "trilinear": "trilinear3d",
               "bicubic": "bicubic2d"}.get(mode)  # fmt: skip
     size = None if g["size"] is None else _several(g["size"], dims)
@@ -223,7 +223,7 @@ def _einsum(tracer, function, args, kwargs):
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = list(operands[0])
     if not isinstance(equation, str):
-        return tracer.enter_function(function, args, kwargs)
+        return rules.entered(tracer, function, args, kwargs)
     return _record(tracer, "einsum", [equation, list(operands)], function, args, kwargs)
 
 
@@ -248,8 +248,71 @@ def _spread(name: str):
     return measure
 
 
+def _first_results(tracer, kind: str, values, function, args, kwargs, wanted):
+    """An operator with more results than the function gives: `wanted` are the places of those."""
+    tracer.locate()
+    schema = rules.schema_named("aten::" + kind, "")
+    node = tracer.node(schema.name, rules.assigned(schema, values, {}), schema)
+    result = tracer.run(function, args, kwargs)
+    outputs = list(node.outputs())
+    for value, returned in zip(outputs, schema.returns, strict=True):
+        value.setType(returned.type)
+    for place, item in zip(wanted, result if isinstance(result, tuple) else (result,), strict=True):
+        tracer.define(item, outputs[place])
+    return result
+
+
+def _unique(consecutive: bool):
+    def unique(tracer, function, args, kwargs):
+        g = rules.bind(function, args, kwargs)
+        flags = [bool(g.get("return_inverse")), bool(g.get("return_counts"))]
+        wanted = [0, *(place for place, flag in zip((1, 2), flags, strict=True) if flag)]
+        dim, first = g.get("dim"), bool(g.get("sorted", True))
+        if consecutive:
+            kind, values = "unique_consecutive", [g["input"], *flags, dim]
+        elif dim is None:
+            kind, values = "_unique2", [g["input"], first, *flags]
+        else:
+            kind, values = "unique_dim", [g["input"], dim, first, *flags]
+        return _first_results(tracer, kind, values, function, args, kwargs, wanted)
+
+    return unique
+
+
+def _embedding_bag(tracer, function, args, kwargs):
+    g = rules.bind(function, args, kwargs)
+    input, offsets, weights = g["input"], g.get("offsets"), g.get("per_sample_weights")
+    if g.get("max_norm") is not None or g.get("padding_idx") is not None:
+        return rules.entered(tracer, function, args, kwargs)
+    if input.is_floating_point():  # the older order of arguments
+        g["weight"], input = input, g["weight"]
+    if input.ndim == 2:
+        from .. import arange
+
+        _C.push_interpreter(tracer)
+        try:
+            with tracer.resumed():
+                offsets = arange(0, input.numel(), input.size(1))
+                input = input.reshape(-1)
+                weights = None if weights is None else weights.reshape(-1)
+        finally:
+            _C.pop_interpreter()
+    mode = ("sum", "mean", "max").index(g["mode"])
+    values = [g["weight"], input, offsets, bool(g.get("scale_grad_by_freq")), mode,
+              bool(g.get("sparse")), weights, bool(g.get("include_last_offset"))]  # fmt: skip
+    return _first_results(tracer, "embedding_bag", values, function, args, kwargs, [0])
+
+
+def _stft(tracer, function, args, kwargs):
+    g = rules.bind(function, args, kwargs)
+    names = ("n_fft hop_length win_length window center pad_mode normalized onesided "
+             "return_complex").split()  # fmt: skip
+    values = [g["input"], *(g.get(n) for n in names)]
+    return _record(tracer, "stft", values, function, args, kwargs, "center")
+
+
 def _enter(tracer, function, args, kwargs):
-    return tracer.enter_function(function, args, kwargs)
+    return rules.entered(tracer, function, args, kwargs)
 
 
 SPECIAL = {
@@ -262,6 +325,7 @@ SPECIAL = {
     **{f"F.adaptive_avg_pool{n}d": _adaptive_pool("avg", n) for n in (1, 2, 3)},
     **{f"F.adaptive_max_pool{n}d": _adaptive_pool("max", n) for n in (1, 2, 3)},
     **{f"adaptive_avg_pool{n}d": _adaptive_pool("avg", n) for n in (1, 2, 3)},
+    **{f"_adaptive_avg_pool{n}d": _adaptive_pool("avg", n) for n in (2, 3)},
     **{name: _factory(name) for name in (
         "zeros ones empty rand randn full arange linspace logspace eye randperm".split())},
     "F.softmax": _softmax("softmax"),
@@ -272,6 +336,10 @@ SPECIAL = {
     "F.interpolate": _interpolate,
     "F.upsample": _enter,
     "einsum": _einsum,
+    "unique": _unique(False),
+    "unique_consecutive": _unique(True),
+    "F.embedding_bag": _embedding_bag,
+    "stft": _stft,
     "std": _spread("std"),
     "var": _spread("var"),
     "add": _arithmetic("add", "add"),

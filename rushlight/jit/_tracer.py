@@ -164,6 +164,8 @@ class Tracer:
             from .._device import device
 
             return device(item)
+        if isinstance(of, T.NumberType) and isinstance(item, bool):
+            return int(item)
         if isinstance(of, T.IntType):
             return _REDUCTIONS[item] if isinstance(item, str) else int(item)
         return item
