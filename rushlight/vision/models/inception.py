@@ -111,7 +111,7 @@ class Inception3(nn.Module):
         x, aux = self._forward(self._transform_input(x))
         if jit.is_scripting():  # a compiled function has one type of result
             if not (self.training and self.aux_logits):
-                warnings.warn("Scripted Inception3 always returns Inception3 Tuple")
+                warnings.warn("Scripted Inception3 always returns Inception3 Tuple", stacklevel=2)
             return InceptionOutputs(x, aux)
         return self.eager_outputs(x, aux)
 

@@ -13,7 +13,7 @@ from ...nn import functional as F
 from ..ops.misc import Conv2dNormActivation, SqueezeExcitation
 from ..ops.stochastic_depth import StochasticDepth
 from ._api import model_builder, weights_enum
-from .swin_transformer import relative_position_index
+from ._windows import relative_position_index
 
 __all__ = ["MaxVit", "MaxVit_T_Weights", "maxvit_t"]
 

@@ -7,12 +7,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ... import Tensor, arange, cat, clamp, log, meshgrid, nn, ones, roll, sigmoid, stack, zeros
+from ... import Tensor, arange, cat, log, meshgrid, nn, ones, roll, sigmoid, stack, zeros
 from ..._stays_call import stays_call
 from ...nn import functional as F
 from ..ops.misc import MLP, Permute
 from ..ops.stochastic_depth import StochasticDepth
 from ._api import model_builder, weights_enum
+from ._windows import (
+    placed_bias,
+    relative_position_index,
+    shift_mask,
+    unwindows,
+    window_attention,
+    windows,
+)
 
 __all__ = [
     "SwinTransformer", "Swin_T_Weights", "Swin_S_Weights", "Swin_B_Weights", "Swin_V2_T_Weights",
@@ -24,9 +32,10 @@ __all__ = [
 @stays_call
 def _patch_merging_pad(x: Tensor) -> Tensor:
     """The four corners of each 2 by 2 square of (..., H, W, C) side by side: 4 C channels."""
-    height, width = x.shape[-3:-1]
+    height, width = x.shape[-3], x.shape[-2]
     x = F.pad(x, (0, 0, 0, width % 2, 0, height % 2))
-    corners = [x[..., i::2, j::2, :] for j in (0, 1) for i in (0, 1)]
+    rows, others = x[..., 0::2, :, :], x[..., 1::2, :, :]
+    corners = [part[..., j::2, :] for j in range(2) for part in (rows, others)]
     return cat(corners, -1)
 
 
@@ -63,90 +72,7 @@ def _get_relative_position_bias(
     relative_position_bias_table: Tensor, relative_position_index: Tensor, window_size: list[int]
 ) -> Tensor:
     """The table's rows for all pairs of places of a window: (1, heads, places, places)."""
-    places = math.prod(window_size)
-    bias = relative_position_bias_table[relative_position_index].view(places, places, -1)
-    return bias.permute(2, 0, 1).contiguous().unsqueeze(0)
-
-
-def relative_position_index(window_size: list[int]) -> Tensor:
-    """Which row of the table belongs to each pair of places, flat."""
-    grid = stack(meshgrid(*[arange(size) for size in window_size], indexing="ij")).flatten(1)
-    gap = grid[:, :, None] - grid[:, None, :]
-    index = gap[0] + window_size[0] - 1
-    for d, size in enumerate(window_size[1:], 1):
-        index = index * (2 * size - 1) + gap[d] + size - 1
-    return index
-
-
-def windows(x: Tensor, size: list[int]) -> Tensor:
-    """(N, *sizes, C) cut into windows: (N windows, places, C)."""
-    counts = [n // s for n, s in zip(x.shape[1:-1], size)]
-    split = [v for pair in zip(counts, size) for v in pair]
-    dims = len(size)
-    x = x.view(x.shape[0], *split, x.shape[-1])
-    order = [0, *range(1, 2 * dims, 2), *range(2, 2 * dims + 1, 2), 2 * dims + 1]
-    return x.permute(order).reshape(-1, math.prod(size), x.shape[-1])
-
-
-def unwindows(x: Tensor, size: list[int], shape: tuple[int, ...]) -> Tensor:
-    """Windows put together again to `shape` (N, *sizes, C)."""
-    counts = [n // s for n, s in zip(shape[1:-1], size)]
-    dims = len(size)
-    x = x.view(shape[0], *counts, *size, shape[-1])
-    order = [0, *(d for i in range(1, dims + 1) for d in (i, i + dims)), 2 * dims + 1]
-    return x.permute(order).reshape(shape)
-
-
-def shift_mask(x: Tensor, sizes: tuple[int, ...], window: list[int], shift: list[int]) -> Tensor:
-    """-100 for pairs of places that a shift brought into one window from far apart, else 0."""
-    mask = x.new_zeros(sizes)
-    count = 0
-    cuts = [((0, -w), (-w, -s), (-s, None)) for w, s in zip(window, shift)]
-    for region in _products(cuts):
-        mask[tuple(slice(*part) for part in region)] = count
-        count += 1
-    parts = windows(mask[None, ..., None], window).squeeze(-1)
-    gap = parts.unsqueeze(1) - parts.unsqueeze(2)
-    return gap.masked_fill(gap != 0, -100.0).masked_fill(gap == 0, 0.0)
-
-
-def _products(lists: list) -> list:
-    from itertools import product
-
-    return list(product(*lists))
-
-
-def window_attention(
-    x: Tensor,
-    qkv: tuple[Tensor, Tensor | None],
-    bias: Tensor,
-    num_heads: int,
-    mask: Tensor | None,
-    dropout: float,
-    training: bool,
-    logit_scale: Tensor | None = None,
-) -> Tensor:
-    """Attention inside windows (windows, places, C), before the projection.
-
-    `logit_scale` compares directions instead of products (version 2).
-    """
-    count, places, channels = x.shape
-    q, k, v = F.linear(x, *qkv).reshape(
-        count, places, 3, num_heads, channels // num_heads
-    ).permute(2, 0, 3, 1, 4)  # fmt: skip
-    if logit_scale is not None:
-        attention = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
-        attention = attention * clamp(logit_scale, max=math.log(100.0)).exp()
-    else:
-        attention = (q * (channels // num_heads) ** -0.5).matmul(k.transpose(-2, -1))
-    attention = attention + bias
-    if mask is not None:
-        groups = mask.shape[0]
-        attention = attention.view(count // groups, groups, num_heads, places, places)
-        attention = attention + mask.unsqueeze(1).unsqueeze(0)
-        attention = attention.view(-1, num_heads, places, places)
-    attention = F.dropout(F.softmax(attention, dim=-1), p=dropout, training=training)
-    return attention.matmul(v).transpose(1, 2).reshape(count, places, channels)
+    return placed_bias(relative_position_bias_table, relative_position_index, window_size)
 
 
 @stays_call
@@ -173,21 +99,22 @@ def shifted_window_attention(
     x = F.pad(input, (0, 0, 0, -width % window_size[1], 0, -height % window_size[0]))
     shape = x.shape
     # A window as large as the image needs no shift.
-    shift = [0 if w >= n else s for s, w, n in zip(shift_size, window_size, shape[1:3])]
-    if any(shift):
+    shift = [0 if window_size[d] >= shape[d + 1] else shift_size[d] for d in range(2)]
+    shifted = sum(shift) > 0
+    if shifted:
         x = roll(x, shifts=(-shift[0], -shift[1]), dims=(1, 2))
     if logit_scale is not None and qkv_bias is not None:
         third = qkv_bias.numel() // 3  # keys have no bias
         qkv_bias = qkv_bias.clone()
         qkv_bias[third : 2 * third].zero_()
-    mask = shift_mask(x, tuple(shape[1:3]), window_size, shift) if any(shift) else None
+    mask = shift_mask(x, window_size, shift) if shifted else None
     x = window_attention(
-        windows(x, window_size), (qkv_weight, qkv_bias), relative_position_bias, num_heads, mask,
+        windows(x, window_size), qkv_weight, qkv_bias, relative_position_bias, num_heads, mask,
         attention_dropout, training, logit_scale,
     )  # fmt: skip
     x = F.dropout(F.linear(x, proj_weight, proj_bias), p=dropout, training=training)
     x = unwindows(x, window_size, shape)
-    if any(shift):
+    if shifted:
         x = roll(x, shifts=(shift[0], shift[1]), dims=(1, 2))
     return x[:, :height, :width, :].contiguous()
 
@@ -238,9 +165,6 @@ class ShiftedWindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (N, H, W, C), attended to."""
-        return self._attend(x)
-
-    def _attend(self, x: Tensor, *scale: str) -> Tensor:
         bias = self.get_relative_position_bias()
         return shifted_window_attention(
             x,
@@ -254,7 +178,6 @@ class ShiftedWindowAttention(nn.Module):
             dropout=self.dropout,
             qkv_bias=self.qkv.bias,
             proj_bias=self.proj.bias,
-            **{name: getattr(self, name) for name in scale},
             training=self.training,
         )
 
@@ -307,7 +230,22 @@ class ShiftedWindowAttentionV2(ShiftedWindowAttention):
 
     def forward(self, x: Tensor):
         """`x` (N, H, W, C), attended to."""
-        return self._attend(x, "logit_scale")
+        bias = self.get_relative_position_bias()
+        return shifted_window_attention(
+            x,
+            self.qkv.weight,
+            self.proj.weight,
+            bias,
+            self.window_size,
+            self.num_heads,
+            shift_size=self.shift_size,
+            attention_dropout=self.attention_dropout,
+            dropout=self.dropout,
+            qkv_bias=self.qkv.bias,
+            proj_bias=self.proj.bias,
+            logit_scale=self.logit_scale,
+            training=self.training,
+        )
 
 
 class SwinTransformerBlock(nn.Module):

@@ -11,16 +11,20 @@ from .... import Tensor, flatten, nn, roll, zeros
 from ...._stays_call import stays_call
 from ....nn import functional as F
 from .._api import model_builder, weights_enum
+from .._windows import (
+    count_of,
+    placed_bias,
+    relative_position_index,
+    shift_mask,
+    unwindows,
+    window_attention,
+    windows,
+)
 from ..swin_transformer import (
     PatchMerging,
     SwinTransformerBlock,
     draw_linear_weights,
-    relative_position_index,
-    shift_mask,
     swin_stages,
-    unwindows,
-    window_attention,
-    windows,
 )
 
 __all__ = [
@@ -46,10 +50,9 @@ def _get_relative_position_bias(
     relative_position_bias_table: Tensor, relative_position_index: Tensor, window_size: list[int]
 ) -> Tensor:
     """The table's rows for all pairs of places of a window: (1, heads, places, places)."""
-    places = math.prod(window_size)
+    places = count_of(window_size)
     index = relative_position_index[:places, :places].flatten()
-    bias = relative_position_bias_table[index].view(places, places, -1)
-    return bias.permute(2, 0, 1).contiguous().unsqueeze(0)
+    return placed_bias(relative_position_bias_table, index, window_size)
 
 
 @stays_call
@@ -57,7 +60,8 @@ def _compute_pad_size_3d(
     size_dhw: tuple[int, int, int], patch_size: tuple[int, int, int]
 ) -> tuple[int, int, int]:
     """What each size lacks to a multiple of the patch's."""
-    return tuple(-n % p for n, p in zip(size_dhw, patch_size))
+    t, h, w = size_dhw
+    return -t % patch_size[0], -h % patch_size[1], -w % patch_size[2]
 
 
 @stays_call
@@ -77,21 +81,21 @@ def shifted_window_attention_3d(
 ) -> Tensor:
     """Attention inside windows of (N, T, H, W, C), which are shifted by `shift_size`."""
     _, t, h, w, _ = input.shape
-    pad = _compute_pad_size_3d((t, h, w), tuple(window_size))
+    pad = _compute_pad_size_3d((t, h, w), (window_size[0], window_size[1], window_size[2]))
     x = F.pad(input, (0, 0, 0, pad[2], 0, pad[1], 0, pad[0]))
     shape = x.shape
-    shift = list(shift_size)
-    if any(shift):
-        x = roll(x, shifts=tuple(-s for s in shift), dims=(1, 2, 3))
-    mask = shift_mask(x, tuple(shape[1:4]), window_size, shift) if any(shift) else None
+    shifted = sum(shift_size) > 0
+    if shifted:
+        x = roll(x, shifts=[-s for s in shift_size], dims=(1, 2, 3))
+    mask = shift_mask(x, window_size, shift_size) if shifted else None
     x = window_attention(
-        windows(x, window_size), (qkv_weight, qkv_bias), relative_position_bias, num_heads, mask,
+        windows(x, window_size), qkv_weight, qkv_bias, relative_position_bias, num_heads, mask,
         attention_dropout, training,
     )  # fmt: skip
     x = F.dropout(F.linear(x, proj_weight, proj_bias), p=dropout, training=training)
     x = unwindows(x, window_size, shape)
-    if any(shift):
-        x = roll(x, shifts=tuple(shift), dims=(1, 2, 3))
+    if shifted:
+        x = roll(x, shifts=shift_size, dims=(1, 2, 3))
     return x[:, :t, :h, :w, :].contiguous()
 
 
