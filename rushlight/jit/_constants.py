@@ -147,8 +147,9 @@ def enum_type(cls: type) -> T.EnumType:
             f"Enum class '{cls.__name__}' has values with mixed types: got "
             f"{', '.join(sorted(k.__name__ for k in kinds))}, expected one"
         )
-    module = "" if cls.__module__ == "__main__" else cls.__module__ + "."
-    name = f"__torch__.{module}{cls.__qualname__.replace('<locals>.', '')}"
+    from ._compile.unit import qualified_name
+
+    name = qualified_name(cls)
     members = [*cls]  # type: ignore[var-annotated,misc]
     return T.EnumType(name, types[0].type(), members)
 

@@ -38,6 +38,10 @@ def _tables() -> dict[str, str]:
 def schemas_of(name: str) -> tuple[FunctionSchema, ...]:
     """The schemas of a name (`aten::add`), in the order in which calls try them."""
     space, _, leaf = name.partition("::")
+    if space == "torchvision":
+        from ._vision_operators import register_all
+
+        register_all()
     found = list(_custom.get(name, ()))
     if space == "aten":
         found += _tensor_schemas(leaf)

@@ -346,6 +346,17 @@ def both_optional(x: Optional[Tensor], y: Optional[Tensor]):
         return y
 
 
+def left_within(h: int, w: int, k: int):
+    if k > w:
+        h = h + k
+        w = w * 2
+        if w == k:
+            return h
+    a = h - k
+    b = w - k
+    return a + b
+
+
 def pairs(x: list[tuple[int, str]]):
     out: list[str] = []
     for _, (_, s) in enumerate(x):
@@ -433,6 +444,7 @@ CASES = {
     "mathematics": (mathematics, [(2.5, 9)]),
     "making_tensors": (making_tensors, [(X,)]),
     "both_optional": (both_optional, [(X, Y), (X, None), (None, Y), (None, None)]),
+    "left_within": (left_within, [(1, 2, 3), (1, 2, 4), (5, 4, 3)]),
     "pairs": (pairs, [([(2, "a"), (1, "b")],)]),
     "forever": (forever, [(X, 3)]),
     "starred": (starred, [(X,)]),

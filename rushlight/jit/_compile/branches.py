@@ -10,7 +10,7 @@ def merge(b, at, node, frames) -> None:
     """Variables that both branches of `node` leave behind go on: (block, frame, leaves) each."""
     (_, then, then_exits), (_, other, other_exits) = frames
     if then_exits and other_exits:
-        b.exiting.add(id(b.frame))
+        b.frame.leaves = True
         return
     names = list(dict.fromkeys([*then.variables(), *other.variables()]))
     for name in sorted(names):

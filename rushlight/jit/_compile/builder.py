@@ -25,7 +25,7 @@ _KEPT = (int, float, complex)  # constants made once, ahead of everything
 class Frame:
     """The names of one block; those of the blocks around it are seen through `parent`."""
 
-    __slots__ = ("annotated", "binds", "block", "loop", "missing", "names", "parent")
+    __slots__ = ("annotated", "binds", "block", "leaves", "loop", "missing", "names", "parent")
 
     def __init__(self, block, parent: Frame | None, loop=None) -> None:
         self.block = block
@@ -35,6 +35,7 @@ class Frame:
         self.annotated: dict[str, T.Type] = {}
         self.missing: dict[str, str] = {}
         self.binds = False
+        self.leaves = False  # whether it always returns, breaks or raises
 
     def find(self, name: str):
         """What a name stands for: something sugared, the type of a variable, or None."""
@@ -72,7 +73,6 @@ class Builder:
         self.frame = Frame(self.block, None)
         self.declared_return: T.Type | None = None
         self.return_type: T.Type | None = None
-        self.exiting: set[int] = set()  # ids of blocks that always return, break or raise
         self.kept: dict = {}
         self.making: T.Type | None = None  # the class whose __init__ this is
         self.last = None  # the node of the last call

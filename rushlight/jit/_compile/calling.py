@@ -5,7 +5,7 @@ from __future__ import annotations
 _stack: list[list] = []
 
 
-class compiling:  # noqa: N801 (reads as a statement)
+class compiling:
     """While a function is compiled: `with compiling(name):`."""
 
     def __init__(self, name: str, at=None) -> None:

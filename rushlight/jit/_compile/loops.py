@@ -168,7 +168,7 @@ def leave_loop(b, node: ast.Break | ast.Continue) -> None:
     else:
         again = b.constant(True, at)
     scope.exits.append(b.node("prim::LoopExit", [again], at))
-    b.exiting.add(id(b.frame))
+    b.frame.leaves = True
 
 
 # -- comprehensions --------------------------------------------------------------------------

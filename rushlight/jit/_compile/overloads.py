@@ -43,7 +43,7 @@ class Overloaded(Sugared):
 
 
 class Widened(Sugared):
-    """A function that takes one number where it takes a list of them."""
+    """A function that takes one number where it takes a list, a whole one for a float."""
 
     said = "function"
 
@@ -67,7 +67,14 @@ class Widened(Sugared):
 
     def _listed(self, b, arg: Arg, formal) -> Arg:
         value = arg.given.value(b, arg.at)
-        element = formal.type.getElementType().getElementType()
+        wanted = formal.type
+        if isinstance(wanted, T.OptionalType):
+            wanted = wanted.getElementType()
+        if isinstance(wanted, T.FloatType) and isinstance(value.type(), T.IntType):
+            return Arg(Simple(self._float(b, value, arg.at)), arg.at, arg.name)
+        if not isinstance(wanted, T.ListType):
+            return arg
+        element = wanted.getElementType()
         values = [value]
         if isinstance(value.type(), T.TupleType):
             values = b.emit("prim::TupleUnpack", [value], value.type().elements(), arg.at)

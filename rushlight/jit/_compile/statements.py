@@ -18,7 +18,7 @@ def statements(b, body: list[ast.stmt]) -> None:
     """Compile statements in order."""
     for node in body:
         statement(b, node)
-        if id(b.frame) in b.exiting:  # what follows is never reached
+        if b.frame.leaves:  # what follows is never reached
             return
 
 
@@ -67,7 +67,7 @@ def branch(b, at, found, then, otherwise) -> None:
         b.enter(block)
         narrow(b, types, at)
         run()
-        frames.append((block, b.frame, id(b.frame) in b.exiting))
+        frames.append((block, b.frame, b.frame.leaves))
         b.leave()
     merge(b, at, node, frames)
 
@@ -104,7 +104,7 @@ def give_back(b, at, value) -> None:
             t = unified
         b.return_type = t
     b.node("prim::ReturnStmt", [value], at)
-    b.exiting.add(id(b.frame))
+    b.frame.leaves = True
 
 
 def _as_declared(b, at, value):
@@ -148,7 +148,7 @@ def raise_exception(b, at, message, qualified_name: str | None) -> None:
     """Add a prim::RaiseException; what follows is not reached."""
     name = b.none(None) if qualified_name is None else b.constant(qualified_name, at)
     b.node("prim::RaiseException", [message, name], at)
-    b.exiting.add(id(b.frame))
+    b.frame.leaves = True
 
 
 def _assert(b, node: ast.Assert) -> None:
@@ -196,10 +196,10 @@ def _with_items(b, node: ast.With, items: list[ast.withitem]) -> None:
     block = inner.addBlock()
     b.enter(block)
     _with_items(b, node, items[1:])
-    exits = id(b.frame) in b.exiting
+    exits = b.frame.leaves
     frame = b.leave()
     if exits:
-        b.exiting.add(id(b.frame))
+        b.frame.leaves = True
     for name in sorted(frame.variables()):
         t = frame.names[name]
         b.graph.setInsertPoint(block)

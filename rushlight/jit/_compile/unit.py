@@ -36,6 +36,8 @@ class Unit:
 
     def function_value(self, function: FunctionType, at=None):
         """A Python function as a program calls it: compiled, or left to Python if it is marked."""
+        from . import library
+        from .overloads import Overloaded, Widened, overloads_of
         from .python_values import Function, PythonCall
 
         modifier = getattr(function, "_torchscript_modifier", "") or ""
@@ -44,17 +46,22 @@ class Unit:
 
             schema = signature_of(self, function, at)
             return PythonCall(function, schema, not modifier.startswith("ignore"))
-        overloads = _overloads_of(function)
+        stand_in = library.stand_in(function)
+        if stand_in is not None:
+            wide = getattr(stand_in, "_one_for_list", ())
+            made = self.function(stand_in, at)
+            return Widened(made, wide) if wide else Function(made)
+        overloads = overloads_of(function)
         if overloads:
-            from .overloads import Overloaded
-
             return Overloaded([self.function(o, at, function) for o in overloads])
         return Function(self.function(function, at))
 
     def function(self, function: FunctionType, at=None, body=None) -> ScriptFunction:
         """A Python function, compiled when first wanted; `body` is what an overload runs."""
+        from . import library
         from .resolver import Scope
 
+        function = library.stand_in(function) or function
         known = self.of_python.get(function)
         if known is not None:
             return known
@@ -71,12 +78,6 @@ class Unit:
         self.of_python[function] = made
         self.functions[name] = made
         return made
-
-
-def _overloads_of(function) -> list:
-    from .overloads import overloads_of
-
-    return overloads_of(function)
 
 
 def with_signature(parsed, declared):

@@ -13,7 +13,8 @@ from types import FunctionType
 from typing import Any
 
 _FUNCTIONS = "activation normalization pooling losses images embeddings attention".split()
-_LAYERS = "layers recurrent transformer".split()
+_LAYERS = ("layers", "recurrent", "transformer")
+_VISION = ("vision_ops", "vision_models", "vision_images")  # loaded for what is of rushlight.vision
 
 
 @cache
@@ -79,7 +80,7 @@ def method(cls: type, name: str) -> Any:
     """The function that a program compiles in the stead of a module's method, or None."""
     for base in cls.__mro__:
         if base.__module__.startswith("rushlight."):
-            lent = _layers().get(base.__name__)
+            lent = _lent(base)
             if lent is not None and name in vars(lent):
                 return vars(lent)[name]
         if name in vars(base):
@@ -87,10 +88,30 @@ def method(cls: type, name: str) -> Any:
     return None
 
 
+def _lent(cls: type) -> type | None:
+    """The class of the library that lends its methods to one of ours."""
+    of_vision = cls.__module__.startswith("rushlight.vision.")
+    return _layers(_VISION if of_vision else _LAYERS).get(cls.__name__)
+
+
+def stand_in(function: FunctionType) -> FunctionType | None:
+    """What a program compiles in the stead of a function of rushlight.vision, or None."""
+    if not function.__module__.startswith("rushlight.vision."):
+        return None
+    for name in _VISION:
+        module = import_module(f"{__name__}.{name}")
+        if function.__name__ in module.HOMES.get(function.__module__, ()):
+            found = getattr(module, function.__name__)
+            home = function.__module__.replace("rushlight.", "torch", 1)
+            found._jit_override_qualname = f"{home}.{function.__name__}"
+            return found
+    return None
+
+
 @cache
-def _layers() -> dict[str, type]:
+def _layers(files: tuple[str, ...]) -> dict[str, type]:
     found: dict[str, type] = {}
-    for name in _LAYERS:
+    for name in files:
         module = import_module(f"{__name__}.{name}")
         classes = [v for v in vars(module).values() if isinstance(v, type)]
         found |= {c.__name__: c for c in classes if c.__module__ == module.__name__}
@@ -99,5 +120,5 @@ def _layers() -> dict[str, type]:
 
 def annotations_of(cls: type) -> dict:
     """The annotations that a class of ours has for programs."""
-    lent = _layers().get(cls.__name__) if cls.__module__.startswith("rushlight.") else None
+    lent = _lent(cls) if cls.__module__.startswith("rushlight.") else None
     return {} if lent is None else vars(lent).get("__annotations__", {})

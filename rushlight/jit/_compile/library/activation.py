@@ -151,7 +151,7 @@ def _get_softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
         "dim=X as an argument.",
         stacklevel=stacklevel,
     )
-    if ndim == 0 or ndim == 1 or ndim == 3:  # noqa: PLR1714 (the language has no sets)
+    if ndim == 0 or ndim == 1 or ndim == 3:
         found = 0
     else:
         found = 1

@@ -7,7 +7,7 @@ from typing import Any
 from ..operators import aten
 
 
-class no_grad:  # noqa: N801 (its public name)
+class no_grad:
     def __init__(self) -> None:
         self.prev = False
 
@@ -19,7 +19,7 @@ class no_grad:  # noqa: N801 (its public name)
         aten.set_grad_enabled(self.prev)
 
 
-class enable_grad:  # noqa: N801
+class enable_grad:
     def __init__(self) -> None:
         self.prev = False
 
@@ -31,7 +31,7 @@ class enable_grad:  # noqa: N801
         aten.set_grad_enabled(self.prev)
 
 
-class inference_mode:  # noqa: N801
+class inference_mode:
     def __init__(self, mode: bool = True) -> None:
         self.prev = False
         self.mode = mode
@@ -45,7 +45,7 @@ class inference_mode:  # noqa: N801
         aten.set_grad_enabled(self.prev)
 
 
-class record_function:  # noqa: N801
+class record_function:
     def __init__(self, name: str) -> None:
         self.name = name
 

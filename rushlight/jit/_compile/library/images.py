@@ -116,7 +116,7 @@ def _scaled(input: Tensor, scales: list[float]) -> list[int]:
 def _check_mode(mode: str, align_corners: bool | None) -> bool:
     if align_corners is None:
         return False
-    if mode == "nearest" or mode == "area" or mode == "nearest-exact":  # noqa: PLR1714
+    if mode == "nearest" or mode == "area" or mode == "nearest-exact":
         raise ValueError(
             "align_corners option can only be set with the interpolating modes: linear | bilinear "
             "| bicubic | trilinear"
