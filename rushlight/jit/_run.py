@@ -89,7 +89,8 @@ class _Writer:
         """The text of a Python value, or a global that holds it."""
         if type(item) in _LITERALS:
             text = repr(item)
-            return f"({text})" if text[0] == "-" else _SPELT.get(text, text)
+            text = _SPELT.get(text, text)
+            return f"({text})" if text[0] == "-" else text
         self.names.setdefault("kept", []).append(item)
         return self.shared_name(item)
 

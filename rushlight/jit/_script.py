@@ -144,12 +144,12 @@ class ModuleObject(ScriptObject):
         self.__dict__["_module"] = module
 
     def __getattr__(self, name: str):
-        return getattr(self.__dict__["_module"], name)
+        found = getattr(self.__dict__["_module"], name)
+        return found._c if isinstance(found, ScriptModule) else found
 
     def getattr(self, name: str):
         """The value of an attribute; of a child, its own object."""
-        found = getattr(self._module, name)
-        return found._c if isinstance(found, ScriptModule) else found
+        return getattr(self, name)
 
     def setattr(self, name: str, value) -> None:
         """Set the value of an attribute."""

@@ -316,7 +316,8 @@ class _Scopes:
 
     def enter(self, module, args) -> None:
         path = self.paths.get(id(module))
-        if path is None or path == "__module" or not self.tracer.active:
+        whole = isinstance(module, ScriptModule) and module._is_compiled()  # a call of a method
+        if path is None or path == "__module" or whole or not self.tracer.active:
             self.open.append(None)
             return
         graph = self.tracer.graph

@@ -326,7 +326,7 @@ _BUILTIN = frozenset(
     "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d avg_pool1d "
     "avg_pool2d avg_pool3d bilinear channel_shuffle cosine_similarity gelu hardshrink logsigmoid "
     "native_channel_shuffle pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu "
-    "scaled_dot_product_attention softplus softshrink one_hot".split()
+    "scaled_dot_product_attention softplus softshrink one_hot tanh sigmoid".split()
 )
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 

@@ -317,6 +317,31 @@ def test_compiled_functions_keep_their_control_flow():
     assert torch.equal(made(-torch.ones(2)), torch.full((2,), 2.0))
 
 
+def test_compiled_parts_of_a_module_stay_methods():
+    class Gate(nn.Module):
+        def forward(self, x):
+            if bool(x.sum() > 0):
+                return x, x + 1
+            return -x, x
+
+    class Cell(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gate = torch.jit.script(Gate())
+
+        def forward(self, x):
+            a, b = self.gate(x)
+            return a * b
+
+    made = trace(Cell(), torch.ones(2))
+    assert made.code == (
+        "def forward(self,\n    x: Tensor) -> Tensor:\n  gate = self.gate\n"
+        "  a, b, = (gate).forward(x, )\n  return torch.mul(a, b)\n"
+    )
+    assert torch.equal(made(-torch.ones(2)), -torch.ones(2))
+    assert made.gate._c._method_names() == ["forward"]
+
+
 def test_functions_that_are_compiled_only_in_traces():
     @torch.jit.script_if_tracing
     def grow(x, n: int):
