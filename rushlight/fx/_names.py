@@ -215,7 +215,7 @@ def as_traced(function: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         return _of_operator(name, function, args, kwargs)
     keywords = tuple((written.__kwdefaults__ or {}).items())
     required, rest = _signature(name, code, written.__defaults__, keywords)
-    return _bind(required, rest, args, kwargs)
+    return _bind(name, required, rest, args, kwargs)
 
 
 def _of_operator(name, function, args, kwargs):
@@ -225,13 +225,22 @@ def _of_operator(name, function, args, kwargs):
         return args, kwargs
     forward = block.__dict__["forward"]
     required, rest = _signature(name, forward.__code__, forward.__defaults__, ())
-    return _bind(required, rest, args, kwargs)
+    return _bind(name, required, rest, args, kwargs)
 
 
-def _bind(required, rest, args, kwargs):
+def _bind(name, required, rest, args, kwargs):
+    """The arguments in that form; TypeError where they do not fit, in Python's words."""
+    own = name.rpartition(".")[2]
     given = dict(zip((*required, *rest), args, strict=False)) | kwargs
-    if len(args) > len(required) + len(rest) or not given.keys() >= set(required):
-        return args, kwargs
-    if given.keys() - set(required) - rest.keys():
-        return args, kwargs
+    if len(args) > len(required) + len(rest):
+        most = len(required) + len(rest)
+        raise TypeError(f"{own}() takes {most} positional arguments but {len(args)} were given")
+    strange = given.keys() - set(required) - rest.keys()
+    if strange:
+        raise TypeError(f"{own}() got an unexpected keyword argument '{min(strange)}'")
+    missing = [n for n in required if n not in given]
+    if missing:
+        noun = "argument" if len(missing) == 1 else "arguments"
+        names = " and ".join(filter(None, (", ".join(map(repr, missing[:-1])), repr(missing[-1]))))
+        raise TypeError(f"{own}() missing {len(missing)} required positional {noun}: {names}")
     return tuple(given[n] for n in required), {n: given.get(n, v) for n, v in rest.items()}
