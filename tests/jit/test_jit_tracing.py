@@ -321,8 +321,8 @@ def test_compiled_parts_of_a_module_stay_methods():
     class Gate(nn.Module):
         def forward(self, x):
             if bool(x.sum() > 0):
-                return x, x + 1
-            return -x, x
+                return x * 2, x + 1
+            return -x, x * x
 
     class Cell(nn.Module):
         def __init__(self):
