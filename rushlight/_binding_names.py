@@ -86,7 +86,7 @@ def find(name: str) -> Any:
 
     if name in HOMES:
         return find_graph_name(name)
-    if name.startswith(("_jit_", "_set_graph", "_get_graph", "_get_tracing")):
+    if name.startswith(("_jit_", "_set_graph", "_get_graph", "_get_tracing", "_freeze")):
         from .jit._jit_bindings import find as find_function
 
         found = find_function(name)

@@ -21,42 +21,59 @@ from ._script import RecursiveScriptModule, ScriptModule, is_module, value_of
 Path = tuple[str, ...]
 
 
-def freeze_module(module: ScriptModule, preserved: Sequence[str] = ()) -> RecursiveScriptModule:
+def freeze_module(
+    module: ScriptModule, preserved: Sequence[str] = (), keep_parameters: bool = False
+) -> RecursiveScriptModule:
     """A frozen copy; `preserved` names attributes and methods that stay."""
     of = module._jit_type
     for name in preserved:
         if name not in of.methods and name not in of.attributes and name not in of.constants:
             raise RuntimeError(f"Unknown name: {name}")
     names = ["forward", *(n for n in preserved if n in of.methods and n != "forward")]
-    graphs = {name: _inlined(of.methods[name]) for name in names if name in of.methods}
+    graphs = {name: _inlined(of.methods[name].graph) for name in names if name in of.methods}
     kept = {(n,) for n in preserved if n in of.attributes}
     for graph in graphs.values():
-        kept |= _written(graph, module)
+        for part, modules in _parts(graph):
+            kept |= _written(part, modules, module) | _escaping(modules)
+    if keep_parameters:
+        tensors = [*module.named_parameters(), *module.named_buffers()]
+        kept |= {tuple(name.split(".")) for name, _ in tensors}
     constants: dict[Path, Any] = {}
     for graph in graphs.values():
-        _put_constants(graph, module, kept, constants)
+        for part, modules in _parts(graph):
+            _put_constants(part, modules, module, kept, constants)
+        _drop_unused_inputs(graph)
         _simplify(graph)
-    return _rebuilt(module, graphs, preserved)
+    return _rebuilt(module, graphs, preserved, kept)
 
 
-def _inlined(method: ScriptFunction) -> Graph:
-    graph = method.graph.copy()
+def _inlined(original: Graph) -> Graph:
+    graph = original.copy()
     inline(graph)
+    for node in graph.findAllNodes("prim::fork"):
+        node.g_("Subgraph", _inlined(node.g("Subgraph")))
     return graph
 
 
 # -- which attribute a value is -----------------------------------------------------------------
 
 
-def _paths(graph: Graph) -> dict[Value, Path]:
-    """The modules among the values of a graph, by their way from `self`."""
-    first = next(graph.inputs())
-    found: dict[Value, Path] = {first: ()}
+def _parts(graph: Graph, start: dict[Value, Path] | None = None) -> list:
+    """A graph and those that it forks, each with the modules among its values.
+
+    A module is known by its way from `self`.
+    """
+    found = {next(graph.inputs()): ()} if start is None else dict(start)
+    forked = []
     for node in graph.all_nodes():
         if node.kind() == "prim::GetAttr" and node.inputsAt(0) in found:
             if is_module(node.output().type()):
                 found[node.output()] = (*found[node.inputsAt(0)], node.s("name"))
-    return found
+        elif node.kind() == "prim::fork":
+            inner = node.g("Subgraph")
+            pairs = zip(inner.inputs(), node.inputs(), strict=True)
+            forked += _parts(inner, {i: found[v] for i, v in pairs if v in found})
+    return [(graph, found), *forked]
 
 
 def _held(module: ScriptModule, path: Path) -> Any:
@@ -67,9 +84,8 @@ def _held(module: ScriptModule, path: Path) -> Any:
     return value_of(module, last) if last in of.attributes else of.constants[last]
 
 
-def _attributes(graph: Graph) -> list[tuple[Node, Path]]:
+def _attributes(graph: Graph, modules: dict[Value, Path]) -> list[tuple[Node, Path]]:
     """Where a graph reads attributes that are no modules."""
-    modules = _paths(graph)
     return [
         (node, (*modules[node.inputsAt(0)], node.s("name")))
         for node in graph.all_nodes()
@@ -79,21 +95,40 @@ def _attributes(graph: Graph) -> list[tuple[Node, Path]]:
     ]
 
 
-def _written(graph: Graph, module: ScriptModule) -> set[Path]:
-    """The attributes that a graph sets or changes in place, and those that share their memory."""
-    modules = _paths(graph)
-    found = {
+def _set(graph: Graph, modules: dict[Value, Path]) -> set[Path]:
+    """The attributes that a graph sets."""
+    return {
         (*modules[n.inputsAt(0)], n.s("name"))
         for n in graph.all_nodes()
         if n.kind() == "prim::SetAttr" and n.inputsAt(0) in modules
     }
+
+
+def _written(graph: Graph, modules: dict[Value, Path], module: ScriptModule) -> set[Path]:
+    """The attributes that a graph sets or changes in place, and those that share their memory."""
+    found = _set(graph, modules)
     aliases = AliasDb(graph, isFrozen=True)
-    read = _attributes(graph)
-    found |= {
-        p for n, p in read if is_mutable(n.output().type()) and aliases.has_writers(n.output())
-    }
+    read = _attributes(graph, modules)
+    changed = {p for n, p in read if aliases.has_writers(n.output())}
+    found |= {p for n, p in read if p in changed and is_mutable(n.output().type())}
     shared = {_storage(_held(module, p)) for p in found} - {None}
     return found | {p for _, p in read if _storage(_held(module, p)) in shared}
+
+
+_READERS = ("prim::GetAttr", "prim::SetAttr", "prim::fork")
+
+
+def _escaping(modules: dict[Value, Path]) -> set[Path]:
+    """The modules that are more than read: what is done with them cannot be seen."""
+    return {
+        path
+        for value, path in modules.items()
+        if any(use.user.kind() not in _READERS for use in value.uses())
+    }
+
+
+def _is_kept(path: Path, kept: set[Path]) -> bool:
+    return any(path[:n] in kept for n in range(len(path) + 1))
 
 
 def _storage(value: Any) -> int | None:
@@ -103,11 +138,17 @@ def _storage(value: Any) -> int | None:
 # -- constants ----------------------------------------------------------------------------------
 
 
-def _put_constants(graph: Graph, module: ScriptModule, kept: set[Path], constants: dict) -> None:
+def _put_constants(
+    graph: Graph,
+    modules: dict[Value, Path],
+    module: ScriptModule,
+    kept: set[Path],
+    constants: dict,
+) -> None:
     named: dict[Path, Value] = {}
     graph.setInsertPoint(graph.param_node().next())
-    for node, path in _attributes(graph):
-        if path in kept:
+    for node, path in _attributes(graph, modules):
+        if _is_kept(path, kept):
             continue
         known = named.get(path)
         if known is None:
@@ -134,6 +175,18 @@ def _constant(graph: Graph, module, path: Path, t: T.Type, constants: dict) -> V
         except (TypeError, RuntimeError):  # an object: it stays an attribute
             return None
     return made.setDebugName(".".join(("self", *path)))
+
+
+def _drop_unused_inputs(graph: Graph) -> None:
+    """Forked graphs need no modules of which everything is constant."""
+    for node in graph.findAllNodes("prim::fork"):
+        inner = node.g("Subgraph")
+        _drop_unused_inputs(inner)
+        for i, value in reversed(list(enumerate(inner.inputs()))):
+            if not value.hasUses():
+                inner.eraseInput(i)
+                node.removeInput(i)
+    dce(graph)
 
 
 def _simplify(graph: Graph) -> None:
@@ -181,19 +234,22 @@ def merge_equal_tensors(graph: Graph) -> None:
 # -- the module ---------------------------------------------------------------------------------
 
 
-def _rebuilt(module: ScriptModule, graphs: dict[str, Graph], preserved: Sequence[str]):
+def _rebuilt(
+    module: ScriptModule, graphs: dict[str, Graph], preserved: Sequence[str], kept: set[Path]
+):
     """A module of a class of its own, with the attributes that are still read or asked for."""
     read: set[Path] = {(n,) for n in preserved}
+    known: dict[Value, Path] = {}
     for graph in graphs.values():
-        modules = _paths(graph)
-        for node in graph.all_nodes():
-            if node.kind() in ("prim::GetAttr", "prim::SetAttr") and node.inputsAt(0) in modules:
-                read.add((*modules[node.inputsAt(0)], node.s("name")))
+        for part, modules in _parts(graph):
+            known |= modules
+            read |= {p for p in modules.values() if p in kept}
+            read |= {path for _, path in _attributes(part, modules)}
+            read |= _set(part, modules)
     types: dict[Path, T.ClassType] = {}
     made = _part(module, (), read, types)
-    for graph in graphs.values():
-        for value, path in _paths(graph).items():
-            value.setType(types.get(path, value.type()))
+    for value, path in known.items():
+        value.setType(types.get(path, value.type()))
     of = types[()]
     for name, graph in graphs.items():
         schema = module._jit_type.methods[name].schema
@@ -225,10 +281,10 @@ def _part(module: ScriptModule, path: Path, read: set[Path], types: dict) -> Any
     for attribute, t in old.attributes.items():
         here = (*path, attribute)
         if is_module(t):
-            if any(p[: len(here)] == here for p in read):
+            if any(p[: len(here)] == here or here[: len(p)] == p for p in read):
                 state[attribute] = _part(module._modules[attribute], here, read, types)  # type: ignore[arg-type]
                 of.addAttribute(attribute, types[here])
-        elif here in read:
+        elif here in read or any(here[:n] in read for n in range(len(here))):
             state[attribute] = value_of(module, attribute)
             of.addAttribute(attribute, t, attribute in old.parameters, attribute in old.buffers)
     made = RecursiveScriptModule._construct(of, state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _passes, _registry
@@ -106,7 +106,20 @@ def find(name: str) -> Any | None:
         "_jit_get_schemas_for_operator": get_schemas_for_operator,
         "_jit_try_infer_type": _try_infer_type,
         "_get_tracing_state": _tracing_state,
+        "_freeze_module": _freeze_module,
     }.get(name)
+
+
+def _freeze_module(
+    module: Any,
+    preservedAttrs: Sequence[str] = (),  # noqa: N803
+    freezeInterfaces: bool = True,  # noqa: N803
+    preserveParameters: bool = False,  # noqa: N803
+) -> Any:
+    """A frozen copy of a compiled module, as the object that graphs run on."""
+    from ._freeze import freeze_module
+
+    return freeze_module(module._module, preservedAttrs, preserveParameters)._c
 
 
 def _tracing_state() -> Any:

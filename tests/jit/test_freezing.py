@@ -108,6 +108,70 @@ def test_what_is_asked_for_stays():
         torch.jit.freeze(module, preserved_attrs=["none"])
 
 
+class Parts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.ones(2, 2), torch.full((2, 2), 3.0)
+
+    def forward(self, x):
+        return self.a * self.b + x
+
+
+class Forking(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = Parts()
+
+    def forward(self, x):
+        future = torch.jit.fork(self.part.forward, x)
+        return self.part(x) + torch.jit.wait(future)
+
+
+class Setting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part, self.a = Parts(), torch.ones(2, 2)
+
+    def forward(self, x):
+        self.part.a = x
+        return self.part(x) + self.a
+
+
+class Conditional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.items, self.step = [1, 2], 3
+
+    def forward(self, x):
+        if self.training:
+            self.step = 4
+        self.items.append(1)
+        return x + self.step + len(self.items)
+
+
+@pytest.mark.parametrize(
+    ("made", "names"),
+    [(Forking, []), (Setting, ["part.a"]), (Conditional, ["items", "step"]), (Parts, [])],
+)
+def test_only_what_is_written_stays(made, names):
+    module, x = torch.jit.script(made().eval()), torch.ones(2, 2)
+    frozen = torch._C._freeze_module(torch.jit.script(made().eval())._c)
+    assert torch.equal(frozen.forward(x), module(x))
+    found = []
+    for name, child in [("", frozen), *torch.ModuleDict(frozen).items()]:
+        prefix = name + "." if name else ""
+        types = child._type().attributes.items()
+        found += [prefix + n for n, t in types if not getattr(t, "is_module", False)]
+    assert sorted(found) == names
+
+
+def test_parameters_stay_if_asked_for():
+    module = torch.jit.script(nn.BatchNorm1d(2).eval())
+    frozen = torch._C._freeze_module(module._c, preserveParameters=True)
+    assert {"weight", "running_mean"} <= {n for n, _ in frozen._module.state_dict().items()}
+    assert torch._C._freeze_module(module._c)._module.state_dict() == {}
+
+
 def test_what_cannot_be_frozen_says_so():
     with pytest.raises(RuntimeError, match="Freezing is currently only implemented for modules"):
         torch.jit.freeze(torch.jit.script(Counting()))
