@@ -485,7 +485,8 @@ def test_lists_name_overloads():
         create_selective_checkpoint_contexts([torch.mm])
     with pytest.raises(TypeError, match="either a function or a list of ops"):
         create_selective_checkpoint_contexts(5)
-    assert aten.mul.Tensor == aten.mul.Scalar and aten.mul.Tensor != aten.mm.default
+    assert aten.mul.Tensor is aten.mul.Tensor and aten.mul.Tensor != aten.mul.Scalar
+    assert aten.mul.Tensor.overloadpacket is aten.mul
     assert str(aten.mm.default) == "aten.mm.default" and aten.mm.default.name() == "aten::mm"
     assert aten.mm(torch.eye(2), torch.ones(2, 2)).tolist() == [[1.0, 1.0], [1.0, 1.0]]
 

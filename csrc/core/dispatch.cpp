@@ -131,9 +131,9 @@ PyObject* run_lanes(Level* level, Op* op, PyObject* const* values) {
   return as_object(wrap_lanes(level, as_tensor(got), true));
 }
 
-// vmap runs the call further out; what it returns is recorded here, over what the user holds. (A
-// dual level needs no such thing: a tensor and its tangents are on one tape.)
-PyObject* run_mapped(Level* level, Op* op, PyObject* const* values, PyObject* out) {
+// Who carries out a call that is recorded here, over what the user holds: `run` gives its result.
+template <class Run>
+PyObject* run_recorded(Op* op, PyObject* const* values, PyObject* out, Run run) {
   const OpSpec& s = *op->spec;
   uint32_t computes = 0;
   bool record = modes.grad && !s.differentiable.empty() && wants_recording(s, values, &computes);
@@ -153,8 +153,7 @@ PyObject* run_mapped(Level* level, Op* op, PyObject* const* values, PyObject* ou
            s.name.c_str());
     Recording recording;
     if (record) record_inputs(recording, s, values, computes, target);
-    Ref done(out ? nullptr : run_lanes(level, op, values));
-    if (!done) done = Ref(process(as_object(level), op, values, out));
+    Ref done(run());
     if (recording.node) {
       record_outputs(recording, s, &target, 0);
       rebase_history(target, recording.node, 0);
@@ -167,8 +166,7 @@ PyObject* run_mapped(Level* level, Op* op, PyObject* const* values, PyObject* ou
          "of the arguments requires grad.",
          s.name.c_str());
   }
-  Ref got(out ? nullptr : run_lanes(level, op, values));
-  if (!got) got = Ref(process(as_object(level), op, values, out));
+  Ref got(run());
   if (out || is_argument(got, values, s.nparams)) return got.release();
   std::vector<Tensor*> outputs;
   if (tensor_check(got)) {
@@ -190,6 +188,65 @@ PyObject* run_mapped(Level* level, Op* op, PyObject* const* values, PyObject* ou
   return got.release();
 }
 
+// vmap runs the call further out. (A dual level needs no such thing: a tensor and its tangents are
+// on one tape.)
+PyObject* run_mapped(Level* level, Op* op, PyObject* const* values, PyObject* out) {
+  return run_recorded(op, values, out, [&] {
+    PyObject* got = out ? nullptr : run_lanes(level, op, values);
+    return got ? got : process(as_object(level), op, values, out);
+  });
+}
+
+// -- below the tape -----------------------------------------------------------------------------
+
+struct BelowTape {  // nothing is recorded, and what is made stays as it is
+  const bool before = std::exchange(modes.grad, false);
+  ~BelowTape() { modes.grad = before; }
+};
+
+// A view that a handler made without recording is to be one on the tape; of a tensor that wraps
+// others, one that wraps others too.
+void forget_view(Op* op, PyObject* const* values, PyObject* got) {
+  if (!op->spec->view || !tensor_check(got) || !tensor_check(values[0])) return;
+  Tensor *t = as_tensor(got), *source = as_tensor(values[0]);
+  if (t == source || t->grad_fn) return;
+  Py_CLEAR(t->base);
+  t->flags &= static_cast<uint16_t>(~kQuietView);
+  if (!is_dispatching(t) || !is_dispatching(source) || !(t->flags & source->flags & kMeta)) return;
+  const Array a = t->array;
+  t->array =
+      Array::over(source->array.storage_ref(), a.dtype(), a.offset(), a.shape(), a.stride_span());
+}
+
+// A mode's `__torch_dispatch__`, or (null) those of the arguments' classes, run the call; it is
+// recorded here. An operator that PyTorch composes of others comes apart first.
+PyObject* run_handled(PyObject* mode, Op* op, PyObject* const* values, PyObject* out) {
+  Spelt call(op, values, out);
+  Ref parts(call_helper("decomposition", {as_object(op), call.args, call.kwargs}));
+  if (parts != Py_None) {
+    const bool asks = std::exchange(modes.torch_function, false);
+    PyObject* got = PyObject_Call(parts, call.args, call.kwargs);
+    modes.torch_function = asks;
+    return checked(got);
+  }
+  Tensor* target = op->inplace && tensor_check(values[0]) ? as_tensor(values[0]) : nullptr;
+  const uint32_t version = target ? target->array.storage()->version : 0;
+  return run_recorded(op, values, out, [&] {
+    const BelowTape below;
+    Ref got(mode ? interpret(mode, as_object(op), call.args, call.kwargs)
+                 : call_helper("torch_dispatch", {as_object(op), call.args, call.kwargs}));
+    if (target && !(target->flags & kNoVersion) && target->array.storage()->version == version)
+      bump_version(target->array);
+    if (PyTuple_Check(got.p) || PyList_Check(got.p)) {
+      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(got.p); ++i)
+        forget_view(op, values, PySequence_Fast_GET_ITEM(got.p, i));
+    } else {
+      forget_view(op, values, got);
+    }
+    return got.release();
+  });
+}
+
 }  // namespace
 
 // From the innermost interpreter outwards, past the levels that have no argument in this call.
@@ -199,7 +256,15 @@ PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
   if (modes.interpreters) {
     Ref top(Py_NewRef(innermost_interpreter()));
     if (!PyObject_TypeCheck(top.p, LevelType)) {
-      if (sees(top, as_object(op), false)) return process(top, op, values, out);
+      const bool below = is_below(top);
+      if ((!below || modes.torch_dispatch) && sees(top, as_object(op), false)) {
+        if (!below) return process(top, op, values, out);
+        if (!asked && !sparse && modes.torch_function && any_subclass(values, s.nparams)) {
+          Spelt call(op, values, out);
+          return call_helper("torch_function", {as_object(op), call.args, call.kwargs});
+        }
+        return run_handled(top, op, values, out);
+      }
       Outwards outwards;
       return dispatch(op, values, out, asked);
     }
@@ -225,6 +290,8 @@ PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
     Ref got(checked(dispatch(op, plain, target, true)));
     return got.p == plain[0] ? Py_NewRef(values[0]) : got.release();
   }
+  if (modes.torch_dispatch && (any_dispatching(values, s.nparams) || any_dispatching(&out, 1)))
+    return run_handled(nullptr, op, values, out);
   if (sparse) {
     Spelt call(op, values, out);
     return call_helper("call_sparse", {as_object(op), call.args, call.kwargs});
@@ -235,7 +302,9 @@ PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked) {
 PyObject* interpret_composite(PyObject* function, PyObject* const* args, Py_ssize_t n,
                               PyObject* kwnames) {
   Ref top(Py_NewRef(innermost_interpreter()));
-  if (PyObject_TypeCheck(top.p, LevelType) || !sees(top, function, true)) return nullptr;
+  if (PyObject_TypeCheck(top.p, LevelType) || (is_below(top) && !modes.torch_dispatch) ||
+      !sees(top, function, true))
+    return nullptr;
   Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
   return interpret(top, function, tuple, kwargs);
 }

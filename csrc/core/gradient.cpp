@@ -155,6 +155,8 @@ void accumulate_into(Tensor* t, Ref g, bool create) {
         Py_CLEAR(own->grad_fn);
         own->requires_grad = false;
       }
+    } else if (!create && is_dispatching(as_tensor(g))) {
+      g = Ref(call_helper("detach", {g}));
     } else if (create || !plain) {
       g = Ref(checked(PyObject_CallMethod(g, "clone", nullptr)));
     } else {

@@ -69,9 +69,19 @@ PyObject* innermost_interpreter();  // borrowed; there is one
 // The interpreter handles the call, with the stack up to it.
 PyObject* interpret(PyObject* interpreter, PyObject* op, PyObject* args, PyObject* kwargs);
 bool sees(PyObject* interpreter, PyObject* function, bool composite);
+// below.cpp: what `__torch_dispatch__` sees.
+bool is_below(PyObject* interpreter);     // carries out what has been recorded already
+PyObject* handled_mode();                 // the innermost interpreter where it is such: borrowed
+bool is_dispatching(PyTypeObject* type);  // a class with a `__torch_dispatch__` of its own
+bool any_dispatching(PyObject* const* values, int n);  // lists too
+inline bool is_dispatching(const Tensor* t) {
+  PyObject* o = reinterpret_cast<PyObject*>(const_cast<Tensor*>(t));
+  return modes.torch_dispatch && !exact_tensor(o) && is_dispatching(Py_TYPE(o));
+}
 PyObject* dispatch(Op* op, PyObject* const* values, PyObject* out, bool asked);
 void set_interpreters(PyObject* stack);  // a list or null; takes a reference of its own
 
+bool init_below(PyObject* module);
 bool init_levels(PyObject* module);
 bool init_wrapped(PyObject* module);
 bool init_liveness(PyObject* module);

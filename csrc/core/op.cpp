@@ -353,8 +353,10 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
         Outwards outwards;
         return op_vectorcall(self, args, nargsf, kwnames);
       }
-      Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
-      return interpret(top, self, tuple, kwargs);
+      if (!is_below(top)) {
+        Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
+        return interpret(top, self, tuple, kwargs);
+      }
     }
     if (n > s.npositional && s.varargs < 0) {  // perhaps as older programs call it
       Ref given(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));

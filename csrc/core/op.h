@@ -135,6 +135,7 @@ struct Modes {
   bool inference = false;
   bool asked = true;           // under inference: what set_grad_enabled said; `grad` is off
   bool torch_function = true;  // off: subclasses are not asked
+  bool torch_dispatch = true;  // off: nor are modes and subclasses that stand below the tape
 };
 extern thread_local Modes modes __attribute__((tls_model("initial-exec")));
 extern bool g_anomaly, g_anomaly_check_nan;

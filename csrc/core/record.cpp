@@ -70,6 +70,12 @@ void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
 // A clone in every lane, with its tangents, and no history on the tape in force.
 static Tensor* clone_quietly(Tensor* t) {
   static Op* const clone = find_op("clone");
+  if (is_dispatching(t)) {
+    const bool grad = std::exchange(modes.grad, false);
+    PyObject* made = call_op(clone, {as_object(t)});
+    modes.grad = grad;
+    return as_tensor(checked(made));
+  }
   Ref plain(as_object(shallow_copy(t)));
   PyObject* made = checked(call_op(clone, {plain}));
   Tensor* copy = as_tensor(made);
@@ -101,7 +107,8 @@ void save_input(Saved& s, PyObject* o, bool clone) {
   }
   s.kind = Saved::Input;
   if (clone) {  // the value before an in-place write, with the history it had
-    Tensor* copy = t->flags & (kWrapped | kDual) ? clone_quietly(t) : tensor_new(t->array.clone());
+    const bool plain = !(t->flags & (kWrapped | kDual)) && !is_dispatching(t);
+    Tensor* copy = plain ? tensor_new(t->array.clone()) : clone_quietly(t);
     s.object = as_object(copy);
     if (Node* n = grad_fn_of(t)) attach(n, copy, static_cast<int>(output_nr_of(t)));
     s.array = copy->array;
@@ -215,7 +222,10 @@ void record_outputs(Recording& r, const OpSpec& s, Tensor* const* outputs, int c
     saved.array = t->array;
     saved.version = t->array.storage()->version;
     saved.output_nr = static_cast<uint32_t>(slot.index);
-    if (t->flags & (kWrapped | kDual)) saved.object = as_object(shallow_copy(t));
+    if (t->flags & (kWrapped | kDual))
+      saved.object = as_object(shallow_copy(t));
+    else if (is_dispatching(t))
+      saved.object = call_helper("detach", {as_object(t)});
   }
   for (int i = 0; i < std::min(count, s.grad_outputs); ++i) {
     if (is_differentiable(outputs[i]->array.dtype())) attach(n, outputs[i], i);
@@ -275,7 +285,9 @@ PyObject* unpack_saved(Node* n, Saved& s) {
                      "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).");
   }
   if (s.kind == Saved::Output) {
-    Tensor* t = s.object ? shallow_copy(as_tensor(s.object)) : tensor_new(s.array);
+    Tensor* t = !s.object                             ? tensor_new(s.array)
+                : is_dispatching(as_tensor(s.object)) ? as_tensor(call_helper("detach", {s.object}))
+                                                      : shallow_copy(as_tensor(s.object));
     attach(n, t, static_cast<int>(s.output_nr));
     return as_object(t);
   }

@@ -131,7 +131,7 @@ int truth(Tensor* t) {
       fail(ErrorType::Runtime, "Boolean value of Tensor with %s is ambiguous",
            t->array.numel() ? "more than one value" : "no values");
     }
-    Ref v(checked(item_object(elements(t))));
+    Ref v(checked(read_item(t)));
     return PyObject_IsTrue(v);
   } catch (...) {
     translate_exception();
@@ -143,7 +143,7 @@ Ref real_item(Tensor* t, const char* type) {
   const Array& a = one_element(t);
   if (a.numel() != 1)
     fail(ErrorType::Value, "only one element tensors can be converted to Python scalars");
-  Ref v(checked(item_object(a)));
+  Ref v(checked(read_item(t)));
   if (!PyComplex_Check(v.p)) return v;
   if (PyComplex_ImagAsDouble(v) != 0)
     fail(ErrorType::Runtime, "value cannot be converted to type %s without overflow", type);
@@ -166,7 +166,7 @@ PyObject* to_index(Tensor* t) {
     if (t->array.numel() != 1 || !is_integral(t->array.dtype()) || !is_number(t->array.dtype()))
       fail(ErrorType::Type,
            "only integer tensors of a single element can be converted to an index");
-    Ref v(checked(item_object(one_element(t))));
+    Ref v(checked(read_item(t)));
     return PyNumber_Long(v);
   });
 }

@@ -43,10 +43,12 @@ PyObject* get_shape(Tensor* t, void*) {
   return guarded([&] { return size_object(t->array.shape()); });
 }
 PyObject* get_dtype(Tensor* t, void*) { return Py_NewRef(dtype_object(t->array.dtype())); }
-PyObject* get_device(Tensor* t, void*) {
-  return Py_NewRef(t->flags & kMeta ? g_meta_device : g_cpu_device);
+PyObject* device_of(const Tensor* t) {  // borrowed
+  if (t->extra && t->extra->device) return t->extra->device;
+  return t->flags & kMeta ? g_meta_device : g_cpu_device;
 }
-PyObject* get_is_meta(Tensor* t, void*) { return PyBool_FromLong(t->flags & kMeta); }
+PyObject* get_device(Tensor* t, void*) { return Py_NewRef(device_of(t)); }
+PyObject* get_is_meta(Tensor* t, void*) { return PyBool_FromLong(device_of(t) == g_meta_device); }
 PyObject* get_ndim(Tensor* t, void*) { return PyLong_FromLong(t->array.ndim()); }
 PyObject* get_requires_grad(Tensor* t, void*) {
   return guarded([&] { return PyBool_FromLong(needs_grad(t)); });
@@ -92,6 +94,7 @@ PyObject* get_data(Tensor* t, void*) {
   return guarded([&] {
     if ((t->flags & kWrapped) && differs(t))
       fail(ErrorType::Runtime, "accessing `data` under vmap transform is not allowed");
+    if (is_dispatching(t)) return call_helper("detach", {as_object(t)});
     Tensor* d = Py_TYPE(t) == TensorType || Py_TYPE(t) == ParameterType
                     ? tensor_new(t->array)
                     : tensor_new(elements(t), Py_TYPE(t));
@@ -265,7 +268,7 @@ PyObject* m_data_ptr(Tensor* t, PyObject*) {
 PyObject* m_storage_offset(Tensor* t, PyObject*) { return PyLong_FromLongLong(t->array.offset()); }
 PyObject* m_element_size(Tensor* t, PyObject*) { return PyLong_FromLong(t->array.item()); }
 PyObject* m_item(Tensor* t, PyObject*) {
-  return guarded([&] { return item_object(one_element(t)); });
+  return guarded([&] { return read_item(t); });
 }
 PyObject* m_tolist(Tensor* t, PyObject*) {
   return guarded([&] { return tolist_object(elements(t)); });
@@ -287,7 +290,7 @@ PyObject* m_is_row_major(Tensor* t, PyObject*) { return PyBool_FromLong(t->array
 
 PyObject* m_detach(Tensor* t, PyObject*) {
   return guarded([&]() -> PyObject* {
-    if (!exact_tensor(as_object(t))) return call_helper("detach", {as_object(t)});
+    if (!exact_tensor(as_object(t)) || handled_mode()) return call_helper("detach", {as_object(t)});
     if (t->flags & (kWrapped | kDual)) return as_object(cut(t, false));
     Tensor* d = tensor_new(t->array);
     d->flags |= t->flags & (kInference | kNoVersion);

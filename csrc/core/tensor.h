@@ -25,8 +25,9 @@ struct TensorExtra {
   // levels.h: a wrapped tensor's level and what it stands for there; tangents by level.
   Level* level = nullptr;
   Tensor* physical = nullptr;
-  bool batched = false;       // dim 0 of `physical` counts the lanes
-  PyObject* duals = nullptr;  // dict Level -> tangent
+  bool batched = false;        // dim 0 of `physical` counts the lanes
+  PyObject* duals = nullptr;   // dict Level -> tangent
+  PyObject* device = nullptr;  // what a tensor that wraps others says it is on
   // What a leaf's gradient is: a DType, the tensor's own, or whatever arrives.
   static constexpr int kOwnType = -1, kAnyType = -2;
   int grad_dtype = kOwnType;
@@ -127,6 +128,7 @@ bool dtype_check(PyObject* o);
 DType dtype_of_object(PyObject* o);  // TypeError when it is none
 
 PyObject* item_object(const Array& a);  // Python number of a one-element array
+PyObject* read_item(Tensor* t);         // the same of a tensor, whoever carries calls on it out
 PyObject* tolist_object(const Array& a);
 
 // Callables that Python registers for what the core needs rarely: helper("sum_to_size").

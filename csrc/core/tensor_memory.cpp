@@ -38,6 +38,7 @@ int tensor_clear(Tensor* t) {
     Py_CLEAR(t->extra->post_hooks);
     Py_CLEAR(t->extra->physical);
     Py_CLEAR(t->extra->duals);
+    Py_CLEAR(t->extra->device);
   }
   return 0;
 }

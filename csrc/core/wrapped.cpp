@@ -245,6 +245,8 @@ PyObject* set_tangent(PyObject*, PyObject* const* args, Py_ssize_t n) {
 // -- copies ---------------------------------------------------------------------------------------
 
 Tensor* shallow_copy(Tensor* t, PyTypeObject* type) {
+  if (type == TensorType && is_dispatching(t))  // its class knows what else it holds
+    return as_tensor(call_helper("detach", {as_object(t)}));
   Tensor* c = tensor_new(t->array, type);
   c->flags |= t->flags & (kInference | kNoVersion);
   if (!(t->flags & (kWrapped | kDual))) return c;

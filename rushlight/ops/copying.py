@@ -56,6 +56,27 @@ class to_copy:
         yield make(2, 3), float64
 
 
+@op("", node="ToCopy")
+class to_device:
+    """A copy elsewhere, of another dtype unless that is None; only tensors that wrap others ask."""
+
+    def forward(input, dtype, device):
+        from ..op import numpy_dtype
+
+        return input.astype(input.dtype if dtype is None else numpy_dtype(dtype))
+
+    def meta(input, dtype, device):
+        return input.clone() if dtype is None else to_copy(input, dtype)
+
+    def grad_input(g):
+        return g  # the engine casts
+
+    def samples(make):
+        from .. import float64
+
+        yield make(2, 3), float64, "cpu"
+
+
 @op("Tensor.copy_", node="CopyBackwards0")
 class copy:
     """Write `src`, broadcast and converted, over the tensor."""

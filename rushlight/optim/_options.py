@@ -22,7 +22,7 @@ def scalar_dtype() -> torch.dtype:
 
 def zero_step(fused: bool | None = None) -> Tensor:
     """A step counter at zero; float32 where `fused` asks for it."""
-    return torch.zeros((), dtype=torch.float32 if fused else scalar_dtype())
+    return torch.tensor(0.0, dtype=torch.float32 if fused else scalar_dtype())
 
 
 def to_number(value):

@@ -112,6 +112,8 @@ def to(self, *args, **kwargs):
                 f"({', '.join(type(a).__name__ for a in args)})"
             )
         copy = rest[1] if len(rest) == 2 else copy
+    if type(self) is not Tensor and _C.any_dispatching(self):
+        return _of_wrapper(self, other, where, dtype, copy, form)
     if where is not None:
         where = check_device(where)
     if other is not None:
@@ -127,6 +129,25 @@ def to(self, *args, **kwargs):
         and (copy or not self.is_contiguous(memory_format=form))
     ):
         return self.clone(memory_format=form)
+    return _clone(self) if copy else self
+
+
+def _of_wrapper(self, other, where, dtype, copy, form):
+    """`to` of a tensor that wraps others: its class knows what devices there are."""
+    if other is not None:
+        dtype, where = other.dtype, other.device
+    where = None if where is None else device(where)
+    dtype = None if dtype is self.dtype else dtype
+    if (
+        where is not None
+        and where.type != self.device.type
+        or (where is not None and where.index is not None and where != self.device)
+    ):
+        self, copy = operators["to_device"](self, dtype, where), False
+    elif dtype is not None:
+        self, copy = _to_copy(self, dtype), False
+    if form is not None and form is not preserve_format:
+        return self if self.is_contiguous(memory_format=form) else self.clone(memory_format=form)
     return _clone(self) if copy else self
 
 

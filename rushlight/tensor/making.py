@@ -14,6 +14,8 @@ def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memor
 
     The dtype is inferred (bool, int64, default float, default complex) unless given.
     """
+    if device is not None and _C.handled_mode() is not None:  # the mode knows what devices are
+        return make_tensor(data, dtype=dtype).to(device).requires_grad_(requires_grad)
     check_device(device)
     if isinstance(data, Tensor):
         import warnings
@@ -42,12 +44,22 @@ def make_tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memor
                 "converting to a tensor."
             )
         out = from_data(data, dtype, device)
+    out = _shown_to_modes(out)
     if requires_grad:
         out.requires_grad_(True)
     return out
 
 
 make_tensor.__name__ = make_tensor.__qualname__ = "tensor"  # which torch.tensor calls itself
+
+
+def _shown_to_modes(made):
+    """What was made of data, as a mode below the tape has it."""
+    if _C.handled_mode() is None:
+        return made
+    from .._aten import aten
+
+    return aten.lift_fresh.default(made)
 
 
 def from_data(data, dtype, device):
@@ -73,7 +85,7 @@ def as_tensor(data, dtype=None, device=None):
     if out is not None:
         out = placed(out, device)
         return out if dtype is None else out.to(dtype)
-    return from_data(data, dtype, device)
+    return _shown_to_modes(from_data(data, dtype, device))
 
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):

@@ -55,7 +55,14 @@ Tensor.__array_priority__ = 1000
 def __repr__(self, *, tensor_contents=None):
     from .._tensor_str import tensor_repr
 
-    return tensor_repr(self, tensor_contents=tensor_contents)
+    stack = _C.interpreters() if _C.handled_mode() is not None else None
+    if stack is None:
+        return tensor_repr(self, tensor_contents=tensor_contents)
+    _C.set_interpreters([])
+    try:
+        return tensor_repr(self, tensor_contents=tensor_contents)
+    finally:
+        _C.set_interpreters(stack)
 
 
 @method

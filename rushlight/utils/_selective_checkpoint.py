@@ -26,6 +26,21 @@ _OFFLOADED = (CheckpointPolicy.MUST_CPU_OFFLOAD, CheckpointPolicy.PREFER_CPU_OFF
 SAC_IGNORED_OPS: set = set()
 
 
+# Attention has a name for each kind of device; whoever keeps one means attention.
+_ATTENTION = {
+    f"_scaled_dot_product_{kind}"
+    for kind in (
+        "flash_attention_for_cpu", "flash_attention", "efficient_attention", "cudnn_attention"
+    )
+}  # fmt: skip
+
+
+def _operator(overload: OpOverload) -> str:
+    """What a list of operators to keep names: one operator, whichever overload."""
+    name = overload.overloadpacket.__name__
+    return "attention" if name in _ATTENTION else name
+
+
 class SelectiveCheckpointContext:
     """What a policy is told besides the operator and its arguments."""
 
@@ -157,10 +172,10 @@ def create_selective_checkpoint_contexts(policy_fn_or_list, allow_cache_entry_mu
                     f"Expected op in `op_list` to be an OpOverload but got: {op} of type "
                     f"{type(op)}. Name a PyTorch operator, as in torch.ops.aten.mm.default"
                 )
-        chosen = set(policy_fn_or_list)
+        chosen = {_operator(op) for op in policy_fn_or_list}
 
         def policy(context, op, *args, **kwargs):
-            return op in chosen
+            return _operator(op) in chosen
 
     elif not callable(policy_fn_or_list):
         raise TypeError("policy_fn_or_list must be either a function or a list of ops.")

@@ -110,9 +110,9 @@ def same(op, size, input, *rest):
     return op(input.tensor, *rest)
 
 
-@rule("to_copy")
-def to_copy(op, size, input, dtype):
-    return op(input.tensor, dtype)
+@rule("to_copy", "to_device")
+def to_copy(op, size, input, *rest):
+    return op(input.tensor, *rest)
 
 
 @rule("copy")
