@@ -50,6 +50,8 @@ class OpOverload:
         """The operator with all its overloads."""
         return self._packet
 
+    _overloadpacket = overloadpacket
+
     @property
     def _schema(self) -> FunctionSchema:
         found = schemas.schema(self._name, self._overloadname)
