@@ -8,7 +8,7 @@ import rushlight as torch
 
 
 def test_with_the_compiler_switched_off_programs_are_themselves(monkeypatch):
-    monkeypatch.setenv("PYTORCH_JIT", "0")
+    monkeypatch.setattr(torch.jit._state._enabled, "enabled", False)
 
     @torch.jit.script
     def f(x, flag: bool):

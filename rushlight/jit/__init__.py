@@ -47,7 +47,7 @@ __all__ = [
 # module: the public names that it holds
 _HOMES = {
     "_marks": "annotate export ignore interface isinstance unused fork wait _overload "
-    "_overload_method",
+    "_overload_method _unwrap_optional",
     "_attribute": "Attribute",
     "_function": "ScriptFunction",
     "_run_errors": "Error",
@@ -63,7 +63,7 @@ _HOMES = {
     "_scripting": "script script_method CompilationUnit ScriptWarning RecursiveScriptClass",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-_SUBMODULES = "_script _trace _recursive _serialization annotations frontend".split()
+_SUBMODULES = "_script _state _trace _recursive _serialization annotations frontend".split()
 
 
 def is_scripting() -> bool:

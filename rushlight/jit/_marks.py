@@ -89,6 +89,13 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     return all(isinstance(item, inner[0]) for item in obj)
 
 
+def _unwrap_optional(x):
+    """The value, which is not None."""
+    if x is None:
+        raise AssertionError("Unwrapping null optional")
+    return x
+
+
 # -- tasks -----------------------------------------------------------------------------------
 
 

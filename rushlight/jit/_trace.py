@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -132,11 +131,6 @@ def trace(
         return _trace_module(
             owner, {"forward": example_inputs}, check_trace, checks, check_tolerance, strict, False
         )
-    if owner is not None and isinstance(owner, Module):
-        raise AttributeError(
-            f"trace doesn't support compiling individual module's functions.\nPlease use "
-            f"trace_module: got {func.__name__}"
-        )
     if example_inputs is None and example_kwarg_inputs is None:
         raise RuntimeError("example_kwarg_inputs should be a dict")
     args, kwargs = _arguments(example_inputs, example_kwarg_inputs)
@@ -156,7 +150,9 @@ _checking: list = []  # not empty while a trace is checked
 
 
 def _enabled() -> bool:
-    return os.environ.get("PYTORCH_JIT", "1") != "0"
+    from ._state import _enabled as state
+
+    return state.enabled
 
 
 def _arguments(inputs, keywords):
