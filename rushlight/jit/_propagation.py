@@ -13,7 +13,8 @@ NOT_COMPUTED = EFFECTS | set(
     "prim::Constant prim::Uninitialized prim::If prim::Loop prim::CreateObject prim::GetAttr "
     "prim::fork prim::Closure prim::Guard aten::_get_tracing_state aten::is_scripting prim::id "
     "aten::is_grad_enabled aten::is_autocast_enabled aten::is_autocast_cpu_enabled "
-    "aten::get_autocast_dtype prim::profile prim::tolist aten::Generator".split()
+    "aten::format aten::percentFormat aten::get_autocast_dtype prim::profile prim::tolist "
+    "aten::Generator".split()
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..nn import Module
 from ._function import ScriptFunction
 from ._script import ScriptModule, ScriptObject
+from ._state import _enabled
 
 __all__ = ["CompilationUnit", "RecursiveScriptClass", "ScriptWarning", "script", "script_method"]
 RecursiveScriptClass = ScriptObject
@@ -34,9 +35,7 @@ def script(
     and buffers, a class itself (its objects may then be used in programs). RuntimeError, with the
     place in the source, where a program says what the language has not.
     """
-    from ._trace import _enabled as enabled
-
-    if not enabled():
+    if not _enabled:
         return obj
     warnings.warn(
         "`torch.jit.script` is deprecated. Please switch to `torch.compile` or `torch.export`.",
@@ -107,9 +106,7 @@ def _script_function(function: Any) -> ScriptFunction:
 
 def script_method(fn: Callable) -> Callable:
     """Mark a method of a ScriptModule subclass: compiled when an object is made."""
-    from ._trace import _enabled as enabled
-
-    if enabled():
+    if _enabled:
         fn._torchscript_modifier = "export (compile this function even if nothing calls it)"  # type: ignore[attr-defined]
         fn._script_method = True  # type: ignore[attr-defined]
     return fn

@@ -135,6 +135,29 @@ class Inherited(Plain):
         return self.helper(x, 1) * 2
 
 
+class Attention(nn.Module):
+    __constants__ = ["heads"]
+
+    def __init__(self):
+        super().__init__()
+        self.heads = 2
+        self.qkv = nn.Linear(4, 12)
+        self.proj = nn.Linear(4, 4)
+        self.drop = nn.Dropout(0.0)
+        self.register_buffer("mask", torch.tril(torch.ones(8, 8)), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, t, c = x.shape
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q = q.view(b, t, self.heads, c // self.heads).transpose(1, 2)
+        k = k.view(b, t, self.heads, c // self.heads).transpose(1, 2)
+        v = v.view(b, t, self.heads, c // self.heads).transpose(1, 2)
+        att = (q @ k.transpose(-2, -1)) * (1.0 / (k.size(-1) ** 0.5))
+        att = att.masked_fill(self.mask[:t, :t] == 0, float("-inf"))
+        att = self.drop(F.softmax(att, dim=-1))
+        return self.proj((att @ v).transpose(1, 2).contiguous().view(b, t, c))
+
+
 class Functional(nn.Module):
     def forward(self, x: Tensor, w: Tensor, t: Tensor):
         x = F.batch_norm(x, None, None, training=True)
@@ -156,6 +179,7 @@ MODULES = {
     "methods": (Methods, (seeded(2, 3),)),
     "interfaced": (Interfaced, (seeded(2, 3),)),
     "inherited": (Inherited, (seeded(2, 3),)),
+    "attention": (Attention, (seeded(2, 5, 4),)),
     "functional": (Functional, (seeded(2, 3, 4, 4), seeded(4, 4), seeded(3, 3, 1, 1))),
 }
 

@@ -405,6 +405,68 @@ def boxes(box: Tensor, scores: Tensor, threshold: float, limits: Optional[list[i
     return results, len(kept)
 
 
+def writing(x: Tensor, idx: list[int]) -> Tensor:
+    y = x[idx]
+    y[0] = x[1] + 1
+    y[:, 1] += 2
+    y[y > 3] = 0
+    return y
+
+
+def filling(n: int) -> list[int]:
+    res = [0] * n
+    for i in range(n):
+        if i == 0:
+            res[i] = 1
+        elif i % 2 == 0:
+            continue
+        else:
+            res[i] = res[i - 1] + i
+            if res[i] > 10:
+                break
+    return res
+
+
+def recurrence(x: Tensor):
+    h = torch.zeros(3)
+    outs = []
+    for t in range(x.size(0)):
+        h = torch.tanh(x[t] + h)
+        outs.append(h)
+    return torch.stack(outs), h
+
+
+def nested_tuples(x: tuple[Tensor, tuple[int, Optional[Tensor]]]):
+    a, (b, c) = x
+    if c is not None:
+        a = a + c
+    return a * b
+
+
+def nested_lists(x: list[list[int]]) -> int:
+    s = 0
+    for row in x:
+        for v in row:
+            s += v
+    return s + max([max(r) for r in x]) + sum([len(r) for r in x])
+
+
+def optional_elements(xs: list[Optional[Tensor]]):
+    found: list[Tensor] = []
+    for x in xs:
+        if x is not None:
+            found.append(x)
+    return torch.cat(found)
+
+
+def looking_inside(x: Any) -> int:
+    if torch.jit.isinstance(x, list[int]):
+        return x[0]
+    if torch.jit.isinstance(x, tuple[int, str]):
+        return x[0] + len(x[1])
+    return 0
+
+
 def tensors():
     """What the cases take."""
     torch.manual_seed(0)
@@ -448,5 +510,12 @@ CASES = {
     "pairs": (pairs, [([(2, "a"), (1, "b")],)]),
     "forever": (forever, [(X, 3)]),
     "starred": (starred, [(X,)]),
+    "writing": (writing, [(X, [1, 0])]),
+    "filling": (filling, [(3,), (12,)]),
+    "recurrence": (recurrence, [(X,)]),
+    "nested_tuples": (nested_tuples, [((X, (2, Y)),), ((X, (2, None)),)]),
+    "nested_lists": (nested_lists, [([[1, 2], [3]],)]),
+    "optional_elements": (optional_elements, [([X, None, Y],)]),
+    "looking_inside": (looking_inside, [([3],), ((1, "ab"),), ("a",)]),
     "boxes": (boxes, [(BOXES, torch.tensor([0.9, 0.8, 0.7, 0.6]), 0.5, [25])]),
 }

@@ -293,7 +293,8 @@ def _narrowing(b, at, value, types: list[T.Type], tree: ast.expr) -> Condition:
         if not fits:
             return _checked(b, at, value, types, tree, union(types), actual)
     if len(fits) == len(mine):
-        return Condition(b.constant(True, at), True)
+        same = {tree.id: actual} if isinstance(tree, ast.Name) else {}
+        return Condition(b.constant(True, at), True, same)
     if not fits and not any(t.isSubtypeOf(m) for t in types for m in mine):
         return Condition(b.constant(False, at), False)
     others = [m for m in mine if m not in fits]

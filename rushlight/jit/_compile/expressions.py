@@ -264,7 +264,7 @@ def _common_type(types: list[T.Type], hint, at) -> T.Type:
     if unified is None:
         fail(
             at,
-            f"if-expression has true branch of type {types[0]} but false branch of type {types[1]}",
+            f"if-expression's true branch has type {types[0]} but false branch has type {types[1]}",
         )
     assert unified is not None
     return unified

@@ -343,7 +343,7 @@ def python_value(b, found, at, constant: bool = False, said: str = "") -> Sugare
 
 _UNUSABLE = (
     "python value of type '{}' cannot be used as a value. Perhaps it is a closed over global "
-    "variable? If so, please consider passing it in as an argument or use a local varible instead."
+    "variable? If so, please consider passing it in as an argument or use a local variable instead."
 )
 
 
