@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "core/copies.h"
 #include "walk.h"
 
 namespace rl {
@@ -192,7 +193,7 @@ inline Array gather_plan(const Plan& plan, const Array& x) {
   NoGil nogil(y.numel());
   visit_size(x.item(), [&](auto tag) {
     using T = decltype(tag);
-    walk.run(move_grain(x) / 2, [](char* const* p, const int64_t* s, int64_t n) {
+    const auto move = [](char* const* p, const int64_t* s, int64_t n) {
       if (s[2] == 0) {
         move_run<T>(p[0], s[0], p[1] + *reinterpret_cast<int64_t*>(p[2]), s[1], n);
         return;
@@ -200,7 +201,9 @@ inline Array gather_plan(const Plan& plan, const Array& x) {
       for (int64_t i = 0; i < n; ++i)
         *reinterpret_cast<T*>(p[0] + i * s[0]) =
             *reinterpret_cast<T*>(p[1] + *reinterpret_cast<int64_t*>(p[2] + i * s[2]));
-    });
+    };
+    parallel_copy(walk.numel, move_grain(x) / 2, y.nbytes(),
+                  [&](int64_t begin, int64_t end) { walk.range(begin, end, move); });
   });
   return y;
 }
