@@ -45,6 +45,11 @@ _CONSTANTS: dict[str, Any] = {
     "has_mkl": False,
     "has_openmp": True,
 }
+# How the names of functions about graphs begin.
+_OF_GRAPHS = (
+    "_jit_", "_set_graph", "_get_graph", "_get_tracing", "_freeze_module", "_create_function",
+    "_logging_",
+)  # fmt: skip
 
 
 def find(name: str) -> Any:
@@ -86,7 +91,9 @@ def find(name: str) -> Any:
 
     if name in HOMES:
         return find_graph_name(name)
-    if name.startswith(("_jit_", "_set_graph", "_get_graph", "_get_tracing", "_freeze")):
+    if name.startswith(
+        ("_jit_", "_set_graph", "_get_graph", "_get_tracing", "_freeze_m", "_create_f", "_logging_")
+    ):
         from .jit._jit_bindings import find as find_function
 
         found = find_function(name)

@@ -231,6 +231,9 @@ class LockingLogger(LoggerBase):
         return total
 
 
+logger: LoggerBase = NoopLogger()  # the one that programs count with
+
+
 # -- timings ---------------------------------------------------------------------------------
 
 

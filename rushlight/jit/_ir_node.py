@@ -103,7 +103,7 @@ class Node(Attributes):
     def addInput(self, value: Value) -> Value:
         """Add an input at the end; the value."""
         if value is None:
-            raise ValueError(f"{self.kind_}: an input is None, expected a value")
+            raise ValueError(f"{self.kind_}: cannot pass None in inputs")
         if value._node.graph is not self.graph:
             raise RuntimeError(f"{self.kind_}: an input belongs to another graph, expected its own")
         value._uses.append(Use(self, len(self._inputs)))

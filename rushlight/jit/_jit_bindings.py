@@ -44,7 +44,37 @@ def _canonicalize(graph: Graph, keep_unique_names: bool = True) -> Graph:
     return made
 
 
+def _pool_constants(graph: Graph) -> None:
+    from ._compile.cleanup import pool_constants
+
+    pool_constants(graph)
+
+
+def _unshape(graph: Graph) -> None:
+    """Forget what types say of single tensors."""
+    values = [*graph.inputs(), *(o for n in graph.all_nodes() for o in n.outputs())]
+    inner = [v for n in graph.all_nodes() for b in n.blocks() for v in b.inputs()]
+    for value in (*values, *inner):
+        value.setType(value.type().unshaped())
+
+
+def _inline_forks(graph: Graph) -> None:
+    """Compute what is forked where it is forked."""
+    for node in graph.findAllNodes("prim::fork"):
+        with graph.insert_point_guard(node):
+            (made,) = graph.insertGraph(node.g("Subgraph"), list(node.inputs()))
+        uses = [u.user for u in node.output().uses()]
+        if all(user.kind() == "aten::wait" for user in uses):
+            for user in uses:
+                user.output().replaceAllUsesWith(made)
+                user.destroy()
+            node.destroy()
+
+
 _PASSES: dict[str, Callable] = {
+    "constant_pooling": _pool_constants,
+    "erase_shape_information": _unshape,
+    "inline_fork_wait": _inline_forks,
     "inline": _passes.inline,
     "dce": _passes.dce,
     "constant_propagation": _passes.constant_propagation,
@@ -107,7 +137,24 @@ def find(name: str) -> Any | None:
         "_jit_try_infer_type": _try_infer_type,
         "_get_tracing_state": _tracing_state,
         "_freeze_module": _freeze_module,
+        "_create_function_from_graph": _function_of,
+        "_logging_set_logger": _set_logger,
     }.get(name)
+
+
+def _function_of(name: str, graph: Graph) -> Any:
+    """A function that computes a graph."""
+    from ._function import ScriptFunction
+
+    return ScriptFunction(name, graph.copy())
+
+
+def _set_logger(logger: Any) -> Any:
+    """Count events with another logger; the one before."""
+    from . import _execution
+
+    before, _execution.logger = _execution.logger, logger
+    return before
 
 
 def _freeze_module(

@@ -311,10 +311,21 @@ def find_schema(text: str) -> FunctionSchema:
     """The registered schema of a text; RuntimeError where there is none."""
     wanted = parse_schema(text)
     for schema in schemas_of(wanted.name):
-        if schema.overload_name == wanted.overload_name and str(schema) == str(wanted):
+        if _says(schema, wanted):
             return schema
     raise RuntimeError(
         f"Couldn't find an operator for {text}. Do you have to update a set of hardcoded JIT ops?"
+    )
+
+
+def _says(schema: FunctionSchema, wanted: FunctionSchema) -> bool:
+    """Whether a schema has the arguments and results of a text, and its overload if it has one."""
+    if wanted.overload_name not in ("", schema.overload_name):
+        return False
+    return (
+        schema.arguments == wanted.arguments
+        and schema.returns == wanted.returns
+        and schema.is_vararg == wanted.is_vararg
     )
 
 

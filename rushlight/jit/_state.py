@@ -7,12 +7,21 @@ from typing import Any
 
 
 class EnabledProxy:
-    """Whether script and trace compile; PYTORCH_JIT=0 turns them off at the start."""
+    """Whether script and trace compile: as was said last, else as PYTORCH_JIT says."""
 
     def __init__(self) -> None:
-        self.enabled = self.parse_env(
-            "PYTORCH_JIT", True, "> Using PyTorch JIT", "> PyTorch JIT DISABLED"
-        )
+        self._said: bool | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether script and trace compile."""
+        if self._said is not None:
+            return self._said
+        return self.parse_env("PYTORCH_JIT", True, "> Using PyTorch JIT", "> PyTorch JIT DISABLED")
+
+    @enabled.setter
+    def enabled(self, on: bool | None) -> None:
+        self._said = on
 
     def parse_env(self, name: str, default: bool, true_message: str, false_message: str) -> bool:
         """The value of a variable of the environment: 1, 0, 1v or 0v, where v says it aloud."""

@@ -235,6 +235,28 @@ def test_type_comments_read():
         torch.parse_type_comment("# typo")
 
 
+def test_small_passes_and_functions():
+    def double(x):
+        return x * 2
+
+    def forked(x):
+        return torch.jit.wait(torch.jit.fork(double, x))
+
+    graph = torch.jit.script(forked).graph.copy()
+    torch._C._jit_pass_inline_fork_wait(graph)
+    graph.lint()
+    assert graph.findNode("prim::fork") is None and graph.findNode("aten::wait") is None
+    known = torch.parse_ir("graph(%x : Float(2)):\n  return (%x)")
+    torch._C._jit_pass_erase_shape_information(known)
+    assert next(known.inputs()).type() == torch.TensorType.get()
+    made = torch._C._create_function_from_graph("made", torch.jit.script(double).graph)
+    assert made(torch.ones(1)).item() == 2 and made.name == "made"
+    logger = torch.LockingLogger()
+    before = torch._C._logging_set_logger(logger)
+    assert isinstance(before, torch.NoopLogger)
+    assert torch._C._logging_set_logger(before) is logger
+
+
 def test_small_things():
     assert torch.bit is torch.uint1 and issubclass(torch.cpp.nn.Module, torch.nn.Module)
     assert issubclass(torch.FatalError, Exception) and torch.JITException is torch.jit.Error

@@ -85,6 +85,32 @@ def test_names_of_a_place_are_found():
     assert not internal.can_compile_class(tuple)
 
 
+def test_the_compiler_is_switched_off_and_on():
+    def program(x):
+        return x + 1
+
+    state = torch.jit._state
+    assert state._enabled.enabled
+    state.disable()
+    try:
+        assert torch.jit.script(program) is program
+    finally:
+        state._enabled.enabled = None  # as the environment says again
+    compiled = torch.jit.script(program)
+    assert isinstance(compiled, torch.jit.ScriptFunction)
+    assert "program" in [f.name for f in state._python_cu.get_functions()]
+
+
+@pytest.mark.parametrize(("said", "on"), [("0", False), ("1", True), ("0v", False), ("1v", True)])
+def test_the_environment_says_it(said, on, monkeypatch, capsys):
+    monkeypatch.setenv("PYTORCH_JIT", said)
+    assert torch.jit._state.EnabledProxy().enabled is on
+    assert ("JIT" in capsys.readouterr().out) == said.endswith("v")
+    monkeypatch.setenv("PYTORCH_JIT", "maybe")
+    with pytest.raises(ValueError, match="Try using 0 or 1"):
+        bool(torch.jit._state.EnabledProxy())
+
+
 def test_a_recording_is_known_while_it_goes_on():
     seen = []
 
