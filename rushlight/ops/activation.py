@@ -470,7 +470,7 @@ def _check_lambda(dtype, lambd):
 @public("F.softsign")
 def softsign(input):
     """`x / (1 + |x|)`."""
-    return input / (input.abs() + 1)
+    return input / input.abs().add_(1)
 
 
 @public("F.tanhshrink")
