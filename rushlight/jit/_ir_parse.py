@@ -157,7 +157,7 @@ class _Reader:
         at = s.at
         if s.peek('"'):
             node.s_(name, read_string(s))
-        elif s.peek("[") and s.text[s.at + 1 : s.at + 2].isalpha():
+        elif s.peek("[") and _names_a_type(s.text[s.at + 1 :]):
             s.need("[")
             types = [self._type()]
             while s.take(","):
@@ -168,11 +168,12 @@ class _Reader:
             node.ival_(name, self._sequence())
         elif s.peek("{") or s.peek("<"):
             node.t_(name, self._tensor(outputs))
-        elif s.text[at].isalpha() and not s.peek("inf") and not s.peek("nan"):
+        elif _names_a_type(s.text[at:]):
             node.ty_(name, self._type())
         else:
             value = read_literal(s)
-            {int: node.i_, float: node.f_, complex: node.c_}[type(value)](name, value)
+            put = {int: node.i_, float: node.f_, complex: node.c_}.get(type(value), node.ival_)
+            put(name, value)
 
     def _sequence(self) -> Any:
         if not self.s.take("("):
@@ -206,6 +207,12 @@ class _Reader:
             raise s.error("parse_ir: a tensor constant needs the shape in its type")
         strides = t.strides() or t.contiguous().strides()
         return torch.empty_strided(sizes, strides, dtype=dtype, device=t.device())
+
+
+def _names_a_type(text: str) -> bool:
+    """Whether a type comes next, and no constant that is a word."""
+    word = text.lstrip()[:5]
+    return word[:1].isalpha() and not word.startswith(("inf", "nan", "True", "False", "None"))
 
 
 def _class_named(name: str) -> T.Type | None:

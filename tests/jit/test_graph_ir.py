@@ -122,6 +122,19 @@ def test_what_cannot_be_read_says_where(text, message):
         torch.parse_ir(text)
 
 
+def test_constants_of_every_kind_read():
+    text = (
+        "graph():\n  %0 : Tensor = foo::bar[i=-3, f=0.5, g=inf, h=[True, False], k=[-1.5, nan], "
+        's="a\\n", t=["x"], y=int[], z=[int, Tensor?], c=1.+2.j, u=(1, "a"), n=None]()\n'
+        "  return (%0)\n"
+    )
+    node = torch.parse_ir(text).findNode("foo::bar")
+    assert str(node) == text.splitlines()[1].strip() + "\n"
+    assert [node.kindOf(n) for n in node.attributeNames()] == [
+        "i", "f", "f", "ival", "ival", "s", "ival", "ty", "tys", "c", "ival", "ival",
+    ]  # fmt: skip
+
+
 def test_tensor_constants_read_if_asked_for():
     text = (
         "graph():\n  %0 : Float(2, 3) = prim::Constant[value=<Tensor>]()\n"
