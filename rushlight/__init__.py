@@ -68,12 +68,16 @@ _LAZY = set(
     multiprocessing distributed testing backends amp func profiler serialization version
     storage types cpu compiler overrides futures masked package export fx library nested signal
     functional quantization ao mps xpu accelerator vision torch_version __config__
-    monitor quasirandom _dynamo _inductor _functorch _guards _higher_order_ops _ops _subclasses
+    monitor quasirandom mtia _dynamo _inductor _functorch _guards _higher_order_ops _ops
+    _subclasses _tensor _utils
     """.split()
 )  # fmt: skip
 # Names that come from a module which loads on first use.
 _FROM = {
     "StorageBase": "storage",
+    "classes": "_classes",
+    "_check_tensor_all_with": "_checks",
+    "_check_with": "_checks",
     "cond": "_higher_order_ops",
     "while_loop": "_higher_order_ops",
     "save": "serialization",

@@ -61,13 +61,17 @@ def _check_not_implemented(cond, message=None) -> None:
 
 def _check_tensor_all(cond, message=None) -> None:
     """Raise RuntimeError unless every element of a bool tensor is true."""
+    _check_tensor_all_with(RuntimeError, cond, message)
+
+
+def _check_tensor_all_with(error_type: type, cond, message=None) -> None:
     import rushlight as torch
 
     if not isinstance(cond, torch.Tensor):
         raise TypeError(f"cond must be a tensor, but got {type(cond)}")
     if cond.dtype is not torch.bool:
         raise TypeError(f"cond tensor must have dtype torch.bool, but got {cond.dtype}")
-    _check_with(RuntimeError, bool(cond.all()), message)
+    _check_with(error_type, bool(cond.all()), message)
 
 
 def _check_is_size(i, message=None, *, max=None) -> None:

@@ -188,3 +188,29 @@ def _get_device_module(device_type: str):
             f"'torch.{device_type}'."
         )
     return module
+
+
+def _element_size(dtype) -> int:
+    """The bytes of one element."""
+    return dtype.itemsize
+
+
+def _get_device_index(device, optional: bool = False, allow_cpu: bool = False):
+    """The number of a device given as text, device or number; None where that is optional."""
+    import rushlight as torch
+
+    if isinstance(device, str):
+        device = torch.device(device)
+    if isinstance(device, torch.device):
+        if device.type == "cpu":
+            if not allow_cpu:
+                raise ValueError(f"Expected a non cpu device, but got: {device}")
+            return -1
+        index = device.index
+    else:
+        index = device
+    if index is None and not optional:
+        raise ValueError(
+            f"Expected a torch.device with a specified index or an integer, but got:{device}"
+        )
+    return index

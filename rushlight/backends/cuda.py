@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 _attention = {"flash": True, "mem_efficient": True, "math": True, "cudnn": True}
 
 
@@ -69,3 +71,23 @@ def enable_math_sdp(enabled: bool) -> None:
 def enable_cudnn_sdp(enabled: bool) -> None:
     """Allow or forbid cuDNN."""
     _allow("cudnn", enabled)
+
+
+class SDPAParams(NamedTuple):
+    """The arguments of an attention, to ask which algorithm could run it."""
+
+    query: Any
+    key: Any
+    value: Any
+    attn_mask: Any
+    dropout: float
+    is_causal: bool
+    enable_gqa: bool
+
+
+def can_use_flash_attention(params: SDPAParams, debug: bool = False) -> bool:
+    """Whether CUDA's flash attention could run it: there is no CUDA."""
+    return False
+
+
+can_use_cudnn_attention = can_use_efficient_attention = can_use_flash_attention

@@ -129,7 +129,7 @@ def schedule(
     return action
 
 
-def _always(_: int) -> ProfilerAction:
+def _default_schedule_fn(_: int) -> ProfilerAction:
     return ProfilerAction.RECORD
 
 
@@ -351,7 +351,7 @@ class profile(_KinetoProfile):
             post_processing_timeout_s=post_processing_timeout_s,
         )
         self.record_steps = schedule is not None
-        self.schedule = schedule or _always
+        self.schedule = schedule or _default_schedule_fn
         self.on_trace_ready = on_trace_ready
         self.step_num = 0
         self.current_action = self.schedule(0)
