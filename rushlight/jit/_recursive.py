@@ -242,9 +242,7 @@ class _Reader:
 
     def inferred(self, name: str, value) -> T.Type | None:
         """The type of a value, or None and a note why it has none."""
-        from ._constants import try_type_of
-
-        known = try_type_of(value)
+        known = type_of_object(value)
         if known.success():
             return known.type().unshaped()
         reason = known.reason() or "Cannot infer type"
@@ -256,6 +254,24 @@ class _Reader:
             "annotation for the attribute.)"
         )
         return None
+
+
+def type_of_object(value) -> T.InferredType:
+    """The type of a Python object: containers by what they hold, named tuples by their class."""
+    from ._compile.named import named_type
+    from ._constants import try_type_of
+
+    if isinstance(value, tuple) and getattr(value, "_fields", None):
+        return T.InferredType(named_type(type(value), python_unit()))
+    if type(value) is dict and value:
+        parts = [[type_of_object(v) for v in found] for found in (value, value.values())]
+        if all(p.success() for found in parts for p in found):
+            try:
+                plain = [[p.type().unshaped() for p in found] for found in parts]
+                return T.InferredType(T.DictType(*map(T.unify_type_list, plain)))
+            except RuntimeError as error:
+                return T.InferredType(str(error))
+    return try_type_of(value)
 
 
 def _is_final(hint) -> bool:

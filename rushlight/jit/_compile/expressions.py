@@ -258,9 +258,9 @@ def _conditional(b, node: ast.IfExp, hint) -> Sugared:
 
 
 def _common_type(types: list[T.Type], hint, at) -> T.Type:
-    if hint is not None and all(t.isSubtypeOf(hint) for t in types):
-        return hint
     unified = unify_types(types[0], types[1])
+    if unified is None and hint is not None and all(t.isSubtypeOf(hint) for t in types):
+        return hint
     if unified is None:
         fail(
             at,

@@ -70,7 +70,10 @@ class Method(Sugared):
     def call(self, b, at, args: list[Arg], kwargs: list[Arg]) -> Sugared:
         from .functions import compiled
 
-        schema = getattr(self.function, "schema", None) or compiled(self.function, at).schema
+        function = self.function
+        if isinstance(function, ScriptFunction):  # else an interface's, which has only a schema
+            compiled(function, at)
+        schema = function.schema
         values, named = plain_values(b, args, kwargs)
         attributes = {"name": self.name}
         # The object is the first argument of the schema.

@@ -14,7 +14,7 @@ from typing import Any
 
 _FUNCTIONS = "activation normalization pooling losses images embeddings attention".split()
 _LAYERS = ("layers", "recurrent", "transformer")
-_VISION = ("vision_ops", "vision_models", "vision_images")  # loaded for what is of rushlight.vision
+_VISION = ("vision_ops", "vision_images")  # loaded for what is of rushlight.vision
 
 
 @cache
