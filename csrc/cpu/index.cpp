@@ -107,8 +107,16 @@ bool put_one_under_mask(Call& call, const Array& y, const Array& value) {
       if (s[0] == static_cast<int64_t>(sizeof(T)) && s[1] == 1) {
         T* to = reinterpret_cast<T*>(p[0]);
         const auto* m = reinterpret_cast<const uint8_t*>(p[1]);
+        if constexpr (std::is_integral_v<T>) {  // without a condition, which would not vectorise
 #pragma omp simd
-        for (int64_t i = 0; i < n; ++i) to[i] = m[i] ? v : to[i];
+          for (int64_t i = 0; i < n; ++i) {
+            const T all = static_cast<T>(-static_cast<T>(m[i] != 0));
+            to[i] = static_cast<T>((to[i] & ~all) | (v & all));
+          }
+        } else {
+          for (int64_t i = 0; i < n; ++i)
+            if (m[i]) to[i] = v;
+        }
         return;
       }
       for (int64_t i = 0; i < n; ++i)

@@ -91,10 +91,12 @@ double reach_of(double slope, double curvature, double valid, double otherwise) 
 
 // d/da of the sum over n of (-x)^n / (n! (a + n)) x^a / gamma(a), the n = 0 term without its
 // cancelling parts.
+template <class T>
 double gamma_series(double a, double x) {
+  constexpr double nothing = std::is_same_v<T, double> ? 1e-18 : 1e-10;
   const double shifted = std::log(x) - digamma(a + 1);
   double sum = shifted / a, power = 1;
-  for (int n = 1; n < 24 && std::fabs(power) > 1e-18; ++n) {
+  for (int n = 1; n < 24 && std::fabs(power) > nothing; ++n) {
     power *= -x / n;
     sum += power * (shifted + 1 / a - 1 / (a + n)) / (a + n);
   }
@@ -104,7 +106,7 @@ double gamma_series(double a, double x) {
 template <class T>
 double gamma_gradient(double a, double x) {
   if (!(a > 0 && x > 0)) return x == 0 ? 0 : std::numeric_limits<double>::quiet_NaN();
-  if (x <= 1) return gamma_series(a, x);
+  if (x <= 1) return gamma_series<T>(a, x);
   const auto& rule = gauss_legendre<std::is_same_v<T, double> ? 40 : 16>();
   const double shifted = std::log(x) - digamma(a);
   if (x <= a) {
