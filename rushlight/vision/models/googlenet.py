@@ -112,7 +112,9 @@ class GoogLeNet(nn.Module):
         x, aux2, aux1 = self._forward(self._transform_input(x))
         if jit.is_scripting():  # a compiled function has one type of result
             if not (self.training and self.aux_logits):
-                warnings.warn("Scripted GoogleNet always returns GoogleNetOutputs Tuple", stacklevel=2)
+                warnings.warn(
+                    "Scripted GoogleNet always returns GoogleNetOutputs Tuple", stacklevel=2
+                )
             return GoogLeNetOutputs(x, aux2, aux1)
         return self.eager_outputs(x, aux2, aux1)
 

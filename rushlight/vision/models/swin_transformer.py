@@ -34,9 +34,7 @@ def _patch_merging_pad(x: Tensor) -> Tensor:
     """The four corners of each 2 by 2 square of (..., H, W, C) side by side: 4 C channels."""
     height, width = x.shape[-3], x.shape[-2]
     x = F.pad(x, (0, 0, 0, width % 2, 0, height % 2))
-    rows, others = x[..., 0::2, :, :], x[..., 1::2, :, :]
-    corners = [part[..., j::2, :] for j in range(2) for part in (rows, others)]
-    return cat(corners, -1)
+    return cat([x[..., i % 2 :: 2, i // 2 :: 2, :] for i in range(4)], -1)
 
 
 class PatchMerging(nn.Module):

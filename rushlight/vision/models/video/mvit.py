@@ -68,12 +68,13 @@ class Pool(nn.Module):
         x, dims = _unsqueeze(x, 4, 1)
         token, x = tensor_split(x, indices=(1,), dim=2)
         x = x.transpose(2, 3)
-        n, heads, channels = x.shape[:3]
-        x = x.reshape((n * heads, channels, *thw)).contiguous()
+        n, heads, channels, _ = x.shape
+        t, h, w = thw
+        x = x.reshape((n * heads, channels, t, h, w)).contiguous()
         if self.norm_before_pool and self.norm_act is not None:
             x = self.norm_act(x)
         x = self.pool(x)
-        t, h, w = x.shape[2:]
+        t, h, w = x.shape[2], x.shape[3], x.shape[4]
         x = cat((token, x.reshape(n, heads, channels, -1).transpose(2, 3)), dim=2)
         if not self.norm_before_pool and self.norm_act is not None:
             x = self.norm_act(x)
@@ -127,7 +128,7 @@ def _add_rel_pos(
     by_t = einsum("bythwc,tkc->bythwk", places, _distances(rel_pos_t, t, k_thw[0]))
     rel = by_h[:, :, :, :, :, None, :, None] + by_w[:, :, :, :, :, None, None, :]
     rel = rel + by_t[:, :, :, :, :, :, None, None]
-    attn[:, :, 1:, 1:] += rel.reshape(n, heads, t * h * w, math.prod(k_thw))
+    attn[:, :, 1:, 1:] += rel.reshape(n, heads, t * h * w, -1)
     return attn
 
 
@@ -206,7 +207,9 @@ class MultiscaleAttention(nn.Module):
         n, length, _ = x.shape
         qkv = self.qkv(x).reshape(n, length, 3, self.num_heads, self.head_dim)
         q, k, v = qkv.transpose(1, 3).unbind(dim=2)
-        k, k_thw = self.pool_k(k, thw) if self.pool_k is not None else (k, thw)
+        k_thw = thw
+        if self.pool_k is not None:
+            k, k_thw = self.pool_k(k, thw)
         if self.pool_v is not None:
             v = self.pool_v(v, thw)[0]
         if self.pool_q is not None:
@@ -268,18 +271,16 @@ class MultiscaleBlock(nn.Module):
         if cnf.input_channels != cnf.output_channels:
             self.project = nn.Linear(cnf.input_channels, cnf.output_channels)
 
-    def _normalised(self, norm: nn.Module, x: Tensor) -> Tensor:
-        return norm(x.transpose(1, 2)).transpose(1, 2) if self.needs_transposal else norm(x)
-
     def forward(self, x: Tensor, thw: tuple[int, int, int]) -> tuple[Tensor, tuple[int, int, int]]:
         """`x` (N, 1 + places, C), transformed; also the new sizes."""
-        hidden = self._normalised(self.norm1, x)
+        turned = self.needs_transposal
+        hidden = self.norm1(x.transpose(1, 2)).transpose(1, 2) if turned else self.norm1(x)
         attended, new_thw = self.attn(hidden, thw)
         if self.project is not None and self.proj_after_attn:
             x = self.project(hidden)
         skip = x if self.pool_skip is None else self.pool_skip(x, thw)[0]
         x = skip + self.stochastic_depth(attended)
-        hidden = self._normalised(self.norm2, x)
+        hidden = self.norm2(x.transpose(1, 2)).transpose(1, 2) if turned else self.norm2(x)
         if self.project is not None and not self.proj_after_attn:
             x = self.project(hidden)
         return x + self.stochastic_depth(self.mlp(hidden)), new_thw
@@ -310,7 +311,7 @@ class PositionalEncoding(nn.Module):
         token = self.class_token.expand(x.size(0), -1).unsqueeze(1)
         x = cat((token, x), dim=1)
         space, time, first = self.spatial_pos, self.temporal_pos, self.class_pos
-        if space is None:
+        if space is None or time is None or first is None:
             return x
         count, size = space.shape
         places = repeat_interleave(time, count, dim=0)
