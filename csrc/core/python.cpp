@@ -82,6 +82,7 @@ struct Builder {
   char* out = nullptr;
 
   static bool is_sequence(PyObject* o) {
+    if (PyLong_Check(o) || PyFloat_Check(o)) return false;
     if (PyList_Check(o) || PyTuple_Check(o)) return true;
     if (PyUnicode_Check(o) || PyBytes_Check(o)) return false;
     if (tensor_check(o)) return as_tensor(o)->array.ndim() > 0;
@@ -148,7 +149,7 @@ struct Builder {
   template <class F>
   void walk(PyObject* o, size_t depth, F& f) {
     if (depth == shape.size()) {
-      if (!PyLong_CheckExact(o) && !PyFloat_CheckExact(o) && is_sequence(o))
+      if (is_sequence(o))
         fail(ErrorType::Value, "expected a number at dim %zu, got a sequence (ragged nesting)",
              depth);
       f(o);
@@ -182,13 +183,14 @@ void check_integer(const ScalarValue& s, DType t) {
   }
 }
 
-// Whether o is an int that an int64 holds, which is then at out.
+// Whether o is an int, which is then at out.
 bool store_long(PyObject* o, char* out) {
   if (!PyLong_CheckExact(o)) return false;
   int overflow;
   const long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
+  if (overflow) fail(ErrorType::Value, "Overflow when unpacking long long");
   std::memcpy(out, &v, 8);
-  return !overflow;
+  return true;
 }
 
 // from_data(object, dtype or None): a new tensor from numbers and nested sequences.
