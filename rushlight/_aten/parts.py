@@ -10,25 +10,28 @@ from .. import _C, Tensor
 from ..nn import functional as F  # noqa: N812 (the name that everybody gives it)
 from . import aten
 
+# Methods are taken from the class: an attribute of a user's subclass may have the name of one.
+
 
 def _linear(input, weight, bias=None):
     if input.dim() == 2:
-        turned = weight.t()
+        turned = Tensor.t(weight)
         return torch.mm(input, turned) if bias is None else torch.addmm(bias, input, turned)
-    flat = input.reshape(-1, input.shape[-1])
+    flat = Tensor.reshape(input, -1, input.shape[-1])
     out = _linear(flat, weight, bias)
-    return out.view(*input.shape[:-1], weight.shape[0])
+    return Tensor.view(out, *input.shape[:-1], weight.shape[0])
 
 
 def _linear_backward(grad, input, weight, need_input, need_weight, need_bias):
-    flat = grad.reshape(-1, grad.shape[-1])
+    flat = Tensor.reshape(grad, -1, grad.shape[-1])
     grads = []
     if need_input:
-        grads.append(torch.mm(flat, weight).view(input.shape))
+        grads.append(Tensor.view(torch.mm(flat, weight), input.shape))
     if need_weight:
-        grads.append(torch.mm(flat.t(), input.reshape(-1, input.shape[-1])))
+        wide = Tensor.reshape(input, -1, input.shape[-1])
+        grads.append(torch.mm(Tensor.t(flat), wide))
     if need_bias:
-        grads.append(flat.sum(0))
+        grads.append(torch.sum(flat, 0))
     return tuple(grads)
 
 
@@ -36,24 +39,26 @@ def _matmul(input, other):
     if input.dim() == 2 and other.dim() == 2:
         return torch.mm(input, other)
     if input.dim() == 1 or other.dim() == 1:
-        a = input.unsqueeze(0) if input.dim() == 1 else input
-        b = other.unsqueeze(1) if other.dim() == 1 else other
+        a = torch.unsqueeze(input, 0) if input.dim() == 1 else input
+        b = torch.unsqueeze(other, 1) if other.dim() == 1 else other
         out = _matmul(a, b)
-        out = out.squeeze(-1) if other.dim() == 1 else out
-        return out.squeeze(-1 if other.dim() == 1 else -2) if input.dim() == 1 else out
+        out = torch.squeeze(out, -1) if other.dim() == 1 else out
+        dim = -1 if other.dim() == 1 else -2
+        return torch.squeeze(out, dim) if input.dim() == 1 else out
     if other.dim() == 2:
-        flat = torch.mm(input.reshape(-1, input.shape[-1]), other)
-        return flat.view(*input.shape[:-1], other.shape[-1])
+        flat = torch.mm(Tensor.reshape(input, -1, input.shape[-1]), other)
+        return Tensor.view(flat, *input.shape[:-1], other.shape[-1])
     lead = torch.broadcast_shapes(input.shape[:-2], other.shape[:-2])
-    a = input.expand(*lead, *input.shape[-2:]).reshape(-1, *input.shape[-2:])
-    b = other.expand(*lead, *other.shape[-2:]).reshape(-1, *other.shape[-2:])
-    return torch.bmm(a, b).view(*lead, input.shape[-2], other.shape[-1])
+    wide = [Tensor.expand(x, *lead, *x.shape[-2:]) for x in (input, other)]
+    a, b = (Tensor.reshape(x, -1, *x.shape[-2:]) for x in wide)
+    return Tensor.view(torch.bmm(a, b), *lead, input.shape[-2], other.shape[-1])
 
 
 def _reshape(input, shape):
     shape = [shape] if isinstance(shape, int) else list(shape)
-    size = _size_of_view(input, shape)
-    return aten._unsafe_view.default(_packed(input), shape) if size is None else input.view(shape)
+    if _size_of_view(input, shape) is None:
+        return aten._unsafe_view.default(_packed(input), shape)
+    return Tensor.view(input, shape)
 
 
 def _size_of_view(input, shape):
@@ -71,7 +76,7 @@ def _size_of_view(input, shape):
 
 
 def _packed(input):
-    return input.clone(memory_format=torch.contiguous_format)
+    return torch.clone(input, memory_format=torch.contiguous_format)
 
 
 def _flatten(input, start_dim=0, end_dim=-1):
@@ -115,7 +120,7 @@ def _cross_entropy(input, target, weight, reduction, ignore_index, label_smoothi
 
 
 def _square(input):
-    return input.pow(2)
+    return torch.pow(input, 2)
 
 
 PARTS: dict[str, Callable] = {

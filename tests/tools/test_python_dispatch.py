@@ -266,3 +266,25 @@ def test_overloads():
     )
     assert total.item() == 3 and loss.dim() == 0
     assert aten.mse_loss.default(x, 2 * x, 2).item() == 2.0
+
+
+def test_attributes_may_have_the_names_of_methods():
+    class Signs(torch.Tensor):
+        @staticmethod
+        def __new__(cls, t, view):
+            return torch.Tensor._make_wrapper_subclass(cls, t.shape, dtype=view.dtype)
+
+        def __init__(self, t, view):
+            self.t, self.view = t, view
+
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            def plain(x):
+                return x.t.to(x.dtype) * x.view if isinstance(x, cls) else x
+
+            return func(*tree_map(plain, args), **tree_map(plain, kwargs or {}))
+
+    weight = Signs(torch.ones(4, 3, dtype=torch.int8), torch.tensor(0.5))
+    for x in (torch.ones(2, 3), torch.ones(2, 2, 3)):
+        assert F.linear(x, weight).sum().item() == x.sum().item() * 2
+        assert torch.matmul(x, weight.transpose(0, 1)).shape == (*x.shape[:-1], 4)
