@@ -191,3 +191,86 @@ def test_optimising_for_inference_freezes():
 def test_operators_of_a_module_are_listed():
     names = torch.jit.export_opnames(torch.jit.script(Counting().eval()))
     assert {"aten::linear", "aten::add.Tensor", "aten::mul.Scalar"} <= set(names)
+
+
+class Inner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale, self.step = torch.tensor(1.5), 2
+
+    def forward(self, x):
+        return x + self.scale * self.step
+
+    @torch.jit.export
+    def grow(self, x):
+        self.scale += x
+        return self.scale
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.size = Inner(), 5
+
+    def forward(self, x):
+        return self.inner(x) + self.size
+
+
+def test_names_within_modules_stay():
+    module, x = torch.jit.script(Outer().eval()), torch.ones(2)
+    frozen = torch.jit.freeze(module, ["inner.step"])
+    assert frozen.inner.step == 2 and not hasattr(frozen.inner, "scale")
+    frozen = torch.jit.freeze(module, ["inner.grow"])
+    assert not hasattr(frozen.inner, "step")
+    frozen.inner.grow(torch.tensor(1.0))
+    assert frozen(x).tolist() == [11.0, 11.0]
+    whole = torch.jit.freeze(module, ["inner"])
+    assert whole.inner.grow(torch.tensor(1.0)) == 3.5 and whole.inner.step == 2
+    for name in ("inner.none", "none.step", "size.step"):
+        with pytest.raises(RuntimeError, match=f"Unknown name: {name}"):
+            torch.jit.freeze(module, [name])
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = Inner()
+        self.two = self.one
+
+    def forward(self, x):
+        self.one.scale = self.one.scale + 1
+        return self.two(x)
+
+
+def test_a_module_of_two_names_is_one():
+    module = torch.jit.script(Twice().eval())
+    frozen = torch.jit.freeze(module)
+    assert frozen.one is frozen.two
+    assert frozen(torch.ones(1)) == module(torch.ones(1)) == 6
+
+
+class Shares(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base = torch.ones(6)
+        self.views = [self.base.view(2, 3)]
+
+    def forward(self):
+        self.base[0] += 1
+        return self.views[0]
+
+
+def test_memory_within_lists_is_shared_with_what_is_written():
+    frozen = torch.jit.freeze(torch.jit.script(Shares().eval()))
+    assert frozen()[0, 0] == 2 and frozen()[0, 0] == 3
+    assert frozen.views[0][0, 0] == 3
+
+
+class Itself(nn.Module):
+    def forward(self):
+        return self
+
+
+def test_a_module_that_returns_itself_is_refused():
+    with pytest.raises(RuntimeError, match="return itself"):
+        torch.jit.freeze(torch.jit.script(Itself().eval()))
