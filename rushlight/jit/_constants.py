@@ -78,14 +78,14 @@ def try_type_of(value: Any) -> T.InferredType:
     if isinstance(value, _C.Tensor):
         return T.InferredType(T.TensorType.create_from_tensor(value))
     value = as_number(value)
+    if isinstance(value, Enum):  # before the str or the int that it may be too
+        return T.InferredType(enum_type(type(value)))
     for cls, t in _PLAIN:
         if isinstance(value, cls):
             return T.InferredType(t)
     known = getattr(value, "_jit_type", None)  # objects of scripted classes, modules
     if isinstance(known, T.Type):
         return T.InferredType(known)
-    if isinstance(value, Enum):
-        return T.InferredType(enum_type(type(value)))
     if isinstance(value, tuple):
         return _tuple_type(value)
     if isinstance(value, list):
@@ -174,6 +174,8 @@ def constant_node(graph: Graph, value: Any, type: T.Type | None = None) -> Node:
     node.output().setType(type)
     if value is None:
         return node
+    if isinstance(value, Enum):
+        return node.ival_("value", value)
     if isinstance(value, bool | int):
         return node.i_("value", int(value)) if not isinstance(type, T.FloatType) else (
             node.f_("value", value)

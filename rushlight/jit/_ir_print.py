@@ -99,6 +99,10 @@ def attribute_text(kind: str, value: Any) -> str:
 
 def literal(value: Any) -> str:
     """A constant of any kind."""
+    if isinstance(value, Enum):
+        from ._compile.unit import qualified_name
+
+        return f"{qualified_name(type(value))}.{value.name}"
     if value is None or isinstance(value, bool | int):
         return str(value)
     if isinstance(value, float):
@@ -120,10 +124,6 @@ def literal(value: Any) -> str:
         return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
     if isinstance(value, _C.Generator):
         return f'torch.Generator(device="{value.device}", seed={value.initial_seed()})'
-    if isinstance(value, Enum):
-        from ._compile.unit import qualified_name
-
-        return f"{qualified_name(type(value))}.{value.name}"
     text = getattr(value, "ir_text", None)  # enumerations, objects of scripted classes
     return text() if text is not None else str(value)
 

@@ -14,6 +14,7 @@ from ._attribute import Attribute
 from ._compile import annotated
 from ._compile.functions import compiled
 from ._compile.modules import Concrete, ModuleValue
+from ._compile.source import FrontendError
 from ._compile.unit import python_unit, qualified_name
 from ._function import ScriptFunction
 
@@ -271,7 +272,23 @@ def type_of_object(value) -> T.InferredType:
                 return T.InferredType(T.DictType(*map(T.unify_type_list, plain)))
             except RuntimeError as error:
                 return T.InferredType(str(error))
-    return try_type_of(value)
+    found = try_type_of(value)
+    return found if found.success() else _class_of_object(value, found)
+
+
+def _class_of_object(value, failed: T.InferredType) -> T.InferredType:
+    """The type of an object of a plain class, which is compiled for it."""
+    from ._compile.named import named_type
+
+    cls = type(value)
+    if cls.__module__ == "builtins" or cls.__module__.startswith("rushlight."):
+        return failed
+    if not hasattr(value, "__dict__") or callable(value):
+        return failed
+    try:
+        return T.InferredType(named_type(cls, python_unit()))
+    except (RuntimeError, OSError, FrontendError) as error:
+        return T.InferredType(f"{failed.reason()} (Its class cannot be compiled: {error})")
 
 
 def _is_final(hint) -> bool:

@@ -165,8 +165,8 @@ def _add_method(made, node: ast.FunctionDef, source, unit, resolver, cls) -> Non
     kind = "_getter" if last == "property" else "_setter" if last.endswith(".setter") else ""
     name = f"{made.qualified_name()}.{f'__{node.name}{kind}' if kind else node.name}"
     static = "staticmethod" in marks
-    if "classmethod" in marks:
-        raise RuntimeError(f"{name}: class methods are not supported by scripted classes")
+    if "classmethod" in marks:  # stays Python: a program has no class to give it
+        return
     function = define(
         unit, name, parsed, resolver, None if static else made, defaults,
         getattr(function, "__annotations__", None),

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 from typing import Any
 
+from .. import _types as T
 from .functions import define
 from .source import ParsedDef, Source
 
@@ -21,8 +22,7 @@ def add_methods(made, cls: type, unit, resolver) -> None:
         texts["__init__"] = _init(cls, fields)
     compared = [f.name for f in fields if f.compare]
     if options.eq:
-        same = " and ".join(f"self.{n} == other.{n}" for n in compared) or "True"
-        texts["__eq__"] = f"def __eq__(self, other: {cls.__name__}) -> bool:\n    return {same}\n"
+        texts["__eq__"] = _equal(cls, compared, made.attributes)
     if options.order:
         texts |= {name: _order(cls, name, mark, compared) for name, mark in _COMPARED.items()}
     defaults = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
@@ -53,6 +53,19 @@ def _init(cls: type, fields) -> str:
     if hasattr(cls, "__post_init__"):
         lines.append("    self.__post_init__()")
     return f"def __init__(self, {', '.join(given)}) -> None:\n" + "\n".join(lines) + "\n"
+
+
+def _equal(cls: type, compared: list[str], types: dict) -> str:
+    lines = [f"def __eq__(self, other: {cls.__name__}) -> bool:"]
+    for i, field in enumerate(compared):
+        lines.append(f"    a{i}, b{i} = self.{field}, other.{field}")
+        indent = "    "
+        if isinstance(types.get(field), T.OptionalType):
+            lines.append(f"    if (a{i} is None) != (b{i} is None):\n        return False")
+            lines.append(f"    if a{i} is not None and b{i} is not None:")
+            indent *= 2
+        lines.append(f"{indent}if not (a{i} == b{i}):\n{indent}    return False")
+    return "\n".join([*lines, "    return True"]) + "\n"
 
 
 def _order(cls: type, name: str, mark: str, compared: list[str]) -> str:

@@ -229,7 +229,7 @@ def _unwrapped(t: T.Type) -> T.Type:
 
 
 def _listable(t: T.Type, target: T.ListType) -> bool:
-    if not isinstance(t, T.TupleType) or not t.elements():
+    if not isinstance(t, T.TupleType):
         return False
     return all(e.isSubtypeOf(target.getElementType()) for e in t.elements())
 
