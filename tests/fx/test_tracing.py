@@ -215,3 +215,25 @@ def test_functions_are_found_under_pytorchs_names():
     x = torch.eye(2)
     module = fx.symbolic_trace(lambda x: F.logsigmoid(F.linear(torch.linalg.inv(x), x)))
     assert torch.equal(module(x), F.logsigmoid(x))
+
+
+def test_shapes_known_while_tracing():
+    from rushlight.fx.experimental.meta_tracer import symbolic_trace
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lin, self.w = nn.Linear(3, 4), nn.Parameter(torch.ones(4))
+
+        def forward(self, x):
+            y = self.lin(x) * self.w
+            for i in range(y.shape[1]):
+                y = y + i
+            return y.view(y.size(0) * y.size(1)) if y.dim() == 2 else y
+
+    model, x = Model(), torch.randn(2, 3)
+    traced = symbolic_trace(model, {"x": x})
+    assert torch.equal(traced(x), model(x)) and "y.view" not in traced.code
+    assert "view(8)" in traced.code and traced.code.count(" + ") == 4
+    with pytest.raises(AssertionError, match="Expected dict for meta_args"):
+        symbolic_trace(model)
