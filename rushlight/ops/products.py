@@ -208,3 +208,25 @@ def chain_matmul(*matrices, out=None):
 def vecdot(x, y, *, dim=-1, out=None):
     """Sum conj(x) * y along `dim`, with broadcasting."""
     return deliver((conj(x) * y).sum(dim), out)
+
+
+@public("torch._int_mm")
+def int_mm(self, mat2, *, out=None):
+    """The product of two matrices of bytes, summed as int32."""
+    from .. import int8, int32, uint8
+
+    for name, x in (("self", self), ("mat2", mat2)):
+        if x.ndim != 2:
+            raise RuntimeError(
+                f"int_mm_out_cpu: Expected {name} to be of dimension 2 but got {x.ndim}"
+            )
+        if x.dtype not in (int8, uint8):
+            raise RuntimeError(
+                f"int_mm_out_cpu: Expected {name} dtype to be int8 or uint8 but got {x.dtype._name}"
+            )
+    if self.shape[1] != mat2.shape[0]:
+        raise RuntimeError(
+            "int_mm_out_cpu: self.size(1) needs to match mat2.size(0) but got "
+            f"{self.shape[1]} and {mat2.shape[0]}"
+        )
+    return deliver(mm(self.to(int32), mat2.to(int32)), out)

@@ -146,3 +146,36 @@ def test_ordered_sets_and_cached_methods():
 
     counter = Counter()
     assert [counter.square(3), counter.square(3)] == [9, 9] and counter.calls == 1
+
+
+def test_rules_about_shapes():
+    from rushlight import _prims_common as rules
+    from rushlight._dynamo import utils
+
+    assert rules.make_contiguous_strides_for((2, 3, 4)) == (12, 4, 1)
+    assert rules.make_contiguous_strides_for((2, 0, 4)) == (4, 4, 1)
+    assert rules.canonicalize_dims(3, (-1, 0)) == (2, 0)
+    with pytest.raises(IndexError, match="out of range"):
+        rules.canonicalize_dim(2, 2)
+    x = torch.ones(1, 2, 3, 4).to(memory_format=torch.channels_last)
+    assert rules.suggest_memory_format(x) is torch.channels_last
+    assert rules.is_integer_dtype(torch.int8) and not rules.is_integer_dtype(torch.bool)
+    assert rules.corresponding_real_dtype(torch.complex64) is torch.float32
+    with pytest.warns(UserWarning, match="only this"):
+        utils.warn_once("only this")
+    utils.warn_once("only this")
+    with utils.disable_cache_limit():
+        assert torch._dynamo.config.recompile_limit > 1000
+    assert utils.counters["stats"]["calls_captured"] == 0
+
+
+def test_products_of_bytes():
+    torch.manual_seed(0)
+    a = torch.randint(-5, 5, (17, 8), dtype=torch.int8)
+    b = torch.randint(-5, 5, (8, 16), dtype=torch.int8)
+    out = torch._int_mm(a, b)
+    assert out.dtype is torch.int32 and torch.equal(out, a.int() @ b.int())
+    with pytest.raises(RuntimeError, match="Expected self dtype to be int8 or uint8"):
+        torch._int_mm(a.float(), b)
+    with pytest.raises(RuntimeError, match=r"size\(0\) but got 8 and 4"):
+        torch._int_mm(a, b[:4])
