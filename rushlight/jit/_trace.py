@@ -240,18 +240,15 @@ def _recorded_module(mod: Module, inputs: dict, strict: bool, by_keyword: bool):
         root.methods[name]._argument_names = [
             v.debugName().partition(".")[0] for v in graph.inputs()
         ]
-    return _built(mod, "__module", types, {})
+    return _built(mod, "__module", types)
 
 
-def _built(mod: Module, path: str, types: dict, memo: dict):
-    """The compiled module over the same tensors."""
-    if id(mod) in memo:
-        return memo[id(mod)]
+def _built(mod: Module, path: str, types: dict):
+    """The compiled module over the same tensors; one that stands in two places becomes two."""
     kind = TopLevelTracedModule if path == "__module" else TracedModule
-    state = state_of(mod, lambda child, name: _built(child, f"{path}.{name}", types, memo))
+    state = state_of(mod, lambda child, name: _built(child, f"{path}.{name}", types))
     made = kind._construct(types[path], state)
     made.__dict__["_non_persistent_buffers_set"] = set(mod._non_persistent_buffers_set)
-    memo[id(mod)] = made
     return made
 
 

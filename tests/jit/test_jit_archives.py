@@ -132,6 +132,22 @@ def test_tensors_that_share_memory_still_do():
     assert again.b.weight.sum().item() == 8.0 and again.row.stride() == (3,)
 
 
+def test_a_module_in_two_places_becomes_two():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Linear(2, 2)
+            self.b = self.a
+
+        def forward(self, x):
+            return self.b(self.a(x))
+
+    net = Twice()
+    again = round_trip(torch.jit.trace(net, torch.ones(1, 2)))
+    assert torch.equal(again(torch.ones(3, 2)), net(torch.ones(3, 2)))
+    assert list(again.state_dict()) == ["a.weight", "a.bias", "b.weight", "b.bias"]
+
+
 def test_texts_beside_the_module(tmp_path):
     made = torch.jit.trace(lambda x: x + 1, torch.ones(1))
     path = tmp_path / "net.pt"
