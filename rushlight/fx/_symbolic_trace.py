@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as functools  # tracers of other libraries reach it through here
 import inspect
 import math
 from collections import OrderedDict
@@ -36,6 +37,9 @@ from .node import Argument
 from .proxy import ParameterProxy, TracerBase
 
 HAS_VARSTUFF = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+_orig_module_call = nn.Module.__call__
+_orig_module_getattr = nn.Module.__getattr__
+ScriptObject = torch.ScriptObject
 _proxyable_classes: dict[type, None] = {}
 _tracing: list[None] = []
 
@@ -308,7 +312,7 @@ class Tracer(TracerBase):
 
     def _patch_modules(self, patcher):
         """Let the calls and parameters of modules go through this tracer."""
-        plain_call, plain_getattr = nn.Module.__call__, nn.Module.__getattr__
+        plain_call, plain_getattr = _orig_module_call, _orig_module_getattr
         proxies: dict[str, Any] = {}
 
         def read(module, name):

@@ -237,3 +237,30 @@ def test_shapes_known_while_tracing():
     assert "view(8)" in traced.code and traced.code.count(" + ") == 4
     with pytest.raises(AssertionError, match="Expected dict for meta_args"):
         symbolic_trace(model)
+
+
+def test_tracers_of_other_libraries_patch_by_themselves():
+    from rushlight.fx import _symbolic_trace as st
+
+    class Own(fx.Tracer):
+        def trace(self, root, concrete_args=None):
+            self.root, self.graph, self.tensor_attrs = root, fx.Graph(tracer_cls=Own), {}
+            self.submodule_paths = {m: n for n, m in root.named_modules()}
+            fn, args = self.create_args_for_root(type(root).forward, True, concrete_args)
+
+            def call(module, *args, **kwargs):
+                return self.call_module(
+                    module, lambda *a, **k: st._orig_module_call(module, *a, **k), args, kwargs
+                )
+
+            with st._Patcher() as patcher:
+                patcher.patch_method(nn.Module, "__call__", call, deduplicate=False)
+                st._patch_wrapped_functions(patcher)
+                st._autowrap_check(patcher, fn.__globals__, self._autowrap_function_ids)
+                self.create_node("output", "output", (self.create_arg(fn(*args)),), {})
+            return self.graph
+
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    module, x = fx.GraphModule(model, Own().trace(model)), torch.ones(1, 2)
+    assert torch.equal(module(x), model(x)) and "__call__" not in vars(nn.Module)
+    assert st._orig_module_getattr is nn.Module.__getattr__ and st.ScriptObject is not None
