@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from . import _types as T
+from ._alias_places import Places, is_mutable
 from ._ir import Block, Graph, Node, Value
 
 _FRESH = set(
@@ -29,57 +30,6 @@ _UNKNOWN = set(
 _HARMLESS = {"prim::isinstance", "prim::Print", "aten::warn"}
 
 
-class _Places:
-    """Places and which of them are one, and what lies within each."""
-
-    def __init__(self) -> None:
-        self.parents: list[int] = []
-        self.inner: list[set[int]] = []
-
-    def new(self) -> int:
-        self.parents.append(len(self.parents))
-        self.inner.append(set())
-        return len(self.parents) - 1
-
-    def root(self, place: int) -> int:
-        while self.parents[place] != place:
-            self.parents[place] = self.parents[self.parents[place]]
-            place = self.parents[place]
-        return place
-
-    def join(self, a: int, b: int) -> None:
-        a, b = self.root(a), self.root(b)
-        if a != b:
-            self.parents[b] = a
-            self.inner[a] |= self.inner[b]
-
-    def roots(self, places: Iterable[int]) -> set[int]:
-        return {self.root(p) for p in places}
-
-    def within(self, places: Iterable[int]) -> set[int]:
-        """The places and all that lies within them."""
-        found: set[int] = set()
-        left = list(self.roots(places))
-        while left:
-            place = left.pop()
-            if place not in found:
-                found.add(place)
-                left += self.roots(self.inner[place])
-        return found
-
-
-def is_mutable(t: T.Type) -> bool:
-    """Whether a value of the type can be written, or holds one that can."""
-    if isinstance(t, T.TupleType | T.UnionType):
-        return any(is_mutable(i) for i in t.containedTypes())
-    return isinstance(
-        t,
-        T.TensorType | T.ListType | T.DictType | T.ClassType | T.InterfaceType | T.AnyType
-        | T.FutureType | T.VarType | T.PyObjectType | T.AwaitType | T.StorageType | T.GeneratorType
-        | T.AnyListType | T.AnyTupleType | T.AnyClassType | T.RRefType,
-    )  # fmt: skip
-
-
 class AliasDb:
     """What may share memory in `graph`, as it is now.
 
@@ -95,7 +45,7 @@ class AliasDb:
     ) -> None:
         self.graph = graph
         self.frozen = isFrozen
-        self._places = _Places()
+        self._places = Places()
         self._of: dict[Value, set[int]] = {}
         self._unknown: dict[str, int] = {}
         self._writes: list[tuple[Node, set[int]]] = []
@@ -272,6 +222,26 @@ class AliasDb:
         outside = self._places.roots(self._unknown.values())
         root = self._places.root(loose)
         return (root in a and bool(b & outside)) or (root in b and bool(a & outside))
+
+    def values(self) -> list[Value]:
+        """The values that have places."""
+        return list(self._of)
+
+    def places(self, value: Value) -> set[int]:
+        """The places that a value may be."""
+        return self._all_of(value)
+
+    def reach(self, value: Value) -> set[int]:
+        """The places of a value and of what it holds."""
+        return self._places.within(self._all_of(value))
+
+    def is_outside(self, places: set[int]) -> bool:
+        """Whether any of some places is known outside the graph."""
+        return bool(places & self._places.roots(self._unknown.values()))
+
+    def take_place(self, new: Value, old: Value) -> None:
+        """A new value stands for another one."""
+        self._of[new] = set(self._all_of(old))
 
     def may_alias(self, a: Value, b: Value) -> bool:
         """Whether two values may be the same memory."""

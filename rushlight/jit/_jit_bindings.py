@@ -71,7 +71,21 @@ def _inline_forks(graph: Graph) -> None:
             node.destroy()
 
 
+def _remove_mutation(graph: Graph) -> bool:
+    from ._mutation import remove_mutation
+
+    return remove_mutation(graph)
+
+
+def _unroll(graph: Graph) -> bool:
+    from ._unroll import loop_unrolling
+
+    return loop_unrolling(graph)
+
+
 _PASSES: dict[str, Callable] = {
+    "remove_mutation": _remove_mutation,
+    "loop_unrolling": _unroll,
     "constant_pooling": _pool_constants,
     "erase_shape_information": _unshape,
     "inline_fork_wait": _inline_forks,
