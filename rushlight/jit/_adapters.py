@@ -293,6 +293,7 @@ ADAPTERS: dict[str, Callable] = {
     "im2col": lambda x, size, *rest: _functional().unfold(x, size, *rest),
     "col2im": lambda x, out, size, *rest: _functional().fold(x, out, size, *rest),
     "index": _index,
+    "_sparse_mm": lambda *args: _torch().sparse.mm(*args),
     "size": _shape,
     "stride": _strides,
     "where": _where,

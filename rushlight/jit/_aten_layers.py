@@ -260,6 +260,13 @@ sparse_mask: (self, mask)
 sparse_dim dense_dim: (self) -> int
 coalesce values indices crow_indices col_indices ccol_indices row_indices resolve_conj \
 resolve_neg positive ravel: (self/a) -> Tensor(a)
+_sparse_mm: (sparse:Tensor, dense:Tensor) | reduce(sparse:Tensor, dense:Tensor, reduce:str)
+sparse_csr_tensor: crow_col_value_size(crow_indices:Tensor, col_indices:Tensor, values:Tensor, \
+size:int[], *, dtype, layout, device, pin_memory=False) | crow_col_value(crow_indices:Tensor, \
+col_indices:Tensor, values:Tensor, *, dtype, layout, device, pin_memory=False)
+sparse_csc_tensor: ccol_row_value_size(ccol_indices:Tensor, row_indices:Tensor, values:Tensor, \
+size:int[], *, dtype, layout, device, pin_memory=False) | ccol_row_value(ccol_indices:Tensor, \
+row_indices:Tensor, values:Tensor, *, dtype, layout, device, pin_memory=False)
 sparse_coo_tensor: size(size:int[], *, dtype, layout, device, pin_memory=False) | \
 indices(indices, values, *, opts, is_coalesced) | indices_size(indices, values, size:int[], *, \
 opts, is_coalesced)

@@ -220,9 +220,15 @@ def python_function(leaf: str) -> Callable | None:
     functional = torch.nn.functional
     for space in (torch, torch.Tensor, functional):
         found = getattr(space, leaf, None)
-        if callable(found) and not isinstance(found, type):
+        if callable(found) and not isinstance(found, type) and _is_ours(found):
             return found
     return None
+
+
+def _is_ours(function: Any) -> bool:
+    """Whether nobody has put a function of theirs in the place of ours."""
+    home = getattr(function, "__module__", None) or "torch"
+    return home.partition(".")[0] in ("torch", "rushlight")
 
 
 def signature(function: Any) -> tuple[list[str], int, dict] | None:

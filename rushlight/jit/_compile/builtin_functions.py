@@ -32,6 +32,7 @@ def _assert(condition: Tensor, message: str):
 def __contains__(a: str, b: str) -> bool: return a.find(b, 0, len(a)) != -1
 """
 _TYPE = """
+def _coalesced_(self: Tensor, coalesced: bool) -> Tensor: return self.coalesce()
 def type(self: Tensor, dtype: int, non_blocking: bool = False, copy: bool = False) -> Tensor:
     return self.to(dtype, non_blocking, copy)
 """

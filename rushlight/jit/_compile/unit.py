@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from .. import _types as T
 from .._function import ScriptFunction
+from .annotated import type_comment
 from .functions import define
 from .source import parse_definition
 
@@ -85,6 +86,14 @@ def with_signature(parsed, declared):
     node = ast.FunctionDef(**dict(ast.iter_fields(parsed.node)))
     ast.copy_location(node, parsed.node)
     node.args, node.returns = declared.node.args, declared.node.returns
+    first = declared.node.body[0].lineno
+    comment = type_comment(declared.source.lines[declared.node.lineno - 1 : first])
+    if comment is not None:
+        texts, result = comment
+        given = [a for a in node.args.args if a.arg != "self"]
+        for arg, text in zip(given, texts, strict=False):
+            arg.annotation = ast.parse(text, mode="eval").body
+        node.returns = ast.parse(result, mode="eval").body if result else None
     return type(parsed)(node, parsed.source)
 
 
