@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _C
@@ -97,14 +98,21 @@ def translate(op: _C.Op, args: tuple, kwargs: dict) -> Call:
 
 def _parameters(operator, args, kwargs):
     """The arguments by name, and the defaults; the declaration says both."""
+    names, defaults = _declared(operator)
+    given = dict(zip(names, args, strict=False))
+    if kwargs:
+        given |= {n: v for n, v in kwargs.items() if n != "out"}
+    return given, defaults
+
+
+@cache
+def _declared(operator) -> tuple[tuple[str, ...], dict]:
     forward = operator.declaration.__dict__["forward"]
     code = forward.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    given = dict(zip(names, args, strict=False))
-    given |= {n: v for n, v in kwargs.items() if n != "out"}
     defaults = forward.__defaults__ or ()
     known = dict(zip(names[code.co_argcount - len(defaults) : code.co_argcount], defaults))
-    return given, known | (forward.__kwdefaults__ or {})
+    return names, known | (forward.__kwdefaults__ or {})
 
 
 def _same(value, default) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import rushlight as torch
 
@@ -29,26 +30,18 @@ def call_packet(packet: OpOverloadPacket, args: tuple, kwargs: dict):
 
 def handled(args: tuple, kwargs: dict, recorded: bool = True) -> bool:
     """Whether a call goes straight to a mode or a class below the tape: not if it is recorded."""
-    given = (args, kwargs)
-    leaves = None
-    if _C.handled_mode() is None:
-        leaves = tree_leaves(given)
-        if not _C.any_dispatching(leaves) or not _dispatch_enabled():
-            return False
+    if _C.handled_mode() is None and not _C.any_dispatching((args, tuple(kwargs.values()))):
+        return False
     if not recorded or not _C.is_grad_enabled():
         return True
-    leaves = tree_leaves(given) if leaves is None else leaves
+    leaves = tree_leaves((args, kwargs))
     return not any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in leaves)
-
-
-def _dispatch_enabled() -> bool:
-    enabled = _C.set_torch_dispatch(True)
-    _C.set_torch_dispatch(enabled)
-    return enabled
 
 
 def dispatching_classes(args, kwargs) -> tuple:
     """The classes among the arguments that have a `__torch_dispatch__`, subclasses first."""
+    if not _C.any_dispatching((args, tuple(kwargs.values()))):
+        return ()
     base = Tensor.__torch_dispatch__
     found: list[type] = []
     for leaf in tree_leaves((args, kwargs)):
@@ -93,6 +86,7 @@ def ask_classes(func, types: tuple, args: tuple, kwargs: dict):
 # -- finding ----------------------------------------------------------------------------------
 
 
+@cache
 def _function(overload: OpOverload) -> Callable:
     name = overload._name
     if overload._operator is not None:
