@@ -1,11 +1,12 @@
 // Max pooling over windows that are not evenly spaced, with the places of the maxima.
 //
 //   adaptive    windows [floor(o in / out), ceil((o + 1) in / out)) along each dim
-//   fractional  windows of one size that begin where a table says, another for each plane
+//   fractional  windows of one size that begin at random, elsewhere for each plane
 //
 // x (planes, D, H, W), y and places (planes, OD, OH, OW). One pass over x, windows that overlap
 // twice; images in channels-last order take all channels of an adaptive window at once.
 #include "pool.h"
+#include "row.h"
 
 namespace rl {
 namespace {
@@ -128,11 +129,44 @@ void adaptive_max_pool(Call& call, int spatial) {
   call.result(planes ? like_input(places, input) : places);
 }
 
-// input, starts (planes..., sum of the output sizes) int64, output size, kernel size
+// Where the windows of every plane begin: the places of each dim, one dim behind another. From a
+// number u in [0, 1) for each: floor((o + u) alpha) - floor(u alpha), the last at the end.
+std::vector<int64_t> fractional_starts(const char* op, const Windows& w, const Array& samples) {
+  std::vector<int64_t> table;
+  visit_real(op, samples.dtype(), [&](auto tag) {
+    using S = decltype(tag);
+    using C = compute_t<S>;
+    const auto rounded = [](C v) { return static_cast<C>(static_cast<S>(v)); };
+    for (int64_t p = 0; p < w.planes; ++p)
+      for (int i = 0; i < w.spatial; ++i) {
+        const int d = 3 - w.spatial + i;
+        // Two dims take their numbers in the order (width, height), three in order.
+        const int64_t at = p * w.spatial + (w.spatial == 2 ? 1 - i : i);
+        const C u = static_cast<C>(samples.data<S>()[at]);
+        const int64_t room = w.in[d] - w.k[d], gaps = w.out[d] - 1;
+        const C alpha = rounded(static_cast<C>(room) / static_cast<C>(gaps));
+        for (int64_t o = 0; o < gaps; ++o) {
+          const C place = rounded(rounded(static_cast<C>(o) + u) * alpha),
+                  start = rounded(u * alpha);
+          const bool known = place >= C(0) && place <= static_cast<C>(2 * w.in[d]);
+          const int64_t first =
+              known ? static_cast<int64_t>(place) - static_cast<int64_t>(start) : -1;
+          if (first < 0 || first > room)
+            fail(ErrorType::Runtime, "%s: random_samples must lie in [0, 1): got %g", op,
+                 static_cast<double>(u));
+          table.push_back(first);
+        }
+        if (w.out[d]) table.push_back(room);
+      }
+  });
+  return table;
+}
+
+// input, kernel size, output size, random samples (N, C, dims)
 void fractional_max_pool(Call& call, int spatial) {
-  const Array x = call.tensor(0).contiguous_copy(), starts = call.tensor(1).contiguous_copy();
+  const Array x = call.tensor(0).contiguous_copy(), samples = call.tensor(3).contiguous_copy();
   Windows w = plane_sizes(call.name(), x, spatial);
-  const IntList size = call.ints(2, spatial), kernel = call.ints(3, spatial);
+  const IntList kernel = call.ints(1, spatial), size = call.ints(2, spatial);
   int64_t total = 0;
   for (int i = 0; i < spatial; ++i) {
     const int d = 3 - spatial + i;
@@ -142,22 +176,16 @@ void fractional_max_pool(Call& call, int spatial) {
       fail(ErrorType::Runtime, "%s: got a window of %lld, expected 1 to %lld", call.name(),
            static_cast<long long>(w.k[d]), static_cast<long long>(w.in[d]));
   }
-  if (starts.dtype() != DType::I64 || starts.numel() != w.planes * total)
-    fail(ErrorType::Runtime, "%s: got starts of shape %s, expected %lld for each plane",
-         call.name(), shape_text(starts.shape()).c_str(), static_cast<long long>(total));
-  // The table of a plane: the places of each dim, one dim behind another.
+  if (samples.numel() != w.planes * spatial)
+    fail(ErrorType::Runtime, "%s: got random_samples of shape %s, expected %d for each plane",
+         call.name(), shape_text(samples.shape()).c_str(), spatial);
+  const std::vector<int64_t> table =
+      meta_call ? std::vector<int64_t>() : fractional_starts(call.name(), w, samples);
   int64_t first[3] = {0, 0, 0};
   for (int d = 4 - spatial; d < 3; ++d) first[d] = first[d - 1] + w.out[d - 1];
-  const int64_t* table = starts.data<int64_t>();
   const auto start_of = [&](int64_t plane, int d, int64_t o) {
-    return d < 3 - spatial ? 0 : table[plane * total + first[d] + o];
+    return d < 3 - spatial ? 0 : table[static_cast<size_t>(plane * total + first[d] + o)];
   };
-  for (int64_t p = 0; p < w.planes && !meta_call; ++p)
-    for (int d = 3 - spatial; d < 3; ++d)
-      for (int64_t o = 0; o < w.out[d]; ++o)
-        if (const int64_t at = start_of(p, d, o); at < 0 || at > w.in[d] - w.k[d])
-          fail(ErrorType::Index, "%s: a window begins at %lld, outside of %lld elements",
-               call.name(), static_cast<long long>(at), static_cast<long long>(w.in[d]));
   const Array y = Array::empty(x.dtype(), w.out_shape),
               places = Array::empty(DType::I64, w.out_shape);
   if (y.numel())

@@ -150,19 +150,6 @@ def max_unpool3d(
     return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)
 
 
-def _starts(sample, n_in, n_out, kernel):
-    """(N, C, n_out) first places of the windows for one dimension, from a number in [0, 1)."""
-    if n_out > 1:
-        alpha = (n_in - kernel) / (n_out - 1)
-        steps = torch.arange(n_out, dtype=sample.dtype, device=sample.device)
-        u = sample.unsqueeze(-1)
-        starts = ((steps + u) * alpha).to(torch.int64) - (u * alpha).to(torch.int64)
-    else:
-        starts = torch.zeros((*sample.shape, 1), dtype=torch.int64, device=sample.device)
-    last = torch.full_like(starts[..., :1], n_in - kernel)
-    return torch.cat((starts[..., : n_out - 1], last), -1)
-
-
 def _fractional(n, input, kernel_size, output_size, output_ratio, samples):
     """(values, flat indices) of fractional max pooling in n dimensions."""
     name = f"fractional_max_pool{n}d"
@@ -183,13 +170,8 @@ def _fractional(n, input, kernel_size, output_size, output_ratio, samples):
     if samples is None:
         samples = torch.rand(*x.shape[:2], n, dtype=x.dtype, device=x.device)
     samples = samples[: x.shape[0]]
-    starts = []
-    for d in range(n):
-        # Two dimensions take their numbers in the order (width, height), three in order.
-        sample = samples[..., n - 1 - d] if n == 2 else samples[..., d]
-        starts.append(_starts(sample, size[d], out[d], kernel[d]))
     pool = getattr(pooling_adaptive, name)
-    best, indices = pool(x, torch.cat(starts, -1).expand(*x.shape[:2], -1), out, kernel)
+    best, indices = pool(x, list(kernel), list(out), samples.expand(*x.shape[:2], n))
     return (best.squeeze(0), indices.squeeze(0)) if single else (best, indices)
 
 

@@ -154,26 +154,40 @@ def _output_size(size, input, n):
     return tuple(have if s is None else s for s, have in zip(size, input.shape[-n:], strict=True))
 
 
+def _fractional_start(o, u, size, out, kernel):
+    """The first place of window o of a dim, from a number u in [0, 1)."""
+    if o == out - 1:
+        return size - kernel
+    alpha = (size - kernel) / (out - 1)
+    return int((o + u) * alpha) - int(u * alpha)
+
+
 def _declare_fractional(n):
     @op("", name=f"fractional_max_pool{n}d", node=f"FractionalMaxPool{n}D",
         outputs=("out", "indices"))  # fmt: skip
     class fractional_max_pool:
-        """The largest of each window and its place in the plane; windows begin at `starts`.
+        """The largest of windows placed at random, and its place in the plane (Graham 2014).
 
-        `starts` (N, C, sum of `size`) holds the places of one dim behind another.
+        `random_samples` (N, C, dims) holds a number in [0, 1) for each dim of a plane.
         """
 
-        def forward(input, starts, size, kernel):
-            out = np.empty((*input.shape[:-n], *size), input.dtype)
+        def forward(input, kernel_size, output_size, random_samples):
+            out = np.empty((*input.shape[:-n], *output_size), input.dtype)
             places = np.empty(out.shape, np.int64)
-            ends = np.cumsum([0, *size])
             for at in np.ndindex(*out.shape):
                 plane, o = at[:-n], at[-n:]
-                lo = [int(starts[(*plane, ends[d] + o[d])]) for d in range(n)]
-                window = input[(*plane, *(slice(a, a + k) for a, k in zip(lo, kernel)))]
+                u = random_samples[plane][::-1] if n == 2 else random_samples[plane]
+                lo = [
+                    _fractional_start(
+                        o[d], u[d], input.shape[d - n], output_size[d], kernel_size[d]
+                    )
+                    for d in range(n)
+                ]
+                spans = zip(lo, kernel_size, strict=True)
+                window = input[(*plane, *(slice(a, a + k) for a, k in spans))]
                 inside = np.unravel_index(window.argmax(), window.shape)
                 out[at] = window[inside]
-                best = [a + b for a, b in zip(lo, inside)]
+                best = [a + b for a, b in zip(lo, inside, strict=True)]
                 places[at] = np.ravel_multi_index(best, input.shape[-n:])
             return out, places
 
@@ -181,11 +195,7 @@ def _declare_fractional(n):
             return max_pool_scatter(g[0], indices, input_shape, n)
 
         def samples(make):
-            from .. import tensor
-
-            line = [0, 1, 3]
-            starts = tensor([[line * n, [0, 2, 3] * n]])
-            yield make(1, 2, *[5] * n), starts, [3] * n, [2] * n
+            yield make(1, 2, *[5] * n), [2] * n, [3] * n, make(1, 2, n, low=0, high=0.9, grad=False)
 
     return fractional_max_pool
 

@@ -127,6 +127,23 @@ def test_channels_last_stays_and_gives_the_same(k, s, p, ceil, dtype):
         np.testing.assert_array_equal(gx.double().numpy(), want_gx.double().numpy())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("dims,size,kernel,out", [(2, (13, 17), (2, 3), (5, 6)),
+                                                  (2, (64, 64), (3, 3), (38, 1)),
+                                                  (3, (7, 9, 8), (2, 3, 2), (3, 4, 5))])  # fmt: skip
+def test_fractional_windows_begin_where_pytorchs_do(dims, size, kernel, out, dtype):
+    x, samples = distinct(2, 3, *size), distinct(2, 3, dims, seed=1)
+
+    def pool(m):
+        given = [m.from_numpy(a).to(getattr(m, dtype)) for a in (x, samples)]
+        f = getattr(F(m), f"fractional_max_pool{dims}d")
+        how = {"output_size": out, "return_indices": True, "_random_samples": given[1]}
+        return f(given[0], kernel, **how)
+
+    for ours, theirs in zip(pool(torch), pool(oracle), strict=True):
+        np.testing.assert_array_equal(ours.double().numpy(), theirs.double().numpy())
+
+
 def test_bad_settings_raise():
     both_raise(RuntimeError, lambda m: F(m).max_pool2d(m.zeros(1, 1, 4, 4), 2, padding=2))
     both_raise(RuntimeError, lambda m: F(m).max_pool2d(m.zeros(1, 1, 2, 2), 3))

@@ -43,9 +43,9 @@ for _dims in (2, 3):
 
 
 @rule("fractional_max_pool2d", "fractional_max_pool3d")
-def fractional_max_pool(op, size, input, starts, *how):
-    (x, n), (table, _) = _batches(input, size), _batches(starts, size)
-    return each(lambda t: _parted(t, size, n), op(x, table, *how))
+def fractional_max_pool(op, size, input, kernel, out, samples):
+    (x, n), (numbers, _) = _batches(input, size), _batches(samples, size)
+    return each(lambda t: _parted(t, size, n), op(x, kernel, out, numbers))
 
 
 def to_planes(dims):
