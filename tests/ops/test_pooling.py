@@ -128,9 +128,14 @@ def test_channels_last_stays_and_gives_the_same(k, s, p, ceil, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
-@pytest.mark.parametrize("dims,size,kernel,out", [(2, (13, 17), (2, 3), (5, 6)),
-                                                  (2, (64, 64), (3, 3), (38, 1)),
-                                                  (3, (7, 9, 8), (2, 3, 2), (3, 4, 5))])  # fmt: skip
+@pytest.mark.parametrize(
+    "dims,size,kernel,out",
+    [
+        (2, (13, 17), (2, 3), (5, 6)),
+        (2, (64, 64), (3, 3), (38, 1)),
+        (3, (7, 9, 8), (2, 3, 2), (3, 4, 5)),
+    ],
+)
 def test_fractional_windows_begin_where_pytorchs_do(dims, size, kernel, out, dtype):
     x, samples = distinct(2, 3, *size), distinct(2, 3, dims, seed=1)
 
