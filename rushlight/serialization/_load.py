@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import sys
+import warnings
 
 import rushlight as torch
 
@@ -185,14 +186,19 @@ def _archive_prefix(archive: ArchiveReader) -> str:
 
 
 def _load_zip(file, map_location, pickle_module, weights_only, mmap, load_args):
-    archive = ArchiveReader(file)
+    start = file.tell()
+    try:
+        archive = ArchiveReader(file)
+    except RuntimeError:
+        file.seek(start)
+        if not _holds_program(file):  # its source may be compressed
+            raise
+        return _load_program(file, map_location, weights_only)
     prefix = _archive_prefix(archive)
     names = set(archive.names())
     if prefix + "constants.pkl" in names:
-        raise RuntimeError(
-            "load: the file is a TorchScript archive, not a checkpoint (use torch.jit.load, or "
-            "save the state_dict instead)"
-        )
+        file.seek(start)
+        return _load_program(file, map_location, weights_only)
     order = assumed_byte_order().encode()
     if prefix + "byteorder" in names:
         order = archive.read(prefix + "byteorder")
@@ -205,6 +211,39 @@ def _load_zip(file, map_location, pickle_module, weights_only, mmap, load_args):
     data = archive.read(prefix + "data.pkl")
     where = (table.persistent_load, pickle_module, weights_only, load_args)
     return unpickle(data, archive.length, *where)
+
+
+def _holds_program(file) -> bool:
+    """Whether a zip file is an archive of a compiled module: it has constants of its own."""
+    from zipfile import BadZipFile, ZipFile
+
+    start = file.tell()
+    try:
+        with ZipFile(file) as archive:
+            names = archive.namelist()
+    except (BadZipFile, ValueError, NotImplementedError):
+        return False  # the reader says what is wrong with it
+    finally:
+        file.seek(start)
+    return any(n.endswith("/constants.pkl") and n.count("/") == 1 for n in names)
+
+
+def _load_program(file, map_location, weights_only: bool):
+    """What torch.jit.load gives, for those who did not call it."""
+    if weights_only:
+        raise RuntimeError(
+            "Cannot use ``weights_only=True`` with TorchScript archives passed to ``torch.load``: "
+            "call torch.jit.load, which runs nothing but operators, or pass weights_only=False"
+        )
+    warnings.warn(
+        "'torch.load' received a zip file that looks like a TorchScript archive dispatching to "
+        "'torch.jit.load' (call 'torch.jit.load' directly to silence this warning)",
+        UserWarning,
+        stacklevel=4,
+    )
+    from ..jit import load
+
+    return load(file, map_location)
 
 
 def _storage_reader(archive: ArchiveReader, prefix: str, swap: bool, mmap: bool):

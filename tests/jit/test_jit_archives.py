@@ -158,6 +158,14 @@ def test_texts_beside_the_module(tmp_path):
     assert made.save_to_buffer()[:2] == b"PK"
 
 
+def test_plain_load_hands_over():
+    with pytest.raises(RuntimeError, match="Cannot use ``weights_only=True`` with TorchScript"):
+        torch.load(FROM_PYTORCH)
+    with pytest.warns(UserWarning, match="dispatching to 'torch.jit.load'"):
+        net = torch.load(FROM_PYTORCH, weights_only=False)
+    assert net(torch.ones(2, 3))[1] == "a"
+
+
 def test_map_location():
     made = torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2))
     asked = []
