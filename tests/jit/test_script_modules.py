@@ -174,3 +174,61 @@ def test_attribute_with_a_type():
 
     compiled = torch.jit.script(Holder())
     assert [compiled(3), compiled(4)] == [1, 2] and compiled.seen == [3, 4]
+
+
+def test_isinstance_of_modules_is_known():
+    class Mixed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = torch.nn.ModuleList([torch.nn.Identity(), torch.nn.ReLU()])
+
+        def forward(self, x: torch.Tensor):
+            for part in self.parts:
+                if not isinstance(part, torch.nn.Identity):
+                    x = part(x) + 1
+            return x
+
+    compiled = torch.jit.script(Mixed())
+    assert torch.equal(compiled(-torch.ones(2)), torch.ones(2))
+    assert "prim::If" not in str(compiled.graph)
+
+
+def test_overloads_whose_signatures_are_comments():
+    @torch.jit._overload
+    def scaled(x, by):  # noqa: F811
+        # type: (Tensor, int) -> Tensor
+        pass
+
+    @torch.jit._overload
+    def scaled(x, by):  # noqa: F811
+        # type: (int, int) -> int
+        pass
+
+    def scaled(x, by):  # noqa: F811
+        return x * by
+
+    @torch.jit.script
+    def program(x: torch.Tensor):
+        return scaled(x, 2), scaled(3, 4)
+
+    made, number = program(torch.ones(1))
+    assert made.item() == 2.0 and number == 12
+
+
+def test_objects_of_plain_classes_as_attributes():
+    class Recipe:
+        def __init__(self, sizes: list[int], name: str):
+            self.sizes = sizes
+            self.name = name
+
+    class Holder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.recipes = {2: Recipe([1, 2], "two")}
+
+        def forward(self, x: torch.Tensor):
+            recipe = self.recipes[x.dim()]
+            return x.reshape(recipe.sizes), recipe.name
+
+    made, name = torch.jit.script(Holder())(torch.ones(2, 1))
+    assert tuple(made.shape) == (1, 2) and name == "two"

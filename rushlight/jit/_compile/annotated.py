@@ -137,7 +137,7 @@ def from_tree(node: ast.expr, lookup, unit, at=None) -> T.Type | None:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         pair = (node.left, node.right)
         return T.UnionType([needed(n, lookup, unit, at) for n in pair])
-    found = _looked_up(node, lookup)
+    found = looked_up(node, lookup)
     if found is typing.Final or found is _UNKNOWN:
         return None
     if isinstance(found, str) and "." in found:
@@ -156,14 +156,15 @@ def needed(node: ast.expr, lookup, unit, at) -> T.Type:
 _UNKNOWN = object()
 
 
-def _looked_up(node: ast.expr, lookup):
+def looked_up(node: ast.expr, lookup):
+    """The object that a dotted name means."""
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.Name):
         found = lookup(node.id)
         return _NAMES.get(node.id, _UNKNOWN) if found is None else found
     if isinstance(node, ast.Attribute):
-        owner = _looked_up(node.value, lookup)
+        owner = looked_up(node.value, lookup)
         if owner is _UNKNOWN:
             return _NAMES.get(node.attr, _UNKNOWN)
         return getattr(owner, node.attr, _UNKNOWN)
@@ -176,7 +177,7 @@ def _from_subscript(node: ast.Subscript, lookup, unit, at) -> T.Type | None:
         and ast.unparse(node.value).rpartition(".")[2] != "Optional"
     ):
         return T.ListType(needed(node.slice, lookup, unit, at))
-    kind = _looked_up(node.value, lookup)
+    kind = looked_up(node.value, lookup)
     inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     name = getattr(kind, "_name", None) or getattr(kind, "__name__", None) or kind
     if name in ("Tuple", "tuple") and inner == []:

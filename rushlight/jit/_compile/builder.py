@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from .. import _types as T
 from .._ir import Graph
 from .calling import fail
-from .match import call_builtin, call_schema
+from .match import call_builtin, call_schema, convert_to
 from .source import Source, SourceRange
 from .values import Simple, Sugared
 
@@ -218,7 +218,7 @@ class Builder:
         if frame.binds:
             frame.names[name] = given
             return
-        self._check_annotation(name, given, at, annotated)
+        given = self._as_annotated(name, given, at, annotated)
         known = frame.parent.find(name) if frame.parent is not None else None
         simple = type(given) is Simple  # a module is none: it is not assigned, only named
         if known is not None and not (simple and isinstance(known, T.Type)):
@@ -227,6 +227,9 @@ class Builder:
             frame.names[name] = given
             return
         value = given.value(self, at)  # type: ignore[union-attr]
+        if known is not None:
+            made = convert_to(self, value, known.unshaped(), at, True)
+            value = value if made is None else made()
         if known is not None and not value.type().isSubtypeOf(known.unshaped()):
             was = known.annotation_str
             said = (
@@ -249,23 +252,25 @@ class Builder:
         if not value._name and name != "_":
             value.setDebugName(name)
 
-    def _check_annotation(self, name: str, given: Sugared, at, annotated) -> None:
+    def _as_annotated(self, name: str, given: Sugared, at, annotated) -> Sugared:
+        """What is assigned, as an annotation of the name wants it."""
         frame: Frame | None = self.frame
         while annotated is None and frame is not None:
             annotated = frame.annotated.get(name)
             frame = frame.parent
         if annotated is None:
-            return
+            return given
         if type(given) is not Simple:
             fail(at, f"{given.said} cannot be used as a value")
-        actual = given.value(self, at).type()
-        if not actual.isSubtypeOf(annotated):
+        made = convert_to(self, given.ir, annotated, at, False)
+        if made is None:
             fail(
                 at,
                 f"Variable '{name}' is annotated with type {annotated} but is being "
-                f"assigned to a value of type {actual}",
+                f"assigned to a value of type {given.type}",
             )
         self.frame.annotated.setdefault(name, annotated)
+        return Simple(made())  # type: ignore[misc]
 
     def _check_reassigned(self, name: str, given: Sugared, known, at) -> None:
         if type(given) is not Simple:

@@ -13,7 +13,7 @@ from .. import _types as T
 from .._type_rules import unify_type_list
 from .branches import merge
 from .calling import fail
-from .values import Simple, Sugared
+from .values import Sugared
 
 
 class Condition:
@@ -255,12 +255,15 @@ def _isinstance(b, at, node: ast.Call) -> Condition:
         fail(at, f"isinstance expected exactly 2 arguments: got {len(node.args)}")
     subject: Sugared = b.expression(node.args[0])
     targets = class_list(b, node.args[1])
-    if not isinstance(subject, Simple):
-        from .modules import is_instance_of
+    from .modules import ModuleValue, module_classes
 
-        said = is_instance_of(subject, targets)
-        if said is not None:
-            return Condition(b.constant(said, at), said)
+    classes = module_classes(b, targets)
+    if isinstance(subject, ModuleValue):
+        said = issubclass(subject.concrete.cls, tuple(classes))
+        return Condition(b.constant(said, at), said)
+    targets = [t for t in targets if t not in classes.values()]
+    if not targets:
+        return Condition(b.constant(False, at), False)
     value = subject.value(b, at)
     types = [t for target in targets for t in _type_of_target(b, target, at)]
     return _narrowing(b, at, value, types, node.args[0])

@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from .. import _types as T
+from . import annotated
 from .attributes import get_attribute, set_attribute
 from .calling import fail
 from .functions import define
@@ -363,9 +364,16 @@ def _walk(b, at, module: ModuleValue, prefix: str) -> list[tuple[str, Any]]:
     return found
 
 
-def is_instance_of(subject: Sugared, targets: list[ast.expr]) -> bool | None:
-    """isinstance(module, nn.Class) is not asked of values: nothing is known here."""
-    return None
+def module_classes(b, targets: list[ast.expr]) -> dict[type, ast.expr]:
+    """Those of an isinstance's classes that are classes of modules."""
+    from ...nn import Module
+
+    found: dict[type, ast.expr] = {}
+    for node in targets:
+        cls = annotated.looked_up(node, b.resolver.lookup)
+        if isinstance(cls, type) and issubclass(cls, Module):
+            found[cls] = node
+    return found
 
 
 def super_method(b, node: ast.Call) -> Sugared:

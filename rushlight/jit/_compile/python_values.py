@@ -231,7 +231,8 @@ _SPACES = {
     "rushlight.nn.functional": "", "rushlight": "", "rushlight._VF": "",
     "rushlight.functional": "", "rushlight._C._nn": "",
     "rushlight.linalg": "linalg_", "rushlight.fft": "fft_",
-    "rushlight.special": "special_", "rushlight.sparse": "_sparse_", "math": "", "cmath": "", "torch": "",
+    "rushlight.special": "special_", "rushlight.sparse": "_sparse_",
+    "math": "", "cmath": "", "torch": "",
 }  # fmt: skip
 _RENAMED = {
     ("math", "remainder"): "aten::mathremainder",

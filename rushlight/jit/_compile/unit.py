@@ -120,6 +120,8 @@ def qualified_name(made) -> str:
         name = "_lambda"
     if module == "rushlight" or module.startswith("rushlight."):
         module = "torch" + module[len("rushlight") :]
+        if module.startswith("torch.vision"):
+            module = "torchvision" + module[len("torch.vision") :]
     prefix = "" if module == "__main__" else module + "."
     if "." in name:
         raise RuntimeError(
