@@ -329,12 +329,14 @@ def valid_constant(name: str, value, owner: str) -> Any:
 
 def _compile_all(concrete: Concrete) -> None:
     """Compile what a module offers: forward, exported methods, properties."""
+    from ._compile.hooks import add_hooks
+    from ._compile.overloads import overloads_of
+
     for name in methods_of(concrete.cls):
         found = getattr(concrete.cls, name)
-        concrete.type.methods.get(name) or concrete.compile(name, found)
+        if name not in concrete.type.methods and not overloads_of(found):
+            concrete.compile(name, found)
     _properties(concrete)
-    from ._compile.hooks import add_hooks
-
     add_hooks(concrete)
     for function in list(concrete.type.methods.values()):
         compiled(function)

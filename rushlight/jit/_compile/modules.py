@@ -110,6 +110,9 @@ class ModuleValue(Simple):
         container = self._container_method(b, at, name)
         if container is not None:
             return container
+        overloads = self._overloads(name)
+        if overloads is not None:
+            return overloads
         if name in t.methods:
             return Method(self.ir, t.methods[name], name)
         return self._from_class(b, at, name)
@@ -142,19 +145,15 @@ class ModuleValue(Simple):
             return python_value(b, found, at, constant=True, said=name)
         if getattr(found, "__code__", None) is None:
             return None
-        overloads = self._overloads(b, at, name, found)
-        if overloads is not None:
-            return overloads
         method = self.concrete.method(name, at)
         return None if method is None else Method(self.ir, method, name)
 
-    def _overloads(self, b, at, name: str, found) -> Sugared | None:
+    def _overloads(self, name: str) -> Sugared | None:
         from .overloads import overloaded_method, overloads_of
 
-        declared = overloads_of(found)
-        if not declared:
-            return None
-        return overloaded_method(self, name, found, declared)
+        found = getattr(self.concrete.cls, name, None)
+        declared = overloads_of(found) if hasattr(found, "__qualname__") else []
+        return overloaded_method(self, name, found, declared) if declared else None
 
     def _left_out(self, name: str) -> bool:
         return name in getattr(self.concrete.cls, "__jit_unused_properties__", ())
