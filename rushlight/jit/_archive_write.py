@@ -317,7 +317,9 @@ def _final(name: str, value) -> str | None:
 
 def _defaults(function: ScriptFunction) -> dict:
     return {
-        i: a.default_value for i, a in enumerate(function.schema.arguments) if a.has_default_value()
+        i: a.spread_default
+        for i, a in enumerate(function.schema.arguments)
+        if a.has_default_value()
     }
 
 

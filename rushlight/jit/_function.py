@@ -119,7 +119,7 @@ class ScriptFunction(partial):
 
         constants = Constants()
         arguments = self.schema.arguments
-        defaults = {i: a.default_value for i, a in enumerate(arguments) if a.has_default_value()}
+        defaults = {i: a.spread_default for i, a in enumerate(arguments) if a.has_default_value()}
         text = function_source(self.graph, self.name, constants, defaults, method=self._is_method())
         return text, ConstMap(constants.values)
 

@@ -70,6 +70,12 @@ class Argument:
         """The default; None where there is none."""
         return None if self._default is _NONE else self._default
 
+    @property
+    def spread_default(self) -> Any:
+        """The default as a list where a number stands for all of its elements."""
+        default = self.default_value
+        return [default] * self.N if self.N and type(default) in (int, float) else default
+
     def has_default_value(self) -> bool:
         """Whether there is a default."""
         return self._default is not _NONE

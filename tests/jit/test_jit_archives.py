@@ -148,6 +148,15 @@ def test_a_module_in_two_places_becomes_two():
     assert list(again.state_dict()) == ["a.weight", "a.bias", "b.weight", "b.bias"]
 
 
+def test_defaults_of_sizes_are_written_out():
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(nn.Sequential(nn.MaxPool2d(2))), file)
+    with zipfile.ZipFile(file) as archive:
+        (code,) = [n for n in archive.namelist() if n.endswith("nn/functional.py")]
+        text = archive.read(code).decode()
+    assert "padding: List[int]=[0, 0],\n    dilation: List[int]=[1, 1]," in text
+
+
 def test_texts_beside_the_module(tmp_path):
     made = torch.jit.trace(lambda x: x + 1, torch.ones(1))
     path = tmp_path / "net.pt"

@@ -166,8 +166,6 @@ class _Job:
             default = self.defaults.get(arg.arg, _NO_DEFAULT)
             keyword = i >= len(positional)
             count = annotated.broadcast_count(arg.annotation)
-            if count is not None and type(default) in (int, float):
-                default = [default] * count
             default = self.fitted(default, t, arg)
             made.append(Parameter(arg.arg, t, default, keyword, count))
         return made
