@@ -230,6 +230,22 @@ PyObject* py_result_type(PyObject*, PyObject* const* args, Py_ssize_t n) {
   }
 }
 
+// Python takes a class whose __getitem__ or __len__ was assigned for a sequence, also after the
+// methods of a mapping come back; Tensor is none.
+PyObject* not_a_sequence(PyObject*, PyObject* type) {
+  auto* tensors = reinterpret_cast<PyTypeObject*>(type);
+  if (!PyType_Check(type) || !PyType_IsSubtype(tensors, TensorType)) {
+    PyErr_SetString(PyExc_TypeError, "not_a_sequence: expected a class of tensors");
+    return nullptr;
+  }
+  PySequenceMethods* sequence = tensors->tp_as_sequence;
+  sequence->sq_length = nullptr;
+  sequence->sq_item = nullptr;
+  sequence->sq_ass_item = nullptr;
+  PyType_Modified(tensors);
+  Py_RETURN_NONE;
+}
+
 // conj(x) costs nothing where it changes nothing: real tensors and real numbers.
 PyObject* conj(PyObject*, PyObject* x) {
   if (PyFloat_Check(x) || PyLong_Check(x)) return Py_NewRef(x);
@@ -247,6 +263,7 @@ PyMethodDef module_functions[] = {
     {"result_type", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(py_result_type)),
      METH_FASTCALL, nullptr},
     {"conj", conj, METH_O, nullptr},
+    {"not_a_sequence", not_a_sequence, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

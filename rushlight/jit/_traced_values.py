@@ -255,6 +255,14 @@ def uninstall() -> None:
         for name, original in _originals.items():
             setattr(_C.Tensor, name, original)
         _originals.clear()
+        _no_sequences(_C.Tensor)
+
+
+def _no_sequences(kind: type) -> None:
+    _C.not_a_sequence(kind)
+    for inherits in kind.__subclasses__():
+        if "__getitem__" not in vars(inherits) and "__len__" not in vars(inherits):
+            _no_sequences(inherits)
 
 
 def _front(method, original, is_property: bool):

@@ -1,5 +1,6 @@
 """torch.jit.trace: what is recorded, how it prints, runs on other inputs, and trains."""
 
+import operator
 import warnings
 
 import pytest
@@ -364,3 +365,15 @@ def test_with_the_compiler_switched_off_programs_stay_as_they_are(monkeypatch):
     monkeypatch.setattr(torch.jit._state._enabled, "enabled", False)
     net = nn.Linear(2, 2)
     assert torch.jit.trace(net, torch.ones(1, 2)) is net and torch.jit.script(net) is net
+
+
+def test_tensors_are_what_they_were_after_a_trace():
+    class Own(torch.Tensor):
+        pass
+
+    torch.jit.trace(lambda x: x[0] + 1, torch.ones(2, 3))
+    for kind in (torch.Tensor, nn.Parameter, Own):
+        x = torch.ones(2, 3).as_subclass(kind)
+        with pytest.raises(TypeError, match="concatenated"):  # as sequences can, and mappings not
+            operator.concat(x, x)
+        assert len(x) == 2 and x[1].tolist() == [1, 1, 1] and [r.sum().item() for r in x] == [3, 3]
