@@ -214,6 +214,8 @@ _OWN: dict[str, Callable] = {
     "max_pool3d_with_indices": _pooled(F.max_pool3d),
     "avg_pool2d": _averaged(F.avg_pool2d),
     "avg_pool3d": _averaged(F.avg_pool3d),
+    "fractional_max_pool2d": operators["fractional_max_pool2d"],
+    "fractional_max_pool3d": operators["fractional_max_pool3d"],
     "cross_entropy_loss": F.cross_entropy,
     "split_with_sizes": torch.split,
     "linear": F.linear,
