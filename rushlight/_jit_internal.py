@@ -137,44 +137,34 @@ def is_union(ann: Any) -> bool:
     return typing.get_origin(ann) is Union or isinstance(ann, types.UnionType)
 
 
+def _is_of(ann: Any, kind: type, lacks: str, example: str) -> bool:
+    if ann is kind:
+        a = "a " if lacks == "type" else ""
+        raise RuntimeError(
+            f"Attempted to use {example.partition('[')[0]} without {a}contained {lacks}. "
+            f"Please add {a}contained type, e.g. {example}"
+        )
+    return typing.get_origin(ann) is kind
+
+
 def is_list(ann: Any) -> bool:
     """Whether an annotation is a list of a type."""
-    if ann is list:
-        raise RuntimeError(
-            "Attempted to use List without a contained type. Please add a contained type, e.g. "
-            "List[int]"
-        )
-    return typing.get_origin(ann) is list
+    return _is_of(ann, list, "type", "List[int]")
 
 
 def is_dict(ann: Any) -> bool:
     """Whether an annotation is a dict of types."""
-    if ann is dict:
-        raise RuntimeError(
-            "Attempted to use Dict without contained types. Please add contained type, e.g. "
-            "Dict[int, int]"
-        )
-    return typing.get_origin(ann) is dict
+    return _is_of(ann, dict, "types", "Dict[int, int]")
 
 
 def is_tuple(ann: Any) -> bool:
     """Whether an annotation is a tuple of types."""
-    if ann is tuple:
-        raise RuntimeError(
-            "Attempted to use Tuple without a contained type. Please add a contained type, e.g. "
-            "Tuple[int]"
-        )
-    return typing.get_origin(ann) is tuple
+    return _is_of(ann, tuple, "type", "Tuple[int]")
 
 
 def is_future(ann: Any) -> bool:
     """Whether an annotation is a future of a type."""
-    if ann is Future:
-        raise RuntimeError(
-            "Attempted to use Future without a contained type. Please add a contained type, e.g. "
-            "Future[int]"
-        )
-    return typing.get_origin(ann) is Future
+    return _is_of(ann, Future, "type", "Future[int]")
 
 
 def is_final(ann: Any) -> bool:
