@@ -20,8 +20,8 @@ WIDE = -20.0, 20.0
 
 # The name of an operator, the interval of its arguments, its dtypes.
 UNARY = [
-    *((name, ANY, ALL) for name in "abs neg square sign sgn isnan isinf isfinite positive".split()),
-    *((name, ANY, REALS) for name in "floor ceil trunc round signbit relu logical_not".split()),
+    *((name, ANY, ALL) for name in "abs neg square sgn isnan isinf isfinite positive".split()),
+    *((name, ANY, REALS) for name in "floor ceil trunc round sign signbit relu logical_not".split()),
     *((name, ANY, WITH_COMPLEX) for name in "exp sin cos tan tanh sinh cosh sigmoid".split()),
     *((name, ANY, WITH_COMPLEX) for name in "expm1 reciprocal asinh atan angle sinc".split()),
     *((name, ANY, FLOATS) for name in "exp2 frac erf erfc i0 nan_to_num deg2rad".split()),

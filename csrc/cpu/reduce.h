@@ -13,6 +13,7 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "core/kernel.h"
 
@@ -285,19 +286,18 @@ template <class T>
 void load_vec(typename VecOf<T>::type& v, const T* p) {
   __builtin_memcpy(&v, p, kVecBytes);
 }
-// The sum of a vector's lanes, by halves.
+// The sum of a vector's lanes, by halves: by shuffles, since a half read back from memory waits for
+// the whole vector's store.
 template <class T, int N = kLanes<T>>
 T fold_lanes(const typename VecN<T, N>::type& v) {
-  if constexpr (N == 1) {
-    return v[0];
-  } else if constexpr (N == 2) {
+  if constexpr (N == 2) {
     return v[0] + v[1];
   } else {
-    typename VecN<T, N / 2>::type low, high;
-    __builtin_memcpy(&low, &v, sizeof low);
-    __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof low);
-    low += high;
-    return fold_lanes<T, N / 2>(low);
+    const auto halves = [&v]<int... I>(std::integer_sequence<int, I...>) {
+      return __builtin_shufflevector(v, v, I...) + __builtin_shufflevector(v, v, (N / 2 + I)...);
+    };
+    const typename VecN<T, N / 2>::type sums = halves(std::make_integer_sequence<int, N / 2>());
+    return fold_lanes<T, N / 2>(sums);
   }
 }
 
