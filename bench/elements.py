@@ -21,7 +21,7 @@ WIDE = -20.0, 20.0
 # The name of an operator, the interval of its arguments, its dtypes.
 UNARY = [
     *((name, ANY, ALL) for name in "abs neg square sgn isnan isinf isfinite positive".split()),
-    *((name, ANY, REALS) for name in "floor ceil trunc round sign signbit relu logical_not".split()),
+    *((name, ANY, REALS) for name in "floor ceil trunc round signbit relu logical_not".split()),
     *((name, ANY, WITH_COMPLEX) for name in "exp sin cos tan tanh sinh cosh sigmoid".split()),
     *((name, ANY, WITH_COMPLEX) for name in "expm1 reciprocal asinh atan angle sinc".split()),
     *((name, ANY, FLOATS) for name in "exp2 frac erf erfc i0 nan_to_num deg2rad".split()),
@@ -29,7 +29,8 @@ UNARY = [
     *((name, UNIT, WITH_COMPLEX) for name in "asin acos atanh".split()),
     *((name, LARGE, WITH_COMPLEX) for name in "acosh".split()),
     *((name, WIDE, FLOATS) for name in "lgamma digamma".split()),
-    ("logit", PART, FLOATS), ("erfinv", UNIT, FLOATS), ("bitwise_not", ANY, ("int64", "bool")),
+    ("sign", ANY, REALS), ("logit", PART, FLOATS), ("erfinv", UNIT, FLOATS),
+    ("bitwise_not", ANY, ("int64", "bool")),
 ]  # fmt: skip
 SPECIAL = [
     *((name, WIDE, FLOATS[:2]) for name in "i0e i1 i1e erfcx ndtr log_ndtr entr airy_ai".split()),

@@ -3,6 +3,7 @@
     python bench/run.py                    every group
     python bench/run.py calls training     some groups
     python bench/run.py --threads 1 --json times.json
+    python bench/run.py --scaling          beside rushlight's own times with one thread
 
 Each line is run in rounds; a round times rushlight, then PyTorch, each long enough to measure. What
 is printed is the median over the rounds, and the quotient of the medians. Without PyTorch the
@@ -52,12 +53,11 @@ def seconds_per_call(call) -> float:
         count = max(count * 2, int(count * SHORTEST / max(took, 1e-9)))
 
 
-def paired(make) -> tuple[float, float | None]:
-    """Median seconds of `make(library)()` in rushlight and in PyTorch, measured in turn."""
+def paired(make, sides) -> tuple[float, float | None]:
+    """Median seconds of `make(library)()` on each side, a library and its threads, in turn."""
     calls = []
-    for library in (rushlight, torch):
-        if library is None:
-            continue
+    for library, threads in sides:
+        library.set_num_threads(threads)
         try:
             call = make(library)
             call()
@@ -65,8 +65,13 @@ def paired(make) -> tuple[float, float | None]:
             if library is rushlight:
                 raise
             continue  # PyTorch does not have it in this dtype
-        calls.append(call)
-    times = [[seconds_per_call(call) for call in calls] for _ in range(ROUNDS)]
+        calls.append((call, library, threads))
+    times = []
+    for _ in range(ROUNDS):
+        times.append([])
+        for call, library, threads in calls:
+            library.set_num_threads(threads)
+            times[-1].append(seconds_per_call(call))
     medians = [statistics.median(column) for column in zip(*times)]
     return medians[0], medians[1] if len(medians) > 1 else None
 
@@ -355,16 +360,17 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("groups", nargs="*", help=f"of: import, {', '.join(GROUPS)}; default all")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--scaling", action="store_true", help="beside ours with one thread")
     parser.add_argument("--select", metavar="REGEX", default="", help="only lines that contain it")
     parser.add_argument("--json", metavar="FILE", help="also write the seconds here")
     args = parser.parse_args(argv)
     unknown = set(args.groups) - {"import", *GROUPS}
     if unknown:
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
-    for library in (rushlight, torch):
-        if library is not None:
-            library.set_num_threads(args.threads)
-    print(f"{f'{args.threads} threads':<{WIDTH}}{'rushlight':>12}{'PyTorch':>12}{'quotient':>9}")
+    peer = (rushlight, 1) if args.scaling else (torch, args.threads)
+    sides = [(rushlight, args.threads), *([peer] if peer[0] else [])]
+    second = "one thread" if args.scaling else "PyTorch"
+    print(f"{f'{args.threads} threads':<{WIDTH}}{'rushlight':>12}{second:>12}{'quotient':>9}")
     results = {}
     wanted = args.groups or ["import", *(f.__name__ for f in FAMILIES)]
     if "import" in wanted:
@@ -375,7 +381,7 @@ def main(argv=None) -> int:
         for text, make in GROUPS[name]() if name in GROUPS else ():
             if not re.search(args.select, text):
                 continue
-            ours, theirs = paired(make)
+            ours, theirs = paired(make, sides)
             print(row(text, ours, theirs, "us", 1e6), flush=True)
             results[text] = ours, theirs
     if args.json:
