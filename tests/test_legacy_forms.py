@@ -104,8 +104,28 @@ def test_distributed_functions_say_why_they_cannot_work():
     assert not isinstance(3, torch.distributed.ProcessGroup)
     with pytest.raises(RuntimeError, match="fully_shard: this build has no distributed package"):
         torch.distributed.fsdp.fully_shard(torch.nn.Linear(1, 1))
-    with pytest.raises(AttributeError, match="init_process_group"):
+    with pytest.raises(RuntimeError, match="init_process_group: this build has no distributed"):
         torch.distributed.init_process_group("gloo")
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        torch.distributed.no_such_name  # noqa: B018
+
+
+def test_a_lone_process_imports_the_names_of_distributed_programs(monkeypatch):
+    import rushlight.distributed as dist
+    from rushlight.distributed import Backend, ReduceOp, all_reduce, init_device_mesh, nn
+
+    assert ReduceOp.SUM is not ReduceOp.AVG and dist.group.WORLD is None and nn.ReduceOp is ReduceOp
+    assert Backend.NCCL == "nccl" and not dist.is_nccl_available()
+    assert not dist.is_backend_available("gloo") and callable(init_device_mesh)
+    for ask in (dist.get_rank, dist.get_world_size, dist.barrier, nn.all_gather):
+        with pytest.raises(ValueError, match="Default process group has not been initialized"):
+            ask()
+    with pytest.raises(ValueError, match="Default process group has not been initialized"):
+        all_reduce(torch.ones(1), op=ReduceOp.SUM)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert dist.get_node_local_rank(3) == 3
+    with pytest.raises(RuntimeError, match="LOCAL_RANK is not in the environment"):
+        dist.get_node_local_rank()
 
 
 def test_types_of_the_loader_for_annotations():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ._absent import absent
+from typing import Any
 
 __all__ = ["is_available", "is_initialized", "is_torchelastic_launched"]
+
+_PARTS = ("device_mesh", "distributed_c10d", "fsdp", "nn", "optim", "rpc", "tensor")
 
 
 def is_available() -> bool:
@@ -22,15 +24,15 @@ def is_torchelastic_launched() -> bool:
     return False
 
 
-# PyTorch has this one too where it has no distributed package.
-ProcessGroup = absent("ProcessGroup", __name__)
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
 
-
-def __getattr__(name: str):
-    if name in ("device_mesh", "fsdp", "optim", "rpc", "tensor"):
-        from importlib import import_module
-
+    if name in _PARTS:
         return import_module(f"{__name__}.{name}")
+    for part in ("distributed_c10d", "device_mesh"):
+        found = vars(import_module(f"{__name__}.{part}")).get(name)
+        if found is not None and not name.startswith("_"):
+            return found
     raise AttributeError(
         f"module 'torch.distributed' has no attribute '{name}': this build has no distributed "
         "package (torch.distributed.is_available() is False; docs/gaps.md)"
