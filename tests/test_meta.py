@@ -280,6 +280,15 @@ def test_subclasses():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert type(x + 1) is Mine and (x + 1).is_meta
+    real = torch.ones(2).as_subclass(Mine)
+    made = (
+        torch.zeros_like(real, device="meta"),
+        torch.rand_like(real, device="meta"),
+        real.new_empty(3, device="meta"),
+        real.to("meta"),
+    )
+    assert all(type(t) is Mine and t.is_meta for t in made)
+    assert not torch.zeros_like(made[0], device="cpu").is_meta
 
 
 def test_functions_stay_with_their_tensors_whatever_the_default_device_is():

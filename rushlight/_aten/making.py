@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import _C
+from .._device import make_on
 from . import OpOverload, aten, schemas
 from .calls import without_defaults
 from .functions import call_handlers, handled
@@ -17,7 +18,9 @@ _KEYWORDS = ("dtype", "layout", "device", "pin_memory", "generator", "memory_for
 def make(function, args: tuple, kwargs: dict):
     """The call, by whoever carries out calls below the tape, or as ever."""
     if not handled(args, kwargs, recorded=False):
-        return function.__wrapped__(*args, **kwargs)
+        if kwargs.get("device") is None:
+            return function.__wrapped__(*args, **kwargs)
+        return make_on(function.__wrapped__, args, dict(kwargs))
     func, args, kwargs, requires_grad = translate_making(function, args, kwargs)
     result = call_handlers(func, args, kwargs)
     return result.requires_grad_() if requires_grad else result

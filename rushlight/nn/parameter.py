@@ -202,6 +202,15 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         data = torch.empty(0, device=device, dtype=dtype)
         return Tensor._make_subclass(cls, data, requires_grad)
 
+    @property
+    def data(self) -> Tensor:
+        """The elements, none so far, as an ordinary tensor."""
+        return Tensor._make_subclass(Tensor, Tensor._raw_detach(self))
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        Tensor.data.__set__(self, value)
+
     def __deepcopy__(self, memo):
         if id(self) in memo:
             return memo[id(self)]
@@ -225,6 +234,13 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
         result = Tensor._make_subclass(cls, data, requires_grad)
         result.persistent = persistent
         result._is_buffer = True
+        return result
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        result = super().__torch_function__(func, types, args, kwargs)
+        if type(result) is Tensor:  # moved or cast, it still waits for its shape
+            result = Tensor._make_subclass(cls, result)
         return result
 
     def __deepcopy__(self, memo):

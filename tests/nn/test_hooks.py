@@ -212,6 +212,22 @@ def test_uninitialized_parameters_refuse_arithmetic():
     assert type(u) is nn.Parameter and u.shape == (2, 3)
 
 
+def test_the_data_of_an_uninitialized_parameter_are_an_ordinary_empty_tensor():
+    u = nn.LazyLinear(3).weight
+    assert type(u.data) is torch.Tensor and u.data.shape == (0,)
+    u.data.normal_(0, 0.01)  # as programs do that initialise every layer
+    u.data = torch.empty(0, dtype=torch.float64)
+    assert u.dtype is torch.float64 and type(u) is nn.UninitializedParameter
+
+
+def test_lazy_norms_move_and_cast_before_the_first_call():
+    m = nn.LazyBatchNorm1d(affine=False).double()
+    assert type(m.running_mean) is nn.UninitializedBuffer
+    assert m(torch.ones(2, 3, dtype=torch.float64)).dtype is torch.float64
+    away = nn.LazyBatchNorm2d().to("meta")
+    assert away.weight.device.type == away.running_mean.device.type == "meta"
+
+
 @pytest.fixture(autouse=True)
 def _lazy_warnings():
     import warnings
