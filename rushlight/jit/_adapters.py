@@ -28,6 +28,11 @@ def _convolution(
     )
 
 
+def _convolution_mode(input, weight, bias, stride, padding, dilation, groups):
+    convolve = getattr(_functional(), f"conv{weight.ndim - 2}d")
+    return convolve(input, weight, bias, stride, padding, dilation, groups)
+
+
 def _padded(mode: str) -> Callable:
     return lambda input, padding: _functional().pad(input, padding, mode)
 
@@ -86,12 +91,12 @@ def _fractional(name: str) -> Callable:
 
 
 def _unpooled(name: str) -> Callable:
+    """Our function, with the window that gives the size at a stride of one."""
+
     def call(input, indices, output_size, *rest):
-        spatial = len(output_size)
-        stride = [o // i for o, i in zip(output_size, input.shape[-spatial:], strict=True)]
-        if rest:
-            stride = rest[0]
-        return getattr(_functional(), name)(input, indices, stride, stride, 0, list(output_size))
+        sizes = zip(output_size, input.shape[-len(output_size) :], strict=True)
+        window = [wanted - size + 1 for wanted, size in sizes]
+        return getattr(_functional(), name)(input, indices, window, 1, 0, list(output_size))
 
     return call
 
@@ -283,6 +288,7 @@ def _stft(tensor, n_fft, hop, win, window, *rest):
 
 ADAPTERS: dict[str, Callable] = {
     "_convolution": _convolution,
+    "_convolution_mode": _convolution_mode,
     "elu": _elu,
     "log_sigmoid": lambda x: _functional().logsigmoid(x),
     "cross_entropy_loss": _cross_entropy,

@@ -25,6 +25,7 @@ _convolution: (input, weight, bias:Tensor?, stride, padding:SymInt[], dilation:S
 transposed, output_padding:SymInt[], groups, benchmark, deterministic, cudnn_enabled, \
 allow_tf32) | deprecated(input, weight, bias:Tensor?, stride, padding:int[], dilation:int[], \
 transposed, output_padding:int[], groups:int, benchmark, deterministic, cudnn_enabled)
+_convolution_mode: (input, weight, bias:Tensor?, stride, padding:str, dilation:SymInt[], groups)
 batch_norm: (input, weight:Tensor?, bias:Tensor?, running_mean:Tensor?, running_var:Tensor?, \
 training, momentum, eps, cudnn_enabled)
 instance_norm: (input, weight:Tensor?, bias:Tensor?, running_mean:Tensor?, running_var:Tensor?, \

@@ -1,69 +1,17 @@
 """From the functions that a program calls to PyTorch's operators: names, order of arguments.
 
-Most functions have an operator of their own name and argument names. `_ARGUMENTS` lists those
-whose operator has another name or other arguments; a word `!x` there stands for the constant x.
+Functions of nn.functional that PyTorch writes in Python run as the compiler's library has them.
+Most others have an operator of their own name and argument names; `_RENAMED` lists other names,
+`_trace_special` other arguments.
 """
 
 from __future__ import annotations
 
 from .. import _C
 from . import _types as T
+from ._compile import library
 from ._traced_values import CONSTANTS, warn
 
-_ARGUMENTS = {
-    "F.linear": "linear input weight bias",
-    "F.batch_norm": "batch_norm input weight bias running_mean running_var training momentum eps "
-    "!True",
-    "F.instance_norm": "instance_norm input weight bias running_mean running_var use_input_stats "
-    "momentum eps !True",
-    "F.layer_norm": "layer_norm input normalized_shape weight bias eps !True",
-    "F.group_norm": "group_norm input num_groups weight bias eps !True",
-    "F.dropout": "dropout input p training",
-    "F.alpha_dropout": "alpha_dropout input p training",
-    "F.feature_alpha_dropout": "feature_alpha_dropout input p training",
-    "F.dropout1d": "feature_dropout input p training",
-    "F.dropout2d": "feature_dropout input p training",
-    "F.dropout3d": "feature_dropout input p training",
-    "F.cross_entropy": "cross_entropy_loss input target weight reduction ignore_index "
-    "label_smoothing",
-    "F.nll_loss": "nll_loss_nd input target weight reduction ignore_index",
-    "F.mse_loss": "mse_loss input target reduction",
-    "F.l1_loss": "l1_loss input target reduction",
-    "F.smooth_l1_loss": "smooth_l1_loss input target reduction beta",
-    "F.huber_loss": "huber_loss input target reduction delta",
-    "F.binary_cross_entropy": "binary_cross_entropy input target weight reduction",
-    "F.binary_cross_entropy_with_logits": "binary_cross_entropy_with_logits input target weight "
-    "pos_weight reduction",
-    "F.soft_margin_loss": "soft_margin_loss input target reduction",
-    "F.hinge_embedding_loss": "hinge_embedding_loss input target margin reduction",
-    "F.cosine_embedding_loss": "cosine_embedding_loss input1 input2 target margin reduction",
-    "F.margin_ranking_loss": "margin_ranking_loss input1 input2 target margin reduction",
-    "F.triplet_margin_loss": "triplet_margin_loss anchor positive negative margin p eps swap "
-    "reduction",
-    "F.multi_margin_loss": "multi_margin_loss input target p margin weight reduction",
-    "F.multilabel_margin_loss": "multilabel_margin_loss input target reduction",
-    "F.poisson_nll_loss": "poisson_nll_loss input target log_input full eps reduction",
-    "F.embedding": "embedding weight input padding_idx !False sparse",
-    "F.grid_sample": "grid_sampler input grid mode padding_mode align_corners",
-    "F.affine_grid": "affine_grid_generator theta size align_corners",
-    "F.fold": "col2im input output_size kernel_size dilation padding stride",
-    "F.unfold": "im2col input kernel_size dilation padding stride",
-    "F.logsigmoid": "log_sigmoid input",
-    "F.cosine_similarity": "cosine_similarity x1 x2 dim eps",
-    "F.pairwise_distance": "pairwise_distance x1 x2 p eps keepdim",
-    "F.local_response_norm": "",
-    "F.interpolate": "",
-    "F.multi_head_attention_forward": "",
-    "F.gumbel_softmax": "",
-    "F.normalize": "",
-    "F.softmin": "",
-    "F.softsign": "",
-    "F.tanhshrink": "",
-    "F.relu6": "relu6 input",
-    "F.lp_pool1d": "",
-    "F.lp_pool2d": "",
-}
-_MODES = {"bilinear": 0, "nearest": 1, "bicubic": 2, "zeros": 0, "border": 1, "reflection": 2}
 # Operators whose second operand is always a tensor: numbers are wrapped.
 _WRAPPING = frozenset(
     "add sub mul div true_divide divide multiply subtract floor_divide add_ sub_ mul_ div_ "
@@ -79,6 +27,7 @@ _RENAMED = {
     "linear_mm": "linear",
     "linear_view": "linear",
     "matmul_batched": "bmm",
+    "logsigmoid": "log_sigmoid",
     "fused_dropout": "dropout",
     "sdpa_flash": "scaled_dot_product_attention",
     "pow_scalar": "pow",
@@ -103,6 +52,9 @@ _SPACES = {"linalg": "linalg_", "special": "special_", "fft": "fft_"}
 
 def handle(tracer, function, args, kwargs):
     """Record and run one call."""
+    through = library.traced(function)
+    if through is not None and tracer.through is not function:
+        return _through(tracer, function, through, args, kwargs)
     name, inplace = _name_of(function)
     leaf = name.rpartition(".")[2]
     special = _special(name)
@@ -110,26 +62,25 @@ def handle(tracer, function, args, kwargs):
         return special(tracer, function, args, kwargs)
     if leaf in _CONSTANTS:
         return _constant(tracer, function, leaf, args, kwargs)
-    rule = _ARGUMENTS.get(name)
-    if rule == "":
-        return entered(tracer, function, args, kwargs)
-    given = bind(function, args, kwargs)
-    if rule is not None:
-        kind, *words = rule.split()
-        values = [_word(word, given) for word in words]
-        named, inplace = {}, inplace or bool(given.get("inplace"))
-    else:
-        space = name.rpartition(".")[0]
-        kind = _SPACES.get(space, "") + _RENAMED.get(leaf, leaf)
-        values, named, inplace = _as_given(function, args, kwargs, inplace)
-        kind = _known(kind)
+    space = name.rpartition(".")[0]
+    kind = _known(_SPACES.get(space, "") + _RENAMED.get(leaf, leaf))
+    values, named, inplace = _as_given(function, args, kwargs, inplace)
     kind = "aten::" + kind + ("_" if inplace and not kind.endswith("_") else "")
     schema = choose(kind, values, named)
     if schema is None and isinstance(function, _C.Op):
-        schema, values, named = _by_names(kind, given)
+        schema, values, named = _by_names(kind, bind(function, args, kwargs))
     if schema is None:
         return entered(tracer, function, args, kwargs)
     return record(tracer, schema, values, named, function, args, kwargs)
+
+
+def _through(tracer, function, through, args, kwargs):
+    """Run what the library has for a function of nn.functional, recording what it calls."""
+    before, tracer.through = tracer.through, function
+    try:
+        return tracer.enter_function(through, args, kwargs)
+    finally:
+        tracer.through = before
 
 
 def entered(tracer, function, args, kwargs):
@@ -174,7 +125,6 @@ def _known(kind: str) -> str:
 def record(tracer, schema, values, named, function, args, kwargs):
     """A node for a call, then the call itself, then what it gave."""
     tracer.locate()
-    tracer.enter_parameters(function, args, kwargs)
     node = tracer.node(schema.name, assigned(schema, values, named), schema)
     result = tracer.run(function, args, kwargs)
     tracer.result(node, schema, result)
@@ -218,19 +168,6 @@ def bind(function, args, kwargs) -> dict:
 
 
 _SPELT = {"self": "input", "axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input"}
-
-
-def _word(word: str, given: dict):
-    if word[0] == "!":
-        return word == "!True"
-    value = given[word]
-    if word == "padding_idx" and value is None:
-        return -1
-    if word in ("mode", "padding_mode") and value in _MODES:
-        return _MODES[value]
-    if word == "align_corners":
-        return bool(value)
-    return value
 
 
 _PRIVATE = frozenset("inplace _stacklevel out".split())
@@ -295,6 +232,8 @@ def _gathers(argument, index: int, rest, count: int) -> bool:
     of = argument.type
     if not isinstance(of, T.ListType) or isinstance(rest[0], list | tuple):
         return False
+    if isinstance(of.getElementType(), T.TensorType):
+        return index == 0 and all(isinstance(v, _C.Tensor) for v in rest)
     number = isinstance(of.getElementType(), T.IntType | T.FloatType)
     if not number or not all(isinstance(v, int) and not isinstance(v, bool) for v in rest):
         return False

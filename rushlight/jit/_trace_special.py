@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import _C
 from . import _trace_rules as rules
 from ._constants import as_number
-from ._traced_values import TracedInt
+from ._traced_values import PLAIN
 
 
 def _record(tracer, kind: str, values, function, args, kwargs, overload: str | None = None):
@@ -31,31 +31,13 @@ def _convolution(dims: int, transposed: bool):
         groups, padding = g["groups"], g["padding"]
         if isinstance(padding, str):
             values = [g["input"], g["weight"], g["bias"], stride, padding, dilation, groups]
-            return _record(tracer, f"conv{dims}d", values, function, args, kwargs, "padding")
+            return _record(tracer, "_convolution_mode", values, function, args, kwargs, "")
         extra = _several(g["output_padding"], dims) if transposed else [0] * dims
         values = [g["input"], g["weight"], g["bias"], stride, _several(padding, dims), dilation,
                   transposed, extra, groups, False, False, True, True]  # fmt: skip
         return _record(tracer, "_convolution", values, function, args, kwargs, "")
 
     return convolution
-
-
-def _max_pool(dims: int):
-    def pool(tracer, function, args, kwargs):
-        g = rules.bind(function, args, kwargs)
-        stride = g.get("stride")
-        values = [
-            g["input"],
-            _several(g["kernel_size"], dims),
-            [] if stride is None else _several(stride, dims),
-            _several(g["padding"], dims),
-            _several(g["dilation"], dims),
-            g["ceil_mode"],
-        ]
-        name = f"max_pool{dims}d" + ("_with_indices" if g["return_indices"] else "")
-        return _record(tracer, name, values, function, args, kwargs)
-
-    return pool
 
 
 def _average_pool(dims: int):
@@ -75,76 +57,6 @@ def _average_pool(dims: int):
         return _record(tracer, f"avg_pool{dims}d", values, function, args, kwargs)
 
     return pool
-
-
-def _adaptive_pool(kind: str, dims: int):
-    def pool(tracer, function, args, kwargs):
-        g = rules.bind(function, args, kwargs)
-        wanted = _several(g["output_size"], dims)
-        if None in wanted:
-            sizes = tracer.sizes(g["input"])[-dims:]
-            wanted = [s if n is None else n for n, s in zip(wanted, sizes, strict=True)]
-        if kind == "max" and not g.get("return_indices"):
-            return _first_of_two(tracer, dims, g["input"], wanted, function, args, kwargs)
-        name = f"adaptive_{kind}_pool{dims}d"
-        return _record(tracer, name, [g["input"], wanted], function, args, kwargs)
-
-    return pool
-
-
-def _first_of_two(tracer, dims, input, wanted, function, args, kwargs):
-    """Adaptive max pooling always gives the places too: the trace has them, the program not."""
-    tracer.locate()
-    schema = rules.schema_named(f"aten::adaptive_max_pool{dims}d", "")
-    node = tracer.node(schema.name, rules.assigned(schema, [input, wanted], {}), schema)
-    result = tracer.run(function, args, kwargs)
-    value, places = node.outputs()
-    tracer.define(result, value)
-    places.setType(schema.returns[1].type)
-    return result
-
-
-def _softmax(name: str):
-    def softmax(tracer, function, args, kwargs):
-        g = rules.bind(function, args, kwargs)
-        dim = g.get("dim")
-        if dim is None:
-            rank = g["input"].ndim
-            dim = 0 if rank in (0, 1, 3) else 1
-        values = [g["input"], dim, g.get("dtype")]
-        return _record(tracer, name, values, function, args, kwargs, "int")
-
-    return softmax
-
-
-def _pad(tracer, function, args, kwargs):
-    g = rules.bind(function, args, kwargs)
-    values = [g["input"], list(g["pad"]), g["mode"], g["value"]]
-    return _record(tracer, "pad", values, function, args, kwargs, "")
-
-
-def _interpolate(tracer, function, args, kwargs):
-    """`upsample_<mode><dims>d.vec`, with the size or the factors."""
-    g = rules.bind(function, args, kwargs)
-    input, mode, factors = g["input"], g["mode"], g["scale_factor"]
-    dims = input.ndim - 2
-    if g.get("antialias") or mode == "area":
-        return rules.entered(tracer, function, args, kwargs)
-    suffix = {"linear": "linear1d", "bilinear": "bilinear2d", "trilinear": "trilinear3d",
-              "bicubic": "bicubic2d"}.get(mode)  # fmt: skip
-    size = None if g["size"] is None else _several(g["size"], dims)
-    factors = None if factors is None else [float(f) for f in _several(factors, dims)]
-    if factors is not None and g.get("recompute_scale_factor"):
-        sizes = tracer.sizes(input)[2:]
-        size = [int(n * f) for n, f in zip(sizes, factors, strict=True)]
-        factors = None
-    if suffix is None:
-        kind = f"upsample_{'nearest_exact' if mode == 'nearest-exact' else 'nearest'}{dims}d"
-        kind = kind.replace("upsample_nearest_exact", "_upsample_nearest_exact")
-        values = [input, size, factors]
-    else:
-        kind, values = f"upsample_{suffix}", [input, size, bool(g["align_corners"]), factors]
-    return _record(tracer, kind, values, function, args, kwargs, "vec")
 
 
 def _arithmetic(name: str, reflected: str):
@@ -279,30 +191,6 @@ def _unique(consecutive: bool):
     return unique
 
 
-def _embedding_bag(tracer, function, args, kwargs):
-    g = rules.bind(function, args, kwargs)
-    input, offsets, weights = g["input"], g.get("offsets"), g.get("per_sample_weights")
-    if g.get("max_norm") is not None or g.get("padding_idx") is not None:
-        return rules.entered(tracer, function, args, kwargs)
-    if input.is_floating_point():  # the older order of arguments
-        g["weight"], input = input, g["weight"]
-    if input.ndim == 2:
-        from .. import arange
-
-        _C.push_interpreter(tracer)
-        try:
-            with tracer.resumed():
-                offsets = arange(0, input.numel(), input.size(1))
-                input = input.reshape(-1)
-                weights = None if weights is None else weights.reshape(-1)
-        finally:
-            _C.pop_interpreter()
-    mode = ("sum", "mean", "max").index(g["mode"])
-    values = [g["weight"], input, offsets, bool(g.get("scale_grad_by_freq")), mode,
-              bool(g.get("sparse")), weights, bool(g.get("include_last_offset"))]  # fmt: skip
-    return _first_results(tracer, "embedding_bag", values, function, args, kwargs, [0])
-
-
 def _stft(tracer, function, args, kwargs):
     g = rules.bind(function, args, kwargs)
     names = ("n_fft hop_length win_length window center pad_mode normalized onesided "
@@ -311,34 +199,17 @@ def _stft(tracer, function, args, kwargs):
     return _record(tracer, "stft", values, function, args, kwargs, "center")
 
 
-def _enter(tracer, function, args, kwargs):
-    return rules.entered(tracer, function, args, kwargs)
-
-
 SPECIAL = {
     **{f"conv{n}d": _convolution(n, False) for n in (1, 2, 3)},
     **{f"F.conv{n}d": _convolution(n, False) for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": _convolution(n, True) for n in (1, 2, 3)},
     **{f"F.conv_transpose{n}d": _convolution(n, True) for n in (1, 2, 3)},
-    **{f"F.max_pool{n}d": _max_pool(n) for n in (1, 2, 3)},
     **{f"F.avg_pool{n}d": _average_pool(n) for n in (1, 2, 3)},
-    **{f"F.adaptive_avg_pool{n}d": _adaptive_pool("avg", n) for n in (1, 2, 3)},
-    **{f"F.adaptive_max_pool{n}d": _adaptive_pool("max", n) for n in (1, 2, 3)},
-    **{f"adaptive_avg_pool{n}d": _adaptive_pool("avg", n) for n in (1, 2, 3)},
-    **{f"_adaptive_avg_pool{n}d": _adaptive_pool("avg", n) for n in (2, 3)},
     **{name: _factory(name) for name in (
         "zeros ones empty rand randn full arange linspace logspace eye randperm".split())},
-    "F.softmax": _softmax("softmax"),
-    "F.log_softmax": _softmax("log_softmax"),
-    "softmax": _softmax("softmax"),
-    "log_softmax": _softmax("log_softmax"),
-    "F.pad": _pad,
-    "F.interpolate": _interpolate,
-    "F.upsample": _enter,
     "einsum": _einsum,
     "unique": _unique(False),
     "unique_consecutive": _unique(True),
-    "F.embedding_bag": _embedding_bag,
     "stft": _stft,
     "std": _spread("std"),
     "var": _spread("var"),
@@ -411,11 +282,11 @@ def _conversion(name, args, kwargs):
 
 
 def _plain(tracer, name, original, args, kwargs):
-    """A method that is an operator without further arguments."""
+    """A method that is an operator of its own name."""
     result = original(*args, **kwargs)
     tracer.locate()
     schema = rules.schema_named("aten::" + name, "")
-    node = tracer.node(schema.name, rules.assigned(schema, args[:1], kwargs), schema)
+    node = tracer.node(schema.name, rules.assigned(schema, args, kwargs), schema)
     if result is args[0]:
         result = result.view_as(result)
     tracer.define(result, node.output())
@@ -423,65 +294,4 @@ def _plain(tracer, name, original, args, kwargs):
 
 
 METHODS = dict.fromkeys((*_DTYPES, "to", "cpu", "type_as"), _convert)
-METHODS |= {"detach": _plain, "contiguous": _plain}
-
-
-# -- recurrent networks ----------------------------------------------------------------------------
-
-_RECURRENT = {
-    "LSTM": ("lstm", "input"),
-    "GRU": ("gru", "input"),
-    "RNN_TANH": ("rnn_tanh", "input"),
-    "RNN_RELU": ("rnn_relu", "input"),
-}
-
-
-def recurrent(tracer, module, original, input, hx=None):
-    """An RNN's forward is one operator."""
-    with tracer.paused():
-        plain = isinstance(input, _C.Tensor) and input.ndim == 3 and not module.proj_size
-    if not plain:
-        return original(module, input, hx)
-    if hx is None:
-        states = _zero_states(tracer, module, input)
-    else:
-        states = module._initial_states(input, hx, False, None)
-    with tracer.paused():
-        output, final = original(module, input, module._as_hidden(states))
-        _record_recurrent(tracer, module, input, states, output, final)
-    return output, final
-
-
-def _zero_states(tracer, module, input) -> tuple:
-    """The states that a run begins with, named as PyTorch's own source names them."""
-    from .. import zeros
-
-    max_batch_size = input.size(0 if module.batch_first else 1)
-    max_batch_size.value.setDebugName("max_batch_size")
-    layers = module.num_layers * (2 if module.bidirectional else 1)
-    states = []
-    for _ in range(2 if module.mode == "LSTM" else 1):
-        made = zeros(layers, max_batch_size, module.hidden_size, dtype=input.dtype,
-                     device=input.device)  # fmt: skip
-        tracer.value_of(made).setDebugName("hx")
-        states.append(made)
-    return tuple(states)
-
-
-def _record_recurrent(tracer, module, input, states, output, final) -> None:
-    finals = final if isinstance(final, tuple) else (final,)
-    tracer.locate()
-    name, overload = _RECURRENT[module.mode]
-    schema = rules.schema_named("aten::" + name, overload)
-    weights = [w for layer in module._layers() for w in layer if w is not None]
-    hidden = list(states) if name == "lstm" else states[0]
-    values = [input, hidden, weights, module.bias, module.num_layers, float(module.dropout),
-              module.training, module.bidirectional, module.batch_first]  # fmt: skip
-    node = tracer.node(schema.name, rules.assigned(schema, values, {}), schema)
-    for value, tensor in zip(node.outputs(), (output, *finals), strict=True):
-        tracer.define(tensor, value)
-
-
-def is_traced_int(item) -> bool:
-    """Whether a number is a value of the graph."""
-    return isinstance(item, TracedInt)
+METHODS |= dict.fromkeys(PLAIN, _plain)

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from functools import cache, partial
+from types import MethodType, ModuleType
 
 import rushlight
 
 from .. import _C
+from ..nn import modules
 from . import _types as T
+from ._compile import library
 from ._function import FunctionType, ScriptFunction, ScriptMethod
 from ._traced_values import CONSTANTS, HOME, current, warn
 
 _watching = [0]
 _FROM_DATA = ("tensor", "from_numpy", "as_tensor")
-_makers: dict = {}
+_replaced: list[tuple] = []  # (owner, name, what it was, or None if it was inherited)
 
 
 def watch(on: bool) -> None:
-    """Have calls of compiled functions recorded, or no longer."""
-    from ..nn.modules.rnn import RNNBase
-
+    """Have calls of compiled functions and of the library's layers recorded, or no longer."""
     _watching[0] += 1 if on else -1
     if on and _watching[0] == 1:
         ScriptFunction.__call__ = _function  # type: ignore[method-assign]
         ScriptMethod.__call__ = _method  # type: ignore[method-assign]
-        RNNBase._untraced_forward = RNNBase.forward
-        RNNBase.forward = _recurrent
+        for cls, lent in _lent_layers():
+            _put(cls, "forward", _layer(cls, lent))
         for name in _FROM_DATA:
-            _makers[name] = getattr(rushlight, name)
-            setattr(rushlight, name, _said(name, _makers[name]))
+            _put(rushlight, name, _said(name, getattr(rushlight, name)))
     elif not on and _watching[0] == 0:
         del ScriptFunction.__call__, ScriptMethod.__call__
-        RNNBase.forward = RNNBase._untraced_forward
-        del RNNBase._untraced_forward
-        while _makers:
-            setattr(rushlight, *_makers.popitem())
+        while _replaced:
+            owner, name, before = _replaced.pop()
+            delattr(owner, name) if before is None else setattr(owner, name, before)
+
+
+def _put(owner, name: str, made) -> None:
+    _replaced.append((owner, name, vars(owner).get(name)))
+    setattr(owner, name, made)
 
 
 def _said(name: str, make):
@@ -49,14 +53,40 @@ def _said(name: str, make):
     return made
 
 
-def _recurrent(self, input, hx=None):
-    from ..nn.modules.rnn import RNNBase
-    from ._trace_special import recurrent
+@cache
+def _lent_layers() -> list[tuple[type, type]]:
+    """The classes of layers whose forward stands in the library, each with that which has it."""
+    found = {}
+    for home in vars(modules).values():
+        if isinstance(home, ModuleType):
+            found |= {n: c for n, c in vars(home).items() if isinstance(c, type)}
+    return [(found[name], lent) for name, lent in library.forwards().items()]
 
-    tracer = current()
-    if tracer is None:
-        return RNNBase._untraced_forward(self, input, hx)
-    return recurrent(tracer, self, RNNBase._untraced_forward, input, hx)
+
+def _layer(cls: type, lent: type):
+    """The forward of a class of layers, which runs the library's while a trace does."""
+    own = cls.forward  # type: ignore[attr-defined]
+
+    def forward(self, *args, **kwargs):
+        if current() is None:
+            return own(self, *args, **kwargs)
+        return lent.forward(_Lent(self), *args, **kwargs)  # type: ignore[attr-defined]
+
+    return forward
+
+
+class _Lent:
+    """A layer as methods of the library see it: theirs first, then its own attributes."""
+
+    def __init__(self, module) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str):
+        lent = library.method(type(self._module), name)
+        return getattr(self._module, name) if lent is None else MethodType(lent, self)
+
+    def __iter__(self):
+        return iter(self._module)
 
 
 def _function(self, *args, **kwargs):

@@ -222,14 +222,16 @@ _METHODS = {
     "__iter__": _iterate,
     "__getitem__": _getitem,
     "__setitem__": _setitem,
-    "detach": _recorded("detach"),
     "data": _data,
-    "contiguous": _recorded("contiguous"),
 }
+PLAIN = ("detach", "contiguous", "expand_as", "view_as", "reshape_as")  # as their operators
 _METHODS |= {
     name: _recorded(name)
-    for name in "to float double half bfloat16 long int short char byte bool type_as cpu".split()
-}
+    for name in (
+        *PLAIN, "to", "float", "double", "half", "bfloat16", "long", "int", "short", "char",
+        "byte", "bool", "type_as", "cpu",
+    )
+}  # fmt: skip
 _PROPERTIES = ("shape", "data")
 _installed: list[int] = [0]
 _originals: dict = {}

@@ -11,7 +11,6 @@ import sys
 from threading import get_ident
 
 from .. import _C
-from ..op import functional_table
 from . import _trace_rules
 from . import _types as T
 from ._constants import as_number
@@ -19,6 +18,8 @@ from ._ir import Graph
 from ._traced_values import HOME, TracedFloat, TracedInt, TracedSize
 
 _TENSOR = T.TensorType.get()
+_OURS = HOME + "/jit/"
+_LIBRARY = _OURS + "_compile/library/"  # runs as a program does
 
 
 class Place:
@@ -53,13 +54,7 @@ class Tracer:
         self.thread = get_ident()
         self.scopes: list[str] = []
         self.frame = None
-        self.parameters: dict = {}  # what a function that PyTorch writes in Python calls things
-
-    def enter_parameters(self, function, args, kwargs) -> None:
-        """Within functions of nn that are Python there, values are called as its parameters."""
-        name = function.__name__
-        named = functional_table.get(name) is function and name not in _BUILTIN
-        self.parameters = _trace_rules.bind(function, args, kwargs) if named else {}
+        self.through = None  # the function of nn.functional that runs through the library
 
     # -- values ------------------------------------------------------------------------------
 
@@ -101,7 +96,7 @@ class Tracer:
 
     def _variable(self, tensor) -> str:
         """What the program calls a tensor where it is now."""
-        known = self.parameters or (self.frame.f_locals if self.frame is not None else {})
+        known = self.frame.f_locals if self.frame is not None else {}
         for name, value in known.items():
             if value is tensor:
                 return "" if name == "self" or not name.isidentifier() else name
@@ -118,13 +113,11 @@ class Tracer:
     def locate(self) -> None:
         """Find the line of the program that runs."""
         frame = sys._getframe(2)
-        while frame is not None and frame.f_code.co_filename.startswith(HOME + "/jit/"):
-            frame = frame.f_back
-        self.frame, self.parameters = frame, {}
-        stack = []
+        self.frame, stack = None, []
         while frame is not None:
             code = frame.f_code
-            if not code.co_filename.startswith(HOME + "/jit/"):
+            if not code.co_filename.startswith(_OURS) or code.co_filename.startswith(_LIBRARY):
+                self.frame = self.frame or frame
                 stack.append((code.co_filename, frame.f_lineno, code.co_name))
             frame = frame.f_back
         self.graph.source = Place(stack) if stack else None
@@ -195,7 +188,7 @@ class Tracer:
             T.FloatType: ("aten::Float", T.FloatType.get()),
             T.BoolType: ("aten::Bool", T.BoolType.get()),
         }.get(type(of), ("aten::ScalarImplicit", T.NumberType.get()))
-        node = self.graph.insertNode(self.graph.create(kind, [value], 1))
+        node = self.graph.create(kind, [value], 1).insertAfter(value.node())
         if kind == "aten::Int":
             node.source = None
         return node.output().setType(of)
@@ -321,13 +314,6 @@ class Tracer:
         setitem(self, tensor, index, value)
 
 
-# Functions of nn.functional that are no Python in PyTorch.
-_BUILTIN = frozenset(
-    "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d avg_pool1d "
-    "avg_pool2d avg_pool3d bilinear channel_shuffle cosine_similarity gelu hardshrink logsigmoid "
-    "native_channel_shuffle pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu "
-    "scaled_dot_product_attention softplus softshrink one_hot tanh sigmoid".split()
-)
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
 

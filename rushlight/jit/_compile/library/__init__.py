@@ -1,12 +1,14 @@
 """Functions and layers of ours as programs know them: written in the language, typed.
 
-Eager code is written for speed in Python; what a program compiles in its stead stands in the files
-here, under the same names. `function` finds the functions of torch.nn.functional, `method` those
-of modules, `class_named` the classes.
+Eager code is written for speed in Python; what a program compiles in its stead, and what a trace
+runs in its stead, stands in the files here, under the same names. For programs `function` finds the
+functions of torch.nn.functional, `method` those of modules, `class_named` the classes; for traces
+`traced` finds functions and `forwards` classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import FunctionType
@@ -55,6 +57,61 @@ def function(module: str, name: str) -> Any:
     if name == "interpolate" or name.startswith("upsample"):
         return Widened(compiled, ("size", "scale_factor"))
     return Function(compiled)
+
+
+def traced(function: Any) -> Callable | None:
+    """What a trace runs in the stead of a function of torch.nn.functional, or None."""
+    name = _eager().get(id(function))
+    if name is None:
+        return None
+    if name not in _BOTH:
+        return _for_python(_functions()[name])
+
+    def either(*args, **kwargs):
+        from ..._trace_rules import bind
+
+        wanted = bind(function, args, kwargs).get("return_indices")
+        made = _functions()[f"{name}_with_indices" if wanted else _BOTH[name]]
+        return _for_python(made)(*args, **kwargs)
+
+    return either
+
+
+@cache
+def _eager() -> dict[int, str]:
+    """The names of what stands here, by our eager functions; operators are what they are."""
+    from .... import _C
+    from ....op import functional_table
+
+    known = _functions().keys() | _BOTH.keys()
+    return {
+        id(f): n for n, f in functional_table.items() if n in known and not isinstance(f, _C.Op)
+    }
+
+
+@cache
+def _for_python(function: FunctionType) -> Callable:
+    """A function as Python may call it: numbers and tuples become the lists that it takes."""
+    counts = {}
+    for name, said in function.__annotations__.items():
+        if said.startswith(("BroadcastingList", "list[")):
+            counts[name] = int(said[16]) if said[0] == "B" else 1
+    if not counts:
+        return function
+    names, defaults = function.__code__.co_varnames, function.__defaults__ or ()
+    usual = dict(
+        zip(names[function.__code__.co_argcount - len(defaults) :], defaults, strict=False)
+    )
+
+    def call(*args, **kwargs):
+        given = usual | dict(zip(names, args, strict=False)) | kwargs
+        for name, count in counts.items():
+            value = given.get(name)
+            if value is not None:
+                given[name] = list(value) if isinstance(value, list | tuple) else [value] * count
+        return function(**given)
+
+    return call
 
 
 _CONTEXTS = {
@@ -116,6 +173,11 @@ def _layers(files: tuple[str, ...]) -> dict[str, type]:
         classes = [v for v in vars(module).values() if isinstance(v, type)]
         found |= {c.__name__: c for c in classes if c.__module__ == module.__name__}
     return found
+
+
+def forwards() -> dict[str, type]:
+    """The classes that lend their `forward` to torch.nn's, by name."""
+    return {n: c for n, c in _layers(_LAYERS).items() if "forward" in vars(c)}
 
 
 def annotations_of(cls: type) -> dict:

@@ -109,9 +109,9 @@ def rrelu(
     inplace: bool = False,
 ) -> Tensor:
     if inplace:
-        result = torch.rrelu_(input, lower, upper, training)
+        result = aten.rrelu_(input, lower, upper, training)
     else:
-        result = torch.rrelu(input, lower, upper, training)
+        result = aten.rrelu(input, lower, upper, training)
     return result
 
 

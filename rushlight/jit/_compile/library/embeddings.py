@@ -5,6 +5,8 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
+from ..operators import aten
+
 __all__ = ["embedding", "embedding_bag"]
 
 
@@ -20,8 +22,7 @@ def embedding(
     index = _padding(padding_idx, weight.size(0))
     if max_norm is not None:
         input = input.contiguous()
-        with torch.no_grad():
-            torch.embedding_renorm_(weight, input, max_norm, norm_type)
+        aten.embedding_renorm_(weight.detach(), input, max_norm, norm_type)
     return torch.embedding(weight, input, index, scale_grad_by_freq, sparse)
 
 
@@ -70,12 +71,11 @@ def embedding_bag(
     else:
         raise ValueError("mode has to be one of sum, mean or max")
     if max_norm is not None:
-        with torch.no_grad():
-            torch.embedding_renorm_(weight, input, max_norm, norm_type)
+        aten.embedding_renorm_(weight.detach(), input, max_norm, norm_type)
     index: int | None = None
     if padding_idx is not None:
         index = _padding(padding_idx, weight.size(0))
-    result, _, _, _ = torch.embedding_bag(
+    result, _, _, _ = aten.embedding_bag(
         weight, input, offsets, scale_grad_by_freq, number, sparse, per_sample_weights,
         include_last_offset, index,
     )  # fmt: skip

@@ -50,12 +50,12 @@ def grid_sample(
             f"'reflection', but got: '{padding_mode}'"
         )
     corners = align_corners if align_corners is not None else False
-    return torch.grid_sampler(input, grid, mode_number, padding, corners)
+    return aten.grid_sampler(input, grid, mode_number, padding, corners)
 
 
 def affine_grid(theta: Tensor, size: list[int], align_corners: bool | None = None) -> Tensor:
     corners = align_corners if align_corners is not None else False
-    return torch.affine_grid_generator(theta, size, corners)
+    return aten.affine_grid_generator(theta, size, corners)
 
 
 def unfold(
@@ -124,6 +124,18 @@ def _check_mode(mode: str, align_corners: bool | None) -> bool:
     return align_corners
 
 
+def one_int(value: int | None) -> list[int] | None:
+    if value is None:
+        return None
+    return [value]
+
+
+def one_float(value: float | None) -> list[float] | None:
+    if value is None:
+        return None
+    return [value]
+
+
 def interpolate(
     input: Tensor,
     size: list[int] | None = None,
@@ -171,31 +183,31 @@ def _resized(
     dims = input.dim()
     if dims == 3:
         if mode == "nearest":
-            return aten.upsample_nearest1d(input, out, scales)
+            return aten.upsample_nearest1d.vec(input, out, scales)
         if mode == "nearest-exact":
-            return aten._upsample_nearest_exact1d(input, out, scales)
+            return aten._upsample_nearest_exact1d.vec(input, out, scales)
         if mode == "linear":
-            return aten.upsample_linear1d(input, out, corners, scales)
+            return aten.upsample_linear1d.vec(input, out, corners, scales)
     if dims == 4:
         if mode == "nearest":
-            return aten.upsample_nearest2d(input, out, scales)
+            return aten.upsample_nearest2d.vec(input, out, scales)
         if mode == "nearest-exact":
-            return aten._upsample_nearest_exact2d(input, out, scales)
+            return aten._upsample_nearest_exact2d.vec(input, out, scales)
         if mode == "bilinear":
             if antialias:
-                return aten._upsample_bilinear2d_aa(input, out, corners, scales)
-            return aten.upsample_bilinear2d(input, out, corners, scales)
+                return aten._upsample_bilinear2d_aa.vec(input, out, corners, scales)
+            return aten.upsample_bilinear2d.vec(input, out, corners, scales)
         if mode == "bicubic":
             if antialias:
-                return aten._upsample_bicubic2d_aa(input, out, corners, scales)
-            return aten.upsample_bicubic2d(input, out, corners, scales)
+                return aten._upsample_bicubic2d_aa.vec(input, out, corners, scales)
+            return aten.upsample_bicubic2d.vec(input, out, corners, scales)
     if dims == 5:
         if mode == "nearest":
-            return aten.upsample_nearest3d(input, out, scales)
+            return aten.upsample_nearest3d.vec(input, out, scales)
         if mode == "nearest-exact":
-            return aten._upsample_nearest_exact3d(input, out, scales)
+            return aten._upsample_nearest_exact3d.vec(input, out, scales)
         if mode == "trilinear":
-            return aten.upsample_trilinear3d(input, out, corners, scales)
+            return aten.upsample_trilinear3d.vec(input, out, corners, scales)
     raise NotImplementedError(
         "Input Error: Only 3D, 4D and 5D input Tensors supported (got "
         f"{dims}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | "

@@ -93,10 +93,10 @@ def mse_loss(
 ) -> Tensor:
     _same_size(input, target, "mse_loss")
     number = _old(size_average, reduce, reduction)
-    a, b = torch.broadcast_tensors([input, target])
+    expanded_input, expanded_target = aten.broadcast_tensors([input, target])
     if weight is not None:
-        return _weighted(aten.mse_loss(a, b, 0), weight, number)
-    return aten.mse_loss(a, b, number)
+        return _weighted(torch.pow(expanded_input - expanded_target, 2), weight, number)
+    return aten.mse_loss(expanded_input, expanded_target, number)
 
 
 def l1_loss(
@@ -109,10 +109,10 @@ def l1_loss(
 ) -> Tensor:
     _same_size(input, target, "l1_loss")
     number = _old(size_average, reduce, reduction)
-    a, b = torch.broadcast_tensors([input, target])
+    expanded_input, expanded_target = aten.broadcast_tensors([input, target])
     if weight is not None:
-        return _weighted(aten.l1_loss(a, b, 0), weight, number)
-    return aten.l1_loss(a, b, number)
+        return _weighted(torch.abs(expanded_input - expanded_target), weight, number)
+    return aten.l1_loss(expanded_input, expanded_target, number)
 
 
 def smooth_l1_loss(
@@ -125,10 +125,10 @@ def smooth_l1_loss(
 ) -> Tensor:
     _same_size(input, target, "smooth_l1_loss")
     number = _old(size_average, reduce, reduction)
-    a, b = torch.broadcast_tensors([input, target])
+    expanded_input, expanded_target = aten.broadcast_tensors([input, target])
     if beta == 0.0:
-        return aten.l1_loss(a, b, number)
-    return aten.smooth_l1_loss(a, b, number, beta)
+        return aten.l1_loss(expanded_input, expanded_target, number)
+    return aten.smooth_l1_loss(expanded_input, expanded_target, number, beta)
 
 
 def huber_loss(
@@ -139,10 +139,12 @@ def huber_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     _same_size(input, target, "huber_loss")
-    a, b = torch.broadcast_tensors([input, target])
+    expanded_input, expanded_target = aten.broadcast_tensors([input, target])
     if weight is not None:
-        return _weighted(aten.huber_loss(a, b, 0, delta), weight, _number(reduction))
-    return aten.huber_loss(a, b, _number(reduction), delta)
+        return _reduced(
+            aten.huber_loss(expanded_input, expanded_target, 0, delta) * weight, _number(reduction)
+        )
+    return aten.huber_loss(expanded_input, expanded_target, _number(reduction), delta)
 
 
 def cross_entropy(
@@ -203,7 +205,7 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
         )
-    return torch.binary_cross_entropy_with_logits(input, target, weight, pos_weight, number)
+    return aten.binary_cross_entropy_with_logits(input, target, weight, pos_weight, number)
 
 
 def kl_div(
@@ -215,7 +217,7 @@ def kl_div(
     log_target: bool = False,
 ) -> Tensor:
     if size_average is None and reduce is None and reduction == "batchmean":
-        summed = torch.kl_div(input, target, 2, log_target=log_target)
+        summed = aten.kl_div(input, target, 2, log_target=log_target)
         result = summed / input.size(0) if input.dim() != 0 else summed
     else:
         if reduction == "mean":
@@ -227,7 +229,7 @@ def kl_div(
                 stacklevel=2,
             )
         number = _old(size_average, reduce, reduction)
-        result = torch.kl_div(input, target, number, log_target=log_target)
+        result = aten.kl_div(input, target, number, log_target=log_target)
     return result
 
 
@@ -242,7 +244,7 @@ def poisson_nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     number = _old(size_average, reduce, reduction)
-    return torch.poisson_nll_loss(input, target, log_input, full, eps, number)
+    return aten.poisson_nll_loss(input, target, log_input, full, eps, number)
 
 
 def gaussian_nll_loss(
@@ -262,7 +264,7 @@ def gaussian_nll_loss(
         var.clamp_(min=eps)
     loss = 0.5 * (torch.log(var) + (input - target) ** 2 / var)
     if full:
-        loss = loss + 0.9189385332046727
+        loss += 0.9189385332046727
     return _reduced(loss, _number(reduction))
 
 
@@ -274,7 +276,7 @@ def hinge_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    return torch.hinge_embedding_loss(input, target, margin, _old(size_average, reduce, reduction))
+    return aten.hinge_embedding_loss(input, target, margin, _old(size_average, reduce, reduction))
 
 
 def margin_ranking_loss(
@@ -287,7 +289,7 @@ def margin_ranking_loss(
     reduction: str = "mean",
 ) -> Tensor:
     number = _old(size_average, reduce, reduction)
-    return torch.margin_ranking_loss(input1, input2, target, margin, number)
+    return aten.margin_ranking_loss(input1, input2, target, margin, number)
 
 
 def cosine_embedding_loss(
@@ -300,7 +302,7 @@ def cosine_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     number = _old(size_average, reduce, reduction)
-    return torch.cosine_embedding_loss(input1, input2, target, margin, number)
+    return aten.cosine_embedding_loss(input1, input2, target, margin, number)
 
 
 def triplet_margin_loss(
@@ -318,7 +320,7 @@ def triplet_margin_loss(
     number = _old(size_average, reduce, reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
-    return torch.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, number)
+    return aten.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, number)
 
 
 def multi_margin_loss(
@@ -370,7 +372,9 @@ def multilabel_soft_margin_loss(
     )
     if weight is not None:
         loss = loss * weight
-    return _reduced(loss.sum(dim=-1) / input.size(-1), number)
+    dim = input.dim() - 1
+    count = input.size(dim)
+    return _reduced(loss.sum(dim=dim) / count, number)
 
 
 def ctc_loss(
@@ -382,6 +386,6 @@ def ctc_loss(
     reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> Tensor:
-    return torch.ctc_loss(
+    return aten.ctc_loss(
         log_probs, targets, input_lengths, target_lengths, blank, _number(reduction), zero_infinity
     )

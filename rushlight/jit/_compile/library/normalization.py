@@ -5,6 +5,8 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
+from ..operators import aten
+
 __all__ = [
     "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize",
     "rms_norm",
@@ -33,7 +35,7 @@ def batch_norm(
 ) -> Tensor:
     if training:
         _check_batch(input.size())
-    return torch.batch_norm(
+    return aten.batch_norm(
         input, weight, bias, running_mean, running_var, training, momentum, eps, True
     )
 
@@ -60,7 +62,7 @@ def instance_norm(
 ) -> Tensor:
     if use_input_stats:
         _check_spatial(input.size())
-    return torch.instance_norm(
+    return aten.instance_norm(
         input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, True
     )
 
@@ -96,8 +98,8 @@ def group_norm(
             f"Expected at least 2 dimensions for input tensor but received {input.dim()}"
         )
     size = input.size()
-    _check_batch([size[0] * size[1] // num_groups, num_groups] + size[2:])
-    return torch.group_norm(input, num_groups, weight, bias, eps, True)
+    _check_batch([size[0] * size[1] // num_groups, num_groups] + list(size[2:]))
+    return aten.group_norm(input, num_groups, weight, bias, eps, True)
 
 
 def local_response_norm(
@@ -111,12 +113,12 @@ def local_response_norm(
     squares = input.mul(input)
     if dim == 3:
         squares = squares.unsqueeze(1)
-        squares = torch.constant_pad_nd(squares, [0, 0, size // 2, (size - 1) // 2])
+        squares = torch.nn.functional.pad(squares, [0, 0, size // 2, (size - 1) // 2])
         mean = torch.nn.functional.avg_pool2d(squares, [size, 1], stride=1).squeeze(1)
     else:
         sizes = input.size()
         squares = squares.view(sizes[0], 1, sizes[1], sizes[2], -1)
-        squares = torch.constant_pad_nd(squares, [0, 0, 0, 0, size // 2, (size - 1) // 2])
+        squares = torch.nn.functional.pad(squares, [0, 0, 0, 0, size // 2, (size - 1) // 2])
         mean = torch.nn.functional.avg_pool3d(squares, [size, 1, 1], stride=1).squeeze(1)
         mean = mean.view(sizes)
     return input / mean.mul(alpha).add(k).pow(beta)

@@ -31,7 +31,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size: BroadcastingList3[int]) -> T
 def _whole(size: list[int], output_size: list[int]) -> list[int]:
     if len(size) <= len(output_size):
         raise RuntimeError(f"Input dimension should be at least {len(output_size) + 1}")
-    return output_size
+    return [v if v is not None else d for v, d in zip(output_size, size[-len(output_size) :])]
 
 
 def adaptive_max_pool1d_with_indices(
@@ -98,7 +98,7 @@ def _max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor:
-    return torch.max_pool1d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
+    return aten.max_pool1d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
 
 
 def _max_pool2d(
@@ -110,7 +110,7 @@ def _max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor:
-    return torch.max_pool2d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
+    return aten.max_pool2d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
 
 
 def _max_pool3d(
@@ -122,7 +122,7 @@ def _max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor:
-    return torch.max_pool3d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
+    return aten.max_pool3d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
 
 
 def max_pool1d_with_indices(
@@ -250,7 +250,7 @@ def lp_pool1d(
     stride: BroadcastingList1[int] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    mean = torch.avg_pool1d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
+    mean = aten.avg_pool1d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
     return (torch.sign(mean) * torch.relu(torch.abs(mean))).mul(kernel_size).pow(1.0 / norm_type)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import rushlight as torch
 from rushlight import Tensor
 
+from ..operators import aten
+
 
 class RNNBase:
     def check_input(self: Any, input: Tensor) -> None:
@@ -20,7 +22,7 @@ class RNNBase:
 
     def check_hidden(self: Any, hx: Tensor, batch: int, size: int) -> None:
         layers = self.num_layers * (2 if self.bidirectional else 1)
-        if hx.size() != [layers, batch, size]:
+        if list(hx.size()) != [layers, batch, size]:
             raise RuntimeError(f"Expected hidden size {[layers, batch, size]}, got {hx.size()}")
 
     def _weights(self: Any) -> list[Tensor]:
@@ -44,12 +46,12 @@ class RNN:
             hx = self._zeros(input, batch, self.hidden_size)
         self.check_hidden(hx, batch, self.hidden_size)
         if self.mode == "RNN_TANH":
-            output, last = torch.rnn_tanh(
+            output, last = aten.rnn_tanh(
                 input, hx, self._weights(), self.bias, self.num_layers, self.dropout,
                 self.training, self.bidirectional, self.batch_first,
             )  # fmt: skip
         else:
-            output, last = torch.rnn_relu(
+            output, last = aten.rnn_relu(
                 input, hx, self._weights(), self.bias, self.num_layers, self.dropout,
                 self.training, self.bidirectional, self.batch_first,
             )  # fmt: skip
@@ -71,7 +73,7 @@ class GRU:
         if hx is None:
             hx = self._zeros(input, batch, self.hidden_size)
         self.check_hidden(hx, batch, self.hidden_size)
-        output, last = torch.gru(
+        output, last = aten.gru(
             input, hx, self._weights(), self.bias, self.num_layers, self.dropout, self.training,
             self.bidirectional, self.batch_first,
         )  # fmt: skip
@@ -97,7 +99,7 @@ class LSTM:
             hx = (self._zeros(input, batch, real), self._zeros(input, batch, self.hidden_size))
         self.check_hidden(hx[0], batch, real)
         self.check_hidden(hx[1], batch, self.hidden_size)
-        output, h, c = torch.lstm(
+        output, h, c = aten.lstm(
             input, [hx[0], hx[1]], self._weights(), self.bias, self.num_layers, self.dropout,
             self.training, self.bidirectional, self.batch_first,
         )  # fmt: skip
@@ -117,11 +119,11 @@ class RNNCell:
         elif single:
             hx = hx.unsqueeze(0)
         if self.nonlinearity == "tanh":
-            found = torch.rnn_tanh_cell(
+            found = aten.rnn_tanh_cell(
                 x, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
             )
         else:
-            found = torch.rnn_relu_cell(
+            found = aten.rnn_relu_cell(
                 x, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
             )
         return found.squeeze(0) if single else found
@@ -135,7 +137,7 @@ class GRUCell:
             hx = torch.zeros([x.size(0), self.hidden_size], dtype=x.dtype, device=x.device)
         elif single:
             hx = hx.unsqueeze(0)
-        found = torch.gru_cell(x, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        found = aten.gru_cell(x, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return found.squeeze(0) if single else found
 
 
@@ -150,7 +152,7 @@ class LSTMCell:
             hx = (zeros, zeros)
         elif single:
             hx = (hx[0].unsqueeze(0), hx[1].unsqueeze(0))
-        h, c = torch.lstm_cell(
+        h, c = aten.lstm_cell(
             x, [hx[0], hx[1]], self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
         )
         if single:
