@@ -37,6 +37,13 @@ _INSIDE = {
     "torch._C._functorch": "rushlight._functorch.bindings",
     "rushlight._C._functorch": "rushlight._functorch.bindings",
 }
+# Parts of the standard library that PyTorch imports, so that programs find them without asking.
+_BESIDE = {
+    "concurrent": ("futures",),
+    "importlib": ("abc", "metadata", "resources"),
+    "multiprocessing": ("connection", "resource_sharer", "resource_tracker", "spawn"),
+    "urllib": ("error", "parse", "request", "response"),
+}
 _VERSIONS = {"torch": __version__.split("+")[0], "torchvision": "0.28.0", "torchsummary": "1.5.1"}
 
 
@@ -56,6 +63,8 @@ def install() -> None:
         sys.meta_path.insert(0, _finder)
         sys.meta_path.append(_missing)
         _pass_on_to_new_processes(True)
+        for package, parts in _BESIDE.items():
+            vars(import_module(package))["__getattr__"] = _parts_of(package, parts)
         if "pkg_resources" in sys.modules:
             _tell_pkg_resources(sys.modules["pkg_resources"])
 
@@ -77,6 +86,8 @@ def uninstall() -> None:
     sys.meta_path.remove(_finder)
     sys.meta_path.remove(_missing)
     _pass_on_to_new_processes(False)
+    for package in _BESIDE:
+        vars(sys.modules[package]).pop("__getattr__", None)
     for name in ("__getattr__", "__path__"):
         vars(sys.modules["rushlight._C"]).pop(name, None)
     for name in [n for n in sys.modules if _own_name(n) is not None]:
@@ -243,6 +254,17 @@ def _only_asked(frame: Any) -> bool:
     while frame is not None and frame.f_globals.get("__name__") == "importlib._bootstrap":
         frame = frame.f_back
     return frame is not None and frame.f_globals.get("__name__") == "importlib.util"
+
+
+def _parts_of(package, parts):
+    """A module's `__getattr__` that imports these parts of it when they are first asked for."""
+
+    def find(name):
+        if name in parts:
+            return import_module(f"{package}.{name}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return find
 
 
 # -- processes ----------------------------------------------------------------------------

@@ -52,6 +52,21 @@ def test_modules_are_the_same_objects():
     """)
 
 
+def test_parts_of_the_standard_library_that_come_with_torch():
+    in_fresh_process("""
+        import multiprocessing, urllib, rushlight.alias
+        rushlight.alias.install()
+        import torch, concurrent, importlib
+        assert callable(multiprocessing.connection.Connection)
+        assert callable(urllib.request.urlopen) and callable(urllib.parse.quote)
+        assert callable(concurrent.futures.ThreadPoolExecutor)
+        assert importlib.metadata.version("torch") == "2.13.0"
+        assert not hasattr(urllib, "no_such_part") and torch.serialization.pickle.dumps
+        rushlight.alias.uninstall()
+        assert "__getattr__" not in vars(urllib)
+    """)
+
+
 def test_versions_and_questions_whether_it_is_there():
     in_fresh_process("""
         import importlib.metadata, importlib.util, rushlight.alias

@@ -6,6 +6,7 @@ and `_load` the two directions, `_legacy` the format before PyTorch 1.6.
 
 from __future__ import annotations
 
+import pickle  # noqa: F401 (programs pass this one as `pickle_module`)
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
