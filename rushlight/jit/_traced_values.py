@@ -106,6 +106,12 @@ class TracedInt(int):
         with tracer.paused():
             return tracer.number("aten::neg", (self,), found)
 
+    def div(self, other: int, rounding_mode: str = "trunc") -> int:
+        """A part of a size, as of a 0-d tensor."""
+        tracer = current()
+        with tracer.paused():
+            return tracer.number("aten::div", (self, other, rounding_mode), self // other)
+
     def __reduce__(self):
         return int, (int(self),)
 

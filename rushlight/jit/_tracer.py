@@ -287,7 +287,8 @@ class Tracer:
     def number(self, kind: str, operands, found):
         """Arithmetic on sizes: a 0-d tensor in the graph, a number to the program."""
         self.locate()
-        schema = _trace_rules.schema_named(kind, "Tensor" if len(operands) == 2 else "")
+        overload = ("", "Tensor", "Tensor_mode")[len(operands) - 1]
+        schema = _trace_rules.schema_named(kind, overload)
         given = {a.name: o for a, o in zip(schema.arguments, operands, strict=False)}
         node = self.node(kind, given, schema)
         made = (TracedFloat if isinstance(found, float) else TracedInt)(found)

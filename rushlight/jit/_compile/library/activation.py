@@ -197,14 +197,14 @@ def softmin(
 def gumbel_softmax(
     logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
-    noise = -torch.empty_like(logits).exponential_().log()
-    soft = ((logits + noise) / tau).softmax(dim)
+    gumbels = -torch.empty_like(logits).exponential_().log()
+    y_soft = ((logits + gumbels) / tau).softmax(dim)
     if hard:
-        index = soft.max(dim, keepdim=True)[1]
-        one = torch.zeros_like(logits).scatter_(dim, index, 1.0)
-        result = one - soft.detach() + soft
+        index = y_soft.max(dim, keepdim=True)[1]
+        y_hard = torch.zeros_like(logits).scatter_(dim, index, 1.0)
+        result = y_hard - y_soft.detach() + y_soft
     else:
-        result = soft
+        result = y_soft
     return result
 
 

@@ -43,7 +43,7 @@ def _canonical_mask(
 
 
 def _float_mask(mask: Tensor | None, like: Tensor) -> Tensor | None:
-    """A mask as what is added to the scores."""
+    """A mask as what is added to the input."""
     if mask is None:
         return None
     if torch.is_floating_point(mask):
@@ -51,45 +51,43 @@ def _float_mask(mask: Tensor | None, like: Tensor) -> Tensor | None:
     return torch.zeros_like(mask, dtype=like.dtype).masked_fill_(mask, float("-inf"))
 
 
-def _projected(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    separate: bool,
-    q_weight: Tensor | None,
-    k_weight: Tensor | None,
-    v_weight: Tensor | None,
+def _packed(
+    q: Tensor, k: Tensor, v: Tensor, w: Tensor, b: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values from the inputs."""
+    """Queries, keys and values by the thirds of one weight; what is one input is read once."""
+    E = q.size(-1)  # noqa: N806 (the name in graphs)
+    linear = torch.nn.functional.linear
+    if k is v:
+        if q is k:
+            proj = linear(q, w, b)
+            proj = proj.unflatten(-1, [3, E]).unsqueeze(0).transpose(0, -2).squeeze(-2)
+            proj = proj.contiguous()
+            return proj[0], proj[1], proj[2]
+        w_q, w_kv = w.split([E, E * 2])
+        b_q: Tensor | None = None
+        b_kv: Tensor | None = None
+        if b is not None:
+            b_q, b_kv = b.split([E, E * 2])
+        q_proj = linear(q, w_q, b_q)
+        kv_proj = linear(k, w_kv, b_kv)
+        kv_proj = kv_proj.unflatten(-1, [2, E]).unsqueeze(0).transpose(0, -2).squeeze(-2)
+        kv_proj = kv_proj.contiguous()
+        return q_proj, kv_proj[0], kv_proj[1]
+    w_q, w_k, w_v = w.chunk(3)
+    return _separate(q, k, v, w_q, w_k, w_v, b)
+
+
+def _separate(
+    q: Tensor, k: Tensor, v: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor, b: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values by a weight each."""
     b_q: Tensor | None = None
     b_k: Tensor | None = None
     b_v: Tensor | None = None
-    if bias is not None:
-        parts = bias.chunk(3)
-        b_q = parts[0]
-        b_k = parts[1]
-        b_v = parts[2]
-    if separate:
-        assert q_weight is not None and k_weight is not None and v_weight is not None
-        w_q, w_k, w_v = q_weight, k_weight, v_weight
-    else:
-        assert weight is not None, "in_proj_weight is None"
-        pieces = weight.chunk(3)
-        w_q, w_k, w_v = pieces[0], pieces[1], pieces[2]
+    if b is not None:
+        b_q, b_k, b_v = b.chunk(3)
     linear = torch.nn.functional.linear
-    return linear(query, w_q, b_q), linear(key, w_k, b_k), linear(value, w_v, b_v)
-
-
-def _heads(x: Tensor, length: int, count: int, width: int) -> Tensor:
-    return x.contiguous().view(length, count, width).transpose(0, 1)
-
-
-def _with_extra(x: Tensor, extra: Tensor | None, batch: int) -> Tensor:
-    if extra is None:
-        return x
-    return torch.cat([x, extra.repeat(1, batch, 1)])
+    return linear(q, w_q, b_q), linear(k, w_k, b_k), linear(v, w_v, b_v)
 
 
 def _padded(mask: Tensor | None) -> Tensor | None:
@@ -99,16 +97,20 @@ def _padded(mask: Tensor | None) -> Tensor | None:
 
 
 def _merged(
-    attn_mask: Tensor | None, padding: Tensor | None, batch: int, heads: int, length: int
+    attn_mask: Tensor | None,
+    key_padding_mask: Tensor | None,
+    bsz: int,
+    num_heads: int,
+    src_len: int,
 ) -> Tensor | None:
     """Both masks in one, for every head."""
-    if padding is None:
+    if key_padding_mask is None:
         return attn_mask
-    wide = padding.view(batch, 1, 1, length).expand(-1, heads, -1, -1)
-    wide = wide.reshape(batch * heads, 1, length)
+    wide = key_padding_mask.view(bsz, 1, 1, src_len).expand(-1, num_heads, -1, -1)
+    key_padding_mask = wide.reshape(bsz * num_heads, 1, src_len)
     if attn_mask is None:
-        return wide
-    return attn_mask + wide
+        return key_padding_mask
+    return attn_mask + key_padding_mask
 
 
 def multi_head_attention_forward(
@@ -138,77 +140,102 @@ def multi_head_attention_forward(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    batched = query.dim() == 3
-    if not batched:
+    is_batched = query.dim() == 3
+    if not is_batched:
         query = query.unsqueeze(1)
         key = key.unsqueeze(1)
         value = value.unsqueeze(1)
         if key_padding_mask is not None:
             key_padding_mask = key_padding_mask.unsqueeze(0)
-    length, batch, width = query.size(0), query.size(1), query.size(2)
-    assert width == embed_dim_to_check, (
-        f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}"
+    tgt_len, bsz, embed_dim = query.size(0), query.size(1), query.size(2)
+    assert key.size(0) == value.size(0), (
+        f"key and value must be equally long: got {key.size(0)} and {value.size(0)}"
     )
-    head = width // num_heads
-    assert head * num_heads == width, f"embed_dim {width} not divisible by num_heads {num_heads}"
-    q, k, v = _projected(
-        query, key, value, in_proj_weight, in_proj_bias, use_separate_proj_weight, q_proj_weight,
-        k_proj_weight, v_proj_weight,
-    )  # fmt: skip
-    mask = _float_mask(attn_mask, query)
-    padding = _float_mask(key_padding_mask, query)
-    if is_causal and mask is None:
+    key_padding_mask = _float_mask(key_padding_mask, query)
+    if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
-    if mask is not None:
-        if mask.dim() == 2:
-            mask = mask.unsqueeze(0)
-    if bias_k is not None and bias_v is not None:
-        k = _with_extra(k, bias_k, batch)
-        v = _with_extra(v, bias_v, batch)
-        mask = _padded(mask)
-        padding = _padded(padding)
-    q = _heads(q, length, batch * num_heads, head)
-    k = _heads(k, k.size(0), batch * num_heads, head) if static_k is None else static_k
-    v = _heads(v, v.size(0), batch * num_heads, head) if static_v is None else static_v
-    if add_zero_attn:
-        zeros = torch.zeros([batch * num_heads, 1, head], dtype=k.dtype, device=k.device)
-        k = torch.cat([k, zeros], dim=1)
-        v = torch.cat([v, zeros], dim=1)
-        mask = _padded(mask)
-        padding = _padded(padding)
-    mask = _merged(mask, padding, batch, num_heads, k.size(1))
-    p = dropout_p if training else 0.0
-    weights: Tensor | None = None
-    if need_weights:
-        q = q * math.sqrt(1.0 / float(head))
-        scores = torch.bmm(q, k.transpose(-2, -1))
-        if mask is not None:
-            scores = scores + mask
-        shares = torch.softmax(scores, -1)
-        if p > 0.0:
-            shares = torch.nn.functional.dropout(shares, p)
-        out = torch.bmm(shares, v)
-        weights = shares.view(batch, num_heads, length, k.size(1))
-        if average_attn_weights:
-            weights = weights.mean(dim=1)
-        if not batched:
-            weights = weights.squeeze(0)
+    attn_mask = _float_mask(attn_mask, query)
+    assert embed_dim == embed_dim_to_check, (
+        f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed_dim}"
+    )
+    if torch.jit.is_scripting():
+        head_dim = embed_dim // num_heads
     else:
-        wide: Tensor | None = None
-        if mask is not None:
-            if mask.size(0) == 1 and mask.dim() == 3:
-                wide = mask.unsqueeze(0)
+        head_dim = embed_dim.div(num_heads, rounding_mode="trunc")
+    assert head_dim * num_heads == embed_dim, (
+        f"embed_dim {embed_dim} not divisible by num_heads {num_heads}"
+    )
+    if use_separate_proj_weight:
+        assert q_proj_weight is not None, "q_proj_weight is None"
+        assert k_proj_weight is not None, "k_proj_weight is None"
+        assert v_proj_weight is not None, "v_proj_weight is None"
+        q, k, v = _separate(
+            query, key, value, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias
+        )
+    else:
+        assert in_proj_weight is not None, "in_proj_weight is None"
+        q, k, v = _packed(query, key, value, in_proj_weight, in_proj_bias)
+    if attn_mask is not None:
+        if attn_mask.dim() == 2:
+            attn_mask = attn_mask.unsqueeze(0)
+    if bias_k is not None and bias_v is not None:
+        k = torch.cat([k, bias_k.repeat(1, bsz, 1)])
+        v = torch.cat([v, bias_v.repeat(1, bsz, 1)])
+        attn_mask = _padded(attn_mask)
+        key_padding_mask = _padded(key_padding_mask)
+    q = q.view(tgt_len, bsz * num_heads, head_dim).transpose(0, 1)
+    if static_k is None:
+        k = k.view(k.size(0), bsz * num_heads, head_dim).transpose(0, 1)
+    else:
+        k = static_k
+    if static_v is None:
+        v = v.view(v.size(0), bsz * num_heads, head_dim).transpose(0, 1)
+    else:
+        v = static_v
+    if add_zero_attn:
+        size = [bsz * num_heads, 1, head_dim]
+        k = torch.cat([k, torch.zeros(size, dtype=k.dtype, device=k.device)], dim=1)
+        v = torch.cat([v, torch.zeros(size, dtype=v.dtype, device=v.device)], dim=1)
+        attn_mask = _padded(attn_mask)
+        key_padding_mask = _padded(key_padding_mask)
+    src_len = k.size(1)
+    attn_mask = _merged(attn_mask, key_padding_mask, bsz, num_heads, src_len)
+    if not training:
+        dropout_p = 0.0
+    attn_output_weights: Tensor | None = None
+    if need_weights:
+        q_scaled = q * math.sqrt(1.0 / float(head_dim))
+        if attn_mask is not None:
+            input = torch.baddbmm(attn_mask, q_scaled, k.transpose(-2, -1))
+        else:
+            input = torch.bmm(q_scaled, k.transpose(-2, -1))
+        attn_output_weights = torch.nn.functional.softmax(input, dim=-1)
+        if dropout_p > 0.0:
+            attn_output_weights = torch.nn.functional.dropout(attn_output_weights, p=dropout_p)
+        attn_output = torch.bmm(attn_output_weights, v)
+        attn_output = attn_output.transpose(0, 1).reshape(tgt_len * bsz, embed_dim)
+        attn_output = torch.nn.functional.linear(attn_output, out_proj_weight, out_proj_bias)
+        attn_output = attn_output.view(tgt_len, bsz, attn_output.size(1))
+        attn_output_weights = attn_output_weights.view(bsz, num_heads, tgt_len, src_len)
+        if average_attn_weights:
+            attn_output_weights = attn_output_weights.mean(dim=1)
+        if not is_batched:
+            attn_output_weights = attn_output_weights.squeeze(0)
+    else:
+        if attn_mask is not None:
+            if attn_mask.size(0) == 1 and attn_mask.dim() == 3:
+                attn_mask = attn_mask.unsqueeze(0)
             else:
-                wide = mask.view(batch, num_heads, -1, k.size(1))
-        out = torch.nn.functional.scaled_dot_product_attention(
-            q.view(batch, num_heads, length, head),
-            k.view(batch, num_heads, k.size(1), head),
-            v.view(batch, num_heads, v.size(1), head),
-            wide, p, False,
-        ).view(batch * num_heads, length, head)  # fmt: skip
-    out = out.transpose(0, 1).contiguous().view(length * batch, width)
-    out = torch.nn.functional.linear(out, out_proj_weight, out_proj_bias)
-    out = out.view(length, batch, out.size(1))
-    if not batched:
-        out = out.squeeze(1)
-    return out, weights
+                attn_mask = attn_mask.view(bsz, num_heads, -1, src_len)
+        q = q.view(bsz, num_heads, tgt_len, head_dim)
+        k = k.view(bsz, num_heads, src_len, head_dim)
+        v = v.view(bsz, num_heads, src_len, head_dim)
+        attn_output = torch.nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask, dropout_p, False
+        )
+        attn_output = attn_output.permute(2, 0, 1, 3).reshape(bsz * tgt_len, embed_dim)
+        attn_output = torch.nn.functional.linear(attn_output, out_proj_weight, out_proj_bias)
+        attn_output = attn_output.view(tgt_len, bsz, attn_output.size(1))
+    if not is_batched:
+        attn_output = attn_output.squeeze(1)
+    return attn_output, attn_output_weights

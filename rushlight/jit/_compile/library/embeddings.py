@@ -19,11 +19,11 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    index = _padding(padding_idx, weight.size(0))
+    padding_idx = _padding(padding_idx, weight.size(0))
     if max_norm is not None:
         input = input.contiguous()
         aten.embedding_renorm_(weight.detach(), input, max_norm, norm_type)
-    return torch.embedding(weight, input, index, scale_grad_by_freq, sparse)
+    return torch.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
 
 
 def _padding(padding_idx: int | None, count: int) -> int:
@@ -74,7 +74,7 @@ def embedding_bag(
         aten.embedding_renorm_(weight.detach(), input, max_norm, norm_type)
     index: int | None = None
     if padding_idx is not None:
-        index = _padding(padding_idx, weight.size(0))
+        padding_idx = _padding(padding_idx, weight.size(0))
     result, _, _, _ = aten.embedding_bag(
         weight, input, offsets, scale_grad_by_freq, number, sparse, per_sample_weights,
         include_last_offset, index,

@@ -93,10 +93,10 @@ def mse_loss(
 ) -> Tensor:
     _same_size(input, target, "mse_loss")
     number = _old(size_average, reduce, reduction)
-    expanded_input, expanded_target = aten.broadcast_tensors([input, target])
+    input, target = aten.broadcast_tensors([input, target])
     if weight is not None:
-        return _weighted(torch.pow(expanded_input - expanded_target, 2), weight, number)
-    return aten.mse_loss(expanded_input, expanded_target, number)
+        return _weighted(torch.pow(input - target, 2), weight, number)
+    return aten.mse_loss(input, target, number)
 
 
 def l1_loss(
@@ -109,10 +109,10 @@ def l1_loss(
 ) -> Tensor:
     _same_size(input, target, "l1_loss")
     number = _old(size_average, reduce, reduction)
-    expanded_input, expanded_target = aten.broadcast_tensors([input, target])
+    input, target = aten.broadcast_tensors([input, target])
     if weight is not None:
-        return _weighted(torch.abs(expanded_input - expanded_target), weight, number)
-    return aten.l1_loss(expanded_input, expanded_target, number)
+        return _weighted(torch.abs(input - target), weight, number)
+    return aten.l1_loss(input, target, number)
 
 
 def smooth_l1_loss(
@@ -125,10 +125,10 @@ def smooth_l1_loss(
 ) -> Tensor:
     _same_size(input, target, "smooth_l1_loss")
     number = _old(size_average, reduce, reduction)
-    expanded_input, expanded_target = aten.broadcast_tensors([input, target])
+    input, target = aten.broadcast_tensors([input, target])
     if beta == 0.0:
-        return aten.l1_loss(expanded_input, expanded_target, number)
-    return aten.smooth_l1_loss(expanded_input, expanded_target, number, beta)
+        return aten.l1_loss(input, target, number)
+    return aten.smooth_l1_loss(input, target, number, beta)
 
 
 def huber_loss(
@@ -139,12 +139,10 @@ def huber_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     _same_size(input, target, "huber_loss")
-    expanded_input, expanded_target = aten.broadcast_tensors([input, target])
+    input, target = aten.broadcast_tensors([input, target])
     if weight is not None:
-        return _reduced(
-            aten.huber_loss(expanded_input, expanded_target, 0, delta) * weight, _number(reduction)
-        )
-    return aten.huber_loss(expanded_input, expanded_target, _number(reduction), delta)
+        return _reduced(aten.huber_loss(input, target, 0, delta) * weight, _number(reduction))
+    return aten.huber_loss(input, target, _number(reduction), delta)
 
 
 def cross_entropy(
@@ -217,8 +215,8 @@ def kl_div(
     log_target: bool = False,
 ) -> Tensor:
     if size_average is None and reduce is None and reduction == "batchmean":
-        summed = aten.kl_div(input, target, 2, log_target=log_target)
-        result = summed / input.size(0) if input.dim() != 0 else summed
+        reduced = aten.kl_div(input, target, 2, log_target=log_target)
+        result = reduced / input.size(0) if input.dim() != 0 else reduced
     else:
         if reduction == "mean":
             warnings.warn(

@@ -110,18 +110,19 @@ def local_response_norm(
         raise ValueError(f"Expected 3D or higher dimensionality input (got {dim} dimensions)")
     if input.numel() == 0:
         return input
-    squares = input.mul(input)
+    div = input.mul(input)
     if dim == 3:
-        squares = squares.unsqueeze(1)
-        squares = torch.nn.functional.pad(squares, [0, 0, size // 2, (size - 1) // 2])
-        mean = torch.nn.functional.avg_pool2d(squares, [size, 1], stride=1).squeeze(1)
+        div = div.unsqueeze(1)
+        div = torch.nn.functional.pad(div, [0, 0, size // 2, (size - 1) // 2])
+        div = torch.nn.functional.avg_pool2d(div, [size, 1], stride=1).squeeze(1)
     else:
         sizes = input.size()
-        squares = squares.view(sizes[0], 1, sizes[1], sizes[2], -1)
-        squares = torch.nn.functional.pad(squares, [0, 0, 0, 0, size // 2, (size - 1) // 2])
-        mean = torch.nn.functional.avg_pool3d(squares, [size, 1, 1], stride=1).squeeze(1)
-        mean = mean.view(sizes)
-    return input / mean.mul(alpha).add(k).pow(beta)
+        div = div.view(sizes[0], 1, sizes[1], sizes[2], -1)
+        div = torch.nn.functional.pad(div, [0, 0, 0, 0, size // 2, (size - 1) // 2])
+        div = torch.nn.functional.avg_pool3d(div, [size, 1, 1], stride=1).squeeze(1)
+        div = div.view(sizes)
+    div = div.mul(alpha).add(k).pow(beta)
+    return input / div
 
 
 def normalize(

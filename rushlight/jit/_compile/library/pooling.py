@@ -185,9 +185,9 @@ def _fractional_size(
 def _fractional_samples(input: Tensor, count: int, samples: Tensor | None) -> Tensor:
     if samples is not None:
         return samples
-    batch = 1 if input.dim() == count + 1 else input.size(0)
+    n_batch = 1 if input.dim() == count + 1 else input.size(0)
     return torch.rand(
-        [batch, input.size(-count - 1), count], dtype=input.dtype, device=input.device
+        [n_batch, input.size(-count - 1), count], dtype=input.dtype, device=input.device
     )
 
 
@@ -200,8 +200,8 @@ def fractional_max_pool2d_with_indices(
     _random_samples: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     size = _fractional_size(input, 2, output_size, output_ratio)
-    samples = _fractional_samples(input, 2, _random_samples)
-    return aten.fractional_max_pool2d(input, kernel_size, size, samples)
+    _random_samples = _fractional_samples(input, 2, _random_samples)
+    return aten.fractional_max_pool2d(input, kernel_size, size, _random_samples)
 
 
 def _fractional_max_pool2d(
@@ -226,8 +226,8 @@ def fractional_max_pool3d_with_indices(
     _random_samples: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     size = _fractional_size(input, 3, output_size, output_ratio)
-    samples = _fractional_samples(input, 3, _random_samples)
-    return aten.fractional_max_pool3d(input, kernel_size, size, samples)
+    _random_samples = _fractional_samples(input, 3, _random_samples)
+    return aten.fractional_max_pool3d(input, kernel_size, size, _random_samples)
 
 
 def _fractional_max_pool3d(
@@ -250,8 +250,12 @@ def lp_pool1d(
     stride: BroadcastingList1[int] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    mean = aten.avg_pool1d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
-    return (torch.sign(mean) * torch.relu(torch.abs(mean))).mul(kernel_size).pow(1.0 / norm_type)
+    out = aten.avg_pool1d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
+    return (
+        (torch.sign(out) * torch.nn.functional.relu(torch.abs(out)))
+        .mul(kernel_size)
+        .pow(1.0 / norm_type)
+    )
 
 
 def lp_pool2d(
@@ -261,9 +265,11 @@ def lp_pool2d(
     stride: BroadcastingList2[int] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    mean = aten.avg_pool2d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
+    out = aten.avg_pool2d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
     count = kernel_size[0] * kernel_size[1]
-    return (torch.sign(mean) * torch.relu(torch.abs(mean))).mul(count).pow(1.0 / norm_type)
+    return (
+        (torch.sign(out) * torch.nn.functional.relu(torch.abs(out))).mul(count).pow(1.0 / norm_type)
+    )
 
 
 def lp_pool3d(
@@ -273,9 +279,11 @@ def lp_pool3d(
     stride: BroadcastingList3[int] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    mean = aten.avg_pool3d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
+    out = aten.avg_pool3d(input.pow(norm_type), kernel_size, _stride(stride), 0, ceil_mode)
     count = kernel_size[0] * kernel_size[1] * kernel_size[2]
-    return (torch.sign(mean) * torch.relu(torch.abs(mean))).mul(count).pow(1.0 / norm_type)
+    return (
+        (torch.sign(out) * torch.nn.functional.relu(torch.abs(out))).mul(count).pow(1.0 / norm_type)
+    )
 
 
 def _unpooled(

@@ -28,9 +28,9 @@ class RNNBase:
     def _weights(self: Any) -> list[Tensor]:
         return list(self.parameters())
 
-    def _zeros(self: Any, input: Tensor, batch: int, size: int) -> Tensor:
+    def _zeros(self: Any, input: Tensor, max_batch_size: int, size: int) -> Tensor:
         layers = self.num_layers * (2 if self.bidirectional else 1)
-        return torch.zeros([layers, batch, size], dtype=input.dtype, device=input.device)
+        return torch.zeros([layers, max_batch_size, size], dtype=input.dtype, device=input.device)
 
 
 class RNN:
@@ -41,24 +41,24 @@ class RNN:
             input = input.unsqueeze(0 if self.batch_first else 1)
             if hx is not None:
                 hx = hx.unsqueeze(1)
-        batch = input.size(0) if self.batch_first else input.size(1)
+        max_batch_size = input.size(0) if self.batch_first else input.size(1)
         if hx is None:
-            hx = self._zeros(input, batch, self.hidden_size)
-        self.check_hidden(hx, batch, self.hidden_size)
+            hx = self._zeros(input, max_batch_size, self.hidden_size)
+        self.check_hidden(hx, max_batch_size, self.hidden_size)
         if self.mode == "RNN_TANH":
-            output, last = aten.rnn_tanh(
+            output, hidden = aten.rnn_tanh(
                 input, hx, self._weights(), self.bias, self.num_layers, self.dropout,
                 self.training, self.bidirectional, self.batch_first,
             )  # fmt: skip
         else:
-            output, last = aten.rnn_relu(
+            output, hidden = aten.rnn_relu(
                 input, hx, self._weights(), self.bias, self.num_layers, self.dropout,
                 self.training, self.bidirectional, self.batch_first,
             )  # fmt: skip
         if single:
             output = output.squeeze(0 if self.batch_first else 1)
-            last = last.squeeze(1)
-        return output, last
+            hidden = hidden.squeeze(1)
+        return output, hidden
 
 
 class GRU:
@@ -69,18 +69,18 @@ class GRU:
             input = input.unsqueeze(0 if self.batch_first else 1)
             if hx is not None:
                 hx = hx.unsqueeze(1)
-        batch = input.size(0) if self.batch_first else input.size(1)
+        max_batch_size = input.size(0) if self.batch_first else input.size(1)
         if hx is None:
-            hx = self._zeros(input, batch, self.hidden_size)
-        self.check_hidden(hx, batch, self.hidden_size)
-        output, last = aten.gru(
+            hx = self._zeros(input, max_batch_size, self.hidden_size)
+        self.check_hidden(hx, max_batch_size, self.hidden_size)
+        output, hidden = aten.gru(
             input, hx, self._weights(), self.bias, self.num_layers, self.dropout, self.training,
             self.bidirectional, self.batch_first,
         )  # fmt: skip
         if single:
             output = output.squeeze(0 if self.batch_first else 1)
-            last = last.squeeze(1)
-        return output, last
+            hidden = hidden.squeeze(1)
+        return output, hidden
 
 
 class LSTM:
@@ -93,12 +93,15 @@ class LSTM:
             input = input.unsqueeze(0 if self.batch_first else 1)
             if hx is not None:
                 hx = (hx[0].unsqueeze(1), hx[1].unsqueeze(1))
-        batch = input.size(0) if self.batch_first else input.size(1)
+        max_batch_size = input.size(0) if self.batch_first else input.size(1)
         real = self.proj_size if self.proj_size > 0 else self.hidden_size
         if hx is None:
-            hx = (self._zeros(input, batch, real), self._zeros(input, batch, self.hidden_size))
-        self.check_hidden(hx[0], batch, real)
-        self.check_hidden(hx[1], batch, self.hidden_size)
+            hx = (
+                self._zeros(input, max_batch_size, real),
+                self._zeros(input, max_batch_size, self.hidden_size),
+            )
+        self.check_hidden(hx[0], max_batch_size, real)
+        self.check_hidden(hx[1], max_batch_size, self.hidden_size)
         output, h, c = aten.lstm(
             input, [hx[0], hx[1]], self._weights(), self.bias, self.num_layers, self.dropout,
             self.training, self.bidirectional, self.batch_first,
