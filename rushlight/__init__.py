@@ -67,7 +67,7 @@ _LAZY = set(
     nn optim utils autograd cuda random distributions linalg fft special sparse jit onnx hub
     multiprocessing distributed testing backends amp func profiler serialization version
     storage types cpu compiler overrides futures masked package export fx library nested signal
-    functional quantization ao mps xpu accelerator vision torch_version __config__
+    functional quantization ao mps xpu accelerator vision torch_version __config__ __future__
     monitor quasirandom mtia _dynamo _inductor _functorch _guards _higher_order_ops _ops
     _subclasses _tensor _utils
     """.split()

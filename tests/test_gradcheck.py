@@ -200,3 +200,20 @@ def test_sparse_inputs_move_everywhere_unless_masked():
     assert gradcheck(lambda x: x.to_dense(), (c,), masked=True)
     assert gradcheck(lambda x: x.to_dense(masked_grad=False), (c,))
     assert gradcheck(lambda x: x.to_dense(), (c,), raise_exception=False) is False
+
+
+def test_what_the_checks_draw_from_the_callers_random_numbers():
+    x, w = leaf(3.0), torch.rand(3, 2, dtype=torch.float64, requires_grad=True)
+
+    def next_after(check, *inputs, **options):
+        torch.manual_seed(0)
+        assert check(lambda *a: a[0].sin(), inputs, **options)
+        return round(torch.rand(1).item(), 6)
+
+    untouched = 0.496257
+    assert next_after(gradcheck, w) == untouched
+    assert next_after(gradcheck, w, fast_mode=True, check_forward_ad=True) == untouched
+    # gradgradcheck draws its vectors as testing.make_tensor does.
+    assert next_after(gradgradcheck, x) == 0.088477
+    assert next_after(gradgradcheck, w) == next_after(gradgradcheck, w, fast_mode=True) == 0.022326
+    assert next_after(gradgradcheck, w, gen_non_contig_grad_outputs=True) == 0.419408

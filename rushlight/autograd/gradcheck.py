@@ -219,11 +219,12 @@ class _Check:
     def backward_fast(self) -> None:
         """One random direction an input and one random weighting a part, whatever the sizes."""
         parts = parts_of(self.outputs)
-        weights = [torch.rand(part.shape, dtype=torch.float64) for part in parts]
+        source = torch.Generator()  # the caller's stream of random numbers is left alone
+        weights = [torch.rand(p.shape, dtype=torch.float64, generator=source) for p in parts]
         for k, tensor in enumerate(self.inputs):
             run, moving = self.moved(self.run, tensor)
             masked = moving is tensor
-            direction = _unit_direction(moving)
+            direction = _unit_direction(moving, source)
             slopes = numerical_slopes(run, parts, moving, direction, self.eps)
             for part, weight, slope in zip(parts, weights, slopes, strict=True):
                 (once,) = gradients(self.outputs, part, weight, [tensor])
@@ -238,8 +239,9 @@ class _Check:
     def forward_fast(self) -> None:
         """Forward mode along one random direction of every input."""
         parts = parts_of([o for o in self.everything if is_inexact(o)])
+        source = torch.Generator()
         for k, tensor in enumerate(self.inputs):
-            direction = _unit_direction(tensor)
+            direction = _unit_direction(tensor, source)
             found = tangents(self.func, self.args, tensor, direction)
             slopes = numerical_slopes(self.run_inexact, parts, tensor, direction, self.eps)
             for part, slope in zip(parts, slopes, strict=True):
@@ -306,7 +308,7 @@ class _Check:
     def batched_backward(self) -> None:
         """Two gradients at once give what they give one after the other."""
         for i, output in enumerate(self.outputs):
-            vectors = torch.randn((2, *output.shape), dtype=output.dtype)
+            vectors = torch.stack([torch.randn_like(output) for _ in range(2)])
             options = {"retain_graph": True, "allow_unused": True}
             one_by_one = [grad(output, self.inputs, v, **options) for v in vectors]
             try:
@@ -327,7 +329,7 @@ class _Check:
         from ..func import vmap
 
         for k, tensor in enumerate(self.inputs):
-            directions = torch.randn((2, *tensor.shape), dtype=tensor.dtype)
+            directions = torch.stack([torch.randn_like(tensor) for _ in range(2)])
 
             def moved(direction, tensor=tensor):
                 found = tangents(self.func, self.args, tensor, direction)
@@ -353,8 +355,9 @@ class _Check:
             )
 
 
-def _unit_direction(tensor: Tensor) -> Tensor:
-    direction = torch.randn_like(elements_of(tensor))
+def _unit_direction(tensor: Tensor, source: torch.Generator) -> Tensor:
+    elements = elements_of(tensor)
+    direction = torch.randn(elements.shape, dtype=elements.dtype, generator=source)
     norm = (direction * direction.conj()).real.sum().sqrt()
     return direction / norm if norm.item() else direction
 
@@ -512,9 +515,14 @@ def gradgradcheck(
 
 
 def _random_like(output: Tensor, gaps: bool) -> Tensor:
-    dtype = torch.complex128 if output.is_complex() else torch.float64
-    if output.dtype not in (torch.float64, torch.complex128):
-        dtype = output.dtype
-    shape = (*output.shape, 2) if gaps else tuple(output.shape)
-    values = torch.randn(shape, dtype=dtype, device=output.device)
-    return (values[..., 0] if gaps else values).requires_grad_()
+    from ..testing import make_tensor
+
+    return make_tensor(
+        output.shape,
+        dtype=output.dtype if is_inexact(output) else torch.float64,
+        device=output.device,
+        low=-1,
+        high=1,
+        requires_grad=True,
+        noncontiguous=gaps,
+    )

@@ -45,6 +45,9 @@ class _Moving:
     def __setattr__(self, name, value):
         setattr(self._node, name, value)
 
+    def __delattr__(self, name):
+        delattr(self._node, name)
+
 
 def _apply_dual(cls, level, args, kwargs):
     return _C.call_outside(level, _with_tangents, cls, level, args, kwargs)
@@ -249,6 +252,9 @@ class _LaneContext:
     def __setattr__(self, name, value):
         x, batched = _unwrapped(self._level, value)
         setattr(self._node, "in_lanes_" + name, _Kept(x) if batched else x)
+
+    def __delattr__(self, name):
+        delattr(self._node, "in_lanes_" + name)
 
 
 class _Kept:

@@ -66,7 +66,7 @@ def print_tabular(graph: Any) -> None:
     """Print op, name, target and arguments of each node."""
     heads = ("opcode", "name", "target", "args", "kwargs")
     rows = [tuple(map(str, (n.op, n.name, n.target, n.args, n.kwargs))) for n in graph.nodes]
-    widths = [max(len(r[i]) for r in (heads, *rows)) for i in range(5)]
+    widths = [max(len(head) + 2, *(len(r[i]) for r in rows), 0) for i, head in enumerate(heads)]
     for row in (heads, tuple("-" * w for w in widths), *rows):
         print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
 

@@ -240,6 +240,33 @@ def test_dirty_inputs():
         assert_close(tuple(forward_ad.unpack_dual(dual)), (2 * M, 2 * M))
 
 
+class Exponential(Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return torch.exp(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.result = output
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        moved = tangent * ctx.result
+        del ctx.result  # as the forward-mode tutorial frees it
+        return moved
+
+
+def test_jvp_removes_what_forward_left_on_the_context():
+    x = torch.tensor([0.5, 1.0])
+    with forward_ad.dual_level():
+        moved = forward_ad.unpack_dual(Exponential.apply(forward_ad.make_dual(x, x))).tangent
+    assert_close(moved, x * x.exp())
+    moved = vmap(lambda a: torch.func.jvp(Exponential.apply, (a,), (a,))[1])(x)
+    assert_close(moved, x * x.exp())
+
+
 def test_forward_mode_without_a_separate_context():
     class Sum(Function):
         @staticmethod

@@ -129,6 +129,7 @@ def test_table_and_generated_lines(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["opcode", "name", "target", "args", "kwargs"]
     assert lines[2].split()[:3] == ["placeholder", "x", "x"] and len(lines) == 6
+    assert lines[1].endswith("  " + "-" * len("kwargs  "))  # heads have two columns to spare
     module = fx.GraphModule({}, graph)
     with graph.on_generate_code(lambda old: lambda body: ["y = 3\n", *body]):
         module.recompile()

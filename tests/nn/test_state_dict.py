@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 
 import pytest
@@ -230,3 +231,66 @@ def test_consume_prefix_strips_keys_and_metadata():
     state = nn.Sequential(OrderedDict(module=nn.Linear(1, 1))).state_dict()
     nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
     assert list(state) == ["weight", "bias"] and list(state._metadata) == [""]
+
+
+@pytest.fixture
+def future():
+    yield torch.__future__
+    torch.__future__.set_swap_module_params_on_conversion(False)
+    torch.__future__.set_overwrite_module_params_on_conversion(False)
+
+
+def test_conversions_that_overwrite_parameters(future):
+    assert not future.get_overwrite_module_params_on_conversion()
+    m = nn.Linear(2, 2)
+    before = m.weight
+    m(torch.ones(1, 2)).sum().backward()
+    future.set_overwrite_module_params_on_conversion(True)
+    m.double()
+    assert m.weight is not before and before.dtype is torch.float32
+    assert m.weight.grad.dtype is torch.float64 and m.weight.requires_grad
+
+
+def test_conversions_and_loads_that_swap(future):
+    assert not future.get_swap_module_params_on_conversion()
+    future.set_swap_module_params_on_conversion(True)
+    m = nn.Linear(2, 2)
+    weight = m.weight
+    m(torch.ones(1, 2)).sum().backward()
+    grad = weight.grad
+    m.double()
+    assert m.weight is weight and weight.dtype is torch.float64
+    assert weight.grad is grad and grad.dtype is torch.float64
+    state = nn.Linear(2, 2).double().state_dict()
+    m.load_state_dict(state)
+    assert m.weight is weight and torch.equal(weight, state["weight"])
+    assert weight.data_ptr() != state["weight"].data_ptr()
+    m.load_state_dict(state, assign=True)
+    assert m.weight is weight and weight.data_ptr() == state["weight"].data_ptr()
+    m.to("meta")
+    assert m.weight is weight and weight.is_meta and type(weight) is nn.Parameter
+
+
+def test_a_swap_that_cannot_be_changes_nothing(future):
+    future.set_swap_module_params_on_conversion(True)
+    m = nn.Linear(2, 2)
+    m(torch.ones(1, 2)).sum().backward()
+    held = weakref.ref(m.bias)
+    with pytest.raises(RuntimeError, match=r"_apply\(\): Couldn't swap Linear.bias"):
+        m._apply(lambda t: t.double())
+    assert m.bias is held() and m.bias.dtype is torch.float32 and m.bias.grad is not None
+    before = snapshot(m)
+    with pytest.raises(RuntimeError, match="weakref"):
+        m.load_state_dict(nn.Linear(2, 2).state_dict())
+    assert unchanged(m, before)
+
+    class Same(torch.Tensor):
+        def module_load(self, other, assign=False):
+            return other
+
+    del held
+    m.weight = nn.Parameter(m.weight.detach().as_subclass(Same))
+    before = snapshot(m)
+    with pytest.raises(RuntimeError, match="module_load returned one of self or other"):
+        m.load_state_dict(nn.Linear(2, 2).state_dict())
+    assert unchanged(m, before)

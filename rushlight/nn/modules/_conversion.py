@@ -5,7 +5,9 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
+from ... import __future__ as choices
 from ...tensor.conversion import PYTHON_DTYPES
+from ...utils import swap_tensors
 from ..parameter import Parameter, is_lazy
 
 
@@ -18,26 +20,52 @@ class Conversion:
             for module in self.children():
                 module._apply(fn)
         for name, param in self._parameters.items():
-            if param is None:
-                continue
-            with torch.no_grad():
-                new = fn(param)
-                grad = param.grad
-                new_grad = None if grad is None else fn(grad)
-            if _same_kind(param, new):
-                param.data = new
-                target = param
-            else:
-                target = self._parameters[name] = Parameter(new, param.requires_grad)
-            if grad is not None:
-                if target is param and _same_kind(grad, new_grad):
-                    grad.data = new_grad
-                else:
-                    target.grad = new_grad.requires_grad_(grad.requires_grad)
+            if param is not None:
+                self._parameters[name] = self._converted(name, param, fn)
         for name, buffer in self._buffers.items():
             if buffer is not None:
                 self._buffers[name] = fn(buffer)
         return self
+
+    def _converted(self, name, param, fn):
+        with torch.no_grad():
+            new = fn(param)
+            grad = param.grad
+            new_grad = None if grad is None else fn(grad)
+        if choices.get_swap_module_params_on_conversion():
+            return self._swapped(name, param, new, new_grad)
+        keep = not choices.get_overwrite_module_params_on_conversion()
+        if keep and _same_kind(param, new):
+            param.data = new
+            target = param
+        else:
+            target = Parameter(new, param.requires_grad)
+        if grad is not None:
+            if keep and target is param and _same_kind(grad, new_grad):
+                grad.data = new_grad
+            else:
+                target.grad = new_grad.requires_grad_(grad.requires_grad)
+        return target
+
+    def _swapped(self, name, param, new, new_grad):
+        grad = param.grad
+        new = Parameter(new, param.requires_grad)
+        param.grad = None
+        try:
+            swap_tensors(param, new)
+        except RuntimeError as error:
+            param.grad = grad
+            raise RuntimeError(f"_apply(): Couldn't swap {self._get_name()}.{name}") from error
+        if grad is not None:
+            new_grad.requires_grad_(grad.requires_grad)
+            try:
+                swap_tensors(grad, new_grad)
+            except RuntimeError as error:
+                raise RuntimeError(
+                    f"_apply(): Couldn't swap {self._get_name()}.{name}.grad"
+                ) from error
+            param.grad = grad
+        return param
 
     def to(self, *args, **kwargs):
         """Move and cast: to(device, dtype), to(dtype), to(tensor), to(memory_format=...).

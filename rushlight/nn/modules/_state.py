@@ -8,6 +8,8 @@ from collections import OrderedDict, namedtuple
 import rushlight as torch
 from rushlight import Tensor
 
+from ... import __future__ as choices
+from ...utils import swap_tensors
 from ...utils.hooks import RemovableHandle
 from ..parameter import Parameter, is_lazy
 
@@ -39,11 +41,13 @@ class _Change:
     def __init__(self, key, module, name, old, new, assign):
         self.key, self.module, self.name = key, module, name
         self.old, self.new, self.assign = old, new, assign
-        self.backup = None
+        self.backup = self.swapped = None
 
     def cannot_fail(self):
         """Copies between plain dense host tensors of one shape, and plain assignments."""
         old, new = self.old, self.new
+        if choices.get_swap_module_params_on_conversion():
+            return False
         return type(new) in (Tensor, Parameter) and (
             self.assign
             or old.device.type == "cpu" == new.device.type
@@ -54,9 +58,12 @@ class _Change:
 
     def apply(self, keep_backup):
         with torch.no_grad():
+            if keep_backup and not self.assign:
+                self.backup = self.old.detach().clone()
+            if choices.get_swap_module_params_on_conversion():
+                self._swap()
+                return
             if not self.assign:
-                if keep_backup:
-                    self.backup = self.old.detach().clone()
                 self.old.copy_(self.new)
                 return
             new = self.new
@@ -67,8 +74,25 @@ class _Change:
                     new = Parameter(new, requires_grad=self.old.requires_grad)
             setattr(self.module, self.name, new)
 
+    def _swap(self):
+        """Let the tensor become what it makes of its successor."""
+        old = self.old
+        new = old.module_load(self.new, assign=self.assign)
+        if new is old or new is self.new:
+            raise RuntimeError(
+                "module_load returned one of self or other, please .detach() the result if "
+                "returning one of the inputs in module_load"
+            )
+        if isinstance(old, Parameter) and not isinstance(new, Parameter):
+            new = Parameter(new, requires_grad=old.requires_grad)
+        swap_tensors(old, new.requires_grad_(old.requires_grad))
+        self.swapped = new
+
     def undo(self):
         with torch.no_grad():
+            if self.swapped is not None:
+                swap_tensors(self.old, self.swapped)
+                self.swapped = None
             if self.assign:
                 setattr(self.module, self.name, self.old)
             elif self.backup is not None:
