@@ -174,7 +174,7 @@ class _Pickle:
         return key
 
     def _object(self, item, of) -> None:
-        found = getattr(item, "_jit_type", None)
+        found = getattr(item, "_jit_type", of if isinstance(of, T.ClassType) else None)
         if found is None:
             if isinstance(of, T.EnumType) or hasattr(item, "value"):
                 self._enum(item, of)

@@ -281,9 +281,10 @@ def _class_of_object(value, failed: T.InferredType) -> T.InferredType:
     from ._compile.named import named_type
 
     cls = type(value)
-    if cls.__module__ == "builtins" or cls.__module__.startswith("rushlight."):
+    ours = cls.__module__.startswith("rushlight.") and ".vision." not in cls.__module__
+    if cls.__module__ in ("builtins", "functools") or ours:
         return failed
-    if not hasattr(value, "__dict__") or callable(value):
+    if not hasattr(value, "__dict__") or isinstance(value, type):
         return failed
     try:
         return T.InferredType(named_type(cls, python_unit()))

@@ -253,6 +253,8 @@ def _derived(leaf: str) -> str | None:
     function = python_function(leaf)
     if not isinstance(function, _C.Op | _C.Front):  # what is no operator, a program cannot call
         return None
+    if leaf == "unique":  # of other operators, by flags: _compile/library/unique.py
+        return None
     known = signature(function)
     if known is None:
         return None

@@ -232,3 +232,29 @@ def test_objects_of_plain_classes_as_attributes():
 
     made, name = torch.jit.script(Holder())(torch.ones(2, 1))
     assert tuple(made.shape) == (1, 2) and name == "two"
+
+
+class Scale:
+    """A plain class, which a module holds an object of."""
+
+    def __init__(self, factor: float):
+        self.factor = factor
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = Scale(2.0)
+
+    def forward(self, x):
+        return self.scale(x) + self.scale.factor
+
+
+def test_objects_that_can_be_called(tmp_path):
+    compiled = torch.jit.script(Scaled())
+    assert compiled(torch.ones(2)).tolist() == [4.0, 4.0]
+    torch.jit.save(compiled, tmp_path / "scaled.pt")
+    assert torch.jit.load(tmp_path / "scaled.pt")(torch.ones(2)).tolist() == [4.0, 4.0]

@@ -88,3 +88,25 @@ def test_gradients_flow_through_a_compiled_function():
     torch.jit.script(program)(a, 3).backward()
     program(b, 3).backward()
     assert torch.equal(a.grad, b.grad)
+
+
+def test_different_values_with_flags():
+    def all_of_them(x: torch.Tensor):
+        found, inverse = torch.unique(x, return_inverse=True)
+        runs, counts = torch.unique_consecutive(x, return_counts=True)
+        return torch.unique(x, dim=0), found, inverse, runs, counts
+
+    x = torch.tensor([2, 1, 1, 3, 3])
+    compiled = torch.jit.script(all_of_them)
+    assert all(torch.equal(a, b) for a, b in zip(all_of_them(x), compiled(x), strict=True))
+    names = [n.kind() for n in compiled.inlined_graph.findAllNodes("aten::_unique2")]
+    assert names and "aten::unique(" not in str(compiled.inlined_graph)
+
+
+def test_sizes_that_may_be_absent():
+    def resized(x: torch.Tensor, size: int | None, scale: float | None):
+        return torch.nn.functional.interpolate(x, size=size, scale_factor=scale)
+
+    compiled = torch.jit.script(resized)
+    assert compiled(torch.rand(1, 1, 4, 4), 6, None).shape == (1, 1, 6, 6)
+    assert compiled(torch.rand(1, 1, 4, 4), None, 0.5).shape == (1, 1, 2, 2)

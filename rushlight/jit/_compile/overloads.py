@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import _types as T
 from .calling import fail
 from .values import Arg, Simple, Sugared
@@ -75,6 +77,8 @@ class Widened(Sugared):
         if not isinstance(wanted, T.ListType):
             return arg
         element = wanted.getElementType()
+        if isinstance(value.type(), T.OptionalType):
+            return self._listed_if_given(b, arg, value, element)
         values = [value]
         if isinstance(value.type(), T.TupleType):
             values = b.emit("prim::TupleUnpack", [value], value.type().elements(), arg.at)
@@ -83,6 +87,18 @@ class Widened(Sugared):
         if isinstance(element, T.FloatType):
             values = [self._float(b, v, arg.at) for v in values]
         return Arg(Simple(b.list(values, element, arg.at)), arg.at, arg.name)
+
+    def _listed_if_given(self, b, arg: Arg, value, element) -> Arg:
+        """A list of the number, or None where there is none."""
+        from .library import images
+        from .python_values import Function
+        from .unit import python_unit
+
+        if not isinstance(value.type().getElementType(), T.IntType | T.FloatType):
+            return arg
+        name = "one_float" if isinstance(element, T.FloatType) else "one_int"
+        function = Function(python_unit().function(getattr(images, name)))
+        return Arg(function.call(b, arg.at, [Arg(Simple(value), arg.at)], []), arg.at, arg.name)
 
     def _float(self, b, value, at):
         return (
@@ -93,27 +109,32 @@ class Widened(Sugared):
 
 
 class Dispatched(Sugared):
-    """A function whose result has another type if a flag, known while compiling, is set."""
+    """A function whose result's type depends on flags that are known while compiling."""
 
     said = "function"
 
-    def __init__(self, flag: str, if_set, otherwise) -> None:
-        self.flag = flag
-        self.if_set = if_set
-        self.otherwise = otherwise
+    def __init__(self, flags: tuple[str, ...], forms: dict[tuple[bool, ...], Any]) -> None:
+        self.flags = flags
+        self.forms = forms  # the function for each setting of the flags
 
     def call(self, b, at, args: list[Arg], kwargs: list[Arg]) -> Sugared:
         from .functions import compiled
         from .python_values import Function
 
-        schema = compiled(self.otherwise, at).schema
-        place = [a.name for a in schema.arguments].index(self.flag)
+        schema = compiled(next(iter(self.forms.values())), at).schema
+        names = [a.name for a in schema.arguments]
+        setting = tuple(self._flag(b, at, flag, names, args, kwargs) for flag in self.flags)
+        return Function(self.forms[setting]).call(b, at, args, kwargs)
+
+    @staticmethod
+    def _flag(b, at, flag: str, names: list[str], args: list[Arg], kwargs: list[Arg]) -> bool:
+        place = names.index(flag)
         given = args[place] if place < len(args) else None
-        given = next((k for k in kwargs if k.name == self.flag), given)
+        given = next((k for k in kwargs if k.name == flag), given)
         chosen = False if given is None else given.given.value(b, given.at).toIValue()
         if chosen is None:
-            fail(at, f"{self.flag}: expected a value that is known while compiling")
-        return Function(self.if_set if chosen else self.otherwise).call(b, at, args, kwargs)
+            fail(at, f"{flag}: expected a value that is known while compiling")
+        return bool(chosen)
 
 
 def overloaded_method(module, name: str, found, declared: list) -> Sugared:

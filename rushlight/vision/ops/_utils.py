@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ... import Tensor, cat, full_like, nn
+import rushlight as torch
+
+from ... import (
+    Tensor,
+    cat,
+    full_like,
+    maximum,
+    minimum,
+    nn,
+    zeros_like,
+)
 
 
 def _cat(tensors: list[Tensor], dim: int = 0) -> Tensor:
@@ -53,12 +63,12 @@ def pair(value) -> tuple[int, int]:
 
 def in_float(function, *tensors: Tensor | None, **keywords) -> Tensor:
     """Call `function` with half precision tensors as float32; the result is half again."""
-    from ... import float16, float32
-
-    if tensors[0].dtype != float16:
+    if tensors[0].dtype != torch.float16:
         return function(*tensors, **keywords)
-    wide = [t.to(float32) if t is not None and t.dtype == float16 else t for t in tensors]
-    return function(*wide, **keywords).to(float16)
+    wide = [
+        t.to(torch.float32) if t is not None and t.dtype == torch.float16 else t for t in tensors
+    ]
+    return function(*wide, **keywords).to(torch.float16)
 
 
 def split_normalization_params(
@@ -89,27 +99,22 @@ def split_normalization_params(
 
 def _upcast(t: Tensor) -> Tensor:
     """A wider dtype, where products of coordinates could overflow the tensor's own."""
-    from ... import float32, float64, int32, int64
-
     if t.is_floating_point():
-        return t if t.dtype in (float32, float64) else t.float()
-    return t if t.dtype in (int32, int64) else t.int()
+        return t if t.dtype in (torch.float32, torch.float64) else t.float()
+    return t if t.dtype in (torch.int32, torch.int64) else t.int()
 
 
 def _upcast_non_float(t: Tensor) -> Tensor:
-    """float32, unless it is float32 or float64."""
-    from ... import float32, float64
-
-    return t if t.dtype in (float32, float64) else t.float()
+    """float32, unless it is torch.float32 or torch.float64."""
+    return t if t.dtype in (torch.float32, torch.float64) else t.float()
 
 
 def _loss_inter_union(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
     """Intersection and union of boxes pair by pair; no intersection where a box is inverted."""
-    from ... import max, min, zeros_like
-
     x1, y1, x2, y2 = boxes1.unbind(dim=-1)
     a1, b1, a2, b2 = boxes2.unbind(dim=-1)
-    left, top, right, bottom = max(x1, a1), max(y1, b1), min(x2, a2), min(y2, b2)
+    left, top = maximum(x1, a1), maximum(y1, b1)
+    right, bottom = minimum(x2, a2), minimum(y2, b2)
     overlap = (bottom > top) & (right > left)
     inter = zeros_like(x1)
     inter[overlap] = (right[overlap] - left[overlap]) * (bottom[overlap] - top[overlap])

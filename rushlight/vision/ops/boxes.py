@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ... import Tensor, max, min, no_grad, stack, where, zeros
+from ... import Tensor, max, min, no_grad, stack, unique, where, zeros
 from . import _box_convert as convert
 from ._kernels import vision_nms
 from ._utils import _upcast
@@ -58,7 +58,7 @@ def _batched_nms_vanilla(
 ) -> Tensor:
     """One call for every category."""
     stays = scores.new_zeros(scores.shape).bool()
-    for category in idxs.unique():
+    for category in unique(idxs):
         members = where(idxs == category)[0]
         stays[members[nms(boxes[members], scores[members], iou_threshold)]] = True
     kept = where(stays)[0]

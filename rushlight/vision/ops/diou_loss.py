@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ... import Tensor
+from ... import Tensor, maximum, minimum
 from ._utils import _loss_inter_union, _upcast_non_float, reduced
 
 
@@ -16,11 +16,10 @@ def distance_box_iou_loss(
 
 def _diou_iou_loss(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> tuple[Tensor, Tensor]:
     """(the loss, the IoU) of boxes (..., 4) pair by pair."""
-    from ... import max, min
-
     inter, union = _loss_inter_union(boxes1, boxes2)
     iou = inter / (union + eps)
-    sides = max(boxes1[..., 2:], boxes2[..., 2:]) - min(boxes1[..., :2], boxes2[..., :2])
+    bottom_right = maximum(boxes1[..., 2:], boxes2[..., 2:])
+    sides = bottom_right - minimum(boxes1[..., :2], boxes2[..., :2])
     diagonal = (sides**2).sum(-1) + eps
     gap = (boxes1[..., :2] + boxes1[..., 2:] - boxes2[..., :2] - boxes2[..., 2:]) / 2
     return 1 - iou + (gap**2).sum(-1) / diagonal, iou

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ... import Tensor
+from ... import Tensor, maximum, minimum
 from ._utils import _loss_inter_union, _upcast_non_float, reduced
 
 
@@ -10,11 +10,10 @@ def generalized_box_iou_loss(
     boxes1: Tensor, boxes2: Tensor, reduction: str = "none", eps: float = 1e-7
 ) -> Tensor:
     """1 - GIoU of boxes (..., 4) pair by pair, as x1, y1, x2, y2."""
-    from ... import max, min
-
     boxes1, boxes2 = _upcast_non_float(boxes1), _upcast_non_float(boxes2)
     inter, union = _loss_inter_union(boxes1, boxes2)
-    sides = max(boxes1[..., 2:], boxes2[..., 2:]) - min(boxes1[..., :2], boxes2[..., :2])
+    bottom_right = maximum(boxes1[..., 2:], boxes2[..., 2:])
+    sides = bottom_right - minimum(boxes1[..., :2], boxes2[..., :2])
     hull = sides[..., 0] * sides[..., 1]
     loss = 1 - (inter / (union + eps) - (hull - union) / (hull + eps))
     return reduced(loss, reduction)

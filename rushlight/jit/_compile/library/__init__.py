@@ -37,19 +37,39 @@ _BOTH = {
 }  # the form without indices; the other's name ends in _with_indices
 
 
+_COUNTING = ("torch", "rushlight", "rushlight.functional", "rushlight._VF")
+
+
+def _counting(name: str) -> Any:
+    """torch.unique and its kin, whose results depend on two flags."""
+    from ..overloads import Dispatched
+    from ..unit import python_unit
+
+    made = import_module(f"{__name__}.unique")
+    endings = {"": (False, False), "_with_inverse": (True, False),
+               "_with_counts": (False, True), "_with_both": (True, True)}  # fmt: skip
+    forms = {}
+    for ending, flags in endings.items():
+        found = getattr(made, name + ending)
+        found._jit_override_qualname = f"torch.functional.{name}{ending}"
+        forms[flags] = python_unit().function(found)
+    return Dispatched(("return_inverse", "return_counts"), forms)
+
+
 def function(module: str, name: str) -> Any:
     """What `module.name` is to a program if it is written here, or None."""
     from ..overloads import Dispatched, Widened
     from ..python_values import Function
     from ..unit import python_unit
 
+    if name in ("unique", "unique_consecutive") and module in _COUNTING:
+        return _counting(name)
     if module != "rushlight.nn.functional":
         return None
     if name in _BOTH:
-        both = (f"{name}_with_indices", _BOTH[name])
-        return Dispatched(
-            "return_indices", *(python_unit().function(_functions()[n]) for n in both)
-        )
+        both = {(True,): f"{name}_with_indices", (False,): _BOTH[name]}
+        forms = {k: python_unit().function(_functions()[n]) for k, n in both.items()}
+        return Dispatched(("return_indices",), forms)
     made = _functions().get(name)
     if made is None:
         return None

@@ -101,28 +101,34 @@ def _as_rois(boxes: list[Tensor]) -> Tensor:
     return torch.cat([torch.cat(numbered, 0), torch.cat(boxes, 0)], 1)
 
 
+def _either_as_rois(boxes: Tensor | list[Tensor]) -> Tensor:
+    if isinstance(boxes, Tensor):
+        return boxes
+    return _as_rois(boxes)
+
+
 def roi_align(
     input: Tensor,
-    boxes: list[Tensor],
+    boxes: Tensor | list[Tensor],
     output_size: BroadcastingList2[int],
     spatial_scale: float = 1.0,
     sampling_ratio: int = -1,
     aligned: bool = False,
 ) -> Tensor:
     return torchvision.roi_align(
-        input, _as_rois(boxes), spatial_scale, output_size[0], output_size[1], sampling_ratio,
-        aligned,
+        input, _either_as_rois(boxes), spatial_scale, output_size[0], output_size[1],
+        sampling_ratio, aligned,
     )  # fmt: skip
 
 
 def roi_pool(
     input: Tensor,
-    boxes: list[Tensor],
+    boxes: Tensor | list[Tensor],
     output_size: BroadcastingList2[int],
     spatial_scale: float = 1.0,
 ) -> Tensor:
     found, _ = torchvision.roi_pool(
-        input, _as_rois(boxes), spatial_scale, output_size[0], output_size[1]
+        input, _either_as_rois(boxes), spatial_scale, output_size[0], output_size[1]
     )
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .... import Tensor, arange, cat, float32, int64, stack, where, zeros, zeros_like
+import rushlight as torch
+
+from .... import Tensor, arange, cat, stack, where, zeros
 from ....nn import functional as F
 from ...ops import roi_align
 
@@ -15,13 +17,19 @@ def maskrcnn_inference(x: Tensor, labels: list[Tensor]) -> list[Tensor]:
     return chosen.split(counts, dim=0)
 
 
-def project_masks_on_boxes(gt_masks, boxes, matched_idxs, M):
+def project_masks_on_boxes(gt_masks: Tensor, boxes: Tensor, matched_idxs: Tensor, M: int) -> Tensor:
     """The truth's masks inside boxes, as (N, M, M)."""
     rois = cat([matched_idxs.to(boxes)[:, None], boxes], dim=1)
     return roi_align(gt_masks[:, None].to(rois), rois, (M, M), 1.0)[:, 0]
 
 
-def maskrcnn_loss(mask_logits, proposals, gt_masks, gt_labels, mask_matched_idxs):
+def maskrcnn_loss(
+    mask_logits: Tensor,
+    proposals: list[Tensor],
+    gt_masks: list[Tensor],
+    gt_labels: list[Tensor],
+    mask_matched_idxs: list[Tensor],
+) -> Tensor:
     """The mean cross entropy of the masks of the true classes (He et al. 2017)."""
     size = mask_logits.shape[-1]
     labels = cat([label[i] for label, i in zip(gt_labels, mask_matched_idxs)], dim=0)
@@ -38,7 +46,9 @@ def maskrcnn_loss(mask_logits, proposals, gt_masks, gt_labels, mask_matched_idxs
     return F.binary_cross_entropy_with_logits(mask_logits[rows, labels], targets)
 
 
-def keypoints_to_heatmap(keypoints, rois, heatmap_size):
+def keypoints_to_heatmap(
+    keypoints: Tensor, rois: Tensor, heatmap_size: int
+) -> tuple[Tensor, Tensor]:
     """The element of a heatmap that each keypoint falls in, and whether it does."""
     x1, y1 = rois[:, 0, None], rois[:, 1, None]
     scale_x = heatmap_size / (rois[:, 2] - rois[:, 0])
@@ -54,13 +64,13 @@ def keypoints_to_heatmap(keypoints, rois, heatmap_size):
     return (y * heatmap_size + x) * valid, valid
 
 
-def heatmaps_to_keypoints(maps, rois):
+def heatmaps_to_keypoints(maps: Tensor, rois: Tensor) -> tuple[Tensor, Tensor]:
     """Where each keypoint's heatmap is largest, as (N, keypoints, 3), and its value there."""
     widths = (rois[:, 2] - rois[:, 0]).clamp(min=1)
     heights = (rois[:, 3] - rois[:, 1]).clamp(min=1)
     count = maps.shape[1]
-    points = zeros((len(rois), 3, count), dtype=float32, device=maps.device)
-    scores = zeros((len(rois), count), dtype=float32, device=maps.device)
+    points = zeros((len(rois), 3, count), dtype=torch.float32, device=maps.device)
+    scores = zeros((len(rois), count), dtype=torch.float32, device=maps.device)
     for i in range(len(rois)):
         wide, tall = int(widths[i].ceil().item()), int(heights[i].ceil().item())
         image = F.interpolate(
@@ -75,7 +85,12 @@ def heatmaps_to_keypoints(maps, rois):
     return points.permute(0, 2, 1), scores
 
 
-def keypointrcnn_loss(keypoint_logits, proposals, gt_keypoints, keypoint_matched_idxs):
+def keypointrcnn_loss(
+    keypoint_logits: Tensor,
+    proposals: list[Tensor],
+    gt_keypoints: list[Tensor],
+    keypoint_matched_idxs: list[Tensor],
+) -> Tensor:
     """The mean cross entropy of the places of visible keypoints (He et al. 2017)."""
     boxes, points, height, width = keypoint_logits.shape
     if height != width:
@@ -96,33 +111,31 @@ def keypointrcnn_loss(keypoint_logits, proposals, gt_keypoints, keypoint_matched
     return F.cross_entropy(logits[visible], targets[visible])
 
 
-def keypointrcnn_inference(x, boxes):
+def keypointrcnn_inference(x: Tensor, boxes: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """The keypoints of each image's boxes, and their scores."""
     counts = [box.size(0) for box in boxes]
     found = [heatmaps_to_keypoints(maps, box) for maps, box in zip(x.split(counts, dim=0), boxes)]
     return [f[0] for f in found], [f[1] for f in found]
 
 
-def expand_boxes(boxes, scale):
+def expand_boxes(boxes: Tensor, scale: float) -> Tensor:
     """Boxes (N, 4) scaled around their centres."""
     half_w, half_h = (boxes[:, 2] - boxes[:, 0]) * 0.5, (boxes[:, 3] - boxes[:, 1]) * 0.5
     x, y = (boxes[:, 2] + boxes[:, 0]) * 0.5, (boxes[:, 3] + boxes[:, 1]) * 0.5
     half_w, half_h = half_w * scale, half_h * scale
-    found = zeros_like(boxes)
-    for i, side in enumerate((x - half_w, y - half_h, x + half_w, y + half_h)):
-        found[:, i] = side
-    return found
+    sides = [x - half_w, y - half_h, x + half_w, y + half_h]
+    return stack(sides, dim=1).to(boxes.dtype)
 
 
-def expand_masks(mask, padding):
+def expand_masks(mask: Tensor, padding: int) -> tuple[Tensor, float]:
     """Masks with a border of zeros, and how much larger they are."""
     size = mask.shape[-1]
-    return F.pad(mask, (padding,) * 4), float(size + 2 * padding) / size
+    return F.pad(mask, [padding] * 4), float(size + 2 * padding) / size
 
 
-def paste_mask_in_image(mask, box, im_h, im_w):
+def paste_mask_in_image(mask: Tensor, box: Tensor, im_h: int, im_w: int) -> Tensor:
     """A mask (M, M) at its box of an image (im_h, im_w), zeros elsewhere."""
-    x1, y1, x2, y2 = (int(v) for v in box)
+    x1, y1, x2, y2 = int(box[0]), int(box[1]), int(box[2]), int(box[3])
     w, h = max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1)
     mask = F.interpolate(
         mask.expand((1, 1, -1, -1)), size=(h, w), mode="bilinear", align_corners=False
@@ -134,14 +147,14 @@ def paste_mask_in_image(mask, box, im_h, im_w):
     return image
 
 
-def paste_masks_in_image(masks, boxes, img_shape, padding=1):
+def paste_masks_in_image(
+    masks: Tensor, boxes: Tensor, img_shape: tuple[int, int], padding: int = 1
+) -> Tensor:
     """Masks (N, 1, M, M) at their boxes of images (N, 1, *img_shape)."""
     masks, scale = expand_masks(masks, padding=padding)
-    boxes = expand_boxes(boxes, scale).to(dtype=int64)
+    boxes = expand_boxes(boxes, scale).to(dtype=torch.int64)
     height, width = img_shape
-    found = [
-        paste_mask_in_image(mask[0], box, height, width) for mask, box in zip(masks, boxes.tolist())
-    ]
-    if not found:
+    found = [paste_mask_in_image(mask[0], box, height, width) for mask, box in zip(masks, boxes)]
+    if len(found) == 0:
         return masks.new_empty((0, 1, height, width))
     return stack(found, dim=0)[:, None]

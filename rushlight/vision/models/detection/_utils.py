@@ -6,7 +6,22 @@ import math
 import warnings
 from collections import OrderedDict
 
-from .... import Tensor, arange, cat, full_like, int64, nn, no_grad, randperm, stack, where, zeros
+import rushlight as torch
+
+from .... import (
+    Tensor,
+    arange,
+    cat,
+    full_like,
+    nn,
+    no_grad,
+    randperm,
+    stack,
+    tensor,
+    where,
+    zeros,
+    zeros_like,
+)
 from ....nn import functional as F
 from ...ops import (
     FrozenBatchNorm2d,
@@ -28,17 +43,23 @@ class BalancedPositiveNegativeSampler:
 
         Values of at least 1 are positive, 0 negative, others neither.
         """
-        masks: tuple[list[Tensor], list[Tensor]] = ([], [])
+        positives: list[Tensor] = []
+        negatives: list[Tensor] = []
         for matched in matched_idxs:
-            groups = where(matched >= 1)[0], where(matched == 0)[0]
+            positive, negative = where(matched >= 1)[0], where(matched == 0)[0]
             wanted = int(self.batch_size_per_image * self.positive_fraction)
-            positives = min(groups[0].numel(), wanted)
-            negatives = min(groups[1].numel(), self.batch_size_per_image - positives)
-            for group, count, found in zip(groups, (positives, negatives), masks):
-                mask = zeros(matched.shape, dtype=int64).byte()
-                mask[group[randperm(group.numel(), device=group.device)[:count]]] = 1
-                found.append(mask)
-        return masks
+            count = min(positive.numel(), wanted)
+            positives.append(_drawn(matched, positive, count))
+            count = min(negative.numel(), self.batch_size_per_image - count)
+            negatives.append(_drawn(matched, negative, count))
+        return positives, negatives
+
+
+def _drawn(matched: Tensor, group: Tensor, count: int) -> Tensor:
+    """The mask of `count` boxes of a group."""
+    mask = zeros_like(matched, dtype=torch.uint8)
+    mask[group[randperm(group.numel(), device=group.device)[:count]]] = 1
+    return mask
 
 
 def _centres(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -51,7 +72,7 @@ def encode_boxes(reference_boxes: Tensor, proposals: Tensor, weights: Tensor) ->
     """What takes each proposal to its reference box (Girshick et al. 2014, appendix C)."""
     w, h, x, y = _centres(proposals)
     ref_w, ref_h, ref_x, ref_y = _centres(reference_boxes)
-    wx, wy, ww, wh = weights
+    wx, wy, ww, wh = weights.unbind()
     deltas = (
         wx * (ref_x - x) / w,
         wy * (ref_y - y) / h,
@@ -75,16 +96,18 @@ class BoxCoder:
     def encode(self, reference_boxes: list[Tensor], proposals: list[Tensor]) -> list[Tensor]:
         """The codes of each image's boxes."""
         sizes = [len(b) for b in reference_boxes]
-        return self.encode_single(cat(reference_boxes, dim=0), cat(proposals, dim=0)).split(sizes)
+        found = self.encode_single(cat(reference_boxes, dim=0), cat(proposals, dim=0))
+        return found.split(sizes, 0)
 
     def encode_single(self, reference_boxes: Tensor, proposals: Tensor) -> Tensor:
         """The codes (N, 4) of boxes (N, 4)."""
-        weights = reference_boxes.new_tensor(self.weights)
+        dtype, device = reference_boxes.dtype, reference_boxes.device
+        weights = tensor(self.weights, dtype=dtype, device=device)
         return encode_boxes(reference_boxes, proposals, weights)
 
     def decode(self, rel_codes: Tensor, boxes: list[Tensor]) -> Tensor:
         """The boxes (N, classes, 4) of all images' codes (N, classes * 4)."""
-        count = sum(b.size(0) for b in boxes)
+        count = sum([b.size(0) for b in boxes])
         if count > 0:
             rel_codes = rel_codes.reshape(count, -1)
         found = self.decode_single(rel_codes, cat(boxes, dim=0))
@@ -92,7 +115,8 @@ class BoxCoder:
 
     def decode_single(self, rel_codes: Tensor, boxes: Tensor) -> Tensor:
         """The boxes (N, classes * 4) of codes of that shape, relative to `boxes` (N, 4)."""
-        w, h, x, y = (v[:, None] for v in _centres(boxes.to(rel_codes.dtype)))
+        w, h, x, y = _centres(boxes.to(rel_codes.dtype))
+        w, h, x, y = w[:, None], h[:, None], x[:, None], y[:, None]
         wx, wy, ww, wh = self.weights
         dw = (rel_codes[:, 2::4] / ww).clamp(max=self.bbox_xform_clip)
         dh = (rel_codes[:, 3::4] / wh).clamp(max=self.bbox_xform_clip)
@@ -148,6 +172,8 @@ class Matcher:
     ) -> None:
         if low_threshold > high_threshold:
             raise AssertionError("low_threshold should be <= high_threshold")
+        self.BELOW_LOW_THRESHOLD = -1  # of the instance too, which compiled programs read
+        self.BETWEEN_THRESHOLDS = -2
         self.high_threshold = high_threshold
         self.low_threshold = low_threshold
         self.allow_low_quality_matches = allow_low_quality_matches
@@ -185,7 +211,7 @@ class SSDMatcher(Matcher):
         """The truth's index for each box, from overlaps (truths, boxes)."""
         matches = super().__call__(match_quality_matrix)
         _, best = match_quality_matrix.max(dim=1)
-        matches[best] = arange(best.size(0), dtype=int64, device=best.device)
+        matches[best] = arange(best.size(0), dtype=torch.int64, device=best.device)
         return matches
 
 
@@ -238,13 +264,6 @@ def _topk_min(input: Tensor, orig_kval: int, axis: int) -> int:
     return min(orig_kval, input.size(axis))
 
 
-_IOU_LOSSES = {
-    "ciou": complete_box_iou_loss,
-    "diou": distance_box_iou_loss,
-    "giou": generalized_box_iou_loss,
-}
-
-
 def _box_loss(
     type: str,
     box_coder: BoxCoder,
@@ -254,17 +273,22 @@ def _box_loss(
     cnf: dict[str, float] | None = None,
 ) -> Tensor:
     """The summed loss of boxes: "l1" or "smooth_l1" of the codes, "ciou", "diou", "giou"."""
-    if type in ("l1", "smooth_l1"):
+    if type in ["l1", "smooth_l1"]:
         target = box_coder.encode_single(matched_gt_boxes_per_image, anchors_per_image)
         if type == "l1":
             return F.l1_loss(bbox_regression_per_image, target, reduction="sum")
         beta = cnf["beta"] if cnf is not None and "beta" in cnf else 1.0
         return F.smooth_l1_loss(bbox_regression_per_image, target, reduction="sum", beta=beta)
-    if type not in _IOU_LOSSES:
-        raise ValueError(f"Unsupported loss {type}")
+    truth = matched_gt_boxes_per_image
     boxes = box_coder.decode_single(bbox_regression_per_image, anchors_per_image)
     eps = cnf["eps"] if cnf is not None and "eps" in cnf else 1e-7
-    return _IOU_LOSSES[type](boxes, matched_gt_boxes_per_image, reduction="sum", eps=eps)
+    if type == "ciou":
+        return complete_box_iou_loss(boxes, truth, reduction="sum", eps=eps)
+    if type == "diou":
+        return distance_box_iou_loss(boxes, truth, reduction="sum", eps=eps)
+    if type == "giou":
+        return generalized_box_iou_loss(boxes, truth, reduction="sum", eps=eps)
+    raise ValueError(f"Unsupported loss {type}")
 
 
 def check_targets(targets: list[dict[str, Tensor]] | None) -> None:
@@ -285,14 +309,17 @@ def check_targets(targets: list[dict[str, Tensor]] | None) -> None:
 
 def check_degenerate(targets: list[dict[str, Tensor]] | None) -> None:
     """AssertionError where a box of the truth has no area."""
-    for index, target in enumerate(targets or ()):
+    if targets is None:
+        return
+    for index, target in enumerate(targets):
         boxes = target["boxes"]
         degenerate = boxes[:, 2:] <= boxes[:, :2]
         if degenerate.any():
             row = where(degenerate.any(dim=1))[0][0]
+            corners: list[float] = boxes[row].tolist()
             raise AssertionError(
                 "All bounding boxes should have positive height and width. Found invalid box "
-                f"{boxes[row].tolist()} for target at index {index}."
+                f"{corners} for target at index {index}."
             )
 
 
@@ -309,4 +336,4 @@ def image_sizes(images: list[Tensor]) -> list[tuple[int, int]]:
 
 def unmatched(anchors: Tensor) -> Tensor:
     """-1 for every anchor: the matches of an image without any truth."""
-    return full_like(anchors[:, 0], -1, dtype=int64)
+    return full_like(anchors[:, 0], -1, dtype=torch.int64)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 
-from .... import Tensor, arange, as_tensor, cat, float32, int32, meshgrid, nn, stack, tensor
+import rushlight as torch
+
+from .... import Tensor, arange, as_tensor, cat, meshgrid, nn, stack, tensor
+from .... import device as Device
+from .... import dtype as DType
 from .image_list import ImageList
+
+_CPU = Device("cpu")
 
 
 class AnchorGenerator(nn.Module):
@@ -24,7 +30,11 @@ class AnchorGenerator(nn.Module):
         ]
 
     def generate_anchors(
-        self, scales: list[int], aspect_ratios: list[float], dtype=float32, device="cpu"
+        self,
+        scales: list[int],
+        aspect_ratios: list[float],
+        dtype: DType = torch.float32,
+        device: Device = _CPU,
     ) -> Tensor:
         """The boxes around the origin, rounded to whole pixels."""
         scale = as_tensor(scales, dtype=dtype, device=device)
@@ -34,7 +44,7 @@ class AnchorGenerator(nn.Module):
         h = (tall[:, None] * scale[None, :]).view(-1)
         return (stack([-w, -h, w, h], dim=1) / 2).round()
 
-    def set_cell_anchors(self, dtype, device) -> None:
+    def set_cell_anchors(self, dtype: DType, device: Device) -> None:
         """Bring the boxes to a dtype and device."""
         self.cell_anchors = [a.to(dtype=dtype, device=device) for a in self.cell_anchors]
 
@@ -54,9 +64,10 @@ class AnchorGenerator(nn.Module):
             )
         anchors = []
         for size, stride, base in zip(grid_sizes, strides, self.cell_anchors):
-            x = arange(0, size[1], dtype=int32, device=base.device) * stride[1]
-            y = arange(0, size[0], dtype=int32, device=base.device) * stride[0]
-            y, x = (v.reshape(-1) for v in meshgrid(y, x, indexing="ij"))
+            x = arange(0, size[1], dtype=torch.int32, device=base.device) * stride[1]
+            y = arange(0, size[0], dtype=torch.int32, device=base.device) * stride[0]
+            rows, columns = meshgrid(y, x, indexing="ij")
+            x, y = columns.reshape(-1), rows.reshape(-1)
             shifts = stack((x, y, x, y), dim=1)
             anchors.append((shifts.view(-1, 1, 4) + base.view(1, -1, 4)).reshape(-1, 4))
         return anchors
@@ -65,7 +76,13 @@ class AnchorGenerator(nn.Module):
         """The boxes of each image, those of all maps one after the other."""
         sizes = [m.shape[-2:] for m in feature_maps]
         height, width = image_list.tensors.shape[-2:]
-        strides = [[tensor(height // size[0]), tensor(width // size[1])] for size in sizes]
+        strides = [
+            [
+                tensor(height // size[0], dtype=torch.int64),
+                tensor(width // size[1], dtype=torch.int64),
+            ]
+            for size in sizes
+        ]
         self.set_cell_anchors(feature_maps[0].dtype, feature_maps[0].device)
         boxes = cat(self.grid_anchors(sizes, strides))
         return [boxes.clone() if i else boxes for i in range(len(image_list.image_sizes))]
@@ -99,7 +116,9 @@ class DefaultBoxGenerator(nn.Module):
             self.scales = [min_ratio, max_ratio]
         self._wh_pairs = self._generate_wh_pairs(count)
 
-    def _generate_wh_pairs(self, num_outputs: int, dtype=float32, device="cpu") -> list[Tensor]:
+    def _generate_wh_pairs(
+        self, num_outputs: int, dtype: DType = torch.float32, device: Device = _CPU
+    ) -> list[Tensor]:
         """Widths and heights of each map's boxes."""
         found = []
         for k in range(num_outputs):
@@ -117,20 +136,20 @@ class DefaultBoxGenerator(nn.Module):
         return [2 + 2 * len(ratios) for ratios in self.aspect_ratios]
 
     def _grid_default_boxes(
-        self, grid_sizes: list[list[int]], image_size: list[int], dtype=float32
+        self, grid_sizes: list[list[int]], image_size: list[int], dtype: DType = torch.float32
     ) -> Tensor:
         """Centres, widths and heights of all boxes, as shares of the image."""
         boxes = []
         for k, size in enumerate(grid_sizes):
+            rows, columns = float(size[0]), float(size[1])
             if self.steps is not None:
-                rows, columns = (n / self.steps[k] for n in image_size)
-            else:
-                rows, columns = size
+                rows, columns = image_size[0] / self.steps[k], image_size[1] / self.steps[k]
             x = ((arange(0, size[1]) + 0.5) / columns).to(dtype=dtype)
             y = ((arange(0, size[0]) + 0.5) / rows).to(dtype=dtype)
-            y, x = (v.reshape(-1) for v in meshgrid(y, x, indexing="ij"))
+            down, across = meshgrid(y, x, indexing="ij")
             pairs = self._wh_pairs[k].clamp(min=0, max=1) if self.clip else self._wh_pairs[k]
-            centres = stack((x, y) * len(pairs), dim=-1).reshape(-1, 2)
+            centre = [across.reshape(-1), down.reshape(-1)]
+            centres = stack(centre * len(pairs), dim=-1).reshape(-1, 2)
             boxes.append(cat((centres, pairs.repeat((size[0] * size[1]), 1)), dim=1))
         return cat(boxes, dim=0)
 

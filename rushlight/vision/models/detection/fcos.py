@@ -59,7 +59,7 @@ class FCOSHead(nn.Module):
             truths.append(box)
         label, truth, anchor = stack(labels), stack(truths), stack(anchors)
         positive = label >= 0
-        count = max(1, positive.sum().item())
+        count = max(1, int(positive.sum().item()))
         wanted = zeros_like(logits)
         wanted[positive, label[positive]] = 1.0
         classification = sigmoid_focal_loss(logits, wanted, reduction="sum")
@@ -240,7 +240,13 @@ class FCOS(OneStage):
         ]
         return self.head.compute_loss(targets, head_outputs, anchors, matched)
 
-    def _losses(self, targets, outputs, anchors, maps):
+    def _losses(
+        self,
+        targets: list[dict[str, Tensor]],
+        outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        maps: list[Tensor],
+    ) -> dict[str, Tensor]:
         counts = [m.size(2) * m.size(3) for m in maps]
         return self.compute_loss(targets, outputs, anchors, counts)
 
@@ -251,7 +257,7 @@ class FCOS(OneStage):
         image_shapes: list[tuple[int, int]],
     ) -> list[dict[str, Tensor]]:
         """The best boxes of each image, after suppression in each class."""
-        found = []
+        found: list[dict[str, Tensor]] = []
         for i, shape in enumerate(image_shapes):
             boxes, scores, labels = [], [], []
             for codes, logits, central, anchor in zip(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .... import Tensor, cat, nn, where, zeros_like
+from .... import Tensor, cat, jit, nn, where, zeros_like
 from ...ops import batched_nms, box_iou, clip_boxes_to_image, sigmoid_focal_loss
 from ...ops import misc as misc_nn_ops
 from ...ops.feature_pyramid_network import LastLevelP6P7
@@ -75,7 +76,13 @@ class RetinaNetHead(nn.Module):
             in_channels, num_anchors, norm_layer=norm_layer
         )
 
-    def compute_loss(self, targets, head_outputs, anchors, matched_idxs):
+    def compute_loss(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        matched_idxs: list[Tensor],
+    ) -> dict[str, Tensor]:
         """The losses by name."""
         return {
             "classification": self.classification_head.compute_loss(
@@ -86,7 +93,7 @@ class RetinaNetHead(nn.Module):
             ),
         }
 
-    def forward(self, x):
+    def forward(self, x: list[Tensor]) -> dict[str, Tensor]:
         """The outputs for all anchors of all maps, by name."""
         return {
             "cls_logits": self.classification_head(x),
@@ -149,7 +156,12 @@ class RetinaNetClassificationHead(_RetinaNetPart):
         self.num_anchors = num_anchors
         self.BETWEEN_THRESHOLDS = det_utils.Matcher.BETWEEN_THRESHOLDS
 
-    def compute_loss(self, targets, head_outputs, matched_idxs):
+    def compute_loss(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        matched_idxs: list[Tensor],
+    ) -> Tensor:
         """The focal loss over the anchors that are clear."""
         losses = []
         for target, logits, matched in zip(targets, head_outputs["cls_logits"], matched_idxs):
@@ -161,7 +173,7 @@ class RetinaNetClassificationHead(_RetinaNetPart):
             losses.append(loss / max(1, found.sum()))
         return _sum(losses) / len(targets)
 
-    def forward(self, x):
+    def forward(self, x: list[Tensor]) -> Tensor:
         """The logits (N, anchors, classes) of maps."""
         return cat([by_anchor(self.cls_logits(self.conv(m)), self.num_classes) for m in x], dim=1)
 
@@ -181,7 +193,13 @@ class RetinaNetRegressionHead(_RetinaNetPart):
         self.box_coder = det_utils.BoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
         self._loss_type = "l1"
 
-    def compute_loss(self, targets, head_outputs, anchors, matched_idxs):
+    def compute_loss(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        matched_idxs: list[Tensor],
+    ) -> Tensor:
         """The loss of the boxes of the anchors that found an object."""
         losses = []
         outputs = head_outputs["bbox_regression"]
@@ -194,7 +212,7 @@ class RetinaNetRegressionHead(_RetinaNetPart):
             losses.append(loss / max(1, found.numel()))
         return _sum(losses) / max(1, len(targets))
 
-    def forward(self, x):
+    def forward(self, x: list[Tensor]) -> Tensor:
         """The codes (N, anchors, 4) of maps."""
         return cat([by_anchor(self.bbox_reg(self.conv(m)), 4) for m in x], dim=1)
 
@@ -215,6 +233,10 @@ class OneStage(nn.Module):
     In training the model returns losses, else boxes, scores and labels of each image.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._has_warned = False  # compiled programs say once that they return both
+
     def _prepare(self, backbone, anchor_generator, sizes, image_mean, image_std, kwargs) -> None:
         self.transform = GeneralizedRCNNTransform(
             *sizes,
@@ -223,11 +245,12 @@ class OneStage(nn.Module):
             **kwargs,
         )
 
-    def eager_outputs(self, losses, detections):
+    @jit.unused
+    def eager_outputs(self, losses: dict[str, Tensor], detections: list[dict[str, Tensor]]) -> Any:
         """The losses in training, else the detections."""
         return losses if self.training else detections
 
-    def forward(self, images, targets=None):
+    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None):
         """Losses by name in training, else boxes, scores and labels of each image.
 
         `images` are tensors (C, H, W) in [0, 1]; `targets` have "boxes" (N, 4) as x1, y1, x2, y2
@@ -236,38 +259,61 @@ class OneStage(nn.Module):
         if self.training:
             det_utils.check_targets(targets)
         originals = det_utils.image_sizes(images)
-        images, targets = self.transform(images, targets)
+        batch, targets = self.transform(images, targets)
         det_utils.check_degenerate(targets)
-        features = self.backbone(images.tensors)
+        features = self.backbone(batch.tensors)
         if isinstance(features, Tensor):
             features = OrderedDict([("0", features)])
         maps = list(features.values())
         outputs = self.head(maps)
-        anchors = self.anchor_generator(images, maps)
-        losses, detections = {}, []
+        anchors = self.anchor_generator(batch, maps)
+        losses: dict[str, Tensor] = {}
+        detections: list[dict[str, Tensor]] = []
         if self.training:
+            assert targets is not None
             losses = self._losses(targets, outputs, anchors, maps)
         else:
-            detections = self._detections(outputs, anchors, images.image_sizes, maps)
-            detections = self.transform.postprocess(detections, images.image_sizes, originals)
+            detections = self._detections(outputs, anchors, batch.image_sizes, maps)
+            detections = self.transform.postprocess(detections, batch.image_sizes, originals)
+        if jit.is_scripting():
+            if not self._has_warned:
+                warnings.warn(
+                    "a detector always returns a (Losses, Detections) tuple in scripting",
+                    stacklevel=2,
+                )
+                self._has_warned = True
+            return losses, detections
         return self.eager_outputs(losses, detections)
 
-    def _by_level(self, outputs, anchors, maps):
+    def _by_level(
+        self, outputs: dict[str, Tensor], anchors: list[Tensor], maps: list[Tensor]
+    ) -> tuple[dict[str, list[Tensor]], list[list[Tensor]]]:
         """Outputs and anchors cut into the levels of the maps."""
         places = [m.size(2) * m.size(3) for m in maps]
-        per_place = next(iter(outputs.values())).size(1) // sum(places)
+        per_place = outputs["cls_logits"].size(1) // sum(places)
         counts = [n * per_place for n in places]
-        cut = {name: list(value.split(counts, dim=1)) for name, value in outputs.items()}
+        cut: dict[str, list[Tensor]] = {}
+        for name, value in outputs.items():
+            cut[name] = list(value.split(counts, dim=1))
         return cut, [list(a.split(counts)) for a in anchors]
 
-    def _detections(self, outputs, anchors, image_shapes, maps):
-        cut, anchors = self._by_level(outputs, anchors, maps)
-        return self.postprocess_detections(cut, anchors, image_shapes)
+    def _detections(
+        self,
+        outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        maps: list[Tensor],
+    ) -> list[dict[str, Tensor]]:
+        cut, cut_anchors = self._by_level(outputs, anchors, maps)
+        return self.postprocess_detections(cut, cut_anchors, image_shapes)
 
-    def _suppressed(self, boxes, scores, labels) -> dict[str, Tensor]:
-        boxes, scores, labels = (cat(parts, dim=0) for parts in (boxes, scores, labels))
-        keep = batched_nms(boxes, scores, labels, self.nms_thresh)[: self.detections_per_img]
-        return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
+    def _suppressed(
+        self, boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]
+    ) -> dict[str, Tensor]:
+        """The best of the boxes of one image."""
+        box, score, label = cat(boxes, dim=0), cat(scores, dim=0), cat(labels, dim=0)
+        keep = batched_nms(box, score, label, self.nms_thresh)[: self.detections_per_img]
+        return {"boxes": box[keep], "scores": score[keep], "labels": label[keep]}
 
 
 def check_backbone(backbone: Any, anchor_generator: Any, kind: type) -> None:
@@ -324,7 +370,12 @@ class RetinaNet(OneStage):
         self.detections_per_img = detections_per_img
         self.topk_candidates = topk_candidates
 
-    def compute_loss(self, targets, head_outputs, anchors):
+    def compute_loss(
+        self,
+        targets: list[dict[str, Tensor]],
+        head_outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+    ) -> dict[str, Tensor]:
         """The losses by name."""
         matched = []
         for boxes, target in zip(anchors, targets):
@@ -334,12 +385,23 @@ class RetinaNet(OneStage):
                 matched.append(self.proposal_matcher(box_iou(target["boxes"], boxes)))
         return self.head.compute_loss(targets, head_outputs, anchors, matched)
 
-    def _losses(self, targets, outputs, anchors, maps):
+    def _losses(
+        self,
+        targets: list[dict[str, Tensor]],
+        outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        maps: list[Tensor],
+    ) -> dict[str, Tensor]:
         return self.compute_loss(targets, outputs, anchors)
 
-    def postprocess_detections(self, head_outputs, anchors, image_shapes):
+    def postprocess_detections(
+        self,
+        head_outputs: dict[str, list[Tensor]],
+        anchors: list[list[Tensor]],
+        image_shapes: list[tuple[int, int]],
+    ) -> list[dict[str, Tensor]]:
         """The best boxes of each image, after suppression in each class."""
-        found = []
+        found: list[dict[str, Tensor]] = []
         for i, shape in enumerate(image_shapes):
             boxes, scores, labels = [], [], []
             for codes, logits, anchor in zip(

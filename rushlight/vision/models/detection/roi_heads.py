@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .... import Tensor, arange, cat, float32, int64, nn, where, zeros
+import rushlight as torch
+
+from .... import Tensor, arange, cat, nn, where, zeros
 from ....nn import functional as F
 from ... import ops
 from . import _utils as det_utils
@@ -90,55 +92,65 @@ class RoIHeads(nn.Module):
         self.keypoint_head = keypoint_head
         self.keypoint_predictor = keypoint_predictor
 
-    def has_mask(self):
+    def has_mask(self) -> bool:
         """Whether masks are predicted."""
-        parts = self.mask_roi_pool, self.mask_head, self.mask_predictor
-        return all(part is not None for part in parts)
+        if self.mask_roi_pool is None or self.mask_head is None:
+            return False
+        return self.mask_predictor is not None
 
-    def has_keypoint(self):
+    def has_keypoint(self) -> bool:
         """Whether keypoints are predicted."""
-        parts = self.keypoint_roi_pool, self.keypoint_head, self.keypoint_predictor
-        return all(part is not None for part in parts)
+        if self.keypoint_roi_pool is None or self.keypoint_head is None:
+            return False
+        return self.keypoint_predictor is not None
 
-    def assign_targets_to_proposals(self, proposals, gt_boxes, gt_labels):
+    def assign_targets_to_proposals(
+        self, proposals: list[Tensor], gt_boxes: list[Tensor], gt_labels: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """For each proposal the index of its truth, and the label: 0 none, -1 unclear."""
         matched_idxs, labels = [], []
         for boxes, truth, truth_labels in zip(proposals, gt_boxes, gt_labels):
             if truth.numel() == 0:
-                matched = zeros((boxes.shape[0],), dtype=int64, device=boxes.device)
+                matched = zeros((boxes.shape[0],), dtype=torch.int64, device=boxes.device)
                 matched_idxs.append(matched)
                 labels.append(matched.clone())
                 continue
             found = self.proposal_matcher(self.box_similarity(truth, boxes))
             matched = found.clamp(min=0)
-            label = truth_labels[matched].to(dtype=int64)
+            label = truth_labels[matched].to(dtype=torch.int64)
             label[found == self.proposal_matcher.BELOW_LOW_THRESHOLD] = 0
             label[found == self.proposal_matcher.BETWEEN_THRESHOLDS] = -1
             matched_idxs.append(matched)
             labels.append(label)
         return matched_idxs, labels
 
-    def subsample(self, labels):
+    def subsample(self, labels: list[Tensor]) -> list[Tensor]:
         """The proposals of each image that are trained on."""
         positive, negative = self.fg_bg_sampler(labels)
         return [where(p | n)[0] for p, n in zip(positive, negative)]
 
-    def add_gt_proposals(self, proposals, gt_boxes):
+    def add_gt_proposals(self, proposals: list[Tensor], gt_boxes: list[Tensor]) -> list[Tensor]:
         """The proposals, and the truth's boxes behind them."""
         return [cat((boxes, truth)) for boxes, truth in zip(proposals, gt_boxes)]
 
-    def check_targets(self, targets):
+    def check_targets(self, targets: list[dict[str, Tensor]] | None) -> None:
         """ValueError unless the targets have what the heads want."""
         if targets is None:
             raise ValueError("targets should not be None")
-        wanted = ["boxes", "labels"] + (["masks"] if self.has_mask() else [])
+        wanted = ["boxes", "labels"]
+        if self.has_mask():
+            wanted.append("masks")
         for name in wanted:
-            if not all(name in target for target in targets):
-                raise ValueError(f"Every element of targets should have a {name} key")
+            for target in targets:
+                if name not in target:
+                    raise ValueError(f"Every element of targets should have a {name} key")
 
-    def select_training_samples(self, proposals, targets):
+    def select_training_samples(
+        self, proposals: list[Tensor], targets: list[dict[str, Tensor]] | None
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
         """Sampled proposals, their truths' indices, labels and the codes of their boxes."""
         self.check_targets(targets)
+        assert targets is not None
         dtype = proposals[0].dtype
         gt_boxes = [t["boxes"].to(dtype) for t in targets]
         gt_labels = [t["labels"] for t in targets]
@@ -146,7 +158,8 @@ class RoIHeads(nn.Module):
         matched, labels = self.assign_targets_to_proposals(proposals, gt_boxes, gt_labels)
         truths = []
         for i, sampled in enumerate(self.subsample(labels)):
-            proposals[i], labels[i] = proposals[i][sampled], labels[i][sampled]
+            proposals[i] = proposals[i][sampled]
+            labels[i] = labels[i][sampled]
             matched[i] = matched[i][sampled]
             boxes = gt_boxes[i]
             if boxes.numel() == 0:
@@ -154,13 +167,21 @@ class RoIHeads(nn.Module):
             truths.append(boxes[matched[i]])
         return proposals, matched, labels, self.box_coder.encode(truths, proposals)
 
-    def postprocess_detections(self, class_logits, box_regression, proposals, image_shapes):
+    def postprocess_detections(
+        self,
+        class_logits: Tensor,
+        box_regression: Tensor,
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """The best boxes, scores and labels of each image, after suppression in each class."""
         classes = class_logits.shape[-1]
         counts = [len(boxes) for boxes in proposals]
         all_boxes = self.box_coder.decode(box_regression, proposals).split(counts, 0)
         all_scores = F.softmax(class_logits, -1).split(counts, 0)
-        found: tuple[list, list, list] = ([], [], [])
+        found_boxes: list[Tensor] = []
+        found_scores: list[Tensor] = []
+        found_labels: list[Tensor] = []
         for boxes, scores, shape in zip(all_boxes, all_scores, image_shapes):
             boxes = ops.clip_boxes_to_image(boxes, shape)
             labels = arange(classes, device=boxes.device).view(1, -1).expand_as(scores)
@@ -173,9 +194,10 @@ class RoIHeads(nn.Module):
             boxes, scores, labels = boxes[keep], scores[keep], labels[keep]
             keep = ops.batched_nms(boxes, scores, labels, self.nms_thresh)
             keep = keep[: self.detections_per_img]
-            for group, values in zip(found, (boxes, scores, labels)):
-                group.append(values[keep])
-        return found
+            found_boxes.append(boxes[keep])
+            found_scores.append(scores[keep])
+            found_labels.append(labels[keep])
+        return found_boxes, found_scores, found_labels
 
     def forward(
         self,
@@ -187,7 +209,9 @@ class RoIHeads(nn.Module):
         """The detections of each image (empty in training), and the losses (in training)."""
         if targets is not None:
             self._check_dtypes(targets)
-        matched = labels = codes = None
+        matched: list[Tensor] = []
+        labels: list[Tensor] = []
+        codes: list[Tensor] = []
         if self.training:
             proposals, matched, labels, codes = self.select_training_samples(proposals, targets)
         hidden = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
@@ -201,64 +225,94 @@ class RoIHeads(nn.Module):
             found = self.postprocess_detections(
                 class_logits, box_regression, proposals, image_shapes
             )
-            for boxes, scores, label in zip(*found):
+            for boxes, scores, label in zip(found[0], found[1], found[2]):
                 result.append({"boxes": boxes, "labels": label, "scores": scores})
-        shared = features, image_shapes, targets, proposals, labels, matched, result
-        if self.has_mask():
-            losses.update(self._masks(*shared))
-        if self.has_keypoint():
-            losses.update(self._keypoints(*shared))
+        if self.has_mask() or self.has_keypoint():
+            if self.training:
+                boxes, truths = self._positives(proposals, labels, matched)
+            else:
+                boxes, truths = [r["boxes"] for r in result], matched
+            losses.update(self._masks(features, image_shapes, targets, boxes, truths, result))
+            losses.update(self._keypoints(features, image_shapes, targets, boxes, truths, result))
         return result, losses
 
-    def _check_dtypes(self, targets) -> None:
+    def _check_dtypes(self, targets: list[dict[str, Tensor]]) -> None:
         for target in targets:
             if not target["boxes"].is_floating_point():
                 raise TypeError(
                     f"target boxes must of float type, instead got {target['boxes'].dtype}"
                 )
-            if target["labels"].dtype != int64:
+            if target["labels"].dtype != torch.int64:
                 raise TypeError(
                     f"target labels must of int64 type, instead got {target['labels'].dtype}"
                 )
-            if self.has_keypoint() and target["keypoints"].dtype != float32:
+            if self.has_keypoint() and target["keypoints"].dtype != torch.float32:
                 raise TypeError(
                     f"target keypoints must of float type, instead got {target['keypoints'].dtype}"
                 )
 
-    def _positives(self, proposals, labels, matched):
+    def _positives(
+        self, proposals: list[Tensor], labels: list[Tensor], matched: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """The boxes that masks and keypoints are trained on, and their truths' indices."""
         positive = [where(label > 0)[0] for label in labels]
         boxes = [b[p] for b, p in zip(proposals, positive)]
         return boxes, [m[p] for m, p in zip(matched, positive)]
 
-    def _masks(self, features, image_shapes, targets, proposals, labels, matched, result):
-        if self.training:
-            boxes, truths = self._positives(proposals, labels, matched)
-        else:
-            boxes = [r["boxes"] for r in result]
-        hidden = self.mask_head(self.mask_roi_pool(features, boxes, image_shapes))
-        logits = self.mask_predictor(hidden)
-        if self.training:
-            masks = [t["masks"] for t in targets]
-            gt_labels = [t["labels"] for t in targets]
-            return {"loss_mask": maskrcnn_loss(logits, boxes, masks, gt_labels, truths)}
-        for probability, found in zip(
-            maskrcnn_inference(logits, [r["labels"] for r in result]), result
+    def _masks(
+        self,
+        features: dict[str, Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[dict[str, Tensor]] | None,
+        boxes: list[Tensor],
+        truths: list[Tensor],
+        result: list[dict[str, Tensor]],
+    ) -> dict[str, Tensor]:
+        """The loss of the masks; without targets they are added to `result`."""
+        losses: dict[str, Tensor] = {}
+        if (
+            self.mask_roi_pool is not None
+            and self.mask_head is not None
+            and self.mask_predictor is not None
         ):
-            found["masks"] = probability
-        return {}
+            hidden = self.mask_head(self.mask_roi_pool(features, boxes, image_shapes))
+            logits = self.mask_predictor(hidden)
+            if self.training:
+                assert targets is not None
+                masks = [t["masks"] for t in targets]
+                labels = [t["labels"] for t in targets]
+                losses["loss_mask"] = maskrcnn_loss(logits, boxes, masks, labels, truths)
+            else:
+                chances = maskrcnn_inference(logits, [r["labels"] for r in result])
+                for mask, found in zip(chances, result):
+                    found["masks"] = mask
+        return losses
 
-    def _keypoints(self, features, image_shapes, targets, proposals, labels, matched, result):
-        if self.training:
-            boxes, truths = self._positives(proposals, labels, matched)
-        else:
-            boxes = [r["boxes"] for r in result]
-        hidden = self.keypoint_head(self.keypoint_roi_pool(features, boxes, image_shapes))
-        logits = self.keypoint_predictor(hidden)
-        if self.training:
-            keypoints = [t["keypoints"] for t in targets]
-            return {"loss_keypoint": keypointrcnn_loss(logits, boxes, keypoints, truths)}
-        for keypoint, score, found in zip(*keypointrcnn_inference(logits, boxes), result):
-            found["keypoints"] = keypoint
-            found["keypoints_scores"] = score
-        return {}
+    def _keypoints(
+        self,
+        features: dict[str, Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[dict[str, Tensor]] | None,
+        boxes: list[Tensor],
+        truths: list[Tensor],
+        result: list[dict[str, Tensor]],
+    ) -> dict[str, Tensor]:
+        """The loss of the keypoints; without targets they are added to `result`."""
+        losses: dict[str, Tensor] = {}
+        if (
+            self.keypoint_roi_pool is not None
+            and self.keypoint_head is not None
+            and self.keypoint_predictor is not None
+        ):
+            hidden = self.keypoint_head(self.keypoint_roi_pool(features, boxes, image_shapes))
+            logits = self.keypoint_predictor(hidden)
+            if self.training:
+                assert targets is not None
+                keypoints = [t["keypoints"] for t in targets]
+                losses["loss_keypoint"] = keypointrcnn_loss(logits, boxes, keypoints, truths)
+            else:
+                keypoints, scores = keypointrcnn_inference(logits, boxes)
+                for keypoint, score, found in zip(keypoints, scores, result):
+                    found["keypoints"] = keypoint
+                    found["keypoints_scores"] = score
+        return losses

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .... import Tensor, arange, cat, float32, full, int64, nn, where, zeros
+import rushlight as torch
+
+from .... import Tensor, arange, cat, full, nn, where, zeros
 from ....nn import functional as F
 from ...ops import batched_nms, box_iou, clip_boxes_to_image, remove_small_boxes
 from ...ops.misc import Conv2dNormActivation
@@ -121,12 +123,12 @@ class RegionProposalNetwork(nn.Module):
         for boxes, target in zip(anchors, targets):
             truth = target["boxes"]
             if truth.numel() == 0:
-                matched_boxes.append(zeros(boxes.shape, dtype=float32, device=boxes.device))
-                labels.append(zeros((boxes.shape[0],), dtype=float32, device=boxes.device))
+                matched_boxes.append(zeros(boxes.shape, dtype=torch.float32, device=boxes.device))
+                labels.append(zeros((boxes.shape[0],), dtype=torch.float32, device=boxes.device))
                 continue
             matched = self.proposal_matcher(self.box_similarity(truth, boxes))
             matched_boxes.append(truth[matched.clamp(min=0)])
-            label = (matched >= 0).to(dtype=float32)
+            label = (matched >= 0).to(dtype=torch.float32)
             label[matched == self.proposal_matcher.BELOW_LOW_THRESHOLD] = 0.0
             label[matched == self.proposal_matcher.BETWEEN_THRESHOLDS] = -1.0
             labels.append(label)
@@ -152,14 +154,18 @@ class RegionProposalNetwork(nn.Module):
         images, device = proposals.shape[0], proposals.device
         objectness = objectness.detach().reshape(images, -1)
         levels = cat(
-            [full((n,), i, dtype=int64, device=device) for i, n in enumerate(num_anchors_per_level)]
+            [
+                full((n,), i, dtype=torch.int64, device=device)
+                for i, n in enumerate(num_anchors_per_level)
+            ]
         )
         levels = levels.reshape(1, -1).expand_as(objectness)
         best = self._get_top_n_idx(objectness, num_anchors_per_level)
         row = arange(images, device=device)[:, None]
-        found = proposals[row, best], objectness[row, best].sigmoid(), levels[row, best]
+        proposals, levels = proposals[row, best], levels[row, best]
+        chances = objectness[row, best].sigmoid()
         final_boxes, final_scores = [], []
-        for boxes, scores, level, shape in zip(*found, image_shapes):
+        for boxes, scores, level, shape in zip(proposals, chances, levels, image_shapes):
             boxes = clip_boxes_to_image(boxes, shape)
             keep = remove_small_boxes(boxes, self.min_size)
             boxes, scores, level = boxes[keep], scores[keep], level[keep]
@@ -178,9 +184,9 @@ class RegionProposalNetwork(nn.Module):
         regression_targets: list[Tensor],
     ) -> tuple[Tensor, Tensor]:
         """The losses of objectness and of the boxes, over a sample of the anchors."""
-        positive, negative = self.fg_bg_sampler(labels)
-        positive = where(cat(positive, dim=0))[0]
-        sampled = cat([positive, where(cat(negative, dim=0))[0]], dim=0)
+        positives, negatives = self.fg_bg_sampler(labels)
+        positive = where(cat(positives, dim=0))[0]
+        sampled = cat([positive, where(cat(negatives, dim=0))[0]], dim=0)
         truth, targets = cat(labels, dim=0), cat(regression_targets, dim=0)
         box_loss = F.smooth_l1_loss(
             pred_bbox_deltas[positive], targets[positive], beta=1 / 9, reduction="sum"
@@ -203,11 +209,12 @@ class RegionProposalNetwork(nn.Module):
         objectness, deltas = concat_box_prediction_layers(objectness, deltas)
         proposals = self.box_coder.decode(deltas.detach(), anchors).view(len(anchors), -1, 4)
         boxes, _ = self.filter_proposals(proposals, objectness, images.image_sizes, counts)
-        if not self.training:
-            return boxes, {}
-        if targets is None:
-            raise ValueError("targets should not be None")
-        labels, matched = self.assign_targets_to_anchors(anchors, targets)
-        codes = self.box_coder.encode(matched, anchors)
-        loss, box_loss = self.compute_loss(objectness, deltas, labels, codes)
-        return boxes, {"loss_objectness": loss, "loss_rpn_box_reg": box_loss}
+        losses: dict[str, Tensor] = {}
+        if self.training:
+            if targets is None:
+                raise ValueError("targets should not be None")
+            labels, matched = self.assign_targets_to_anchors(anchors, targets)
+            codes = self.box_coder.encode(matched, anchors)
+            loss, box_loss = self.compute_loss(objectness, deltas, labels, codes)
+            losses = {"loss_objectness": loss, "loss_rpn_box_reg": box_loss}
+        return boxes, losses

@@ -6,7 +6,9 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
-from .... import Tensor, cat, full_like, int64, nn, ones, stack, where
+import rushlight as torch
+
+from .... import Tensor, cat, full_like, nn, ones, stack, where
 from ....nn import functional as F
 from ...ops import box_iou, clip_boxes_to_image
 from .._api import load_into, register_model, weights_enum
@@ -54,7 +56,11 @@ class SSDScoringHead(nn.Module):
         self.num_columns = num_columns
 
     def _get_result_from_module_list(self, x: Tensor, idx: int) -> Tensor:
-        return self.module_list[idx](x)
+        found = x
+        for i, module in enumerate(self.module_list):  # compiled programs know no index here
+            if i == idx:
+                found = module(x)
+        return found
 
     def forward(self, x: list[Tensor]) -> Tensor:
         """(N, boxes, num_columns) of all maps."""
@@ -89,6 +95,8 @@ class SSDRegressionHead(SSDScoringHead):
 
 class SSD(OneStage):
     """Classes and boxes for default boxes of several maps; images are resized to `size`."""
+
+    proposal_matcher: det_utils.Matcher  # what compiled programs match with
 
     def __init__(
         self,
@@ -177,7 +185,13 @@ class SSD(OneStage):
             "classification": (loss[positive].sum() + loss[negative].sum()) / count,
         }
 
-    def _losses(self, targets, outputs, anchors, maps):
+    def _losses(
+        self,
+        targets: list[dict[str, Tensor]],
+        outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        maps: list[Tensor],
+    ) -> dict[str, Tensor]:
         matched = []
         for boxes, target in zip(anchors, targets):
             if target["boxes"].numel() == 0:
@@ -186,7 +200,13 @@ class SSD(OneStage):
                 matched.append(self.proposal_matcher(box_iou(target["boxes"], boxes)))
         return self.compute_loss(targets, outputs, anchors, matched)
 
-    def _detections(self, outputs, anchors, image_shapes, maps):
+    def _detections(
+        self,
+        outputs: dict[str, Tensor],
+        anchors: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        maps: list[Tensor],
+    ) -> list[dict[str, Tensor]]:
         return self.postprocess_detections(outputs, anchors, image_shapes)
 
     def postprocess_detections(
@@ -197,7 +217,7 @@ class SSD(OneStage):
     ) -> list[dict[str, Tensor]]:
         """The best boxes of each image, after suppression in each class."""
         all_scores = F.softmax(head_outputs["cls_logits"], dim=-1)
-        found = []
+        found: list[dict[str, Tensor]] = []
         for codes, score, anchors, shape in zip(
             head_outputs["bbox_regression"], all_scores, image_anchors, image_shapes
         ):
@@ -207,7 +227,7 @@ class SSD(OneStage):
                 best, at = best_of_level(score[:, label], self.score_thresh, self.topk_candidates)
                 boxes.append(all_boxes[at])
                 scores.append(best)
-                labels.append(full_like(best, fill_value=label, dtype=int64))
+                labels.append(full_like(best, fill_value=label, dtype=torch.int64))
             found.append(self._suppressed(boxes, scores, labels))
         return found
 
@@ -260,7 +280,7 @@ class SSDFeatureExtractorVGG(nn.Module):
         for block in self.extra:
             x = block(x)
             output.append(x)
-        return OrderedDict((str(i), m) for i, m in enumerate(output))
+        return OrderedDict([(str(i), m) for i, m in enumerate(output)])
 
 
 def _vgg_extractor(backbone: VGG, highres: bool, trainable_layers: int):

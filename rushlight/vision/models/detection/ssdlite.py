@@ -143,10 +143,13 @@ class SSDLiteFeatureExtractorMobileNet(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """The maps, finest first."""
         output = []
-        for block in (*self.features, *self.extra):
+        for block in self.features:
             x = block(x)
             output.append(x)
-        return OrderedDict((str(i), m) for i, m in enumerate(output))
+        for block in self.extra:
+            x = block(x)
+            output.append(x)
+        return OrderedDict([(str(i), m) for i, m in enumerate(output)])
 
 
 def _mobilenet_extractor(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .... import Tensor, as_tensor, empty, float32, nn, stack
+import rushlight as torch
+
+from .... import Tensor, as_tensor, empty, nn, stack
 from ....nn import functional as F
 from .image_list import ImageList
 from .roi_heads import paste_masks_in_image
@@ -19,17 +21,31 @@ def _resize_image_and_masks(
     fixed_size: tuple[int, int] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor] | None]:
     """Scale the shorter side to the one size, unless the longer would exceed the other."""
-    sizing: dict[str, Any]
+    size: list[int] | None = None
+    scale: float | None = None
+    recompute: bool | None = None
     if fixed_size is not None:
-        sizing = {"size": [fixed_size[1], fixed_size[0]]}
+        size = [fixed_size[1], fixed_size[0]]
     else:
         short, long = min(image.shape[-2:]), max(image.shape[-2:])
         scale = min(self_min_size / short, self_max_size / long)
-        sizing = {"scale_factor": scale, "recompute_scale_factor": True}
-    image = F.interpolate(image[None], mode="bilinear", align_corners=False, **sizing)[0]
+        recompute = True
+    image = F.interpolate(
+        image[None],
+        size=size,
+        scale_factor=scale,
+        mode="bilinear",
+        recompute_scale_factor=recompute,
+        align_corners=False,
+    )[0]
     if target is not None and "masks" in target:
-        masks = F.interpolate(target["masks"][:, None].float(), **sizing)[:, 0].byte()
-        target["masks"] = masks
+        masks = F.interpolate(
+            target["masks"][:, None].float(),
+            size=size,
+            scale_factor=scale,
+            recompute_scale_factor=recompute,
+        )
+        target["masks"] = masks[:, 0].byte()
     return image, target
 
 
@@ -64,7 +80,8 @@ class GeneralizedRCNNTransform(nn.Module):
     ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
         """The batch, and the targets scaled as the images; the arguments stay as they are."""
         images = list(images)
-        targets = None if targets is None else [dict(t) for t in targets]
+        if targets is not None:
+            targets = [dict(t) for t in targets]
         for i, image in enumerate(images):
             if image.dim() != 3:
                 raise ValueError(
@@ -72,7 +89,8 @@ class GeneralizedRCNNTransform(nn.Module):
                     f"{image.shape}"
                 )
             target = None if targets is None else targets[i]
-            images[i], target = self.resize(self.normalize(image), target)
+            image, target = self.resize(self.normalize(image), target)
+            images[i] = image
             if targets is not None and target is not None:
                 targets[i] = target
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
@@ -114,13 +132,17 @@ class GeneralizedRCNNTransform(nn.Module):
 
     def max_by_axis(self, the_list: list[list[int]]) -> list[int]:
         """The largest of each number."""
-        return [max(column) for column in zip(*the_list)]
+        largest = the_list[0]
+        for sizes in the_list[1:]:
+            largest = [max(a, b) for a, b in zip(largest, sizes)]
+        return largest
 
     def batch_images(self, images: list[Tensor], size_divisible: int = 32) -> Tensor:
         """The images in the top left corners of one batch, zeros elsewhere."""
-        channels, *sides = self.max_by_axis([list(image.shape) for image in images])
-        sides = [int(math.ceil(float(n) / size_divisible) * size_divisible) for n in sides]
-        batch = images[0].new_full([len(images), channels, *sides], 0)
+        channels, height, width = self.max_by_axis([list(image.shape) for image in images])
+        height = int(math.ceil(float(height) / size_divisible) * size_divisible)
+        width = int(math.ceil(float(width) / size_divisible) * size_divisible)
+        batch = images[0].new_full([len(images), channels, height, width], 0)
         for slot, image in zip(batch, images):
             slot[:, : image.shape[1], : image.shape[2]].copy_(image)
         return batch
@@ -152,12 +174,9 @@ class GeneralizedRCNNTransform(nn.Module):
 
 def _ratios(like: Tensor, original_size: list[int], new_size: list[int]) -> tuple[Tensor, Tensor]:
     """New over old: of the heights, of the widths."""
-    new, old = (
-        as_tensor(list(size), dtype=float32, device=like.device)
-        for size in (new_size, original_size)
-    )
-    height, width = new / old
-    return height, width
+    new = as_tensor(new_size, dtype=torch.float32, device=like.device)
+    ratios = new / as_tensor(original_size, dtype=torch.float32, device=like.device)
+    return ratios[0], ratios[1]
 
 
 def resize_keypoints(keypoints: Tensor, original_size: list[int], new_size: list[int]) -> Tensor:

@@ -244,14 +244,16 @@ class MaskPredictor(nn.Module):
 class CorrBlock(nn.Module):
     """The products of all pairs of places, at several sizes, looked up around given places."""
 
+    corr_pyramid: list[Tensor]
+
     def __init__(self, *, num_levels: int = 4, radius: int = 4):
         super().__init__()
         self.num_levels = num_levels
         self.radius = radius
-        self.corr_pyramid: list[Tensor] = []
+        self.corr_pyramid = []
         self.out_channels = num_levels * (2 * radius + 1) ** 2
 
-    def build_pyramid(self, fmap1, fmap2):
+    def build_pyramid(self, fmap1: Tensor, fmap2: Tensor):
         """Compute the products of two maps (N, C, H, W), and their means over squares."""
         if fmap1.shape != fmap2.shape:
             raise ValueError(
@@ -259,7 +261,7 @@ class CorrBlock(nn.Module):
                 f"(fmap1.shape) != {fmap2.shape} (fmap2.shape)"
             )
         least = 2 * 2 ** (self.num_levels - 1)
-        if any(size < least for size in fmap1.shape[-2:]):
+        if min(fmap1.shape[-2:]) < least:
             raise ValueError(
                 "Feature maps are too small to be down-sampled by the correlation pyramid. "
                 f"H and W of feature maps should be at least {least}; got: {fmap1.shape[-2:]}. "
@@ -274,7 +276,7 @@ class CorrBlock(nn.Module):
             volume = F.avg_pool2d(volume, kernel_size=2, stride=2)
             self.corr_pyramid.append(volume)
 
-    def index_pyramid(self, centroids_coords):
+    def index_pyramid(self, centroids_coords: Tensor) -> Tensor:
         """The products around places (N, 2, H, W): (N, out_channels, H, W)."""
         side = 2 * self.radius + 1
         steps = linspace(-self.radius, self.radius, side, device=centroids_coords.device)
@@ -313,12 +315,12 @@ class RAFT(nn.Module):
     def forward(self, image1, image2, num_flow_updates: int = 12):
         """The flow (N, 2, H, W) after each of `num_flow_updates` steps."""
         n, _, h, w = image1.shape
-        if (h, w) != tuple(image2.shape[-2:]):
+        if [h, w] != list(image2.shape[-2:]):
             raise ValueError(
                 f"input images should have the same shape, instead got ({h}, {w}) != "
                 f"{image2.shape[-2:]}"
             )
-        if h % 8 or w % 8:
+        if h % 8 != 0 or w % 8 != 0:
             raise ValueError(
                 f"input image H and W should be divisible by 8, instead got {h} (h) and {w} (w)"
             )
