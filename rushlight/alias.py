@@ -13,13 +13,14 @@ processes of `multiprocessing` have the alias too.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from ._module_names import in_pytorch
 from .version import __version__
 
 GAPS = "docs/gaps.md lists what rushlight lacks"
@@ -63,6 +64,8 @@ def install() -> None:
         sys.meta_path.insert(0, _finder)
         sys.meta_path.append(_missing)
         _pass_on_to_new_processes(True)
+        for name in [n for n in sys.modules if n.partition(".")[0] == "rushlight"]:
+            _mark(sys.modules[name])
         for package, parts in _BESIDE.items():
             vars(import_module(package))["__getattr__"] = _parts_of(package, parts)
         if "pkg_resources" in sys.modules:
@@ -93,6 +96,8 @@ def uninstall() -> None:
     for name in [n for n in sys.modules if _own_name(n) is not None]:
         if sys.modules[name] is sys.modules.get(_own_name(name) or ""):
             del sys.modules[name]
+    while _renamed:
+        kind, kind.__module__ = _renamed.pop()
     for name, module in list(sys.modules.items()):
         if type(module) is _Aliased:
             module.__class__ = ModuleType
@@ -102,6 +107,12 @@ def uninstall() -> None:
 def is_installed() -> bool:
     """Whether `torch` means rushlight now."""
     return _finder in sys.meta_path
+
+
+def _is_public(module):
+    return (
+        module == "rushlight._C" or (module + ".").startswith("rushlight.") and "._" not in module
+    )
 
 
 def _own_name(name: str) -> str | None:
@@ -137,9 +148,39 @@ class _Aliased(ModuleType):
             super().__setattr__(name, value)
 
 
+for _name, _value in (
+    ("__module__", "builtins"),
+    ("__name__", "module"),
+    ("__qualname__", "module"),
+):
+    setattr(_Aliased, _name, _value)  # as type(torch) is printed
+_renamed: list[tuple[type, str]] = []
+
+
 def _mark(module):
-    if type(module) is ModuleType:
-        module.__class__ = _Aliased
+    """Make a module of ours that has run PyTorch's: its errors, its classes, its place."""
+    if type(module) is not ModuleType:
+        return
+    module.__class__ = _Aliased
+    theirs = in_pytorch(module.__spec__.name)
+    if theirs not in _ROOTS:  # for what looks up a class by its module
+        sys.modules.setdefault(theirs, module)
+    for value in list(vars(module).values()):
+        own = issubclass(type(value), type) and value.__module__
+        if isinstance(own, str) and _is_public(own):
+            value.__module__ = in_pytorch(own)
+            _renamed.append((value, own))
+
+
+def _name_loaded(own: str) -> None:
+    """Put a module of ours, when it is loaded, under PyTorch's name too: programs look it up."""
+    module = sys.modules.get(own)
+    if module is None:
+        return
+    _mark(module)
+    root = "rushlight.vision" if own.startswith("rushlight.vision") else "rushlight"
+    name = next(name for name, mine in _ROOTS.items() if mine == root)
+    sys.modules.setdefault(name + own.removeprefix(root), module)
 
 
 class _Loader:
@@ -156,7 +197,6 @@ class _Loader:
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self.spec
-        _mark(module)
         if self.own == "rushlight":
             module._C.__path__ = []  # some of its parts are modules
         if self.own in _ROOTS.values():  # libraries tell array packages apart by this
@@ -166,18 +206,14 @@ class _Loader:
 class _Finder:
     """Finds our modules under PyTorch's names, and PyTorch's versions in the metadata."""
 
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: Any = None
     ) -> ModuleSpec | None:
-        if fullname.startswith("rushlight."):  # an attribute of a module that is found here
-            for name in self.seen:
-                _mark(sys.modules.get(name))
-            self.seen = [fullname]
+        if fullname.startswith("rushlight."):
+            return _then(PathFinder.find_spec(fullname, path), _mark)
         if fullname == "pkg_resources":
-            return _spec_that_tells(fullname)
+            found = (f.find_spec(fullname, None, None) for f in sys.meta_path if f is not _finder)
+            return _then(next(filter(None, found), None), _tell_pkg_resources)
         own = _own_name(fullname)
         found = own and _spec_of(own)
         if not found:
@@ -227,17 +263,15 @@ def _tell_pkg_resources(module: Any) -> None:
             module.working_set.add(stated, replace=True)
 
 
-def _spec_that_tells(name: str) -> ModuleSpec | None:
-    """The spec of pkg_resources, which is told of us when it has run."""
-    found = (f.find_spec(name, None, None) for f in sys.meta_path if f is not _finder)
-    spec = next(filter(None, found), None)
+def _then(spec: ModuleSpec | None, act: Callable[[ModuleType], None]) -> ModuleSpec | None:
+    """The spec of a module that `act` is called with when it has run."""
     if spec is None or spec.loader is None:
         return spec
     run = spec.loader.exec_module
 
     def exec_module(module):
         run(module)
-        _tell_pkg_resources(module)
+        act(module)
 
     spec.loader.exec_module = exec_module  # type: ignore[method-assign]
     return spec

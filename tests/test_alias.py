@@ -52,6 +52,50 @@ def test_modules_are_the_same_objects():
     """)
 
 
+def test_classes_say_pytorchs_names():
+    in_fresh_process("""
+        import io, pickle, sys, typing, rushlight
+        import rushlight.alias
+        rushlight.alias.install()
+        import torch, torchvision
+        from torch import nn
+        model = nn.Sequential(nn.Linear(2, 2), nn.MultiheadAttention(2, 1))
+        for thing, name in (
+            (torch.float32, "torch.dtype"), (torch.Size(), "torch.Size"), (torch, "module"),
+            (model[0], "torch.nn.modules.linear.Linear"), (nn, "module"),
+            (model[0].weight, "torch.nn.parameter.Parameter"),
+            (torch.optim.SGD(model.parameters()), "torch.optim.sgd.SGD"),
+            (torch.utils.data.SequentialSampler([1]), "torch.utils.data.sampler.SequentialSampler"),
+            (torch.Generator(), "torch._C.Generator"),
+            (torchvision.ops.RoIAlign(1, 1.0, 1), "torchvision.ops.roi_align.RoIAlign"),
+        ):
+            assert str(type(thing)) == f"<class '{name}'>", type(thing)
+            home = sys.modules[type(thing).__module__]
+            assert isinstance(thing, (torch.Generator, type(home))) or (
+                getattr(home, type(thing).__name__) is type(thing))
+        assert b"rushlight" not in pickle.dumps(model[0].__class__)
+        assert pickle.loads(pickle.dumps(model[0].__class__)) is nn.Linear
+        file = io.BytesIO()
+        torch.save(model, file)
+        assert b"rushlight" not in file.getvalue() and b"modules.attention" not in file.getvalue()
+        file.seek(0)
+        read = torch.load(file, weights_only=False)
+        assert torch.equal(read[0].weight, model[0].weight) and type(read[1]) is type(model[1])
+        file = io.BytesIO()
+        torch.save(torchvision.ops.RoIAlign(1, 1.0, 1), file)
+        file.seek(0)
+        assert type(torch.load(file, weights_only=False)) is torchvision.ops.RoIAlign
+        assert typing.get_type_hints(nn.Linear.forward)["input"] is torch.Tensor
+        assert torch.equal(torch.jit.script(model[0])(torch.ones(2)), model[0](torch.ones(2)))
+        assert torch.fx.symbolic_trace(nn.Sequential(nn.ReLU())).code.count("self") == 2
+        normal = torch.distributions.Normal(0.0, 1.0)
+        assert normal.expand([3]).batch_shape == (3,)
+        rushlight.alias.uninstall()
+        assert str(type(model[0])) == "<class 'rushlight.nn.modules.linear.Linear'>"
+        assert str(torch.Size) == "<class 'rushlight.Size'>"
+    """)
+
+
 def test_parts_of_the_standard_library_that_come_with_torch():
     in_fresh_process("""
         import multiprocessing, urllib, rushlight.alias

@@ -6,6 +6,7 @@ import warnings
 
 import rushlight as torch
 
+from .._module_names import in_rushlight
 from . import constraints
 from .utils import lazy_property
 
@@ -75,7 +76,9 @@ class Distribution:
     def expand(self, batch_shape, _instance=None):
         """The same distributions with the batch expanded to `batch_shape`, as views."""
         # A class of one's own that takes other arguments has to do this itself.
-        owner = next(c for c in type(self).__mro__ if c.__module__.startswith(__package__))
+        owner = next(
+            c for c in type(self).__mro__ if in_rushlight(c.__module__).startswith(__package__)
+        )
         if owner.__name__ in ("Distribution", "ExponentialFamily"):
             raise NotImplementedError
         new = self._get_checked_instance(owner, _instance)

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from .. import _C
+from .._module_names import in_pytorch
 from ..op import functional_table, namespace_tables, torch_table
 
 # Functions of nn.functional that are built in there: where they live.
@@ -58,15 +59,6 @@ _OF_MANY = ("torch.functional.einsum", "torch.functional.meshgrid")
 _POSITIONAL = {"torch.functional.split": 2, "torch.functional.unravel_index": 1}
 _LEFT_OUT = {"torch.nn.functional.l1_loss": ("weight",), "torch.functional.split": ("split_size",)}
 _OWN = (_C.Op, type(_C.front(lambda: None, ())))
-
-
-def in_pytorch(module: str) -> str:
-    """The name of one of our modules there."""
-    if module == "rushlight.vision" or module.startswith("rushlight.vision."):
-        return module.replace("rushlight.vision", "torchvision", 1)
-    if module == "rushlight" or module.startswith("rushlight."):
-        return module.replace("rushlight", "torch", 1)
-    return module
 
 
 def _in_namespace(space, name):

@@ -8,6 +8,7 @@ from typing import Any, get_origin
 from weakref import WeakKeyDictionary
 
 from .. import _C
+from .._module_names import in_rushlight
 from ..nn import Module, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from . import _types as T
 from ._attribute import Attribute
@@ -281,7 +282,8 @@ def _class_of_object(value, failed: T.InferredType) -> T.InferredType:
     from ._compile.named import named_type
 
     cls = type(value)
-    ours = cls.__module__.startswith("rushlight.") and ".vision." not in cls.__module__
+    home = in_rushlight(cls.__module__)
+    ours = home.startswith("rushlight.") and ".vision." not in home
     if cls.__module__ in ("builtins", "functools") or ours:
         return failed
     if not hasattr(value, "__dict__") or isinstance(value, type):
@@ -379,7 +381,8 @@ def _properties(concrete: Concrete) -> None:
         if not isinstance(found, property) or name in left_out or hasattr(Module, name):
             continue
         owner = next(c for c in concrete.cls.__mro__ if name in vars(c))
-        if owner.__module__.startswith("rushlight.") or issubclass(ScriptModule, owner):
+        home = in_rushlight(owner.__module__)
+        if home.startswith("rushlight.") or issubclass(ScriptModule, owner):
             continue
         if (getattr(found.fget, "_torchscript_modifier", "") or "").startswith(("ign", "unu")):
             continue

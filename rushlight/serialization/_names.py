@@ -11,6 +11,7 @@ from pickle import UnpicklingError
 import rushlight as torch
 
 from .. import _utils
+from .._module_names import in_pytorch
 from .._storage import DTYPE_OF_LEGACY_NAME, TypedStorage
 from . import _opcodes  # noqa: F401 (fills the table of opcodes)
 from ._unpickle import DataUnpickler, brief, check_key
@@ -62,12 +63,9 @@ class StorageType:
 
 def file_name(module: str, name: str) -> tuple[str, str]:
     """How files spell the object `name` of `module`."""
-    if module == _PACKAGE or module.startswith(_PACKAGE + "."):
-        full = f"torch{module[len(_PACKAGE) :]}.{name}"
-        full = _MOVED.get(full, full)
-        cut = len(full) - len(name) - 1
-        return full[:cut], name
-    return module, name
+    full = f"{in_pytorch(module)}.{name}"
+    full = _MOVED.get(full, full)
+    return full[: -len(name) - 1], name
 
 
 def find_object(module: str, name: str):

@@ -12,6 +12,7 @@ from typing import Any
 
 import rushlight as torch
 
+from ..._module_names import in_rushlight
 from .._symbolic_trace import Tracer
 from ..graph import Graph
 
@@ -81,7 +82,7 @@ def _with_forwards(module):
     made = copy.copy(module)
     made._modules = {name: m and _with_forwards(m) for name, m in module._modules.items()}
     kind = type(module)
-    if not kind.__module__.startswith("rushlight.nn"):
+    if not in_rushlight(kind.__module__).startswith("rushlight.nn"):
         forward = AST_Rewriter().rewrite(kind.forward)
         made.__class__ = type(kind.__name__, (kind,), {"forward": forward})
     return made

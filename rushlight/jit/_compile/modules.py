@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ..._module_names import in_rushlight
 from .. import _types as T
 from . import annotated
 from .attributes import get_attribute, set_attribute
@@ -309,7 +310,7 @@ def _static(cls: type, name: str):
 def _is_ours(cls: type, name: str) -> bool:
     """Whether an attribute stands in a class of torch.nn: those are constants."""
     owner = next(c for c in cls.__mro__ if name in vars(c))
-    return owner.__module__.startswith("rushlight.")
+    return in_rushlight(owner.__module__).startswith("rushlight.")
 
 
 class _Listing(Sugared):

@@ -8,6 +8,7 @@ from typing import Any
 
 import rushlight as torch
 
+from ..._module_names import in_rushlight
 from .. import tv_tensors
 from ..transforms.v2.functional import convert_bounding_box_format, pil_to_tensor
 from .vision import VisionDataset
@@ -48,9 +49,9 @@ def wrap_dataset_for_transforms_v2(
             f"for custom datasets, see\n\n{_CUSTOM}"
         )
     known = next((c for c in type(dataset).__mro__ if c.__name__ in _WRAPPERS), None)
-    if known is None or known.__module__.rpartition(".")[0] != __package__:
+    if known is None or in_rushlight(known.__module__).rpartition(".")[0] != __package__:
         advice = ""
-        if type(dataset).__module__.startswith(__package__):
+        if in_rushlight(type(dataset).__module__).startswith(__package__):
             advice = (
                 " If an automated wrapper for this dataset would be useful for you, please open an "
                 "issue at https://github.com/pytorch/vision/issues."

@@ -14,6 +14,8 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any
 
+from ...._module_names import in_rushlight
+
 _FUNCTIONS = "activation normalization pooling losses images embeddings attention".split()
 _LAYERS = ("layers", "recurrent", "transformer")
 _VISION = ("vision_ops", "vision_images")  # loaded for what is of rushlight.vision
@@ -156,7 +158,7 @@ def class_named(cls: type) -> Any:
 def method(cls: type, name: str) -> Any:
     """The function that a program compiles in the stead of a module's method, or None."""
     for base in cls.__mro__:
-        if base.__module__.startswith("rushlight."):
+        if in_rushlight(base.__module__).startswith("rushlight."):
             lent = _lent(base)
             if lent is not None and name in vars(lent):
                 return vars(lent)[name]
@@ -167,7 +169,7 @@ def method(cls: type, name: str) -> Any:
 
 def _lent(cls: type) -> type | None:
     """The class of the library that lends its methods to one of ours."""
-    of_vision = cls.__module__.startswith("rushlight.vision.")
+    of_vision = in_rushlight(cls.__module__).startswith("rushlight.vision.")
     return _layers(_VISION if of_vision else _LAYERS).get(cls.__name__)
 
 
@@ -202,5 +204,5 @@ def forwards() -> dict[str, type]:
 
 def annotations_of(cls: type) -> dict:
     """The annotations that a class of ours has for programs."""
-    lent = _lent(cls) if cls.__module__.startswith("rushlight.") else None
+    lent = _lent(cls) if in_rushlight(cls.__module__).startswith("rushlight.") else None
     return {} if lent is None else vars(lent).get("__annotations__", {})
