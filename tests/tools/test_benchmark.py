@@ -228,3 +228,18 @@ def test_formulas_of_one_s_own():
     finally:
         del flop_registry[aten.sub]
     assert "0%" in FlopCounterMode(display=False).get_table()
+
+
+def test_the_fuzzer_draws_what_pytorch_draws():
+    fuzzer = benchmark.Fuzzer(
+        parameters=[
+            benchmark.FuzzedParameter("k0", 1, 100, "uniform"),
+            benchmark.FuzzedParameter("k1", 1, 50, "loguniform"),
+        ],
+        tensors=[benchmark.FuzzedTensor("x", size=("k0", "k1"), probability_contiguous=0.5)],
+        seed=3,
+    )
+    drawn = [tensors["x"] for tensors, *_ in fuzzer.take(4)]
+    assert [tuple(x.shape) for x in drawn] == [(4, 3), (42, 2), (97, 15), (15, 12)]
+    assert [x.stride() for x in drawn] == [(1, 4), (2, 1), (15, 1), (12, 1)]
+    assert drawn[0].sum().item() == pytest.approx(7.231884, abs=1e-5)

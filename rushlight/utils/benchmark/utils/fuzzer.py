@@ -136,11 +136,11 @@ class FuzzedTensor:
 
     @staticmethod
     def default_tensor_constructor(size, dtype, **kwargs) -> Tensor:
-        """Normal numbers, or whole numbers from 1 to 126."""
+        """Numbers from 0 to 1, or whole numbers from 1 to 126."""
         import rushlight as torch
 
         if dtype.is_floating_point or dtype.is_complex:
-            return torch.randn(size=size, dtype=dtype, device="cpu")
+            return torch.rand(size=size, dtype=dtype, device="cpu")
         high = 2 if dtype is torch.bool else 127
         return torch.randint(0 if high == 2 else 1, high, size=size, dtype=dtype, device="cpu")
 
@@ -164,8 +164,9 @@ class FuzzedTensor:
         order = np.arange(len(size))
         if params.get(self._roll_parameter) is not None:
             order = np.roll(order, params[self._roll_parameter])
-        elif len(size) > 1 and state.rand() > self._probability_contiguous:
-            order = state.permutation(order)
+        elif state.rand() > self._probability_contiguous:
+            while len(size) > 1 and (order == np.arange(len(size))).all():
+                order = state.permutation(len(size))
         # Contiguous in a permuted order of dims.
         raw = raw.permute(tuple(int(d) for d in order)).contiguous()
         raw = raw.permute(tuple(int(d) for d in np.argsort(order)))
@@ -224,7 +225,7 @@ class Fuzzer:
         import rushlight as torch
 
         state = np.random.RandomState(self._seed)
-        torch.manual_seed(int(state.randint(0, 2**32 - 1, dtype=np.int64)))
+        torch.manual_seed(int(state.randint(0, 2**63, dtype=np.int64)))
         for _ in range(n):
             params = self._generate(state)
             tensors, properties = {}, {}
