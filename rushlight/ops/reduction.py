@@ -81,6 +81,9 @@ class mean:
 
     def grad_input(g, input_shape, dim, keepdim):
         count = numel_of(input_shape, dim)
+        if _C.is_grad_enabled():  # programs detach such a gradient in place: it must be no view
+            g = restore(g, input_shape, dim, keepdim).expand(input_shape)
+            return g / count if count else g * float("nan")
         g = g / count if count else g * float("nan")
         return restore(g, input_shape, dim, keepdim).expand(input_shape)
 

@@ -304,3 +304,10 @@ def test_bad_input_raises_what_pytorch_raises():
     both_raise(NotImplementedError, lambda m: m.arange(3).softmax(0))
     both_raise(RuntimeError, lambda m: m.arange(3).var())
     both_raise(TypeError, lambda m: m.linalg.vector_norm(m.ones(2), "fro"))
+
+
+def test_recorded_gradients_of_a_mean_can_be_detached_in_place():
+    x = torch.ones(2, 3, requires_grad=True)
+    (g,) = torch.autograd.grad(x.mean(), x, create_graph=True)
+    assert not g._is_view() and not g.detach_().requires_grad
+    assert torch.equal(g, torch.full((2, 3), 1 / 6))
