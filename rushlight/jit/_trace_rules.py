@@ -22,14 +22,8 @@ _WRAPPING = frozenset(
 _RENAMED = {
     "truediv": "div",
     "to_copy": "to",
-    "huber": "huber_loss",
-    "linear_addmm": "linear",
-    "linear_mm": "linear",
-    "linear_view": "linear",
     "matmul_batched": "bmm",
     "logsigmoid": "log_sigmoid",
-    "fused_dropout": "dropout",
-    "sdpa_flash": "scaled_dot_product_attention",
     "pow_scalar": "pow",
     "pow_tensor": "pow",
     "clamp_number": "clamp",
@@ -38,13 +32,8 @@ _RENAMED = {
     "__pow__": "pow",
     "__rpow__": "rpow",
     "__matmul__": "matmul",
-    "__and__": "__and__",
-    "__or__": "__or__",
     "__floordiv__": "floor_divide",
     "__mod__": "remainder",
-    "__lshift__": "__lshift__",
-    "__rshift__": "__rshift__",
-    "__xor__": "__xor__",
 }
 _CONSTANTS = frozenset("tensor from_numpy as_tensor asarray from_file".split())
 _SPACES = {"linalg": "linalg_", "special": "special_", "fft": "fft_"}
@@ -56,14 +45,12 @@ def handle(tracer, function, args, kwargs):
     if through is not None and tracer.through is not function:
         return _through(tracer, function, through, args, kwargs)
     name, inplace = _name_of(function)
-    leaf = name.rpartition(".")[2]
     special = _special(name)
     if special is not None:
         return special(tracer, function, args, kwargs)
-    if leaf in _CONSTANTS:
-        return _constant(tracer, function, leaf, args, kwargs)
-    space = name.rpartition(".")[0]
-    kind = _known(_SPACES.get(space, "") + _RENAMED.get(leaf, leaf))
+    if name in _CONSTANTS:
+        return _constant(tracer, function, name, args, kwargs)
+    kind = _known(_RENAMED.get(name, name))
     values, named, inplace = _as_given(function, args, kwargs, inplace)
     kind = "aten::" + kind + ("_" if inplace and not kind.endswith("_") else "")
     schema = choose(kind, values, named)
@@ -132,16 +119,12 @@ def record(tracer, schema, values, named, function, args, kwargs):
 
 
 def _name_of(function) -> tuple[str, bool]:
-    """The name with its namespace (F.relu, Tensor.view, add), and whether it works in place."""
+    """The operator's name with its space in front (linalg_norm), and whether it works in place."""
     name = function.__name__
     if isinstance(function, _C.Op):
         return name.removesuffix("_") if function.inplace else name, bool(function.inplace)
     home = function.__module__.rpartition(".")[2]
-    if home == "functional":
-        return "F." + name, False
-    if home in _SPACES:
-        return f"{home}.{name}", False
-    return name, False
+    return _SPACES.get(home, "") + name, False
 
 
 def parameters(function) -> tuple[tuple, dict]:
@@ -224,6 +207,9 @@ def assigned(schema, values, named: dict) -> dict:
         given[argument.name] = values[i]
     for key, value in named.items():
         given[_formal(schema, key)] = value
+    for argument in schema.arguments:  # a stride that is that of the window
+        if argument.default_value == [] and given.get(argument.name) is None:
+            given.pop(argument.name, None)
     return given
 
 

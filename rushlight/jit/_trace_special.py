@@ -40,25 +40,6 @@ def _convolution(dims: int, transposed: bool):
     return convolution
 
 
-def _average_pool(dims: int):
-    def pool(tracer, function, args, kwargs):
-        g = rules.bind(function, args, kwargs)
-        stride = g.get("stride")
-        values = [
-            g["input"],
-            _several(g["kernel_size"], dims),
-            [] if stride is None else _several(stride, dims),
-            _several(g["padding"], dims),
-            g["ceil_mode"],
-            g["count_include_pad"],
-        ]
-        if dims > 1:
-            values.append(g["divisor_override"])
-        return _record(tracer, f"avg_pool{dims}d", values, function, args, kwargs)
-
-    return pool
-
-
 def _arithmetic(name: str, reflected: str):
     def operate(tracer, function, args, kwargs):
         if args and rules._is_number(args[0]) and len(args) > 1:
@@ -128,6 +109,25 @@ def _sum_like(name: str):
         return _record(tracer, name, values, function, args, kwargs)
 
     return reduce
+
+
+def _norm(tracer, function, args, kwargs):
+    """A norm of vectors, whatever it is called; that of a matrix is made of others."""
+    g = rules.bind(function, args, kwargs)
+    p, dim = g["p"], g["dim"]
+    if isinstance(p, str) and p != "fro":
+        return rules.entered(tracer, function, args, kwargs)
+    schema = rules.schema_named("aten::linalg_vector_norm", "")
+    dim = None if dim is None else _several(dim, 1)
+    values = [g["input"], 2 if p in (None, "fro") else p, dim, g["keepdim"]]
+    return rules.record(tracer, schema, values, {"dtype": g["dtype"]}, function, args, kwargs)
+
+
+def _split(tracer, function, args, kwargs):
+    g = rules.bind(function, args, kwargs)
+    sizes = g["split_size"] if g["split_size_or_sections"] is None else g["split_size_or_sections"]
+    kind = "split_with_sizes" if isinstance(sizes, list | tuple) else "split"
+    return _record(tracer, kind, [g["tensor"], sizes, g["dim"]], function, args, kwargs)
 
 
 def _einsum(tracer, function, args, kwargs):
@@ -201,12 +201,11 @@ def _stft(tracer, function, args, kwargs):
 
 SPECIAL = {
     **{f"conv{n}d": _convolution(n, False) for n in (1, 2, 3)},
-    **{f"F.conv{n}d": _convolution(n, False) for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": _convolution(n, True) for n in (1, 2, 3)},
-    **{f"F.conv_transpose{n}d": _convolution(n, True) for n in (1, 2, 3)},
-    **{f"F.avg_pool{n}d": _average_pool(n) for n in (1, 2, 3)},
     **{name: _factory(name) for name in (
         "zeros ones empty rand randn full arange linspace logspace eye randperm".split())},
+    "norm": _norm,
+    "split": _split,
     "einsum": _einsum,
     "unique": _unique(False),
     "unique_consecutive": _unique(True),

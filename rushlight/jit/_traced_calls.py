@@ -75,6 +75,9 @@ def _layer(cls: type, lent: type):
     return forward
 
 
+_method_lent = cache(library.method)
+
+
 class _Lent:
     """A layer as methods of the library see it: theirs first, then its own attributes."""
 
@@ -82,7 +85,7 @@ class _Lent:
         self._module = module
 
     def __getattr__(self, name: str):
-        lent = library.method(type(self._module), name)
+        lent = _method_lent(type(self._module), name)
         return getattr(self._module, name) if lent is None else MethodType(lent, self)
 
     def __iter__(self):

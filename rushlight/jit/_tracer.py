@@ -8,6 +8,7 @@ unseen; what PyTorch writes in Python is entered, so that its parts are recorded
 from __future__ import annotations
 
 import sys
+from functools import cache
 from threading import get_ident
 
 from .. import _C
@@ -18,8 +19,13 @@ from ._ir import Graph
 from ._traced_values import HOME, TracedFloat, TracedInt, TracedSize
 
 _TENSOR = T.TensorType.get()
-_OURS = HOME + "/jit/"
-_LIBRARY = _OURS + "_compile/library/"  # runs as a program does
+
+
+@cache
+def _is_shown(file: str) -> bool:
+    """Whether lines of a file are places in a program: those of the library are, as in PyTorch."""
+    ours = HOME + "/jit/"
+    return not file.startswith(ours) or file.startswith(ours + "_compile/library/")
 
 
 class Place:
@@ -116,7 +122,7 @@ class Tracer:
         self.frame, stack = None, []
         while frame is not None:
             code = frame.f_code
-            if not code.co_filename.startswith(_OURS) or code.co_filename.startswith(_LIBRARY):
+            if _is_shown(code.co_filename):
                 self.frame = self.frame or frame
                 stack.append((code.co_filename, frame.f_lineno, code.co_name))
             frame = frame.f_back

@@ -113,6 +113,71 @@ def _merged(
     return attn_mask + key_padding_mask
 
 
+def _inputs(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    use_separate_proj_weight: bool,
+    q_proj_weight: Tensor | None,
+    k_proj_weight: Tensor | None,
+    v_proj_weight: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values."""
+    if not use_separate_proj_weight:
+        assert in_proj_weight is not None, "in_proj_weight is None"
+        return _packed(query, key, value, in_proj_weight, in_proj_bias)
+    assert q_proj_weight is not None, "q_proj_weight is None"
+    assert k_proj_weight is not None, "k_proj_weight is None"
+    assert v_proj_weight is not None, "v_proj_weight is None"
+    return _separate(query, key, value, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias)
+
+
+def _shares(q: Tensor, k: Tensor, attn_mask: Tensor | None, dropout_p: float) -> Tensor:
+    """What each query takes of each value."""
+    q_scaled = q * math.sqrt(1.0 / float(q.size(-1)))
+    if attn_mask is not None:
+        input = torch.baddbmm(attn_mask, q_scaled, k.transpose(-2, -1))
+    else:
+        input = torch.bmm(q_scaled, k.transpose(-2, -1))
+    shares = torch.nn.functional.softmax(input, dim=-1)
+    if dropout_p > 0.0:
+        shares = torch.nn.functional.dropout(shares, p=dropout_p)
+    return shares
+
+
+def _attended(
+    q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, size: list[int], dropout_p: float
+) -> Tensor:
+    """The same without the shares; `size` is that of queries: batch, heads, length, width."""
+    bsz, num_heads, src_len = size[0], size[1], k.size(1)
+    if attn_mask is not None:
+        if attn_mask.size(0) == 1 and attn_mask.dim() == 3:
+            attn_mask = attn_mask.unsqueeze(0)
+        else:
+            attn_mask = attn_mask.view(bsz, num_heads, -1, src_len)
+    q = q.view(size)
+    k = k.view(bsz, num_heads, src_len, size[3])
+    v = v.view(bsz, num_heads, src_len, size[3])
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask, dropout_p, False)
+
+
+def _checked_width(embed_dim: int, expected: int, num_heads: int) -> int:
+    """The width of a head."""
+    assert embed_dim == expected, (
+        f"was expecting embedding dimension of {expected}, but got {embed_dim}"
+    )
+    if torch.jit.is_scripting():
+        head_dim = embed_dim // num_heads
+    else:
+        head_dim = embed_dim.div(num_heads, rounding_mode="trunc")
+    assert head_dim * num_heads == embed_dim, (
+        f"embed_dim {embed_dim} not divisible by num_heads {num_heads}"
+    )
+    return head_dim
+
+
 def multi_head_attention_forward(
     query: Tensor,
     key: Tensor,
@@ -155,26 +220,11 @@ def multi_head_attention_forward(
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     attn_mask = _float_mask(attn_mask, query)
-    assert embed_dim == embed_dim_to_check, (
-        f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed_dim}"
-    )
-    if torch.jit.is_scripting():
-        head_dim = embed_dim // num_heads
-    else:
-        head_dim = embed_dim.div(num_heads, rounding_mode="trunc")
-    assert head_dim * num_heads == embed_dim, (
-        f"embed_dim {embed_dim} not divisible by num_heads {num_heads}"
-    )
-    if use_separate_proj_weight:
-        assert q_proj_weight is not None, "q_proj_weight is None"
-        assert k_proj_weight is not None, "k_proj_weight is None"
-        assert v_proj_weight is not None, "v_proj_weight is None"
-        q, k, v = _separate(
-            query, key, value, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias
-        )
-    else:
-        assert in_proj_weight is not None, "in_proj_weight is None"
-        q, k, v = _packed(query, key, value, in_proj_weight, in_proj_bias)
+    head_dim = _checked_width(embed_dim, embed_dim_to_check, num_heads)
+    q, k, v = _inputs(
+        query, key, value, in_proj_weight, in_proj_bias, use_separate_proj_weight, q_proj_weight,
+        k_proj_weight, v_proj_weight,
+    )  # fmt: skip
     if attn_mask is not None:
         if attn_mask.dim() == 2:
             attn_mask = attn_mask.unsqueeze(0)
@@ -204,38 +254,20 @@ def multi_head_attention_forward(
         dropout_p = 0.0
     attn_output_weights: Tensor | None = None
     if need_weights:
-        q_scaled = q * math.sqrt(1.0 / float(head_dim))
-        if attn_mask is not None:
-            input = torch.baddbmm(attn_mask, q_scaled, k.transpose(-2, -1))
-        else:
-            input = torch.bmm(q_scaled, k.transpose(-2, -1))
-        attn_output_weights = torch.nn.functional.softmax(input, dim=-1)
-        if dropout_p > 0.0:
-            attn_output_weights = torch.nn.functional.dropout(attn_output_weights, p=dropout_p)
+        attn_output_weights = _shares(q, k, attn_mask, dropout_p)
         attn_output = torch.bmm(attn_output_weights, v)
         attn_output = attn_output.transpose(0, 1).reshape(tgt_len * bsz, embed_dim)
-        attn_output = torch.nn.functional.linear(attn_output, out_proj_weight, out_proj_bias)
-        attn_output = attn_output.view(tgt_len, bsz, attn_output.size(1))
+    else:
+        attn_output = _attended(q, k, v, attn_mask, [bsz, num_heads, tgt_len, head_dim], dropout_p)
+        attn_output = attn_output.permute(2, 0, 1, 3).reshape(bsz * tgt_len, embed_dim)
+    attn_output = torch.nn.functional.linear(attn_output, out_proj_weight, out_proj_bias)
+    attn_output = attn_output.view(tgt_len, bsz, attn_output.size(1))
+    if not is_batched:
+        attn_output = attn_output.squeeze(1)
+    if attn_output_weights is not None:
         attn_output_weights = attn_output_weights.view(bsz, num_heads, tgt_len, src_len)
         if average_attn_weights:
             attn_output_weights = attn_output_weights.mean(dim=1)
         if not is_batched:
             attn_output_weights = attn_output_weights.squeeze(0)
-    else:
-        if attn_mask is not None:
-            if attn_mask.size(0) == 1 and attn_mask.dim() == 3:
-                attn_mask = attn_mask.unsqueeze(0)
-            else:
-                attn_mask = attn_mask.view(bsz, num_heads, -1, src_len)
-        q = q.view(bsz, num_heads, tgt_len, head_dim)
-        k = k.view(bsz, num_heads, src_len, head_dim)
-        v = v.view(bsz, num_heads, src_len, head_dim)
-        attn_output = torch.nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask, dropout_p, False
-        )
-        attn_output = attn_output.permute(2, 0, 1, 3).reshape(bsz * tgt_len, embed_dim)
-        attn_output = torch.nn.functional.linear(attn_output, out_proj_weight, out_proj_bias)
-        attn_output = attn_output.view(tgt_len, bsz, attn_output.size(1))
-    if not is_batched:
-        attn_output = attn_output.squeeze(1)
     return attn_output, attn_output_weights
