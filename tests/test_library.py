@@ -94,6 +94,11 @@ def test_mutation_bumps_versions_and_aliases_are_refused(ns):
 
     with pytest.raises(RuntimeError, match="must not also be an input"):
         same(x)
+    away = torch.empty(2, device="meta")
+    with pytest.raises(RuntimeError, match="must not also be an input"):
+        same(away)
+    same.register_kernel("meta")(torch.empty_like)
+    assert same(away).is_meta  # another storage, whatever its address is
 
 
 def test_arguments_are_checked(ns):

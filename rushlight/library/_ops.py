@@ -105,9 +105,10 @@ class Operator:
         return result
 
     def _check_aliases(self, values, result) -> None:
-        seen = {t.untyped_storage().data_ptr() for t in _tensors(values) if t.numel()}
+        # By the storage, not by its address: those of meta tensors are all 0.
+        seen = {t.untyped_storage()._cdata for t in _tensors(values) if t.numel()}
         for tensor in _tensors(result):
-            if tensor.numel() and tensor.untyped_storage().data_ptr() in seen:
+            if tensor.numel() and tensor.untyped_storage()._cdata in seen:
                 raise RuntimeError(
                     f"{self._opname}: The output of this custom operator (1) must not also be an "
                     "input to this custom operator and (2) may not alias any inputs to this custom "
@@ -117,7 +118,7 @@ class Operator:
                     "the custom operator to not return y."
                 )
             if tensor.numel():
-                seen.add(tensor.untyped_storage().data_ptr())
+                seen.add(tensor.untyped_storage()._cdata)
 
 
 def _tensors(value) -> list[Tensor]:
