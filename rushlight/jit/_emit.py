@@ -7,11 +7,11 @@ variable too, and with it everything that runs before it and waits to be written
 
 from __future__ import annotations
 
+from ._emit_flow import STATEMENTS
 from ._emit_kinds import EXPRESSIONS, attribute, kind_of, wants_annotation
 from ._emit_values import Names, complex_number, number, quoted
 
 _LONG = 40
-_FOREVER = 9223372036854775807
 _IMPLICIT = {
     "aten::IntImplicit": "int",
     "aten::FloatImplicit": "float",
@@ -165,24 +165,19 @@ class Writer:
         kind = node.kind()
         if kind == "prim::Constant":
             return
-        if kind == "prim::If":
-            self._if(node)
-        elif kind == "prim::Loop":
-            self._loop(node)
+        statement = STATEMENTS.get(kind)
+        if statement is not None:
+            statement(self, node)
         elif kind == "prim::SetAttr":
-            target, value = [self.use(v) for v in self._short(node)]
+            target, value = [self.use(v) for v in self.inputs(node)]
             self.line(f"{attribute(target, node.s('name'))} = {value}")
         elif kind in ("prim::TupleUnpack", "prim::ListUnpack"):
-            source = self.use(self._short(node)[0])
+            source = self.use(self.inputs(node)[0])
             outputs = list(node.outputs())
             if outputs:
                 self.line("".join(self.name(v) + ", " for v in outputs) + f"= {source}")
-        elif kind in ("prim::Enter", "prim::Exit"):
-            self._with(node)
-        elif kind == "prim::fork":
-            self._fork(node)
         else:
-            self._short(node)
+            self.inputs(node)
             self._define(node, self.expression(node))
 
     def _define(self, node, text: str) -> None:
@@ -201,111 +196,24 @@ class Writer:
         text = self.text.get(value.unique(), "")
         return value.unique() in self.inlined and len(text) + 2 * self.level >= _LONG
 
-    def _short(self, node) -> list:
+    def inputs(self, node) -> list:
         """The inputs of a node, after variables are given to those of too long a text."""
         inputs = list(node.inputs())
         last = max((i for i, v in enumerate(inputs) if self._is_long(v)), default=-1)
         for value in inputs[: last + 1]:
             if value.unique() in self.inlined:
-                self._settle(value)
+                self.settle(value)
         return inputs
 
-    def _settle(self, value) -> None:
+    def settle(self, value) -> None:
         """Write a variable for a text that waits, after those that run before it."""
         key = value.unique()
         while self.pending and _key(self.pending[0]) != key:
-            self._settle(self.pending[0].output())
+            self.settle(self.pending[0].output())
         text = self.use(value)
         self.inlined.discard(key)
         name = self.name(value)
         self.line(f"{name} = {text}")
-
-    def _if(self, node) -> None:
-        condition = self.use(self._short(node)[0])
-        names = [self.name(v) for v in node.outputs()]
-        first, second = node.blocks()
-        self.line(f"if {condition}:")
-        self._branch(first, names, node)
-        self.line("else:")
-        self._branch(second, names, node)
-
-    def _branch(self, block, names, node) -> None:
-        self.level += 1
-        start = len(self.lines)
-        self.block(block)
-        types = [v.type() for v in node.outputs()]
-        self.assign(names, self._short(block.returnNode()), types)
-        if len(self.lines) == start:
-            self.line("pass")
-        self.level -= 1
-
-    def _loop(self, node) -> None:
-        trips, condition, *carried = list(node.inputs())
-        body = next(iter(node.blocks()))
-        counter, *inner = list(body.inputs())
-        going, *results = list(body.outputs())
-        counted = _is_constant(condition, True) and _is_constant(going, True)
-        if not counted and not _is_constant(trips, _FOREVER):
-            raise RuntimeError(
-                "a loop with both a number of turns and a condition has no TorchScript source"
-            )
-        names = []
-        for start, inside, out in zip(carried, inner, node.outputs(), strict=True):
-            text = self.use(start)
-            names.append(self.name(out))
-            self.text[inside.unique()] = names[-1]
-            wanted = wants_annotation(start.type(), out.type())
-            self.line(f"{names[-1]}{' : ' + self.type(out.type()) if wanted else ''} = {text}")
-        if counted:
-            text = self.use(trips)
-            self.line(f"for {self.name(counter)} in range({text}):")
-            targets, values = names, results
-        else:
-            text = self.use(condition)
-            test = self.names.temporary()
-            self.line(f"{test} = {text}")
-            self.line(f"while {test}:")
-            targets, values = [test, *names], [going, *results]
-        self.level += 1
-        start = len(self.lines)
-        self.block(body)
-        self._short(body.returnNode())
-        types = [v.type() for v in ([going] if not counted else []) + list(node.outputs())]
-        self.assign(targets, values, types)
-        if len(self.lines) == start:
-            self.line("pass")
-        self.level -= 1
-
-    def _with(self, node) -> None:
-        """A with-statement stands between prim::Enter and prim::Exit of one object."""
-        if node.kind() == "prim::Exit":
-            self.level -= 1
-            return
-        context = self.use(self._short(node)[0])
-        output = node.output()
-        bound = f" as {self.name(output)}" if list(output.uses()) else ""
-        self.line(f"with {context}{bound}:")
-        self.level += 1
-
-    def _fork(self, node) -> None:
-        """What is forked is a function of its own, over variables of this one."""
-        graph = node.g("Subgraph")
-        for value, given in zip(graph.inputs(), self._short(node), strict=True):
-            if given.unique() in self.inlined:
-                self._settle(given)
-            self.text[id(value)] = self.use(given)
-        outer, self.text = self.text, _Inner(self.text, graph)
-        inlined, self.inlined = self.inlined, set()
-        self.line("def __forked_function():")
-        self.level += 1
-        self.scan(graph.block())
-        self.long_constants(graph.block())
-        self.block(graph.block())
-        self._short(graph.return_node())
-        self.line("return " + ", ".join(self.use(v) for v in graph.outputs()))
-        self.level -= 1
-        self.text, self.inlined = outer, inlined
-        self.line(f"{self.name(node.output())} = fork(__forked_function)")
 
     # -- expressions -------------------------------------------------------------------------
 
@@ -323,6 +231,9 @@ class Writer:
 
     def _operator(self, node, kind) -> str:
         space, _, name = kind.partition("::")
+        if kind == "prim::PythonOp":
+            scalars = ", ".join(self.literal(item) for item in node.scalars)
+            return f"^{node.pyname()}({scalars})({', '.join(self.use(v) for v in node.inputs())})"
         if kind == "aten::__getitem__":
             container, index = [self.use(v) for v in node.inputs()]
             return f"{container}[{index}]"
@@ -393,13 +304,6 @@ class Writer:
         return of.annotation_str
 
 
-class _Inner(dict):
-    """Texts of the values of an inner graph; numbers of values are a graph's own."""
-
-    def __init__(self, outer: dict, graph) -> None:
-        super().__init__({v.unique(): outer.pop(id(v)) for v in graph.inputs()})
-
-
 def _key(node):
     outputs = list(node.outputs())
     return outputs[0].unique() if len(outputs) == 1 else None
@@ -419,13 +323,6 @@ def may_inline(value, user, offset: int) -> bool:
     if user.kind() in ("prim::fork", "prim::rpc_async", "prim::Enter"):
         return False
     return not (node.kind() == "prim::isinstance" and user.kind() == "prim::If")
-
-
-def _is_constant(value, item) -> bool:
-    if value.node().kind() != "prim::Constant":
-        return False
-    found = value.toIValue()
-    return type(found) is type(item) and found == item
 
 
 def _is_default(value, argument) -> bool:
@@ -492,7 +389,7 @@ def function_source(
     writer.level += 1
     writer.long_constants(root)
     writer.block(root)
-    writer._short(graph.return_node())
+    writer.inputs(graph.return_node())
     if outputs:
         writer.line("return " + ", ".join(writer.use(v) for v in outputs))
     return "\n".join(writer.lines) + "\n"

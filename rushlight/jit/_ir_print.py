@@ -45,7 +45,7 @@ def _node_lines(node: Node, level: int, lines: list[str], groups, places: bool) 
     name = node.kind_
     attributes = node.attributes
     if name == "prim::PythonOp":
-        name = "^" + node.pyname() + f"({', '.join(map(literal, node.scalars))})"
+        name = f"^{node.pyname()}[]({', '.join(map(literal, node.scalars))})"
     elif groups is not None and "Subgraph" in attributes:
         name = f"{name}_{len(groups)}"
         groups.append((name, attributes["Subgraph"][1]))

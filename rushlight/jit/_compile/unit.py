@@ -105,6 +105,14 @@ def defaults_of(function: FunctionType) -> dict[str, Any]:
     return {**found, **(function.__kwdefaults__ or {})}
 
 
+_LIBRARY = "rushlight.jit._compile.library."
+_HOMES = {
+    "layers": "torch.nn.modules", "recurrent": "torch.nn.modules.rnn",
+    "transformer": "torch.nn.modules.transformer", "unique": "torch.functional",
+    "vision_images": "torchvision.transforms", "vision_ops": "torchvision.ops",
+}  # fmt: skip
+
+
 def qualified_name(made) -> str:
     """The name under which programs know a Python function or class."""
     known = getattr(made, "_jit_override_qualname", None)
@@ -118,7 +126,9 @@ def qualified_name(made) -> str:
     name = made.__name__
     if name == "<lambda>":
         name = "_lambda"
-    if module == "rushlight" or module.startswith("rushlight."):
+    if module.startswith(_LIBRARY):
+        module = _HOMES.get(module.removeprefix(_LIBRARY), "torch.nn.functional")
+    elif module == "rushlight" or module.startswith("rushlight."):
         module = "torch" + module[len("rushlight") :]
         if module.startswith("torch.vision"):
             module = "torchvision" + module[len("torch.vision") :]
