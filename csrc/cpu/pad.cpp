@@ -102,7 +102,7 @@ Array select_pixels(const Array& x, const int64_t* at1, const int64_t* at0, int6
       const char* from = x.bytes() + (r / h * x.size(2) + at1[r % h]) * x.size(3) * pixel;
       char* to = y.bytes() + r * w * pixel;
       for (const Run& run : runs)
-        std::memcpy(to + run.to * pixel, from + run.from * pixel, run.count * pixel);
+        copy_run(to + run.to * pixel, from + run.from * pixel, run.count * pixel);
     }
   });
   return y.permute(IntList{0, 3, 1, 2});

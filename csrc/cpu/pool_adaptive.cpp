@@ -11,45 +11,60 @@
 namespace rl {
 namespace {
 
-int64_t adaptive_start(int64_t o, int64_t out, int64_t in) { return o * in / out; }
-int64_t adaptive_end(int64_t o, int64_t out, int64_t in) { return ((o + 1) * in + out - 1) / out; }
+// The places of one window along a dim.
+struct Span {
+  int64_t lo, hi;
+};
 
-// The window's largest element of the rows [lo, hi) of one plane; ties keep the first.
+// The window's largest element; ties keep the first, of NaN the last.
 template <class T>
-int64_t window_best(const T* plane, const Windows& w, const int64_t* lo, const int64_t* hi) {
+int64_t window_best(const T* plane, const Windows& w, Span slices, Span lines, Span columns) {
   using A = typename accumulate_type<T>::type;
-  int64_t best = (lo[0] * w.in[1] + lo[1]) * w.in[2] + lo[2];
+  int64_t best = (slices.lo * w.in[1] + lines.lo) * w.in[2] + columns.lo;
   A top = plane[best];
-  for (int64_t a = lo[0]; a < hi[0]; ++a)
-    for (int64_t b = lo[1]; b < hi[1]; ++b) {
+  for (int64_t a = slices.lo; a < slices.hi; ++a)
+    for (int64_t b = lines.lo; b < lines.hi; ++b) {
       const int64_t row = (a * w.in[1] + b) * w.in[2];
-      for (int64_t c = row + lo[2]; c < row + hi[2]; ++c) {
+      for (int64_t c = row + columns.lo; c < row + columns.hi; ++c) {
         const A v = plane[c];
-        if ((v > top) | (v != v)) [[unlikely]]
-          top = v, best = c;
+        if (!(v <= top)) [[unlikely]]  // greater, or one of them is NaN
+          if (top == top || v != v) top = v, best = c;
       }
     }
   return best;
 }
 
-template <class T>
-void adaptive_max(const Windows& w, const T* x, T* y, int64_t* where) {
+// Windows that lie anywhere: place(plane, dim, output) is their Span.
+template <class T, class Place>
+void max_of_windows(const Windows& w, const T* x, T* y, int64_t* where, Place place) {
   NoGil nogil(w.planes * w.in_size());
   parallel_for(w.planes, plane_grain(w, 1), [&](int64_t p0, int64_t p1) {
-    for (int64_t i = p0 * w.out_size(); i < p1 * w.out_size(); ++i) {
-      const int64_t o[3] = {i / w.out[2] / w.out[1] % w.out[0], i / w.out[2] % w.out[1],
-                            i % w.out[2]};
-      int64_t lo[3], hi[3];
-      for (int d = 0; d < 3; ++d) {
-        lo[d] = adaptive_start(o[d], w.out[d], w.in[d]);
-        hi[d] = adaptive_end(o[d], w.out[d], w.in[d]);
-      }
-      const T* plane = x + i / w.out_size() * w.in_size();
-      const int64_t best = window_best(plane, w, lo, hi);
-      y[i] = plane[best];
-      where[i] = best;
+    int64_t i = p0 * w.out_size();
+    for (int64_t p = p0; p < p1; ++p) {
+      const T* plane = x + p * w.in_size();
+      for (int64_t a = 0; a < w.out[0]; ++a)
+        for (int64_t b = 0; b < w.out[1]; ++b)
+          for (int64_t c = 0; c < w.out[2]; ++c, ++i) {
+            where[i] = window_best(plane, w, place(p, 0, a), place(p, 1, b), place(p, 2, c));
+            y[i] = plane[where[i]];
+          }
     }
   });
+}
+
+// Those of an adaptive pool along one dim.
+std::vector<Span> adaptive_spans(const Windows& w, int d) {
+  const int64_t in = w.in[d], out = w.out[d];
+  std::vector<Span> spans;
+  for (int64_t o = 0; o < out; ++o) spans.push_back({o * in / out, ((o + 1) * in + out - 1) / out});
+  return spans;
+}
+
+template <class T>
+void adaptive_max(const Windows& w, const T* x, T* y, int64_t* where) {
+  const std::vector<Span> spans[3] = {adaptive_spans(w, 0), adaptive_spans(w, 1),
+                                      adaptive_spans(w, 2)};
+  max_of_windows(w, x, y, where, [&](int64_t, int d, int64_t o) { return spans[d][o]; });
 }
 
 // The same of images in channels-last order, all channels of a window at once.
@@ -57,25 +72,23 @@ template <class T>
 void adaptive_max_channels(const Windows& w, int64_t channels, const T* x, T* y, int64_t* where) {
   using A = typename accumulate_type<T>::type;
   const int64_t rows = w.planes / channels * w.out[1];
+  const std::vector<Span> lines = adaptive_spans(w, 1), columns = adaptive_spans(w, 2);
   Scratch<A> tops(static_cast<size_t>(num_threads()) * channels);
   NoGil nogil(w.planes * w.in_size());
   const int64_t work = w.in_size() / w.out[1] * channels;
   parallel_for(rows, std::max<int64_t>(1, 32768 / (work + 1)), [&](int64_t r0, int64_t r1) {
     A* top = tops.get() + omp_get_thread_num() * channels;
     for (int64_t i = r0 * w.out[2]; i < r1 * w.out[2]; ++i) {
-      const int64_t oh = i / w.out[2] % w.out[1], ow = i % w.out[2];
+      const Span line = lines[i / w.out[2] % w.out[1]], column = columns[i % w.out[2]];
       const T* image = x + i / w.out_size() * w.in_size() * channels;
-      const int64_t first =
-          adaptive_start(oh, w.out[1], w.in[1]) * w.in[2] + adaptive_start(ow, w.out[2], w.in[2]);
+      const int64_t first = line.lo * w.in[2] + column.lo;
       int64_t* at = where + i * channels;
       for (int64_t k = 0; k < channels; ++k) {
         top[k] = static_cast<A>(image[first * channels + k]);
         at[k] = first;
       }
-      for (int64_t a = adaptive_start(oh, w.out[1], w.in[1]);
-           a < adaptive_end(oh, w.out[1], w.in[1]); ++a)
-        for (int64_t b = adaptive_start(ow, w.out[2], w.in[2]);
-             b < adaptive_end(ow, w.out[2], w.in[2]); ++b) {
+      for (int64_t a = line.lo; a < line.hi; ++a)
+        for (int64_t b = column.lo + (a == line.lo); b < column.hi; ++b) {
           const int64_t place = a * w.in[2] + b;
           const T* pixel = image + place * channels;
 #pragma omp simd
@@ -183,38 +196,17 @@ void fractional_max_pool(Call& call, int spatial) {
       meta_call ? std::vector<int64_t>() : fractional_starts(call.name(), w, samples);
   int64_t first[3] = {0, 0, 0};
   for (int d = 4 - spatial; d < 3; ++d) first[d] = first[d - 1] + w.out[d - 1];
-  const auto start_of = [&](int64_t plane, int d, int64_t o) {
-    return d < 3 - spatial ? 0 : table[static_cast<size_t>(plane * total + first[d] + o)];
+  const auto span_of = [&](int64_t plane, int d, int64_t o) {
+    const auto at = static_cast<size_t>(plane * total + first[d] + o);
+    const int64_t lo = d < 3 - spatial ? 0 : table[at];
+    return Span{lo, lo + w.k[d]};
   };
   const Array y = Array::empty(x.dtype(), w.out_shape),
               places = Array::empty(DType::I64, w.out_shape);
   if (y.numel())
     visit_pooled(call.name(), x.dtype(), [&](auto tag) {
       using T = decltype(tag);
-      const T* from = x.data<T>();
-      T* to = y.data<T>();
-      int64_t* where = places.data<int64_t>();
-      NoGil nogil(x.numel());
-      parallel_for(w.planes, plane_grain(w, 1), [&](int64_t p0, int64_t p1) {
-        int64_t i = p0 * w.out_size(), lo[3], hi[3];
-        const auto place = [&](int64_t plane, int d, int64_t o) {
-          lo[d] = start_of(plane, d, o), hi[d] = lo[d] + w.k[d];
-        };
-        for (int64_t p = p0; p < p1; ++p) {
-          const T* plane = from + p * w.in_size();
-          for (int64_t od = 0; od < w.out[0]; ++od) {
-            place(p, 0, od);
-            for (int64_t oh = 0; oh < w.out[1]; ++oh) {
-              place(p, 1, oh);
-              for (int64_t ow = 0; ow < w.out[2]; ++ow, ++i) {
-                place(p, 2, ow);
-                where[i] = window_best(plane, w, lo, hi);
-                to[i] = plane[where[i]];
-              }
-            }
-          }
-        }
-      });
+      max_of_windows(w, x.data<T>(), y.data<T>(), places.data<int64_t>(), span_of);
     });
   call.result(y);
   call.result(places);

@@ -103,6 +103,18 @@ inline uint64_t reduce_mask(const Call& call, int i, int ndim) {
   return mask;
 }
 
+// An argument that may be left out: keepdim, dtype.
+inline bool flag(const Call& call, int i) { return i < call.nargs && call.boolean(i); }
+inline std::optional<DType> wanted_dtype(const Call& call, int i) {
+  return i < call.nargs ? call.dtype(i) : std::nullopt;
+}
+// The input in the dtype asked for (last argument); an integer result type rounds first, as
+// PyTorch's sums do.
+inline Array in_dtype(const Call& call, int i) {
+  const std::optional<DType> t = wanted_dtype(call, i);
+  return t && *t != call.tensor(0).dtype() ? call.tensor(0).to(*t) : call.tensor(0);
+}
+
 class Reducer {
   const ReducePlan& plan_;
   const ReduceLoops& loops_;
@@ -281,6 +293,20 @@ struct compute_of<BFloat16> {
 };
 template <class T>
 using compute_t = typename compute_of<T>::type;
+
+// The type that terms of C are added or multiplied up in.
+template <class C>
+struct acc_of {
+  using type = C;
+};
+template <>
+struct acc_of<float> {
+  using type = double;
+};
+template <>
+struct acc_of<c64> {
+  using type = c128;
+};
 
 template <class T>
 void load_vec(typename VecOf<T>::type& v, const T* p) {

@@ -1,11 +1,9 @@
-// Sums and what is a sum in disguise: sum, mean, nansum, prod, count_nonzero, any, all and
-// vector norms.
+// Sums and what is a sum in disguise: sum, mean, nansum, count_nonzero and vector norms.
 //
 //   out[k] = finish(sum over r of map(x[k, r]))        one read of x, see reduce.h
 //
 // float32 adds up runs of 4096 in 64 lanes and the runs in float64; float64 does the same in
 // its own type; half types are widened to float32 first; integers and bool add up in int64.
-#include <bit>
 #include <cstdlib>
 
 #include "reduce.h"
@@ -20,19 +18,6 @@ template <class T>
 struct is_complex_type<std::complex<T>> : std::true_type {};
 template <class T>
 constexpr bool kComplex = is_complex_type<T>::value;
-
-template <class C>
-struct acc_of {
-  using type = C;
-};
-template <>
-struct acc_of<float> {
-  using type = double;
-};
-template <>
-struct acc_of<c64> {
-  using type = c128;
-};
 
 // -- maps: a run of inputs becomes a run of terms -------------------------------------------------
 template <class In_, class C_>
@@ -315,17 +300,6 @@ int64_t reduced_count(const Array& x, uint64_t mask) {
   return n;
 }
 
-bool flag(const Call& call, int i) { return i < call.nargs && call.boolean(i); }
-std::optional<DType> wanted_dtype(const Call& call, int i) {
-  return i < call.nargs ? call.dtype(i) : std::nullopt;
-}
-// The input in the dtype asked for (last argument); an integer result type rounds first, as
-// PyTorch's sums do.
-Array in_dtype(const Call& call, int i) {
-  const std::optional<DType> t = wanted_dtype(call, i);
-  return t && *t != call.tensor(0).dtype() ? call.tensor(0).to(*t) : call.tensor(0);
-}
-
 }  // namespace
 
 RL_KERNEL(sum) {  // input, dim, keepdim, dtype
@@ -393,165 +367,5 @@ RL_KERNEL(power_norm) {  // input, ord, dim, keepdim, dtype; ord is finite
     }
   });
 }
-
-// -- prod
-// ------------------------------------------------------------------------------------------
-namespace {
-
-template <class T>
-struct Product {
-  using C = std::conditional_t<is_integral(dtype_of<T>::value), int64_t, compute_t<T>>;
-  using Acc = typename acc_of<C>::type;
-  using Out = std::conditional_t<is_integral(dtype_of<T>::value), int64_t, T>;
-
-  static void init(void* acc, int64_t n) { std::fill_n(static_cast<Acc*>(acc), n, Acc(1)); }
-  static void merge(void* acc, const void* other, int64_t n) {
-    for (int64_t j = 0; j < n; ++j) static_cast<Acc*>(acc)[j] *= static_cast<const Acc*>(other)[j];
-  }
-  static Acc term(T x) { return static_cast<Acc>(static_cast<C>(x)); }
-
-  // The product of four floats is taken in float where those of two have exponents in the middle
-  // of the range: how far above its lower end, large for what is below.
-  static uint32_t above_middle(float x) {
-    return (std::bit_cast<uint32_t>(x) << 1) - (uint32_t{127 - 60} << 24);
-  }
-  static void four_rows(Acc* acc, const T* p, int64_t width, int64_t stride) {
-    float got[kBlock];
-    uint32_t most = 0;
-#pragma omp simd reduction(max : most)
-    for (int64_t j = 0; j < width; ++j) {
-      const float a = p[j] * p[j + stride], b = p[j + 2 * stride] * p[j + 3 * stride];
-      got[j] = a * b;
-      most = std::max(most, std::max(above_middle(a), above_middle(b)));
-    }
-    if (most > uint32_t{120} << 24) {
-      for (int r = 0; r < 4; ++r)
-        for (int64_t j = 0; j < width; ++j) acc[j] *= term(p[j + r * stride]);
-    } else {
-#pragma omp simd
-      for (int64_t j = 0; j < width; ++j) acc[j] *= static_cast<Acc>(got[j]);
-    }
-  }
-  // The same of a run of 4 times 64 neighbours, into 64 lanes.
-  static constexpr int kRun = 64;
-  static int64_t runs(Acc* lane, const T* p, int64_t n) {
-    int64_t i = 0;
-    for (; i + 4 * kRun <= n; i += 4 * kRun) four_rows(lane, p + i, kRun, kRun);
-    return i;
-  }
-
-  static void fold(void* acc_, const char* p_, int64_t width, int64_t wstride, int64_t rows,
-                   int64_t rstride, int64_t, const double*) {
-    Acc* acc = static_cast<Acc*>(acc_);
-    const T* p = reinterpret_cast<const T*>(p_);
-    if (wstride == 1) {
-      int64_t r = 0;
-      if constexpr (std::is_same_v<T, float>)
-        for (; r + 4 <= rows; r += 4) four_rows(acc, p + r * rstride, width, rstride);
-      for (; r < rows; ++r)
-        for (int64_t j = 0; j < width; ++j) acc[j] *= term(p[j + r * rstride]);
-      return;
-    }
-    for (int64_t j = 0; j < width; ++j) {
-      const T* q = p + j * wstride;
-      constexpr int kLanes = kRun;
-      Acc lane[kLanes];
-      std::fill_n(lane, kLanes, Acc(1));
-      int64_t i = 0;
-      if (rstride == 1) {
-        if constexpr (std::is_same_v<T, float>) i = runs(lane, q, rows);
-        for (; i + kLanes <= rows; i += kLanes) {
-#pragma omp simd
-          for (int l = 0; l < kLanes; ++l) lane[l] *= term(q[i + l]);
-        }
-      }
-      for (; i + 8 <= rows; i += 8)
-        for (int l = 0; l < 8; ++l) lane[l] *= term(q[(i + l) * rstride]);
-      for (; i < rows; ++i) lane[0] *= term(q[i * rstride]);
-      for (int half = kLanes / 2; half > 0; half /= 2)
-        for (int l = 0; l < half; ++l) lane[l] *= lane[l + half];
-      acc[j] *= lane[0];
-    }
-  }
-  static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
-                     const double*) {
-    Out* o = reinterpret_cast<Out*>(out[0]);
-    for (int64_t j = 0; j < n; ++j) {
-      const Acc s = static_cast<const Acc*>(acc)[j];
-      if constexpr (is_half(dtype_of<T>::value))
-        o[j * strides[0]] = Out(static_cast<float>(s));
-      else
-        o[j * strides[0]] = static_cast<Out>(s);
-    }
-  }
-  static constexpr ReduceLoops loops{sizeof(Acc), init, fold, merge, finish};
-};
-
-// any: out = some x != 0; all = no x is 0, so both look for one kind of element and may stop.
-template <class T, bool Any>
-struct Quantifier {
-  static bool hit(T x) { return (static_cast<compute_t<T>>(x) != compute_t<T>(0)) == Any; }
-  static void init(void* acc, int64_t n) { std::memset(acc, 0, n); }
-  static void merge(void* acc, const void* other, int64_t n) {
-    for (int64_t j = 0; j < n; ++j)
-      static_cast<uint8_t*>(acc)[j] |= static_cast<const uint8_t*>(other)[j];
-  }
-  static void fold(void* acc_, const char* p_, int64_t width, int64_t wstride, int64_t rows,
-                   int64_t rstride, int64_t, const double*) {
-    uint8_t* acc = static_cast<uint8_t*>(acc_);
-    const T* p = reinterpret_cast<const T*>(p_);
-    if (wstride == 1 && rstride != 1) {
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t j = 0; j < width; ++j) acc[j] |= static_cast<uint8_t>(hit(p[j + r * rstride]));
-      return;
-    }
-    for (int64_t j = 0; j < width; ++j) {
-      const T* q = p + j * wstride;
-      for (int64_t i = 0; i < rows && !acc[j]; i += kChunk) {
-        const int64_t end = std::min(rows, i + kChunk);
-        uint8_t found = 0;
-        if (rstride == 1)
-          for (int64_t k = i; k < end; ++k) found |= static_cast<uint8_t>(hit(q[k]));
-        else
-          for (int64_t k = i; k < end; ++k) found |= static_cast<uint8_t>(hit(q[k * rstride]));
-        acc[j] |= found;
-      }
-    }
-  }
-  static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
-                     const double*) {
-    for (int64_t j = 0; j < n; ++j)
-      out[0][j * strides[0]] = (static_cast<const uint8_t*>(acc)[j] != 0) == Any;
-  }
-  static constexpr ReduceLoops loops{1, init, fold, merge, finish};
-};
-
-template <bool Any>
-void quantify(Call& call) {  // input, dim, keepdim
-  const Array& x = call.tensor(0);
-  const bool no_dims = PySequence_Check(call.args[1]) && PySequence_Size(call.args[1]) == 0;
-  const uint64_t mask = no_dims ? 0 : reduce_mask(call, 1, x.ndim());  // here () means no dim
-  // PyTorch keeps uint8 for uint8 inputs, from before it had bool.
-  const DType t = x.dtype() == DType::U8 ? DType::U8 : DType::Bool;
-  Array out = reduced_result(x, mask, flag(call, 2), t);
-  visit_all(x.dtype(),
-            [&](auto tag) { reduce(x, mask, Quantifier<decltype(tag), Any>::loops, out); });
-  call.result(std::move(out));
-}
-
-}  // namespace
-
-RL_KERNEL(prod) {  // input, dim, keepdim, dtype
-  const Array x = in_dtype(call, 3);
-  const std::optional<DType> t = wanted_dtype(call, 3);
-  const uint64_t mask = reduce_mask(call, 1, x.ndim());
-  Array out =
-      reduced_result(x, mask, flag(call, 2), is_integral(x.dtype()) ? DType::I64 : x.dtype());
-  visit_all(x.dtype(), [&](auto tag) { reduce(x, mask, Product<decltype(tag)>::loops, out); });
-  call.result(t ? out.to(*t) : std::move(out));
-}
-
-RL_KERNEL(any) { quantify<true>(call); }
-RL_KERNEL(all) { quantify<false>(call); }
 
 }  // namespace rl

@@ -3,12 +3,15 @@
 //
 // A table of taps in rows (CSR) says what every output takes from where; its transpose makes the
 // gradient, so this one kernel is interpolation in every mode, and back. One pass: where inner
-// is 1 the taps gather from a row that stays in the first cache, else whole rows are added up.
+// is small the taps gather from a row that stays in the first cache, else whole rows
+// are added up.
 #include "../core/kernel.h"
 #include "walk.h"
 
 namespace rl {
 namespace {
+
+constexpr int64_t kNarrow = 8;  // inner elements, of which a row would not fill vectors
 
 struct Taps {
   int64_t rows;           // outputs along the dim
@@ -40,20 +43,25 @@ Taps check_taps(const Array& starts, const Array& index, const Array& weight, in
 }
 
 // The table by taps instead of outputs, so that the outputs run in vector registers: place and
-// weight k of output o at [k * rows + o]. Short rows are filled up with weight 0.
+// weight k of output o at [k * rows + o]. Short rows are filled up with weight 0. With inner > 1
+// every one of its elements is an output of its own.
 template <class T>
 struct Columns {
   Scratch<int32_t> place;
   Scratch<T> weight;
+  int64_t rows;
   bool filled_up = false;
-  Columns(const Taps& t, const T* w) : place(t.most * t.rows), weight(t.most * t.rows) {
+  Columns(const Taps& t, const T* w, int64_t inner)
+      : place(t.most * t.rows * inner), weight(t.most * t.rows * inner), rows(t.rows * inner) {
     for (int64_t o = 0; o < t.rows; ++o) {
       const int64_t count = t.count(o);
       filled_up = filled_up || count < t.most;
       for (int64_t k = 0; k < t.most; ++k) {
         const int64_t at = t.starts[o] + std::min(k, count - 1);
-        place[k * t.rows + o] = count ? static_cast<int32_t>(t.index[at]) : 0;
-        weight[k * t.rows + o] = k < count ? w[at] : T(0);
+        for (int64_t j = 0, to = k * rows + o * inner; j < inner; ++j, ++to) {
+          place[to] = count ? static_cast<int32_t>(t.index[at] * inner + j) : 0;
+          weight[to] = k < count ? w[at] : T(0);
+        }
       }
     }
   }
@@ -83,7 +91,7 @@ void gather_row_any(const T* x, T* y, const Columns<T>& c, int64_t most, int64_t
 
 template <class T>
 void along_last(const T* x, T* y, int64_t outer, int64_t n, const Taps& t, const Columns<T>& c) {
-  const int64_t rows = t.rows, work = std::max<int64_t>(1, rows * std::max<int64_t>(1, t.most));
+  const int64_t rows = c.rows, work = std::max<int64_t>(1, rows * std::max<int64_t>(1, t.most));
   parallel_for(outer, std::max<int64_t>(1, 20000 / work), [&](int64_t i0, int64_t i1) {
     for (int64_t i = i0; i < i1; ++i) {
       const T* from = x + i * n;
@@ -156,10 +164,12 @@ void resample(const Array& x, const Array& y, int dim, const Taps& t, const Arra
   for (int d = 0; d < dim; ++d) outer *= x.size(d);
   for (int d = dim + 1; d < x.ndim(); ++d) inner *= x.size(d);
   const int64_t n = x.size(dim);
-  if (inner == 1 && n <= INT32_MAX) {
-    const Columns<T> columns(t, weight.data<T>());
+  // Taps of their own for each of the inner elements pay where many rows use them.
+  const bool narrow = inner == 1 || (inner <= kNarrow && outer >= 2 * inner);
+  if (narrow && n * inner <= INT32_MAX) {
+    const Columns<T> columns(t, weight.data<T>(), inner);
     NoGil nogil(y.numel());
-    along_last(x.data<T>(), y.data<T>(), outer, n, t, columns);
+    along_last(x.data<T>(), y.data<T>(), outer, n * inner, t, columns);
   } else {
     NoGil nogil(y.numel());
     along_other(x.data<T>(), y.data<T>(), outer, n, inner, t, weight.data<T>());

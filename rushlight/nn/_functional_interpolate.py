@@ -175,7 +175,10 @@ def _weighted(input, sizes, scales, mode, corners, antialias):
         taps = _FILTERS[mode]
 
     def resize(x, first):
-        for i in reversed(range(len(sizes))):
+        order = reversed(range(len(sizes)))
+        if first == 1:  # whole pixels: the inner dims, which cost most, when few rows are left
+            order = sorted(order, key=lambda i: i if sizes[i] < x.shape[1 + i] else len(sizes) - i)
+        for i in order:
             n_in, n_out = x.shape[first + i], sizes[i]
             if mode != "bicubic" and n_in == n_out and scales[i] in (None, 1.0):
                 continue

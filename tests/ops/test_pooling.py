@@ -61,6 +61,16 @@ def test_adaptive_windows(dims, size):
     check(lambda m, x: getattr(F(m), f"adaptive_max_pool{dims}d")(x, size, True), x, grad=True)
 
 
+@pytest.mark.parametrize("order", ["contiguous_format", "channels_last"])
+def test_adaptive_maxima_of_equal_elements_and_nans(order):
+    nan, inf = math.nan, math.inf
+    x = torch.tensor([[2.0, 2, 1, 3], [2, 0, 3, 3], [nan, 9, -inf, -inf], [4, nan, -inf, -inf]])
+    x = x[None, None].repeat(1, 2, 1, 1).to(memory_format=getattr(torch, order))
+    values, places = F(torch).adaptive_max_pool2d(x, 2, return_indices=True)
+    assert places[0, 1].tolist() == [[0, 3], [13, 10]]  # the first of equals, the last NaN
+    assert str(values[0, 1].tolist()) == "[[2.0, 3.0], [nan, -inf]]"
+
+
 def test_uneven_settings():
     x = distinct(2, 3, 9, 8)
     check(lambda m, x: F(m).max_pool2d(x, (3, 2), (2, 1), (1, 0), (1, 2)), x, grad=True)

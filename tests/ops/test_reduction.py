@@ -123,6 +123,31 @@ def test_ties_give_the_first_index():
     check(lambda m, t: m.tensor([-INF, -INF], dtype=t.dtype).argmax(0), x)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int64", "complex64"])
+def test_products_of_rows_of_any_length(dtype):
+    rng = np.random.default_rng(2)
+    for n in (1, 3, 8, 63, 127, 128, 513, 1030):
+        x = torch.from_numpy(rng.uniform(0.9, 1.1, (12, n))).to(getattr(torch, dtype))
+        exact = np.prod(
+            x.to(torch.complex128 if dtype == "complex64" else torch.float64).numpy(), 1
+        )
+        rough = 1e-2 if dtype == "bfloat16" else 1e-4
+        for got, want in (
+            (x.prod(1), exact),
+            (x.t().contiguous().prod(0), exact),
+            (x[::2].prod(1), exact[::2]),
+        ):
+            assert np.allclose(got.tolist(), want, rtol=rough)
+
+
+def test_products_of_float32_may_leave_its_range_on_the_way():
+    columns = torch.tensor([1e30, 1e30, 1e-30, 1e-30, 1e-38, 1e-5, 1e38, 1e5])
+    x = columns.repeat_interleave(64)
+    rows = x.view(8, 64)
+    for got in (x.prod(), x.repeat(2, 1).prod(1), rows.prod(0), rows.t().contiguous().prod(1)):
+        assert torch.allclose(got, torch.ones_like(got), rtol=1e-5)
+
+
 def test_long_float_sums_stay_accurate():
     x = np.full(3_000_000, 0.1, "float32")
     exact = float(np.float32(0.1)) * x.size

@@ -1,0 +1,122 @@
+// prod: out[k] = product over r of x[k, r]        one read of x, see reduce.h
+//
+// float32 multiplies eight at a time in its own type where nothing near the ends of its range can
+// come in between, and those products in float64; half types are widened to float32 first; integers
+// and bool multiply in int64.
+#include <bit>
+
+#include "reduce.h"
+
+namespace rl {
+namespace {
+
+template <class T>
+struct Product {
+  static constexpr bool kInteger = is_integral(dtype_of<T>::value);
+  using C = std::conditional_t<kInteger, int64_t, compute_t<T>>;
+  using Acc = typename acc_of<C>::type;
+  using Out = std::conditional_t<kInteger, int64_t, T>;
+
+  static void init(void* acc, int64_t n) { std::fill_n(static_cast<Acc*>(acc), n, Acc(1)); }
+  static void merge(void* acc, const void* other, int64_t n) {
+    for (int64_t j = 0; j < n; ++j) static_cast<Acc*>(acc)[j] *= static_cast<const Acc*>(other)[j];
+  }
+  static Acc term(T x) { return static_cast<Acc>(static_cast<C>(x)); }
+
+  // No bit of kOutside where 2^-32 <= |x| < 2^32. With this of ab and abcd, what cd is stays in the
+  // range of float too, and the product of two such fours.
+  static constexpr uint32_t kOutside = uint32_t{3} << 29;
+  static float four(const T* p, int64_t stride, uint32_t& seen) {
+    constexpr uint32_t least = uint32_t{127 - 32} << 23;
+    const float two = p[0] * p[stride], all = two * (p[2 * stride] * p[3 * stride]);
+    seen |= (std::bit_cast<uint32_t>(two) - least) | (std::bit_cast<uint32_t>(all) - least);
+    return all;
+  }
+  // acc[j] takes Rows (4 or 8) rows of floats.
+  template <int Rows>
+  static void take_rows(Acc* acc, const T* p, int64_t width, int64_t stride) {
+    float got[kBlock];
+    uint32_t seen = 0;
+#pragma omp simd reduction(| : seen)
+    for (int64_t j = 0; j < width; ++j) {
+      got[j] = four(p + j, stride, seen);
+      if constexpr (Rows == 8) got[j] *= four(p + j + 4 * stride, stride, seen);
+    }
+    if (seen & kOutside) {
+      for (int r = 0; r < Rows; ++r)
+        for (int64_t j = 0; j < width; ++j) acc[j] *= term(p[j + r * stride]);
+    } else {
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) acc[j] *= static_cast<Acc>(got[j]);
+    }
+  }
+
+  // Outputs side by side, `wstride` apart in memory.
+  static void columns(Acc* acc, const T* p, int64_t width, int64_t wstride, int64_t rows,
+                      int64_t rstride) {
+    int64_t r = 0;
+    if constexpr (std::is_same_v<T, float>) {
+      if (wstride == 1) {
+        for (; r + 8 <= rows; r += 8) take_rows<8>(acc, p + r * rstride, width, rstride);
+        for (; r + 4 <= rows; r += 4) take_rows<4>(acc, p + r * rstride, width, rstride);
+      }
+    }
+    for (; r < rows; ++r)
+      for (int64_t j = 0; j < width; ++j) acc[j] *= term(p[j * wstride + r * rstride]);
+  }
+
+  // A long row, as the columns of rows of kLanes.
+  static constexpr int kLanes = 64;
+  static Acc row(const T* p, int64_t n, int64_t stride) {
+    alignas(64) Acc lane[kLanes];
+    std::fill_n(lane, kLanes, Acc(1));
+    const int64_t whole = n / kLanes * kLanes;
+    if (stride == 1) {
+      columns(lane, p, kLanes, 1, n / kLanes, kLanes);
+    } else {
+      for (int64_t i = 0; i < whole; i += kLanes)
+        for (int l = 0; l < kLanes; ++l) lane[l] *= term(p[(i + l) * stride]);
+    }
+    for (int64_t i = whole; i < n; ++i) lane[i - whole] *= term(p[i * stride]);
+#pragma GCC unroll 6
+    for (int half = kLanes / 2; half > 0; half /= 2)
+      for (int l = 0; l < half; ++l) lane[l] *= lane[l + half];
+    return lane[0];
+  }
+
+  static void fold(void* acc_, const char* p_, int64_t width, int64_t wstride, int64_t rows,
+                   int64_t rstride, int64_t, const double*) {
+    Acc* acc = static_cast<Acc*>(acc_);
+    const T* p = reinterpret_cast<const T*>(p_);
+    if (wstride == 1 || (rows < 2 * kLanes && width >= 8))
+      columns(acc, p, width, wstride, rows, rstride);
+    else
+      for (int64_t j = 0; j < width; ++j) acc[j] *= row(p + j * wstride, rows, rstride);
+  }
+  static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
+                     const double*) {
+    Out* o = reinterpret_cast<Out*>(out[0]);
+    for (int64_t j = 0; j < n; ++j) {
+      const Acc s = static_cast<const Acc*>(acc)[j];
+      if constexpr (is_half(dtype_of<T>::value))
+        o[j * strides[0]] = Out(static_cast<float>(s));
+      else
+        o[j * strides[0]] = static_cast<Out>(s);
+    }
+  }
+  static constexpr ReduceLoops loops{sizeof(Acc), init, fold, merge, finish};
+};
+
+}  // namespace
+
+RL_KERNEL(prod) {  // input, dim, keepdim, dtype
+  const Array x = in_dtype(call, 3);
+  const std::optional<DType> t = wanted_dtype(call, 3);
+  const uint64_t mask = reduce_mask(call, 1, x.ndim());
+  Array out =
+      reduced_result(x, mask, flag(call, 2), is_integral(x.dtype()) ? DType::I64 : x.dtype());
+  visit_all(x.dtype(), [&](auto tag) { reduce(x, mask, Product<decltype(tag)>::loops, out); });
+  call.result(t ? out.to(*t) : std::move(out));
+}
+
+}  // namespace rl
