@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import _C
 from .tensor import TYPE_NAMES, Tensor
+from .tensor.making import from_data
 
 
 class _TypedMeta(type):
@@ -24,7 +25,9 @@ class _TypedMeta(type):
             data = args[0]
             if isinstance(data, _C.Size):
                 return empty(tuple(data), dtype=cls.dtype)
-            return data.to(cls.dtype) if isinstance(data, Tensor) else _C.from_data(data, cls.dtype)
+            if isinstance(data, Tensor):
+                return data.to(cls.dtype)
+            return from_data(data, cls.dtype, None)
         return empty(tuple(args) or (0,), dtype=cls.dtype)
 
 

@@ -93,6 +93,11 @@ class UntypedStorage:
         """A tensor over this storage; RuntimeError when it would reach outside."""
         return _C.tensor_from_storage(self._bytes, dtype, offset, tuple(size), tuple(stride))
 
+    def _read_as(self, dtype):
+        """The tensor that torch.tensor and torch.as_tensor make of a storage: int64 at first."""
+        dtype = torch.int64 if dtype is None else dtype
+        return self._tensor(dtype, 0, (self.nbytes() // dtype.itemsize,), (1,))
+
     @property
     def device(self):
         """Where the bytes live."""
@@ -148,9 +153,9 @@ class UntypedStorage:
         part = self._bytes[index]
         if not isinstance(index, slice):
             return part.item()
-        storage = UntypedStorage.__new__(UntypedStorage)
-        storage._bytes = part
-        return storage
+        if part.is_meta:
+            return torch.empty_like(part).untyped_storage()
+        return UntypedStorage._of(torch.from_numpy(part.numpy()))
 
     def __setitem__(self, index, value):
         self._bytes[self._checked_index(index)] = value
@@ -275,6 +280,11 @@ def _storage_from_bytes(data, device: str = "cpu") -> UntypedStorage:
     return storage if device == "cpu" else storage.to(device=device)
 
 
+def _legacy_name(dtype) -> str:
+    name = str(dtype).rpartition(".")[2]
+    return LEGACY_NAMES.get(name, name).removesuffix("Storage")
+
+
 class TypedStorage:
     """A storage read as numbers of one dtype: `TypedStorage(size or sequence, dtype=...)`."""
 
@@ -305,6 +315,14 @@ class TypedStorage:
     def _as_tensor(self):
         count = self.size()
         return self._untyped_storage._tensor(self.dtype, 0, (count,), (1,))
+
+    def _read_as(self, dtype):
+        if dtype not in (None, self.dtype):
+            raise RuntimeError(
+                f"Expected a Storage of type {_legacy_name(dtype)} or an UntypedStorage, "
+                f"but got {_legacy_name(self.dtype)}"
+            )
+        return self._as_tensor()
 
     @property
     def device(self):

@@ -101,3 +101,33 @@ def test_a_storage_outlives_its_tensors():
     storage = torch.arange(3.0).untyped_storage()
     again = torch.ones(3).set_(storage.clone()._tensor(torch.float32, 0, (3,), (1,)))
     assert again.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_storage_as_tensor_shares_its_memory():
+    x = torch.arange(6.0)
+    raw, typed = x.untyped_storage(), x.storage()
+    for make in (torch.tensor, torch.as_tensor, torch.asarray):
+        for made in (make(raw, dtype=torch.float32), make(typed)):
+            assert torch.equal(made, x) and made.data_ptr() == x.data_ptr()
+        assert make(raw).dtype is torch.int64 and make(raw).shape == (3,)
+        assert make(raw, dtype=torch.uint8).tolist() == raw.tolist()
+    assert torch.FloatTensor(raw).tolist() == x.tolist()
+    message = "Expected a Storage of type Int or an UntypedStorage, but got Float"
+    with pytest.raises(RuntimeError, match=message):
+        torch.as_tensor(typed, dtype=torch.int32)
+
+
+def test_a_slice_of_a_storage_is_a_storage_of_its_own():
+    x = torch.arange(6.0)
+    part = x.untyped_storage()[4:12]
+    made = torch.asarray(part, dtype=torch.uint8).view(torch.float32)
+    made[0] = 7
+    assert x.tolist()[:3] == [0.0, 7.0, 2.0] and made.storage_offset() == 0
+    assert made.untyped_storage().nbytes() == 8
+    assert made.untyped_storage().data_ptr() == x.data_ptr() + 4
+    del x
+    assert made.tolist() == [7.0, 2.0]
+    assert torch.asarray(torch.zeros(3).untyped_storage()[1:9], dtype=torch.uint8).view(
+        torch.float32
+    ).shape == (2,)
+    assert torch.UntypedStorage(8, device="meta")[2:4].nbytes() == 2

@@ -63,7 +63,9 @@ def _shown_to_modes(made):
 
 
 def from_data(data, dtype, device):
-    """A tensor of numbers and sequences, on `device` or where new tensors go."""
+    """A tensor of numbers and sequences, on `device` or where new tensors go; over a storage."""
+    if (over := getattr(type(data), "_read_as", None)) is not None:
+        return placed(over(data, dtype), device)
     if device is None:
         return _C.from_data(data, dtype)
     before = _C.set_making(check_device(device) is meta, True)
