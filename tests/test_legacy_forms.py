@@ -128,6 +128,22 @@ def test_a_lone_process_imports_the_names_of_distributed_programs(monkeypatch):
         dist.get_node_local_rank()
 
 
+def test_a_lone_program_runs_under_the_launchers_decorator():
+    from rushlight.distributed import autograd, rpc
+    from rushlight.distributed.elastic.multiprocessing.errors import record
+
+    @record
+    def main(x):
+        return 1 / x
+
+    assert main(2) == 0.5 and main.__name__ == "main"
+    with pytest.raises(ZeroDivisionError):
+        main(0)
+    for call in (rpc.rpc_sync, rpc.init_rpc, autograd.context):
+        with pytest.raises(RuntimeError, match="this build has no distributed package"):
+            call()
+
+
 def test_types_of_the_loader_for_annotations():
     from rushlight.utils.data.dataloader import _collate_fn_t, _worker_init_fn_t
 

@@ -6,7 +6,10 @@ from typing import Any
 
 __all__ = ["is_available", "is_initialized", "is_torchelastic_launched"]
 
-_PARTS = ("device_mesh", "distributed_c10d", "fsdp", "nn", "optim", "rpc", "tensor")
+_PARTS = (
+    "autograd", "device_mesh", "distributed_c10d", "elastic", "fsdp", "nn", "optim", "rpc",
+    "tensor",
+)  # fmt: skip
 
 
 def is_available() -> bool:

@@ -412,3 +412,38 @@ def test_compile_takes_the_arguments_of_torch_compile_and_leaves_no_trace_in_cop
     assert copy.deepcopy(m)._compiled_call_impl is None
     with pytest.raises(RuntimeError, match="Unrecognized mode"):
         m.compile(mode="fastest")
+
+
+_PATCHED = [
+    (lambda: nn.Linear(4, 2), "linear", (2, 4)),
+    (lambda: nn.Conv1d(4, 2, 1), "conv1d", (2, 4, 4)),
+    (lambda: nn.Conv2d(4, 2, 1), "conv2d", (2, 4, 4, 4)),
+    (lambda: nn.ConvTranspose2d(4, 2, 1), "conv_transpose2d", (2, 4, 4, 4)),
+    (lambda: nn.LayerNorm(4), "layer_norm", (2, 4)),
+    (lambda: nn.BatchNorm1d(4), "batch_norm", (2, 4)),
+    (lambda: nn.ReLU(), "relu", (2, 4)),
+    (lambda: nn.Dropout(0.5), "dropout", (2, 4)),
+    (lambda: nn.Dropout2d(0.5), "dropout2d", (2, 4, 4, 4)),
+    (lambda: nn.MaxPool2d(2), "max_pool2d", (2, 4, 4, 4)),
+    (lambda: nn.AvgPool2d(2), "avg_pool2d", (2, 4, 4, 4)),
+    (lambda: nn.LPPool2d(2, 2), "lp_pool2d", (2, 4, 4, 4)),
+    (lambda: nn.AdaptiveAvgPool2d(2), "adaptive_avg_pool2d", (2, 4, 4, 4)),
+    (lambda: nn.AdaptiveMaxPool2d(2), "adaptive_max_pool2d", (2, 4, 4, 4)),
+    (lambda: nn.FractionalMaxPool2d(2, 2), "fractional_max_pool2d", (2, 4, 4, 4)),
+]
+
+
+@pytest.mark.parametrize("make, name, shape", _PATCHED, ids=[name for _, name, _ in _PATCHED])
+def test_layers_call_what_stands_in_functional(make, name, shape, monkeypatch):
+    """Counters of operations put functions of their own there."""
+    calls = []
+    plain = getattr(nn.functional, name)
+    layer = make()
+
+    def counted(*args, **kwargs):
+        calls.append(name)
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(nn.functional, name, counted)
+    layer(torch.ones(shape))
+    assert calls == [name]

@@ -21,7 +21,6 @@ __all__ = [
     "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
 ]  # fmt: skip
 
-_relu = F.relu
 MultiheadAttention.__module__ = __name__  # where pickles look for it
 
 
@@ -61,7 +60,7 @@ class ReLU(_Inplace):
     """max(x, 0)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return _relu(input, self.inplace)
+        return F.relu(input, self.inplace)
 
 
 class SELU(_Inplace):

@@ -10,6 +10,7 @@ from rushlight import Tensor
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter, UninitializedParameter
+from ._function_of_layer import FunctionOfLayer
 from .lazy import LazyModuleMixin
 from .module import Module
 from .utils import _pair, _reverse_repeat_tuple, _single, _triple
@@ -142,7 +143,7 @@ class _Conv(_ConvNd):
 
     _tuple = staticmethod(_single)
     _zeros = (0,)
-    _function = staticmethod(F.conv1d)
+    _function = FunctionOfLayer("conv1d")
 
     def __init__(
         self,
@@ -194,7 +195,7 @@ class Conv2d(_Conv):
 
     _tuple = staticmethod(_pair)
     _zeros = (0, 0)
-    _function = staticmethod(F.conv2d)
+    _function = FunctionOfLayer("conv2d")
 
 
 class Conv3d(_Conv):
@@ -202,14 +203,14 @@ class Conv3d(_Conv):
 
     _tuple = staticmethod(_triple)
     _zeros = (0, 0, 0)
-    _function = staticmethod(F.conv3d)
+    _function = FunctionOfLayer("conv3d")
 
 
 class _ConvTransposeNd(_ConvNd):
     """The gradient of a convolution as a layer."""
 
     _tuple = staticmethod(_single)
-    _function = staticmethod(F.conv_transpose1d)
+    _function = FunctionOfLayer("conv_transpose1d")
 
     def __init__(
         self,
@@ -290,14 +291,14 @@ class ConvTranspose2d(_ConvTransposeNd):
     """Transposed convolution of (N, C, H, W); weight is (in, out / groups, kernel, kernel)."""
 
     _tuple = staticmethod(_pair)
-    _function = staticmethod(F.conv_transpose2d)
+    _function = FunctionOfLayer("conv_transpose2d")
 
 
 class ConvTranspose3d(_ConvTransposeNd):
     """Transposed convolution of (N, C, D, H, W)."""
 
     _tuple = staticmethod(_triple)
-    _function = staticmethod(F.conv_transpose3d)
+    _function = FunctionOfLayer("conv_transpose3d")
 
 
 class _LazyConvXdMixin(LazyModuleMixin):

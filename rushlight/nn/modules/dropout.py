@@ -5,6 +5,7 @@ from __future__ import annotations
 from rushlight import Tensor
 
 from .. import functional as F
+from ._function_of_layer import FunctionOfLayer
 from .module import Module
 
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
@@ -12,7 +13,7 @@ __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Fe
 
 class _DropoutNd(Module):
     __constants__ = ["p", "inplace"]
-    _function = staticmethod(F.dropout)
+    _function = FunctionOfLayer("dropout")
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
@@ -35,19 +36,19 @@ class Dropout(_DropoutNd):
 class Dropout1d(_DropoutNd):
     """Zero whole channels of (N, C, L) or (C, L)."""
 
-    _function = staticmethod(F.dropout1d)
+    _function = FunctionOfLayer("dropout1d")
 
 
 class Dropout2d(_DropoutNd):
     """Zero whole channels of (N, C, H, W) or (C, H, W)."""
 
-    _function = staticmethod(F.dropout2d)
+    _function = FunctionOfLayer("dropout2d")
 
 
 class Dropout3d(_DropoutNd):
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W)."""
 
-    _function = staticmethod(F.dropout3d)
+    _function = FunctionOfLayer("dropout3d")
 
 
 class AlphaDropout(_DropoutNd):

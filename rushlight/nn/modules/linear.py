@@ -15,8 +15,6 @@ from .module import Module
 
 __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
-_linear = F.linear
-
 
 class Identity(Module):
     """Return the input; any arguments are accepted."""
@@ -62,7 +60,7 @@ class Linear(Module):
             weight, bias = own["weight"], own["bias"]
         except KeyError:  # parametrized, or replaced by a plain tensor
             weight, bias = self.weight, self.bias
-        return _linear(input, weight, bias)
+        return F.linear(input, weight, bias)
 
     def extra_repr(self) -> str:
         return (

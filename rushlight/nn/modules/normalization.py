@@ -14,8 +14,6 @@ from .module import Module
 
 __all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
-_layer_norm = F.layer_norm
-
 
 class LocalResponseNorm(Module):
     """Divide by a power of the mean square over `size` neighbouring channels."""
@@ -106,7 +104,7 @@ class LayerNorm(Module):
             weight, bias = own["weight"], own["bias"]
         except KeyError:
             weight, bias = self.weight, self.bias
-        return _layer_norm(input, self.normalized_shape, weight, bias, self.eps)
+        return F.layer_norm(input, self.normalized_shape, weight, bias, self.eps)
 
     def extra_repr(self) -> str:
         bias = self._parameters.get("bias") is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rushlight import Tensor
 
 from .. import functional as F
+from ._function_of_layer import FunctionOfLayer
 from .module import Module
 from .utils import _pair, _single, _triple
 
@@ -20,7 +21,7 @@ class _MaxPoolNd(Module):
     __constants__ = [
         "kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode",
     ]  # fmt: skip
-    _function = staticmethod(F.max_pool1d)
+    _function = FunctionOfLayer("max_pool1d")
 
     def __init__(
         self,
@@ -64,17 +65,17 @@ class MaxPool1d(_MaxPoolNd):
 class MaxPool2d(_MaxPoolNd):
     """Largest value of each window of (N, C, H, W)."""
 
-    _function = staticmethod(F.max_pool2d)
+    _function = FunctionOfLayer("max_pool2d")
 
 
 class MaxPool3d(_MaxPoolNd):
     """Largest value of each window of (N, C, D, H, W)."""
 
-    _function = staticmethod(F.max_pool3d)
+    _function = FunctionOfLayer("max_pool3d")
 
 
 class _MaxUnpoolNd(Module):
-    _function = staticmethod(F.max_unpool1d)
+    _function = FunctionOfLayer("max_unpool1d")
     _tuple = staticmethod(_single)
 
     def __init__(self, kernel_size, stride=None, padding=0) -> None:
@@ -99,14 +100,14 @@ class MaxUnpool1d(_MaxUnpoolNd):
 class MaxUnpool2d(_MaxUnpoolNd):
     """Put pooled values back where MaxPool2d found them; zeros elsewhere."""
 
-    _function = staticmethod(F.max_unpool2d)
+    _function = FunctionOfLayer("max_unpool2d")
     _tuple = staticmethod(_pair)
 
 
 class MaxUnpool3d(_MaxUnpoolNd):
     """Put pooled values back where MaxPool3d found them; zeros elsewhere."""
 
-    _function = staticmethod(F.max_unpool3d)
+    _function = FunctionOfLayer("max_unpool3d")
     _tuple = staticmethod(_triple)
 
 
@@ -150,7 +151,7 @@ class AvgPool2d(_AvgPoolNd):
     """Mean of each window of (N, C, H, W)."""
 
     __constants__ = [*_AvgPoolNd.__constants__, "divisor_override"]
-    _function = staticmethod(F.avg_pool2d)
+    _function = FunctionOfLayer("avg_pool2d")
 
     def __init__(
         self,
@@ -184,7 +185,7 @@ class AvgPool2d(_AvgPoolNd):
 class AvgPool3d(AvgPool2d):
     """Mean of each window of (N, C, D, H, W)."""
 
-    _function = staticmethod(F.avg_pool3d)
+    _function = FunctionOfLayer("avg_pool3d")
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -195,7 +196,7 @@ class AvgPool3d(AvgPool2d):
 
 class _FractionalMaxPoolNd(Module):
     __constants__ = ["kernel_size", "return_indices", "output_size", "output_ratio"]
-    _function = staticmethod(F.fractional_max_pool2d)
+    _function = FunctionOfLayer("fractional_max_pool2d")
     _tuple = staticmethod(_pair)
 
     def __init__(
@@ -240,13 +241,13 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
 class FractionalMaxPool3d(_FractionalMaxPoolNd):
     """Max pooling over windows placed at random (Graham 2014)."""
 
-    _function = staticmethod(F.fractional_max_pool3d)
+    _function = FunctionOfLayer("fractional_max_pool3d")
     _tuple = staticmethod(_triple)
 
 
 class _LPPoolNd(Module):
     __constants__ = ["norm_type", "kernel_size", "stride", "ceil_mode"]
-    _function = staticmethod(F.lp_pool1d)
+    _function = FunctionOfLayer("lp_pool1d")
 
     def __init__(self, norm_type: float, kernel_size, stride=None, ceil_mode: bool = False) -> None:
         super().__init__()
@@ -274,18 +275,18 @@ class LPPool1d(_LPPoolNd):
 class LPPool2d(_LPPoolNd):
     """(sum of x^p)^(1/p) of each window of (N, C, H, W)."""
 
-    _function = staticmethod(F.lp_pool2d)
+    _function = FunctionOfLayer("lp_pool2d")
 
 
 class LPPool3d(_LPPoolNd):
     """(sum of x^p)^(1/p) of each window of (N, C, D, H, W)."""
 
-    _function = staticmethod(F.lp_pool3d)
+    _function = FunctionOfLayer("lp_pool3d")
 
 
 class _AdaptiveMaxPoolNd(Module):
     __constants__ = ["output_size", "return_indices"]
-    _function = staticmethod(F.adaptive_max_pool1d)
+    _function = FunctionOfLayer("adaptive_max_pool1d")
 
     def __init__(self, output_size, return_indices: bool = False) -> None:
         super().__init__()
@@ -306,18 +307,18 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """Max pooling to a given output size."""
 
-    _function = staticmethod(F.adaptive_max_pool2d)
+    _function = FunctionOfLayer("adaptive_max_pool2d")
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """Max pooling to a given output size."""
 
-    _function = staticmethod(F.adaptive_max_pool3d)
+    _function = FunctionOfLayer("adaptive_max_pool3d")
 
 
 class _AdaptiveAvgPoolNd(Module):
     __constants__ = ["output_size"]
-    _function = staticmethod(F.adaptive_avg_pool1d)
+    _function = FunctionOfLayer("adaptive_avg_pool1d")
 
     def __init__(self, output_size) -> None:
         super().__init__()
@@ -337,10 +338,10 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
 class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """Mean pooling to a given output size."""
 
-    _function = staticmethod(F.adaptive_avg_pool2d)
+    _function = FunctionOfLayer("adaptive_avg_pool2d")
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """Mean pooling to a given output size."""
 
-    _function = staticmethod(F.adaptive_avg_pool3d)
+    _function = FunctionOfLayer("adaptive_avg_pool3d")

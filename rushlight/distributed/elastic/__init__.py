@@ -1,0 +1,1 @@
+"""Programs that a launcher starts: what of it their code imports."""

@@ -1,0 +1,1 @@
+"""Processes that a launcher starts: what of it their code imports."""
