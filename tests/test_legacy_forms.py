@@ -139,6 +139,7 @@ def test_a_lone_program_runs_under_the_launchers_decorator():
     assert main(2) == 0.5 and main.__name__ == "main"
     with pytest.raises(ZeroDivisionError):
         main(0)
+    assert not rpc.is_available() and not autograd.is_available()
     for call in (rpc.rpc_sync, rpc.init_rpc, autograd.context):
         with pytest.raises(RuntimeError, match="this build has no distributed package"):
             call()

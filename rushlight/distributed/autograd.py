@@ -6,4 +6,10 @@ context = absent("context", __name__)
 backward = refused("backward")
 get_gradients = refused("get_gradients")
 
-__all__ = ["backward", "context", "get_gradients"]
+
+def is_available() -> bool:
+    """Whether gradients can cross processes: no."""
+    return False
+
+
+__all__ = ["backward", "context", "get_gradients", "is_available"]
