@@ -34,6 +34,7 @@ constexpr Moves kMoves[] = {
     {"cat", kAll},
     {"stack", kAll},
     {"block_diag", kAll},
+    {"constant_pad", kNumbers},
     {"flip", kAll},
     {"roll", kAll},
     {"repeat", kAll},

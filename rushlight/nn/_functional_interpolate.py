@@ -51,7 +51,7 @@ def interpolate(
         return _nearest(input, sizes, scales, mode == "nearest-exact")
     corners = bool(align_corners)
     if input.dtype == torch.uint8:
-        if mode in ("bilinear", "bicubic"):
+        if mode in ("bilinear", "bicubic", "lanczos"):
             return _weighted_bytes(input, sizes, scales, mode, corners, antialias)
         out = _weighted(input.to(torch.float32), sizes, scales, mode, corners, antialias)
         return out.round().clamp(0, 255).to(torch.uint8)

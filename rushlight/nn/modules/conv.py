@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import rushlight as torch
 from rushlight import Tensor
 
 from .. import functional as F
 from .. import init
+from ..common_types import _size_1_t, _size_2_t, _size_3_t  # noqa: F401 - asked for here, too
 from ..parameter import Parameter, UninitializedParameter
 from ._function_of_layer import FunctionOfLayer
 from .lazy import LazyModuleMixin
@@ -299,6 +301,19 @@ class ConvTranspose3d(_ConvTransposeNd):
 
     _tuple = staticmethod(_triple)
     _function = FunctionOfLayer("conv_transpose3d")
+
+
+class _ConvTransposeMixin(_ConvTransposeNd):
+    """The old name of `_ConvTransposeNd`, which libraries still ask for."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        warnings.warn(
+            "`_ConvTransposeMixin` is a deprecated internal class. Please consider using public "
+            "APIs.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        super().__init__(*args, **kwargs)
 
 
 class _LazyConvXdMixin(LazyModuleMixin):

@@ -53,11 +53,13 @@ def resize(image, size, interpolation=InterpolationMode.BILINEAR, antialias=True
         if not antialias:
             raise ValueError("Lanczos mode requires antialias=True")
         options = {"align_corners": False, "antialias": True}
-    plain = bytes_ and image.dtype == torch.uint8 and mode != "lanczos"
+    plain = bytes_ and image.dtype == torch.uint8
     batch = as_float_batch(image, (image.dtype,) if plain else (torch.float32, torch.float64))
     result = F.interpolate(batch, size=list(size), mode=mode, **options)
     if image.dtype == torch.uint8 and mode in ("bicubic", "lanczos") and not plain:
         result = result.clamp(0, 255)
+    if image.dtype in (torch.uint16, torch.uint32):  # torchvision rounds all other whole numbers
+        result = result.trunc()
     return back_from_batch(result, image)
 
 

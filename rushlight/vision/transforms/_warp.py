@@ -105,15 +105,21 @@ def identity_grid(size):
     return torch.stack([x, y], -1).unsqueeze(0)
 
 
-def elastic_grid(image, displacement):
-    """The grid of `displacement` (1, height, width, 2), in the image's dtype if that is float."""
-    expected = (1, *image.shape[-2:], 2)
+def checked(displacement):
+    """The displacement; TypeError for what is no tensor."""
+    if not isinstance(displacement, torch.Tensor):
+        raise TypeError("Argument displacement should be a Tensor")
+    return displacement
+
+
+def elastic_grid(size, displacement):
+    """The grid of `displacement` (1, height, width, 2) for an image of `size`."""
+    expected = (1, *size, 2)
     if tuple(displacement.shape) != expected:
         raise ValueError(
-            f"Argument displacement shape should be {torch.Size(expected)}, but given "
-            f"{displacement.shape}"
+            f"Argument displacement shape should be {expected}, but given {displacement.shape}"
         )
-    return identity_grid(image.shape[-2:]) + displacement
+    return identity_grid(size) + displacement
 
 
 def check_mode(mode: InterpolationMode) -> None:
@@ -132,10 +138,14 @@ def _colours(fill, channels: int) -> list[float]:
     return values
 
 
-def sample(image, grid, mode: InterpolationMode, fill=None):
-    """The image's values at the places of a grid; `fill` outside (None: black)."""
+def sample(image, grid, mode: InterpolationMode, fill=None, any_mode: bool = False):
+    """The image's values at the places of a grid; `fill` outside (None: black).
+
+    `any_mode` leaves it to `grid_sample` to refuse a mode.
+    """
     require_tensor_image(image)
-    check_mode(mode)
+    if not any_mode:
+        check_mode(mode)
     if image.numel() == 0:
         return image
     shape = image.shape

@@ -288,11 +288,10 @@ def elastic_transform(
 ) -> Tensor:
     """Each pixel from its place plus `displacement` (1, H, W, 2), in half images."""
     interpolation = interpolation_mode(interpolation)
-    if not isinstance(displacement, Tensor):
-        raise TypeError("Argument displacement should be a Tensor")
+    displacement = _warp.checked(displacement)
     tensor = img if isinstance(img, Tensor) else pil_to_tensor(img)
-    grid = _warp.elastic_grid(tensor, displacement)
-    result = _warp.sample(tensor, grid, interpolation, fill)
+    grid = _warp.elastic_grid(tensor.shape[-2:], displacement)
+    result = _warp.sample(tensor, grid, interpolation, fill, any_mode=True)
     return result if isinstance(img, Tensor) else to_pil_image(result, mode=img.mode)
 
 

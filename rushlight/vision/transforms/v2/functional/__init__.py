@@ -12,7 +12,7 @@ from ... import functional as _first
 from ..._convert import pil_to_tensor, to_pil_image, to_tensor
 from ..._image import InterpolationMode, dimensions, is_pil
 from . import _boxes, _images, _points, _turned
-from ._call import functional, is_pure_tensor, register_kernel, supports
+from ._call import IMAGE, VIDEO, functional, is_pure_tensor, register_kernel, supports
 
 Tensor = torch.Tensor
 
@@ -44,10 +44,10 @@ perspective = _everywhere("perspective")
 elastic = elastic_transform = _everywhere("elastic")
 
 
-def _coloured(name: str, pil: Any = None) -> Any:
+def _coloured(name: str, pil: Any = None, kinds: tuple[type, ...] = (IMAGE, VIDEO)) -> Any:
     """A function of images and videos alone."""
     image = getattr(_images, name, None) or getattr(_color, name, None) or getattr(_first, name)
-    return functional(name, pil=pil or getattr(_first, name, image), image=image)
+    return functional(name, pil=pil or getattr(_first, name, image), kinds=kinds, image=image)
 
 
 adjust_brightness = _coloured("adjust_brightness")
@@ -61,8 +61,8 @@ equalize = _coloured("equalize")
 invert = _coloured("invert")
 posterize = _coloured("posterize")
 solarize = _coloured("solarize")
-rgb_to_grayscale = _coloured("rgb_to_grayscale")
-grayscale_to_rgb = _coloured("grayscale_to_rgb")
+rgb_to_grayscale = _coloured("rgb_to_grayscale", kinds=(IMAGE,))
+grayscale_to_rgb = _coloured("grayscale_to_rgb", kinds=(IMAGE,))
 permute_channels = _coloured("permute_channels")
 gaussian_blur = _coloured("gaussian_blur")
 jpeg = _coloured("jpeg")
@@ -70,9 +70,11 @@ erase = _coloured("erase", pil=_images.erase)
 five_crop = _coloured("five_crop")
 ten_crop = _coloured("ten_crop")
 normalize = functional("normalize", image=_first.normalize)
-gaussian_noise = functional("gaussian_noise", image=_images.gaussian_noise)
+gaussian_noise = functional(
+    "gaussian_noise", pil=_images.no_noise_of_pil, image=_images.gaussian_noise
+)
 uniform_temporal_subsample = functional(
-    "uniform_temporal_subsample", image=_images.uniform_temporal_subsample
+    "uniform_temporal_subsample", kinds=(VIDEO,), image=_images.uniform_temporal_subsample
 )
 to_dtype = functional(
     "to_dtype",
@@ -111,23 +113,19 @@ def to_image(inpt: Any) -> tv_tensors.Image:
 # -- sizes -----------------------------------------------------------------------------------
 
 
-def get_dimensions(inpt: Any) -> list[int]:
-    """[channels, height, width] of an image or video."""
-    return dimensions(inpt)
-
-
-def get_size(inpt: Any) -> list[int]:
-    """[height, width] of an image, or of the one that boxes or points are in."""
-    if isinstance(inpt, (tv_tensors.BoundingBoxes, tv_tensors.KeyPoints)):
-        return list(inpt.canvas_size)
-    return dimensions(inpt)[1:]
-
-
-def get_num_channels(inpt: Any) -> int:
-    """The number of channels."""
-    return dimensions(inpt)[0]
-
-
+get_dimensions = functional("get_dimensions", pil=dimensions, image=dimensions)
+get_size = functional(
+    "get_size",
+    pil=_images.size_of,
+    image=_images.size_of,
+    mask=_images.size_of,
+    boxes=_images.canvas_of,
+    points=_images.canvas_of,
+)
+get_num_channels = functional(
+    "get_num_channels", pil=_images.channels_of, image=_images.channels_of
+)
+get_num_frames = functional("get_num_frames", kinds=(VIDEO,), image=_images.frames_of)
 get_image_num_channels = get_num_channels
 
 
@@ -136,12 +134,9 @@ def get_image_size(inpt: Any) -> list[int]:
     return dimensions(inpt)[:0:-1]
 
 
-def get_num_frames(inpt: Tensor) -> int:
-    """The number of frames of a video."""
-    return inpt.shape[-4]
-
-
 # -- boxes and points ------------------------------------------------------------------------
+
+_NEITHER = "Input can either be a plain tensor or a {} tv_tensor, but got {} instead."
 
 
 def convert_bounding_box_format(
@@ -157,9 +152,7 @@ def convert_bounding_box_format(
         result = _boxes.convert(inpt.as_subclass(Tensor), inpt.format, new)
         return tv_tensors.wrap(result, like=inpt, format=new)
     if not is_pure_tensor(inpt):
-        raise TypeError(
-            f"Input can either be a plain tensor or a bounding box tv_tensor, but got {type(inpt)}."
-        )
+        raise TypeError(_NEITHER.format("bounding box", type(inpt)))
     if old_format is None:
         raise ValueError("For pure tensor inputs, `old_format` has to be passed.")
     result = _boxes.convert(inpt, _format(old_format), new)
@@ -187,6 +180,8 @@ def clamp_bounding_boxes(
         mode = inpt.clamping_mode if clamping_mode == "auto" else clamping_mode
         result = _boxes.clamp(inpt.as_subclass(Tensor), inpt.format, inpt.canvas_size, mode)
         return tv_tensors.wrap(result, like=inpt)
+    if not is_pure_tensor(inpt):
+        raise TypeError(_NEITHER.format("bounding box", type(inpt)))
     if format is None or canvas_size is None or clamping_mode == "auto":
         raise ValueError(
             "For pure tensor inputs, `format`, `canvas_size` and `clamping_mode` have to be passed."
@@ -201,6 +196,8 @@ def clamp_keypoints(inpt: Tensor, canvas_size: tuple[int, int] | None = None) ->
             raise ValueError("For keypoints tv_tensor inputs, `canvas_size` must not be passed.")
         result = _points.clamp(inpt.as_subclass(Tensor), inpt.canvas_size)
         return tv_tensors.wrap(result, like=inpt)
+    if not is_pure_tensor(inpt):
+        raise TypeError(_NEITHER.format("keypoints", type(inpt)))
     if canvas_size is None:
         raise ValueError("For pure tensor inputs, `canvas_size` has to be passed.")
     return _points.clamp(inpt, canvas_size)
@@ -223,6 +220,10 @@ def sanitize_bounding_boxes(
                 "pass bounding_boxes as a tv_tensors.BoundingBoxes object."
             )
         format = _format(format)
+    elif not isinstance(boxes, tv_tensors.BoundingBoxes):
+        raise ValueError(
+            "bounding_boxes must be a tv_tensors.BoundingBoxes instance or a pure tensor."
+        )
     else:
         format, canvas_size = boxes.format, boxes.canvas_size
     plain = boxes.as_subclass(Tensor)
@@ -245,6 +246,8 @@ def sanitize_keypoints(
     key_points: Tensor, canvas_size: tuple[int, int] | None = None
 ) -> tuple[Tensor, Tensor]:
     """The points inside of the image, and which these are."""
+    if not is_pure_tensor(key_points) and not isinstance(key_points, tv_tensors.KeyPoints):
+        raise ValueError("key_points must be a tv_tensors.KeyPoints instance or a pure tensor.")
     if is_pure_tensor(key_points) and canvas_size is None:
         raise ValueError("canvas_size cannot be None if key_points is a pure tensor.")
     size = canvas_size if is_pure_tensor(key_points) else key_points.canvas_size

@@ -302,7 +302,7 @@ def perspective_numbers(startpoints: Any, endpoints: Any, coefficients: Any) -> 
 
 def elastic_points(canvas_size: Size, displacement: Tensor, up: bool = True) -> Any:
     """The map of points, rounded up or down, that nearly undoes an elastic one."""
-    grid = _warp.identity_grid(canvas_size) - displacement
+    grid = _warp.elastic_grid(canvas_size, -_warp.checked(displacement))
     half = 0.5 * torch.tensor(canvas_size[::-1])
 
     def mapping(points):

@@ -12,8 +12,8 @@ from ..._image import is_pil
 
 Tensor = torch.Tensor
 
+IMAGE, VIDEO = tv_tensors.Image, tv_tensors.Video
 _KINDS = {
-    "image": (Tensor, tv_tensors.Image, tv_tensors.Video),
     "mask": (tv_tensors.Mask,),
     "boxes": (tv_tensors.BoundingBoxes,),
     "points": (tv_tensors.KeyPoints,),
@@ -54,11 +54,17 @@ def supports(function: Any, inpt: Any) -> bool:
     return _kernel_of(function, type(inpt))[0] is not None
 
 
-def functional(name: str, pil: Callable | None = None, **kernels: Callable | None) -> Any:
+def functional(
+    name: str,
+    pil: Callable | None = None,
+    kinds: tuple[type, ...] = (IMAGE, VIDEO),
+    **kernels: Callable | None,
+) -> Any:
     """A function of all the kinds of input that there are kernels for.
 
-    Its further arguments are the image kernel's; another kernel gets those that it names, and of
-    its tensor's metadata those that it names. It returns a tensor, or (tensor, canvas size).
+    `kinds` are those besides plain tensors that the kernel "image" is for. The function's further
+    arguments are the image kernel's; another kernel gets those that it names, and of its tensor's
+    metadata those that it names. A kernel returns a tensor, or (tensor, canvas size).
     """
     image = kernels["image"]
     assert image is not None
@@ -88,7 +94,7 @@ def functional(name: str, pil: Callable | None = None, **kernels: Callable | Non
         kind: kernel
         for group, kernel in kernels.items()
         if kernel is not None
-        for kind in _KINDS[group]
+        for kind in ((Tensor, *kinds) if group == "image" else _KINDS[group])
     }
     call._registered = {}
     call._pil = pil
@@ -105,7 +111,7 @@ def _on_tensor(kernel: Callable, image: Callable, inpt: Any, kwargs: dict) -> An
         kwargs = {key: value for key, value in kwargs.items() if key in wanted}
     like = inpt if isinstance(inpt, tv_tensors.TVTensor) else None
     result = kernel(inpt.as_subclass(Tensor), **kwargs)
-    if like is None:
+    if like is None or not isinstance(result, (Tensor, tuple)):
         return result
     if isinstance(result, tuple):
         if len(result) == 2 and isinstance(result[1], tuple):

@@ -66,9 +66,12 @@ def resize_mask(
     mask: Tensor, size: Any, interpolation: Any = NEAREST, max_size: int | None = None
 ) -> Tensor:
     """A mask in another size, by the nearest values."""
+    mode = check_interpolation(interpolation)
+    if mode is not InterpolationMode.NEAREST_EXACT:
+        mode = NEAREST
     if mask.ndim < 3:
-        return resize(mask.unsqueeze(0), size, NEAREST, max_size).squeeze(0)
-    return resize(mask, size, NEAREST, max_size)
+        return resize(mask.unsqueeze(0), size, mode, max_size).squeeze(0)
+    return resize(mask, size, mode, max_size)
 
 
 def pad(image: Tensor, padding: Any, fill: Any = None, padding_mode: str = "constant") -> Tensor:
@@ -156,9 +159,13 @@ def rotate(
     fill: Any = None,
 ) -> Tensor:
     """Turn against the clock (degrees) about `center`; `expand` makes the image hold it all."""
-    # The whole turns make no difference but in rounding.
-    mode = check_interpolation(interpolation)
-    return first.rotate(image, angle % 360, mode, expand, center, fill)
+    mode, angle = check_interpolation(interpolation), angle % 360
+    if center is None and not is_pil(image):
+        if angle in (0, 180):
+            return image.flip(-1, -2) if angle else image.clone()
+        if angle in (90, 270) and (expand or image.shape[-1] == image.shape[-2]):
+            return torch.rot90(image, 1 if angle == 90 else -1, (-2, -1))
+    return first.rotate(image, angle, mode, expand, center, fill)
 
 
 def perspective(
@@ -337,6 +344,11 @@ def gaussian_noise(
     return noisy.clamp_(0, 255).to(torch.uint8)
 
 
+def no_noise_of_pil(image: Any, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> Any:
+    """ValueError: noise is for tensors."""
+    raise ValueError("Gaussian Noise is not implemented for PIL images.")
+
+
 def jpeg(image: Tensor, quality: int) -> Tensor:
     """The image as it is after JPEG compression; bytes only."""
     if is_pil(image):
@@ -357,6 +369,29 @@ def erase(
         tensor = _geometry.erase(_convert.pil_to_tensor(image), i, j, h, w, v, True)
         return _convert.to_pil_image(tensor)
     return _geometry.erase(image, i, j, h, w, v, inplace)
+
+
+# -- sizes -----------------------------------------------------------------------------------
+
+
+def size_of(inpt: Any) -> list[int]:
+    """[height, width] of an image, video or mask."""
+    return first.get_dimensions(inpt)[1:]
+
+
+def canvas_of(inpt: Tensor, canvas_size: tuple[int, int]) -> list[int]:
+    """[height, width] of the image that boxes or points are in."""
+    return list(canvas_size)
+
+
+def channels_of(inpt: Any) -> int:
+    """The number of channels of an image or video."""
+    return first.get_dimensions(inpt)[0]
+
+
+def frames_of(inpt: Tensor) -> int:
+    """The number of frames of a video."""
+    return inpt.shape[-4]
 
 
 def uniform_temporal_subsample(video: Tensor, num_samples: int) -> Tensor:

@@ -22,14 +22,12 @@ def clamp(points: Tensor, canvas_size: Size) -> Tensor:
 
 def horizontal_flip(keypoints: Tensor, canvas_size: Size) -> Tensor:
     """Left and right change places."""
-    moved = torch.stack((canvas_size[1] - 1 - keypoints[..., 0], keypoints[..., 1]), dim=-1)
-    return clamp(moved, canvas_size)
+    return torch.stack((canvas_size[1] - 1 - keypoints[..., 0], keypoints[..., 1]), dim=-1)
 
 
 def vertical_flip(keypoints: Tensor, canvas_size: Size) -> Tensor:
     """Above and below change places."""
-    moved = torch.stack((keypoints[..., 0], canvas_size[0] - 1 - keypoints[..., 1]), dim=-1)
-    return clamp(moved, canvas_size)
+    return torch.stack((keypoints[..., 0], canvas_size[0] - 1 - keypoints[..., 1]), dim=-1)
 
 
 def crop(keypoints: Tensor, top: int, left: int, height: int, width: int) -> tuple[Tensor, Size]:
@@ -42,6 +40,11 @@ def pad(
     keypoints: Tensor, canvas_size: Size, padding: Any, padding_mode: str = "constant"
 ) -> tuple[Tensor, Size]:
     """Points in an image with a border."""
+    if padding_mode != "constant":
+        raise ValueError(
+            f"Padding mode '{padding_mode}' is not supported with KeyPoints (supported modes are "
+            "constant)"
+        )
     left, top, right, bottom = _sides(padding)
     size = (canvas_size[0] + top + bottom, canvas_size[1] + left + right)
     return crop(keypoints, -top, -left, *size)
