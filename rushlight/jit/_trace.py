@@ -109,22 +109,16 @@ def trace(
             stacklevel=2,
         )
         return func
-    check = check_inputs if check_inputs is not None else None
-    if isinstance(func, Module):
+    owner = func if isinstance(func, Module) else getattr(func, "__self__", None)
+    if isinstance(owner, Module) and (owner is func or func.__name__ == "forward"):
         inputs = example_inputs if example_kwarg_inputs is None else example_kwarg_inputs
         if inputs is None:
             raise RuntimeError("example_kwarg_inputs should be a dict")
-        checks = None if check is None else [{"forward": c} for c in check]
+        checks = None if check_inputs is None else [{"forward": c} for c in check_inputs]
         return _trace_module(
-            func, {"forward": inputs}, check_trace, checks, check_tolerance, strict,
+            owner, {"forward": inputs}, check_trace, checks, check_tolerance, strict,
             example_kwarg_inputs is not None,
         )  # fmt: skip
-    owner = getattr(func, "__self__", None)
-    if isinstance(owner, Module) and func.__name__ == "forward":
-        checks = None if check is None else [{"forward": c} for c in check]
-        return _trace_module(
-            owner, {"forward": example_inputs}, check_trace, checks, check_tolerance, strict, False
-        )
     if example_inputs is None and example_kwarg_inputs is None:
         raise RuntimeError("example_kwarg_inputs should be a dict")
     args, kwargs = _arguments(example_inputs, example_kwarg_inputs)
@@ -132,7 +126,7 @@ def trace(
     if check_trace and not _checking:
         from ._trace_check import check_traced
 
-        again = [c if isinstance(c, tuple) else (c,) for c in check or ()]
+        again = [c if isinstance(c, tuple) else (c,) for c in check_inputs or ()]
         check_traced(
             lambda a, k: _traced_function(func, a, k, strict, _force_outplace),
             made, func, made.graph, [(args, kwargs), *((c, {}) for c in again)], check_tolerance,

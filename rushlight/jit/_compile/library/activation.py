@@ -255,10 +255,9 @@ def dropout2d(
     return result
 
 
-def dropout1d(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
-    single = input.dim() == 2
+def _feature_dropout(input: Tensor, dims: int, p: float, training: bool, inplace: bool) -> Tensor:
+    """Whole channels are dropped, of a batch or of a single example of so many dimensions."""
+    single = input.dim() == dims
     batch = input
     if single:
         batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
@@ -266,16 +265,15 @@ def dropout1d(
     if single:
         result = result.squeeze_(0) if inplace else result.squeeze(0)
     return result
+
+
+def dropout1d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    return _feature_dropout(input, 2, p, training, inplace)
 
 
 def dropout3d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    single = input.dim() == 4
-    batch = input
-    if single:
-        batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
-    result = dropout2d(batch, p, training, inplace)
-    if single:
-        result = result.squeeze_(0) if inplace else result.squeeze(0)
-    return result
+    return _feature_dropout(input, 4, p, training, inplace)

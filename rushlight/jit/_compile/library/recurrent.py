@@ -32,8 +32,6 @@ class RNNBase:
         layers = self.num_layers * (2 if self.bidirectional else 1)
         return torch.zeros([layers, max_batch_size, size], dtype=input.dtype, device=input.device)
 
-
-class RNN:
     def forward(self: Any, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check_input(input)
         single = input.dim() == 2
@@ -50,33 +48,16 @@ class RNN:
                 input, hx, self._weights(), self.bias, self.num_layers, self.dropout,
                 self.training, self.bidirectional, self.batch_first,
             )  # fmt: skip
-        else:
+        elif self.mode == "RNN_RELU":
             output, hidden = aten.rnn_relu(
                 input, hx, self._weights(), self.bias, self.num_layers, self.dropout,
                 self.training, self.bidirectional, self.batch_first,
             )  # fmt: skip
-        if single:
-            output = output.squeeze(0 if self.batch_first else 1)
-            hidden = hidden.squeeze(1)
-        return output, hidden
-
-
-class GRU:
-    def forward(self: Any, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        self.check_input(input)
-        single = input.dim() == 2
-        if single:
-            input = input.unsqueeze(0 if self.batch_first else 1)
-            if hx is not None:
-                hx = hx.unsqueeze(1)
-        max_batch_size = input.size(0) if self.batch_first else input.size(1)
-        if hx is None:
-            hx = self._zeros(input, max_batch_size, self.hidden_size)
-        self.check_hidden(hx, max_batch_size, self.hidden_size)
-        output, hidden = aten.gru(
-            input, hx, self._weights(), self.bias, self.num_layers, self.dropout, self.training,
-            self.bidirectional, self.batch_first,
-        )  # fmt: skip
+        else:
+            output, hidden = aten.gru(
+                input, hx, self._weights(), self.bias, self.num_layers, self.dropout,
+                self.training, self.bidirectional, self.batch_first,
+            )  # fmt: skip
         if single:
             output = output.squeeze(0 if self.batch_first else 1)
             hidden = hidden.squeeze(1)

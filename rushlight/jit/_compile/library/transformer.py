@@ -140,18 +140,7 @@ class TransformerDecoderLayer:
             x = self.norm3(x + self._ff_block(x))
         return x
 
-    def _sa_block(
-        self: Any,
-        x: Tensor,
-        attn_mask: Tensor | None,
-        key_padding_mask: Tensor | None,
-        is_causal: bool = False,
-    ) -> Tensor:
-        x = self.self_attn(
-            x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal,
-            need_weights=False,
-        )[0]  # fmt: skip
-        return self.dropout1(x)
+    _sa_block = TransformerEncoderLayer._sa_block
 
     def _mha_block(
         self: Any,
@@ -239,11 +228,7 @@ class TransformerDecoder:
             output = self.norm(output)
         return output
 
-    def _batch_first(self: Any) -> bool:
-        first = self.layers[0]
-        if hasattr(first, "self_attn"):
-            return first.self_attn.batch_first
-        return False
+    _batch_first = TransformerEncoder._batch_first
 
 
 class Transformer:
