@@ -192,3 +192,17 @@ def test_batch_sampler_takes_any_iterable():
         [8, 1],
         [2],
     ]
+
+
+def test_pinning_goes_through_nested_batches():
+    from rushlight.utils.data._utils.pin_memory import pin_memory
+
+    class Pinned:
+        def pin_memory(self):
+            return "pinned"
+
+    batch = {"a": [Pinned(), 1], "b": (Pinned(), "text"), "c": b"raw"}
+    expected = {"a": ["pinned", 1], "b": ("pinned", "text"), "c": b"raw"}
+    assert pin_memory(batch) == expected == pin_memory(batch, device="cuda")
+    with pytest.raises(RuntimeError, match="none is available"):
+        pin_memory([torch.ones(2)])

@@ -12,7 +12,7 @@ import rushlight as torch
 from ... import _C
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import IterableFetcher, MapFetcher
-from ._utils.pin import pin_batch
+from ._utils.pin_memory import pin_memory
 from ._utils.worker import get_worker_info, seed_pipes
 from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
@@ -330,7 +330,7 @@ class _BaseDataLoaderIter:
         self._num_yielded += 1
         if self._IterableDataset_len_called is not None:
             self._warn_when_long()
-        return pin_batch(data) if self._pin_memory else data
+        return pin_memory(data) if self._pin_memory else data
 
     def _warn_when_long(self):
         if self._dataset_kind != _DatasetKind.Iterable:
