@@ -40,6 +40,27 @@ def test_nodes_tell_what_they_are():
         node.foo = 3
 
 
+def test_walking_a_network_backwards():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    loss = torch.nn.functional.mse_loss(net(torch.ones(4, 2)), torch.zeros(4, 1))
+    assert loss.grad_fn.name() == "MseLossBackward0"
+    last = loss.grad_fn.next_functions[0][0]
+    (bias, _), (relu, _), (weight, _) = last.next_functions  # as PyTorch's addmm has them
+    assert (last.name(), relu.name()) == ("AddmmBackward0", "ReluBackward0")
+    assert bias.variable is net[2].bias and weight.variable is net[2].weight
+    x = torch.ones(1, 2, requires_grad=True)
+    plain = torch.nn.functional.linear(x * 2, net[0].weight)
+    assert [node.name() for node, _ in plain.grad_fn.next_functions] == [
+        "MulBackward0",
+        "torch::autograd::AccumulateGrad",
+    ]
+    seen = []
+    y = net[0](x)
+    y.grad_fn.register_hook(lambda into, _: seen.extend(g.shape for g in into))
+    y.sum().backward()
+    assert seen == [(3,), (1, 2), (3, 2)]
+
+
 def test_nodes_show_what_they_saved():
     x = leaf(1.0, 2.0)
     w = torch.tensor([3.0, 4.0])

@@ -400,8 +400,11 @@ def _total(terms):
     return total
 
 
-def _declare_linear(own, node_name):
-    @op("", kernel="linear", node=node_name, name=own, differentiable=("input", "weight", "bias"))
+def _declare_linear(own, node_name, biased):
+    # The edges stand as those of PyTorch's addmm and mm do.
+    edges = ("bias", "input", "weight") if biased else ("input", "weight")
+
+    @op("", kernel="linear", node=node_name, name=own, differentiable=edges)
     class linear:
         """Multiply rows by the transposed weight and add the bias."""
 
@@ -410,22 +413,24 @@ def _declare_linear(own, node_name):
             return y if bias is None else y + bias
 
         def backward(g, input, weight, needs):
-            return linear_backward(g, conj(input), conj(weight), needs[0], needs[1], needs[2])
+            need_bias = biased and needs[0]
+            found = linear_backward(g, conj(input), conj(weight), needs[-2], needs[-1], need_bias)
+            return (found[-1], *found[:-1]) if need_bias else found
 
         def samples(make):
-            yield make(3, 4), make(5, 4), make(5)
-            yield make(2, 3, 4), make(5, 4)
-            yield make(4), make(5, 4), make(5)
+            yield make(3, 4), make(5, 4), make(5) if biased else None
+            yield make(2, 3, 4), make(5, 4), make(5) if biased else None
+            yield make(4), make(5, 4), make(5) if biased else None
 
     return linear
 
 
-# One operator, four names of its node: PyTorch composes `linear` differently by rank and bias.
-_linear_addmm = _declare_linear("linear_addmm", "Addmm")
-_linear_view = _declare_linear("linear_view", "View")
-_linear_mm = _declare_linear("linear_mm", "Mm")
-_linear_unsafe_view = _declare_linear("linear_unsafe_view", "UnsafeView")
-_linear_row = _declare_linear("linear_row", "SqueezeBackward4")
+# One operator, five names of its node: PyTorch composes `linear` differently by rank and bias.
+_linear_addmm = _declare_linear("linear_addmm", "Addmm", True)
+_linear_view = _declare_linear("linear_view", "View", True)
+_linear_mm = _declare_linear("linear_mm", "Mm", False)
+_linear_unsafe_view = _declare_linear("linear_unsafe_view", "UnsafeView", False)
+_linear_row = _declare_linear("linear_row", "SqueezeBackward4", False)
 
 
 @public("F.linear")
