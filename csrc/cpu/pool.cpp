@@ -68,6 +68,17 @@ void merge_columns(T* best, int32_t* at, const T* x, const int32_t* from, int64_
   }
 }
 
+// All columns of windows of three, for values alone; neighbours in the window are `step` apart.
+template <class T, int S>
+void take_three(T* best, const T* x, int64_t step, int64_t n) {
+  using A = typename accumulate_type<T>::type;
+#pragma omp simd
+  for (int64_t o = 0; o < n; ++o) {
+    const A a = x[o * S], b = x[o * S + step], c = x[o * S + 2 * step];
+    best[o] = static_cast<T>(larger(c, larger(b, a)));
+  }
+}
+
 int64_t first_inside(const Windows& w, int d, int64_t o) {
   int64_t at = o * w.s[d] - w.p[d];
   if (at < 0) at += (-at + w.d[d] - 1) / w.d[d] * w.d[d];
@@ -138,6 +149,14 @@ void max_of_rows(const Windows& w, const T* plane, int64_t od, int64_t oh, const
 template <class T, bool Where>
 void max_of_columns(const Windows& w, int64_t od, int64_t oh, const Block<T>& block, int64_t slot) {
   const int64_t n = block.n, s = w.s[2];
+  if (!Where && w.k[2] == 3 && s <= 2) {
+    const T* x = block.column + slot * block.pitch;
+    if (s == 1)
+      take_three<T, 1>(block.best, x, w.d[2], n);
+    else
+      take_three<T, 2>(block.best, x, w.d[2], n + 1);
+    return;
+  }
   std::fill(block.best, block.best + n, lowest<T>());
   if constexpr (Where) {
     const int32_t row =

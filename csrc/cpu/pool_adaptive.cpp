@@ -42,12 +42,16 @@ void max_of_windows(const Windows& w, const T* x, T* y, int64_t* where, Place pl
     int64_t i = p0 * w.out_size();
     for (int64_t p = p0; p < p1; ++p) {
       const T* plane = x + p * w.in_size();
-      for (int64_t a = 0; a < w.out[0]; ++a)
-        for (int64_t b = 0; b < w.out[1]; ++b)
+      for (int64_t a = 0; a < w.out[0]; ++a) {
+        const Span slices = place(p, 0, a);
+        for (int64_t b = 0; b < w.out[1]; ++b) {
+          const Span lines = place(p, 1, b);
           for (int64_t c = 0; c < w.out[2]; ++c, ++i) {
-            where[i] = window_best(plane, w, place(p, 0, a), place(p, 1, b), place(p, 2, c));
+            where[i] = window_best(plane, w, slices, lines, place(p, 2, c));
             y[i] = plane[where[i]];
           }
+        }
+      }
     }
   });
 }
