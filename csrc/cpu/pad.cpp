@@ -213,7 +213,7 @@ RL_KERNEL(select_by) {  // input, places, counts: places of each of the last dim
   if (y.numel() == 0) return call.result(y);
   const int64_t n = counts.back(), width = x.size(-1), rows = y.numel() / n;
   const std::vector<Run> runs = runs_of(at.back(), n);
-  const bool long_runs = static_cast<int64_t>(runs.size()) * 4 < n;
+  const bool long_runs = static_cast<int64_t>(runs.size()) * 16 < n;
   const Edged edged(n <= INT32_MAX && width <= INT32_MAX ? runs : std::vector<Run>());
   const bool by_edges = edged.middle.count >= 8 && edged.others.size() <= 16;
   NoGil nogil(y.numel());
