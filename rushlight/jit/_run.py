@@ -15,8 +15,10 @@ from . import _run_operators as operators
 from . import _types as T
 from ._constants import as_ivalue
 from ._run_kinds import EXPRESSIONS, STATEMENTS, Frame
+from ._run_sizes import Sizes
 
 _SMALL = (T.IntType, T.FloatType, T.BoolType, T.NoneType, T.NumberType, T.DeviceObjType)
+_CONVERSIONS = ("aten::Int", "prim::NumToTensor")
 _LITERALS = (int, float, bool, str, type(None))
 
 
@@ -41,6 +43,7 @@ class _Writer:
         self.count = 0
         self.free: list[str] = []
         self.small: set[str] = set()  # variables that hold no memory worth letting go
+        self.sizes = Sizes()
         self.frame = Frame(function)
         self.running = [function]
         self.node: Any = None
@@ -71,7 +74,7 @@ class _Writer:
 
     def use(self, value) -> str:
         """The expression for a value."""
-        value = plain_number(value)
+        value = self.sizes.plain(value)
         name = self.frame.names.get(id(value))
         if name is None:
             name = self.frame.names[id(value)] = self.constant(value)
@@ -101,9 +104,9 @@ class _Writer:
         nodes = list(block.nodes())
         last: dict[int, int] = {}
         for i, node in enumerate(nodes):
-            _note_uses(node, i, last)
+            self._note_uses(node, i, last)
         for value in block.outputs():
-            last[id(plain_number(value))] = len(nodes)
+            last[id(self.sizes.plain(value))] = len(nodes)
         own = {id(v) for node in nodes for v in node.outputs()}
         dying: dict[int, list] = {}
         for key, at in last.items():
@@ -113,9 +116,20 @@ class _Writer:
             self.node = node
             self._node(node, dying.get(i, []), last)
 
+    def _note_uses(self, node, at: int, last: dict) -> None:
+        for value in node.inputs():
+            last[id(self.sizes.plain(value))] = at
+        for block in node.blocks():
+            for inner in block.nodes():
+                self._note_uses(inner, at, last)
+            for value in block.outputs():
+                last[id(value)] = at
+
     def _node(self, node, dying: list, last: dict) -> None:
         kind = node.kind()
-        if kind == "prim::Constant" or _is_skipped(node, kind):
+        if kind == "prim::Constant":
+            return
+        if kind in _CONVERSIONS and self.sizes.plain(node.output()) is not node.output():
             return
         special = STATEMENTS.get(kind)
         if special is not None:
@@ -185,9 +199,10 @@ class _Writer:
         special = EXPRESSIONS.get(kind)
         if special is not None:
             return special(self, node, inputs)
-        template = operators.template(node, inputs)
+        sizes = self.sizes.template(node)
+        template = sizes or operators.template(node, inputs)
         if template is not None:
-            read = self.operand if kind in operators.ARITHMETIC else self.use
+            read = self.operand if sizes or kind in operators.ARITHMETIC else self.use
             return template.format(self.use(inputs[0]), *[read(v) for v in inputs[1:]])
         return operators.call(node, inputs, self)
 
@@ -278,31 +293,3 @@ def _tensor_class():
     from .. import _C
 
     return _C.Tensor
-
-
-def plain_number(value):
-    """A size that was made a tensor and then a number again, as it was."""
-    node = value.node()
-    if node.kind() != "aten::Int":
-        return value
-    made = node.input().node()
-    return made.input() if made.kind() == "prim::NumToTensor" else value
-
-
-def _is_skipped(node, kind: str) -> bool:
-    if kind == "aten::Int":
-        return plain_number(node.output()) is not node.output()
-    if kind != "prim::NumToTensor":
-        return False
-    uses = node.output().uses()
-    return bool(uses) and all(u.user.kind() == "aten::Int" for u in uses)
-
-
-def _note_uses(node, at: int, last: dict) -> None:
-    for value in node.inputs():
-        last[id(plain_number(value))] = at
-    for block in node.blocks():
-        for inner in block.nodes():
-            _note_uses(inner, at, last)
-        for value in block.outputs():
-            last[id(value)] = at
