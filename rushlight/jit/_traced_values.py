@@ -7,6 +7,7 @@ a TracerWarning says that the trace holds what it was this time.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from threading import get_ident
 
@@ -24,6 +25,7 @@ _LENGTH = (
     "incorrect results."
 )
 HOME = __file__.rpartition("/jit/")[0]  # our own files: not where a program is
+LIBRARY = HOME + "/jit/_compile/library/"  # but for these: they run as programs do
 CONSTANTS = (
     "torch.{} results are registered as constants in the trace. You can safely ignore this warning "
     "if you use this function to create tensors out of constant variables that would be the same "
@@ -58,7 +60,9 @@ def current():
 
 
 def warn(text: str, depth: int = 2) -> None:
-    """A TracerWarning at the line of the program."""
+    """A TracerWarning at the line of the program; the library knows what it does."""
+    if sys._getframe(depth).f_code.co_filename.startswith(LIBRARY):
+        return
     warnings.warn(text, TracerWarning, stacklevel=depth + 1)
 
 

@@ -16,7 +16,7 @@ from . import _trace_rules
 from . import _types as T
 from ._constants import as_number
 from ._ir import Graph
-from ._traced_values import HOME, TracedFloat, TracedInt, TracedSize
+from ._traced_values import HOME, LIBRARY, TracedFloat, TracedInt, TracedSize
 
 _TENSOR = T.TensorType.get()
 
@@ -24,8 +24,7 @@ _TENSOR = T.TensorType.get()
 @cache
 def _is_shown(file: str) -> bool:
     """Whether lines of a file are places in a program: those of the library are, as in PyTorch."""
-    ours = HOME + "/jit/"
-    return not file.startswith(ours) or file.startswith(ours + "_compile/library/")
+    return not file.startswith(HOME + "/jit/") or file.startswith(LIBRARY)
 
 
 class Place:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import rushlight as torch
 from rushlight import Tensor
 
@@ -18,6 +20,18 @@ def pad(
     input: Tensor, pad: list[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
     return aten.pad(input, pad, mode, value)
+
+
+def _corners(align_corners: bool | None) -> bool:
+    if align_corners is not None:
+        return align_corners
+    warnings.warn(
+        "Default grid_sample and affine_grid behavior has changed to align_corners=False since "
+        "1.3.0. Please specify align_corners=True if the old behavior is desired. See the "
+        "documentation of grid_sample for details.",
+        stacklevel=3,
+    )
+    return False
 
 
 def grid_sample(
@@ -49,13 +63,11 @@ def grid_sample(
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
             f"'reflection', but got: '{padding_mode}'"
         )
-    corners = align_corners if align_corners is not None else False
-    return aten.grid_sampler(input, grid, mode_number, padding, corners)
+    return aten.grid_sampler(input, grid, mode_number, padding, _corners(align_corners))
 
 
 def affine_grid(theta: Tensor, size: list[int], align_corners: bool | None = None) -> Tensor:
-    corners = align_corners if align_corners is not None else False
-    return aten.affine_grid_generator(theta, size, corners)
+    return aten.affine_grid_generator(theta, size, _corners(align_corners))
 
 
 def unfold(
@@ -223,6 +235,13 @@ def _by_area(input: Tensor, out: list[int]) -> Tensor:
     return aten.adaptive_avg_pool3d(input, out)
 
 
+def _deprecated(name: str) -> None:
+    warnings.warn(
+        f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=3,
+    )
+
+
 def upsample(
     input: Tensor,
     size: list[int] | None = None,
@@ -230,16 +249,19 @@ def upsample(
     mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Tensor:
+    _deprecated("upsample")
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(
     input: Tensor, size: list[int] | None = None, scale_factor: list[float] | None = None
 ) -> Tensor:
+    _deprecated("upsample_nearest")
     return interpolate(input, size, scale_factor)
 
 
 def upsample_bilinear(
     input: Tensor, size: list[int] | None = None, scale_factor: list[float] | None = None
 ) -> Tensor:
+    _deprecated("upsample_bilinear")
     return interpolate(input, size, scale_factor, "bilinear", True)

@@ -43,17 +43,12 @@ def _old(size_average: bool | None, reduce: bool | None, reduction: str) -> int:
         return _number(reduction)
     average = size_average if size_average is not None else True
     each = reduce if reduce is not None else True
-    if average and each:
-        found = 1
-    elif each:
-        found = 2
-    else:
-        found = 0
+    said = "none" if not each else "mean" if average else "sum"
     warnings.warn(
-        "size_average and reduce args will be deprecated, please use reduction instead.",
+        f"size_average and reduce args will be deprecated, please use reduction='{said}' instead.",
         stacklevel=2,
     )
-    return found
+    return _number(said)
 
 
 def _reduced(loss: Tensor, reduction: int) -> Tensor:
