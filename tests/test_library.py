@@ -1,5 +1,8 @@
 """torch.library: operators of users, with kernels, gradients, vmap rules and schemas."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -94,11 +97,59 @@ def test_mutation_bumps_versions_and_aliases_are_refused(ns):
 
     with pytest.raises(RuntimeError, match="must not also be an input"):
         same(x)
+
+
+def test_meta_tensors_go_to_what_needs_no_elements(ns):
+    f = sine(ns)
     away = torch.empty(2, device="meta")
+    with pytest.raises(RuntimeError, match="There was no fake impl registered for <CustomOpDef"):
+        f(away)
+    f.register_fake(lambda x: x)
     with pytest.raises(RuntimeError, match="must not also be an input"):
-        same(away)
-    same.register_kernel("meta")(torch.empty_like)
-    assert same(away).is_meta  # another storage, whatever its address is
+        f(away)
+    f.register_fake(torch.empty_like)
+    assert f(away).is_meta  # another storage, whatever its address is
+
+    @library.custom_op(f"{ns}::fill", mutates_args={"x"})
+    def fill(x: Tensor) -> None:
+        x.numpy()[:] = 1
+
+    assert fill(away) is None
+
+
+def test_modes_and_graphs_see_the_operator_itself(ns):
+    from rushlight._subclasses.fake_tensor import FakeTensorMode
+    from rushlight.fx.experimental.proxy_tensor import make_fx
+    from rushlight.utils._python_dispatch import TorchDispatchMode
+
+    f = sine(ns)
+    f.register_fake(torch.empty_like)
+    x = torch.ones(2)
+    seen = []
+
+    class Log(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    with Log():
+        torch.testing.assert_close(f(x * 2), (x * 2).sin())
+    assert f"{ns}.sine.default" in seen and "aten.mul.Tensor" in seen
+    with FakeTensorMode() as mode:
+        made = f(mode.from_tensor(x))
+    assert type(made).__name__ == "FakeTensor" and made.shape == (2,)
+    graph = make_fx(lambda x: f(x) * 2)(x)
+    assert f"torch.ops.{ns}.sine.default(x_1)" in graph.code
+    torch.testing.assert_close(graph(x * 3), (x * 3).sin() * 2)
+
+
+def test_packets_and_overloads(ns):
+    sine(ns)
+    packet = getattr(torch.ops, ns).sine
+    assert (str(packet), packet.__name__, packet.overloads()) == (f"{ns}.sine", "sine", ["default"])
+    assert packet.default.overloadpacket is packet
+    for thing in (packet, packet.default):
+        assert pickle.loads(pickle.dumps(thing)) is thing and copy.deepcopy(thing) is thing
 
 
 def test_arguments_are_checked(ns):
@@ -119,7 +170,7 @@ def test_schemas_from_annotations():
 
     text = library.infer_schema(f, mutates_args={"x"})
     assert text == (
-        "(Tensor(ax!) x, SymInt n, float s=2.0, Tensor? o=None, *, bool k=False) -> "
+        "(Tensor(a0!) x, SymInt n, float s=2.0, Tensor? o=None, *, bool k=False) -> "
         "(Tensor, Tensor)"
     )
     with pytest.raises(ValueError, match="must have a type annotation"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from ..jit._function_schema import parse_schema
 from ..jit._registry import register
-from ._ops import Operator, registry
+from ._ops import Operator, Packet, registry
 from ._schema import infer_schema
 
 __all__ = [
@@ -38,6 +38,8 @@ def _enter(text: str) -> Operator:
 def _find(op) -> Operator:
     if isinstance(op, CustomOpDef):
         return op._opoverload
+    if isinstance(op, Packet):
+        return op.default
     if isinstance(op, Operator):
         return op
     if op not in registry:
@@ -115,6 +117,7 @@ def custom_op(
         space, leaf = name.split("::")
         text = infer_schema(function, mutates_args=mutates_args) if schema is None else schema
         operator = _enter(f"{space}::{leaf}{text}")
+        operator.needs_fake = getattr(function, "__name__", leaf)
         _set_kernels(operator, device_types, function)
         return CustomOpDef(operator, function)
 

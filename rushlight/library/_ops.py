@@ -8,6 +8,8 @@ from typing import Any
 import rushlight as torch
 
 from .. import Tensor
+from .._aten.calls import without_defaults
+from .._aten.functions import call_handlers, handled
 from ..autograd import Function
 from ..jit._function_schema import FunctionSchema
 from ..utils._pytree import tree_flatten, tree_unflatten
@@ -16,14 +18,45 @@ from ._schema import bind
 registry: dict[str, Operator] = {}  # "ns::name": the operator
 
 
+class Packet:
+    """`torch.ops.<ns>.<name>`: an operator by its name alone, with its only overload."""
+
+    def __init__(self, operator: Operator):
+        self.default = operator
+        self.__name__ = operator._opname
+        self._qualified_op_name = operator.name()
+
+    def __call__(self, *args, **kwargs):
+        return self.default(*args, **kwargs)
+
+    def overloads(self) -> list[str]:
+        """The names of the overloads."""
+        return ["default"]
+
+    def __str__(self) -> str:
+        return self._qualified_op_name.replace("::", ".")
+
+    def __repr__(self) -> str:
+        return f"<OpOverloadPacket(op='{self}')>"
+
+    def __reduce__(self):
+        return getattr, (self.default, "overloadpacket")
+
+    def __deepcopy__(self, memo):
+        return self
+
+
 class Operator:
-    """One operator: `torch.ops.<ns>.<name>`, and its only overload, `default`."""
+    """The overload `torch.ops.<ns>.<name>.default` of an operator."""
 
     def __init__(self, schema: FunctionSchema):
         self._schema = schema
         self._namespace, _, self._opname = schema.name.partition("::")
         self._qualified_op_name = schema.name
-        self.__name__ = self._opname
+        self.__name__ = f"{self._opname}.default"
+        self.overloadpacket = self._overloadpacket = Packet(self)
+        self.__module__ = f"torch._ops.{self._namespace}"
+        self.__qualname__ = self.__name__
         self.kernels: dict[str, Callable] = {}  # by device type; "" for every device
         self.whole: Callable | None = None  # a composite: it brings its own gradient
         self.fake: Callable | None = None
@@ -31,20 +64,19 @@ class Operator:
         self.backward: Callable | None = None
         self.vmap: Callable | None = None
         self.autocast: dict[str, Any] = {}
+        self.needs_fake = ""  # of `custom_op`: the function, which runs on real elements only
+        self.disabled: set[str] = set()  # device types whose own kernels are not to run
         self._function: type | None = None
-
-    @property
-    def default(self) -> Operator:
-        """The overload without a name of its own."""
-        return self
 
     def name(self) -> str:
         """The name with its namespace."""
         return self._schema.name
 
-    def overloads(self) -> list[str]:
-        """The names of the overloads."""
-        return ["default"]
+    def __reduce__(self):
+        return _registered, (self.name(),)
+
+    def __deepcopy__(self, memo):
+        return self
 
     def __repr__(self) -> str:
         return f"<OpOverload(op='{self._namespace}.{self._opname}', overload='default')>"
@@ -80,20 +112,37 @@ class Operator:
         return _cast_inputs(values, dtype)
 
     def run(self, values: list):
-        """Call the kernel of the device on values that are bound already."""
-        device = _device_of(values)
-        kernel = self.kernels.get(device) or self.kernels.get("")
-        if kernel is None:
-            raise NotImplementedError(
-                f"Could not run '{self.name()}' with arguments from the '{device.upper()}' "
-                f"backend: it has kernels for {sorted(self.kernels) or 'no device'}"
-            )
-        parameters = self._schema.arguments
-        count = sum(not p.kwarg_only for p in parameters)
-        named = {p.name: v for p, v in zip(parameters[count:], values[count:], strict=True)}
-        result = kernel(*values[:count], **named)
+        """Below the tape: ask who handles calls there, or run the kernel of the device."""
+        count = sum(not p.kwarg_only for p in self._schema.arguments)
+        names = [p.name for p in self._schema.arguments[count:]]
+        named = dict(zip(names, values[count:], strict=True))
+        if handled(tuple(values[:count]), named, recorded=False):
+            given = without_defaults(self._schema, values[:count])
+            return call_handlers(self, tuple(given), named)
+        result = self._kernel(_device_of(values))(*values[:count], **named)
         self._check_aliases(values, result)
         return result
+
+    def _kernel(self, device: str) -> Callable:
+        if device not in self.disabled and device in self.kernels:
+            return self.kernels[device]
+        if device == "meta":
+            if self.fake is not None:
+                return self.fake
+            if self.needs_fake and self._schema.is_mutable and not self._schema.returns:
+                return lambda *args, **kwargs: None
+            if self.needs_fake:
+                raise RuntimeError(
+                    f"There was no fake impl registered for <CustomOpDef({self.name()})>. This is "
+                    "necessary for torch.compile/export/fx tracing to work. Please use "
+                    f"`{self.needs_fake}.register_fake` to add an fake impl."
+                )
+        if "" in self.kernels:
+            return self.kernels[""]
+        raise NotImplementedError(
+            f"Could not run '{self.name()}' with arguments from the '{device.upper()}' "
+            f"backend: it has kernels for {sorted(self.kernels) or 'no device'}"
+        )
 
     def _run_mutating(self, values: list):
         with torch.no_grad():
@@ -119,6 +168,10 @@ class Operator:
                 )
             if tensor.numel():
                 seen.add(tensor.untyped_storage()._cdata)
+
+
+def _registered(name: str) -> Operator:
+    return registry[name]
 
 
 def _tensors(value) -> list[Tensor]:
@@ -206,13 +259,13 @@ class Namespace:
     def __init__(self, name: str):
         self.name = self.__name__ = name
 
-    def __getattr__(self, attribute: str) -> Operator:
+    def __getattr__(self, attribute: str) -> Packet:
         found = registry.get(f"{self.name}::{attribute}")
         if found is None:
             raise AttributeError(
                 f"'_OpNamespace' '{self.name}' object has no attribute '{attribute}'"
             )
-        return found
+        return found.overloadpacket
 
     def __dir__(self):
         return [key.partition("::")[2] for key in registry if key.startswith(self.name + "::")]

@@ -133,7 +133,7 @@ def infer_schema(
             "mutates, or just the string 'unknown' if you don't know."
         )
     parameters, starred = [], False
-    for name, p in signature.parameters.items():
+    for place, (name, p) in enumerate(signature.parameters.items()):
         if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
             refuse("We do not support positional-only args, varargs, or varkwargs.")
         if name not in hints:
@@ -152,8 +152,13 @@ def infer_schema(
         if p.kind == p.KEYWORD_ONLY and not starred:
             parameters.append("*")
             starred = True
+        if name in named and not kind.startswith("Tensor"):
+            refuse(
+                f"Parameter {name} is in mutable_args but only Tensors or collections of Tensors "
+                "can be mutated"
+            )
         if mutated:
-            kind = kind.replace("Tensor", f"Tensor(a{name}!)", 1)
+            kind = kind.replace("Tensor", f"Tensor(a{place}!)", 1)
         parameters.append(f"{kind} {name}" + ("" if default is REQUIRED else _default(default)))
     if "return" not in hints:
         refuse("No return type annotation was provided. Please add one.")
