@@ -10,6 +10,7 @@ import rushlight
 
 from .. import _C
 from ..nn import modules
+from ..nn.utils.rnn import PackedSequence
 from . import _types as T
 from ._compile import library
 from ._function import FunctionType, ScriptFunction, ScriptMethod
@@ -68,7 +69,7 @@ def _layer(cls: type, lent: type):
     own = cls.forward  # type: ignore[attr-defined]
 
     def forward(self, *args, **kwargs):
-        if current() is None:
+        if current() is None or any(isinstance(a, PackedSequence) for a in args):
             return own(self, *args, **kwargs)
         return lent.forward(_Lent(self), *args, **kwargs)  # type: ignore[attr-defined]
 

@@ -82,6 +82,22 @@ def test_a_class_of_a_program_may_build_on_a_layer():
     assert "aten::lstm" in calls.kinds(made)[0] and nn.LSTM.forward is nn.RNN.forward
 
 
+def test_packed_sequences():
+    class Ends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.GRU(4, 3)
+
+        def forward(self, x, lengths):
+            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+            return nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0])[0]
+
+    net, lengths = Ends(), torch.tensor([3, 5])
+    made = trace(torch, net, (torch.randn(5, 2, 4), lengths))
+    x = torch.randn(5, 2, 4)
+    same(made(x, lengths), net(x, lengths))
+
+
 @pytest.mark.parametrize("line", LAYERS)
 def test_layers_are_recorded_as_pytorch_records_them(line):
     theirs = pytest.importorskip("torch")
