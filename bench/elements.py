@@ -240,6 +240,7 @@ OTHER = [
     ("var(1)", lambda t, x: x.view(100, 100, 100).var(1)),
     ("var(0, 2)", lambda t, x: x.view(100, 100, 100).var((0, 2))),
     ("sum, 7 columns", lambda t, x: x.view(-1)[:999999].view(-1, 7).sum(1)),
+    ("prod, 7 columns", lambda t, x: x.view(-1)[:999999].view(-1, 7).prod(1)),
     ("var, 7 columns", lambda t, x: x.view(-1)[:999999].view(-1, 7).var(1)),
     ("softmax, 7 columns", lambda t, x: x.view(-1)[:999999].view(-1, 7).softmax(1)),
     ("softmax, middle", lambda t, x: x.view(100, 100, 100).softmax(1)),
