@@ -150,6 +150,14 @@ void register_loop(const char* op, int level, DType compute, DType out, LoopFn f
   }
 }
 
+void register_grid(const char* op, int level, DType compute, DType out, LoopFn fn, GridFn grid,
+                   double cost) {
+  register_loop(op, level, compute, out, fn, cost);
+  if (level > cpu_level()) return;
+  Loop& loop = loops()[op].by_dtype[static_cast<int>(compute)];
+  if (loop.fn == fn) loop.grid = grid;
+}
+
 LoopTable* find_loops(std::string_view name) {
   auto it = loops().find(std::string(name));
   return it == loops().end() ? nullptr : &it->second;

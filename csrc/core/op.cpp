@@ -256,7 +256,13 @@ static PyObject* run_quietly(Op* op, PyObject* const* values, PyObject* out) {
   }
   Call call(op, values, s.nparams);
   if (s.pointwise && s.loops) {
-    call.result(run_pointwise(s, values, nullptr));
+    const bool offered = out && plain_tensor(out);
+    Array fresh = run_pointwise(s, values, offered ? &as_tensor(out)->array : nullptr, offered);
+    if (offered && !fresh.defined()) {
+      if (!(as_tensor(out)->flags & kNoVersion)) bump_version(as_tensor(out)->array);
+      return Py_NewRef(out);
+    }
+    call.result(std::move(fresh));
   } else if (s.kernel) {
     run_kernel(s, call);
     if (call.is_same()) return Py_NewRef(values[0]);

@@ -1,6 +1,6 @@
 // Operators: what a declaration compiles to, and the gate every call passes.
 #pragma once
-#include "kernel.h"
+#include "grid.h"
 #include "tensor.h"
 
 namespace rl {
@@ -13,6 +13,7 @@ struct Loop {
   LoopFn fn = nullptr;
   DType out = DType::F32;
   double cost = 0.3;
+  GridFn grid = nullptr;
 };
 struct LoopTable {
   Loop by_dtype[kComputeTypes];
@@ -113,7 +114,10 @@ DType loop_type(const OpSpec& s, DType t);       // whose loops stand in for the
 DType stored_result(DType wide, DType t);        // what a loop's result in `wide` is for type t
 
 // pointwise.cpp
-Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination);
+// Writes into the destination, where there is one, and returns an undefined array; else a new one.
+// An offered destination (out=) is only taken where results can go straight into it.
+Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination,
+                    bool offered = false);
 // What a Python number is as an operand.
 struct ScalarValue {
   Category category;

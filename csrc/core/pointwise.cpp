@@ -15,6 +15,8 @@
 namespace rl {
 namespace {
 
+constexpr double kQuick = 20000;  // ns; less work than that is done on the spot
+
 struct Operand {
   const Array* array = nullptr;  // null: a Python number
   ScalarValue scalar;
@@ -29,56 +31,43 @@ void broadcast_strides(const Array& a, Shape shape, int64_t* out) {
   }
 }
 
-// Orders dims by the output's strides (outermost first) and joins those that lie end to end in
-// every operand.
-void coalesce(Plan& p, Shape shape) {
-  int order[kMaxDims], n = 0;
-  for (int d = 0; d < static_cast<int>(shape.size()); ++d) {
-    if (shape[d] != 1) order[n++] = d;
-  }
-  for (int i = 1; i < n; ++i) {  // insertion sort: nearly always in order already
-    for (int j = i; j > 0 && p.strides[0][order[j - 1]] < p.strides[0][order[j]]; --j)
-      std::swap(order[j - 1], order[j]);
-  }
-  int64_t strides[kMaxOperands][kMaxDims];
-  int m = 0;
-  for (int i = 0; i < n; ++i) {
-    const int d = order[i];
-    bool join = m > 0;
-    for (int k = 0; k < p.n && join; ++k) join = strides[k][m - 1] == p.strides[k][d] * shape[d];
-    if (join) {
-      p.sizes[m - 1] *= shape[d];
-    } else {
-      p.sizes[m++] = shape[d];
+// A shape that grows by broadcasting.
+class Extent {
+  int64_t sizes_[kMaxDims];  // at its end
+  size_t ndim_ = 0;
+
+ public:
+  Shape shape() const { return {sizes_ + kMaxDims - ndim_, ndim_}; }
+  void widen(const char* op, Shape other) {
+    for (size_t i = 1; i <= other.size(); ++i) {  // from the last dim
+      const int64_t x = i <= ndim_ ? sizes_[kMaxDims - i] : 1, y = other[other.size() - i];
+      if (x != y && x != 1 && y != 1) broadcast_shapes(op, shape(), other);  // throws
+      sizes_[kMaxDims - i] = x == 1 ? y : x;
     }
-    for (int k = 0; k < p.n; ++k) strides[k][m - 1] = p.strides[k][d];
+    ndim_ = std::max(ndim_, other.size());
   }
-  if (m == 0) {
-    p.sizes[0] = 1;
-    for (int k = 0; k < p.n; ++k) strides[k][0] = 0;
-    m = 1;
-  }
-  p.ndim = m;
-  for (int k = 0; k < p.n; ++k) std::copy(strides[k], strides[k] + m, p.strides[k]);
+};
+
+// One past the last byte of an array that has elements, from the start of its storage.
+int64_t end_of(const Array& a) {
+  int64_t last = a.offset();
+  for (int d = 0; d < a.ndim(); ++d) last += (a.sizes()[d] - 1) * a.strides()[d];
+  return (last + 1) * a.item();
 }
 
-bool linear(const Plan& p, int k, int item) {
-  int64_t expected = item;
-  for (int d = p.ndim - 1; d >= 0; --d) {
-    if (p.sizes[d] != 1 && p.strides[k][d] != expected) return false;
-    expected *= p.sizes[d];
-  }
-  return true;
-}
-
-// Two operands over the same storage but not element on element: writing one would spoil the other.
+// Two operands share memory but not element on element: writing one would spoil the other.
 bool conflicts(const Array& out, const Array& in) {
-  if (out.storage() != in.storage()) return false;
-  if (out.offset() == in.offset() && out.same_shape(in) &&
-      std::equal(out.strides(), out.strides() + out.ndim(), in.strides()) &&
-      out.dtype() == in.dtype())
+  if (out.storage() != in.storage() || !out.numel() || !in.numel()) return false;
+  if (out.offset() == in.offset() && out.dtype() == in.dtype() && out.same_shape(in) &&
+      std::equal(out.strides(), out.strides() + out.ndim(), in.strides()))
     return false;
-  return true;
+  return out.offset() * out.item() < end_of(in) && in.offset() * in.item() < end_of(out);
+}
+
+bool repeats_elements(const Array& a) {
+  for (int d = 0; a.numel() && d < a.ndim(); ++d)
+    if (a.sizes()[d] > 1 && a.strides()[d] == 0) return true;
+  return false;
 }
 
 [[noreturn]] void not_implemented(const OpSpec& spec, DType t) {
@@ -86,223 +75,290 @@ bool conflicts(const Array& out, const Array& in) {
        dtype_scalar_name(t));
 }
 
-}  // namespace
+// Operators that take a number as it is next to half types; others round it to the type first.
+bool takes_exact_numbers(const OpSpec& spec) {
+  return spec.name == "mul" || spec.name == "floor_divide" || spec.name.starts_with("div");
+}
 
-Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination) {
-  const int nin = spec.pointwise;
-  Operand ops[kMaxOperands];
-  ResultType kind;
-  const Array* first = nullptr;  // the first tensor operand
-  bool uniform = !meta_call;     // all tensors contiguous with one shape and dtype
-  for (int k = 0; k < nin; ++k) {
-    PyObject* o = args[k];
-    if (tensor_check(o)) {
-      const Array& a = as_tensor(o)->array;
-      ops[k].array = &a;
-      kind.tensor(a);
-      if (!first) {
-        first = &a;
-        uniform = uniform && a.contiguous();
+// The operators that PyTorch lets programs call with Python numbers and nothing else.
+bool takes_numbers_alone(const OpSpec& spec) {
+  return spec.name == "add" || spec.name == "sub" || takes_exact_numbers(spec);
+}
+
+// One call of an operator: its operands and types, then the plan.
+class Calculation {
+  const OpSpec& spec_;
+  PyObject* const* args_;
+  const int count_;  // of operands
+  Operand operands_[kMaxOperands];
+  Array number_;                  // what the first of numbers alone becomes
+  const Array* first_ = nullptr;  // the first tensor operand
+  bool uniform_ = !meta_call;     // all tensors contiguous with one shape and dtype
+  DType promoted_, compute_, result_;
+  const Loop* loop_;
+  double params_[kMaxParams];
+  Plan p_;
+
+ public:
+  Calculation(const OpSpec& spec, PyObject* const* args)
+      : spec_(spec), args_(args), count_(spec.pointwise) {
+    choose_types(read_operands());
+    read_params();
+    p_.n = count_ + 1;
+    p_.fn = loop_->fn;
+    p_.grid = loop_->grid;
+    p_.params = params_;
+    p_.splat[0] = false;
+    p_.item[0] = itemsize(loop_->out);
+    for (int k = 1; k < p_.n; ++k) {
+      p_.item[k] = itemsize(compute_);
+      p_.splat[k] = !operands_[k - 1].array;
+      if (p_.splat[k]) place_number(k);
+    }
+  }
+
+  Array run(const Array* destination, bool offered) {
+    if (offered && !suits(*destination)) destination = nullptr;
+    const bool straight = uniform_ && result_ == loop_->out && first_->dtype() == compute_ &&
+                          (!destination || fits(*destination));
+    return straight ? run_uniform(destination) : run_broadcast(destination);
+  }
+
+ private:
+  DType read_operands() {
+    ResultType kind;
+    for (int k = 0; k < count_; ++k) {
+      PyObject* o = args_[k];
+      if (tensor_check(o)) {
+        const Array& a = as_tensor(o)->array;
+        operands_[k].array = &a;
+        kind.tensor(a);
+        if (!first_) first_ = &a;
+        uniform_ = uniform_ && a.contiguous() && a.dtype() == first_->dtype() &&
+                   (&a == first_ || a.same_shape(*first_));
+      } else if ((spec_.numbers >> k & 1) && scalar_value(o, &operands_[k].scalar)) {
+        kind.scalar(operands_[k].scalar);
       } else {
-        uniform = uniform && a.contiguous() && a.dtype() == first->dtype() && a.same_shape(*first);
-      }
-    } else if ((spec.numbers >> k & 1) && scalar_value(o, &ops[k].scalar)) {
-      kind.scalar(ops[k].scalar);
-    } else {
-      fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s",
-           spec.name.c_str(), PyUnicode_AsUTF8(spec.params[k]), k + 1, Py_TYPE(o)->tp_name);
-    }
-  }
-  if (!first) {
-    fail(ErrorType::Type,
-         "%s() received an invalid combination of arguments: argument '%s' (position 1) must be "
-         "Tensor, not %s",
-         spec.name.c_str(), PyUnicode_AsUTF8(spec.params[0]), Py_TYPE(args[0])->tp_name);
-  }
-  DType compute = kind.result();
-  if (spec.promote == Promote::Float && is_integral(compute)) compute = default_dtype();
-  const DType promoted = compute;
-  if (is_extended(compute)) [[unlikely]]
-    compute = loop_type(spec, compute);
-  const bool exact_scalars =
-      spec.name == "mul" || spec.name == "floor_divide" || spec.name.starts_with("div");
-  const Loop* loop = &spec.loops->by_dtype[static_cast<int>(compute)];
-  if (is_half(compute) && exact_scalars && loop->fn) {  // this loop would round the numbers
-    for (int k = 0; k < nin; ++k) {
-      const Array* a = ops[k].array;
-      if (!a || (a->numel() == 1 && a->dtype() != compute)) {
-        static const Loop none{};
-        loop = &none;
+        fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be Tensor, not %s",
+             spec_.name.c_str(), PyUnicode_AsUTF8(spec_.params[k]), k + 1, Py_TYPE(o)->tp_name);
       }
     }
+    if (!first_ && takes_numbers_alone(spec_)) {
+      number_ = Array::empty(kind.result(), {});
+      store_scalar(operands_[0].scalar, number_.dtype(), number_.data<char>());
+      operands_[0].array = first_ = &number_;
+    } else if (!first_) {
+      fail(ErrorType::Type,
+           "%s() received an invalid combination of arguments: argument '%s' (position 1) must be "
+           "Tensor, not %s",
+           spec_.name.c_str(), PyUnicode_AsUTF8(spec_.params[0]), Py_TYPE(args_[0])->tp_name);
+    }
+    return kind.result();
   }
-  DType result = loop->out;
-  if (is_extended(promoted)) {
-    if (!loop->fn) not_implemented(spec, promoted);
-    result = stored_result(loop->out, promoted);
-  } else if (!loop->fn) {
-    if (!is_half(compute)) not_implemented(spec, compute);
-    loop = &spec.loops->by_dtype[static_cast<int>(DType::F32)];
-    if (!loop->fn) not_implemented(spec, compute);
-    result = loop->out == DType::F32 ? compute : loop->out;
-    compute = DType::F32;
-  }
-  double params[kMaxParams];
-  for (int i = nin; i < spec.nparams; ++i) {
-    params[i - nin] = param_value(spec, args[i], i);
-    check_param(spec, promoted, params[i - nin]);
-  }
-  if (nin == 2 && spec.nparams == 3 &&
-      (spec.name == "add" || spec.name == "sub" || spec.name == "rsub"))
-    check_bools(spec, args, promoted);
-  if (is_half(promoted) && spec.name == "pow_scalar")
-    params[0] = promoted == DType::BF16
-                    ? static_cast<float>(BFloat16(static_cast<float>(params[0])))
-                    : static_cast<float>(Half(static_cast<float>(params[0])));
 
-  Plan p;
-  p.n = nin + 1;
-  p.fn = loop->fn;
-  p.params = params;
-  for (int k = 1; k < p.n; ++k) {
-    const Operand& o = ops[k - 1];
-    p.item[k] = itemsize(compute);
-    p.splat[k] = !o.array;
-    if (o.array) continue;
-    if (compute != promoted && (is_wide_unsigned(promoted) || !exact_scalars) &&
-        (is_half(promoted) || is_extended(promoted))) {  // rounded, as in PyTorch
-      char rounded[kMaxItem];
-      store_wrapped(o.scalar, promoted, rounded);
-      convert(compute, p.scalars[k], promoted, rounded, 1);
-    } else if (spec.name == "where" || spec.name == "masked_fill") {
-      store_scalar(o.scalar, compute, p.scalars[k]);
+  // The loop, what it computes in, and the dtype of the results.
+  void choose_types(DType kind) {
+    promoted_ = spec_.promote == Promote::Float && is_integral(kind) ? default_dtype() : kind;
+    compute_ = is_extended(promoted_) ? loop_type(spec_, promoted_) : promoted_;
+    loop_ = &spec_.loops->by_dtype[static_cast<int>(compute_)];
+    if (is_extended(promoted_)) [[unlikely]] {
+      if (!loop_->fn) not_implemented(spec_, promoted_);
+      result_ = stored_result(loop_->out, promoted_);
+    } else if (loop_->fn && !(is_half(compute_) && rounds_numbers())) {
+      result_ = loop_->out;
     } else {
-      store_wrapped(o.scalar, compute, p.scalars[k]);
+      if (!is_half(compute_)) not_implemented(spec_, compute_);
+      loop_ = &spec_.loops->by_dtype[static_cast<int>(DType::F32)];
+      if (!loop_->fn) not_implemented(spec_, compute_);
+      result_ = loop_->out == DType::F32 ? compute_ : loop_->out;
+      compute_ = DType::F32;
     }
   }
-  p.splat[0] = false;
-  p.item[0] = itemsize(loop->out);
+
+  // Whether a half type's own loop would round a number that the operator takes as it is.
+  bool rounds_numbers() const {
+    if (!takes_exact_numbers(spec_)) return false;
+    for (int k = 0; k < count_; ++k) {
+      const Array* a = operands_[k].array;
+      if (!a || (a->numel() == 1 && a->dtype() != compute_)) return true;
+    }
+    return false;
+  }
+
+  void read_params() {
+    for (int i = count_; i < spec_.nparams; ++i) {
+      params_[i - count_] = param_value(spec_, args_[i], i);
+      check_param(spec_, promoted_, params_[i - count_]);
+    }
+    if (count_ == 2 && spec_.nparams == 3 &&
+        (spec_.name == "add" || spec_.name == "sub" || spec_.name == "rsub"))
+      check_bools(spec_, args_, promoted_);
+    if (is_half(promoted_) && spec_.name == "pow_scalar")
+      params_[0] = promoted_ == DType::BF16
+                       ? static_cast<float>(BFloat16(static_cast<float>(params_[0])))
+                       : static_cast<float>(Half(static_cast<float>(params_[0])));
+  }
+
+  // Python number k - 1 as an element of the loop's dtype.
+  void place_number(int k) {
+    const ScalarValue& number = operands_[k - 1].scalar;
+    p_.base[k] = p_.scalars[k];
+    if (compute_ != promoted_ && (is_half(promoted_) || is_extended(promoted_)) &&
+        (is_wide_unsigned(promoted_) || !takes_exact_numbers(spec_))) {  // rounded, as in PyTorch
+      char rounded[kMaxItem];
+      store_wrapped(number, promoted_, rounded);
+      convert(compute_, p_.scalars[k], promoted_, rounded, 1);
+    } else if (spec_.name == "where" || spec_.name == "masked_fill") {
+      store_scalar(number, compute_, p_.scalars[k]);
+    } else {
+      store_wrapped(number, compute_, p_.scalars[k]);
+    }
+  }
+
+  // A tensor of one element is a number whose value is in memory.
+  void place_element(int k, const Array& a) {
+    p_.splat[k] = true;
+    p_.base[k] = p_.scalars[k];
+    if (a.dtype() == compute_) {
+      std::memcpy(p_.scalars[k], a.bytes(), static_cast<size_t>(p_.item[k]));
+    } else if (is_half(promoted_) && compute_ != promoted_ && !takes_exact_numbers(spec_)) {
+      char rounded[kMaxItem];
+      convert(promoted_, rounded, a.dtype(), a.bytes(), 1);
+      convert(compute_, p_.scalars[k], promoted_, rounded, 1);
+    } else {
+      convert(compute_, p_.scalars[k], a.dtype(), a.bytes(), 1);
+    }
+  }
+
+  Extent extent() const {
+    Extent e;
+    for (int k = 0; k < count_; ++k)
+      if (operands_[k].array) e.widen(spec_.name.c_str(), operands_[k].array->shape());
+    return e;
+  }
+
+  bool overwrites_operand(const Array& out) const {
+    for (int k = 0; k < count_; ++k)
+      if (operands_[k].array && conflicts(out, *operands_[k].array)) return true;
+    return false;
+  }
+
+  // Whether results may go straight into a tensor given as out=.
+  bool suits(const Array& out) const {
+    if (meta_call || out.dtype() != result_ || repeats_elements(out) || overwrites_operand(out))
+      return false;
+    const Extent e = extent();
+    return std::ranges::equal(e.shape(), out.shape());
+  }
+
+  // Whether a destination is laid out as uniform operands are.
+  bool fits(const Array& out) const {
+    return out.contiguous() && out.dtype() == loop_->out && out.same_shape(*first_) &&
+           !overwrites_operand(out);
+  }
 
   // The usual case: one shape, one dtype, contiguous.
-  if (uniform && first && first->dtype() == compute &&
-      (!destination || (destination->contiguous() && destination->dtype() == loop->out &&
-                        destination->same_shape(*first)))) {
-    bool aliased = false;
-    if (destination) {
-      for (int k = 0; k < nin; ++k)
-        aliased = aliased || (ops[k].array && conflicts(*destination, *ops[k].array));
+  Array run_uniform(const Array* destination) {
+    Array fresh;
+    if (!destination) fresh = Array::empty(result_, first_->shape());
+    const Array& out = destination ? *destination : fresh;
+    p_.numel = out.numel();
+    if (p_.numel == 0) return fresh;
+    p_.base[0] = out.bytes();
+    unsigned held = 0;
+    for (int k = 1; k < p_.n; ++k) {
+      if (p_.splat[k])
+        held |= 1u << k;
+      else
+        p_.base[k] = operands_[k - 1].array->bytes();
     }
-    if (!aliased && result == loop->out) {
-      Array fresh;
-      if (!destination) fresh = Array::empty(result, first->shape());
-      const Array& out = destination ? *destination : fresh;
-      p.numel = out.numel();
-      p.base[0] = out.bytes();
-      p.direct[0] = true;
-      p.ndim = 0;
-      bool splat = false;
-      for (int k = 1; k < p.n; ++k) {
-        p.direct[k] = !p.splat[k];
-        splat = splat || p.splat[k];
-        if (ops[k - 1].array) p.base[k] = ops[k - 1].array->bytes();
-      }
-      if (p.numel == 0) return fresh;
-      if (!splat && static_cast<double>(p.numel) * loop->cost < 20000) {
-        p.fn(p.base, p.numel, params);
-      } else if (splat && p.numel <= 64) {
-        alignas(64) char buffers[kMaxOperands][64 * kMaxItem];
-        for (int k = 1; k < p.n; ++k) {
-          if (p.splat[k]) {
-            splat_fill(buffers[k], p.scalars[k], p.item[k], p.numel);
-            p.base[k] = buffers[k];
-          }
-        }
-        p.fn(p.base, p.numel, params);
-      } else {
-        execute(p, loop->cost);
-      }
+    if (static_cast<double>(p_.numel) * loop_->cost < kQuick && (!held || p_.grid)) {
+      if (held)
+        p_.grid(p_.base, Grid{1, p_.numel, {}, held}, params_);
+      else
+        p_.fn(p_.base, p_.numel, params_);
       return fresh;
+    }
+    p_.ndim = 1;
+    p_.sizes[0] = p_.numel;
+    for (int k = 0; k < p_.n; ++k) {
+      p_.strides[k][0] = p_.splat[k] ? 0 : p_.item[k];
+      p_.load[k] = nullptr;
+    }
+    execute(p_, loop_->cost);
+    return fresh;
+  }
+
+  void check_destination(const Array& out, Shape shape) const {
+    if (!std::ranges::equal(shape, out.shape())) {
+      fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s",
+           shape_text(out.shape()).c_str(), shape_text(shape).c_str());
+    }
+    if (!can_cast(result_, out.dtype())) {
+      fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s",
+           dtype_scalar_name(result_), dtype_scalar_name(out.dtype()));
+    }
+    if (repeats_elements(out)) {
+      fail(ErrorType::Runtime,
+           "unsupported operation: more than one element of the written-to tensor refers to a "
+           "single memory location. Please clone() the tensor before performing the operation.");
     }
   }
 
-  std::vector<int64_t> shape;
-  for (int k = 0; k < nin; ++k) {
-    if (!ops[k].array) continue;
-    shape = ops[k].array == first
-                ? std::vector<int64_t>(first->shape().begin(), first->shape().end())
-                : broadcast_shapes(spec.name.c_str(), shape, ops[k].array->shape());
+  Array run_broadcast(const Array* destination) {
+    const Extent e = extent();
+    const Shape shape = e.shape();
+    Array fresh;
+    if (destination) {
+      check_destination(*destination, shape);
+      result_ = destination->dtype();
+    } else {
+      const Array* operands[kMaxOperands];
+      for (int k = 0; k < count_; ++k) operands[k] = operands_[k].array;
+      fresh = output_like(operands, count_, shape, result_);
+    }
+    const Array& out = destination ? *destination : fresh;
+    p_.numel = out.numel();
+    if (p_.numel == 0 || meta_call) return fresh;
+    std::vector<Array> copies;  // that stand in for inputs
+    broadcast_strides(out, shape, p_.strides[0]);
+    p_.base[0] = out.bytes();
+    p_.load[0] = result_ == loop_->out ? nullptr : find_convert(result_, loop_->out);
+    for (int k = 1; k < p_.n; ++k) place_operand(k, destination, shape, copies);
+    coalesce(p_, shape);
+    execute(p_, loop_->cost);
+    return fresh;
   }
-  Array fresh;
-  if (destination) {
-    if (!std::equal(shape.begin(), shape.end(), destination->sizes(),
-                    destination->sizes() + destination->ndim())) {
-      fail(ErrorType::Runtime, "output with shape %s doesn't match the broadcast shape %s",
-           shape_text(destination->shape()).c_str(), shape_text(shape).c_str());
+
+  void place_operand(int k, const Array* destination, Shape shape, std::vector<Array>& copies) {
+    const Array* a = operands_[k - 1].array;
+    const auto stand_in = [&](Array copy) {
+      copies.reserve(2 * kMaxOperands);
+      a = &copies.emplace_back(std::move(copy));
+    };
+    if (a && destination && conflicts(*destination, *a)) {
+      check_partial_overlap(*destination, *a);
+      stand_in(a->clone());
     }
-    if (!can_cast(result, destination->dtype())) {
-      fail(ErrorType::Runtime, "result type %s can't be cast to the desired output type %s",
-           dtype_scalar_name(result), dtype_scalar_name(destination->dtype()));
+    if (a && a->numel() == 1) place_element(k, *a);
+    p_.load[k] = nullptr;
+    if (p_.splat[k]) {
+      std::fill_n(p_.strides[k], shape.size(), 0);
+      return;
     }
-    for (int d = 0; destination->numel() && d < destination->ndim(); ++d) {
-      if (destination->sizes()[d] > 1 && destination->strides()[d] == 0) {
-        fail(ErrorType::Runtime,
-             "unsupported operation: more than one element of the written-to tensor refers to a "
-             "single memory location. Please clone() the tensor before performing the operation.");
-      }
-    }
-    result = destination->dtype();
-  } else {
-    const Array* operands[kMaxOperands];
-    for (int k = 0; k < nin; ++k) operands[k] = ops[k].array;
-    fresh = output_like(operands, nin, shape, result);
+    if (is_half(promoted_) && itemsize(a->dtype()) > 1 && is_integral(a->dtype()))
+      stand_in(a->to(promoted_));  // big integers are rounded before they are used
+    broadcast_strides(*a, shape, p_.strides[k]);
+    p_.base[k] = a->bytes();
+    if (a->dtype() != compute_) p_.load[k] = find_convert(compute_, a->dtype());
   }
-  const Array& out = destination ? *destination : fresh;
-  p.numel = out.numel();
-  if (p.numel == 0 || meta_call) return fresh;
-  Array copies[kMaxOperands];  // of inputs that the output would overwrite
-  broadcast_strides(out, shape, p.strides[0]);
-  p.base[0] = out.bytes();
-  for (int k = 1; k < p.n; ++k) {
-    const Array* a = ops[k - 1].array;
-    if (!a) {
-      std::fill(p.strides[k], p.strides[k] + shape.size(), 0);
-      p.base[k] = p.scalars[k];
-      continue;
-    }
-    if (destination && conflicts(out, *a)) {
-      check_partial_overlap(out, *a);
-      copies[k] = a->clone();
-      a = &copies[k];
-      // Keep reading through the copy: same shape, its own strides.
-    }
-    if (a->numel() == 1) {  // a 0-d tensor is a number whose value is in memory
-      p.splat[k] = true;
-      if (a->dtype() == compute) {
-        std::memcpy(p.scalars[k], a->bytes(), static_cast<size_t>(p.item[k]));
-      } else if (is_half(promoted) && compute != promoted && !exact_scalars) {
-        char rounded[kMaxItem];
-        convert(promoted, rounded, a->dtype(), a->bytes(), 1);
-        convert(compute, p.scalars[k], promoted, rounded, 1);
-      } else {
-        convert(compute, p.scalars[k], a->dtype(), a->bytes(), 1);
-      }
-      std::fill(p.strides[k], p.strides[k] + shape.size(), 0);
-      p.base[k] = p.scalars[k];
-      continue;
-    }
-    if (is_half(promoted) && itemsize(a->dtype()) > 1 && is_integral(a->dtype())) {
-      copies[k] = a->to(promoted);  // big integers are rounded before they are used
-      a = &copies[k];
-    }
-    broadcast_strides(*a, shape, p.strides[k]);
-    p.base[k] = a->bytes();
-    p.load[k] = a->dtype() == compute ? nullptr : find_convert(compute, a->dtype());
-  }
-  p.load[0] = result == loop->out ? nullptr : find_convert(result, loop->out);
-  coalesce(p, shape);
-  for (int k = 0; k < p.n; ++k) p.direct[k] = !p.splat[k] && !p.load[k] && linear(p, k, p.item[k]);
-  execute(p, loop->cost);
-  return fresh;
+};
+
+}  // namespace
+
+Array run_pointwise(const OpSpec& spec, PyObject* const* args, const Array* destination,
+                    bool offered) {
+  return Calculation(spec, args).run(destination, offered);
 }
 
 }  // namespace rl

@@ -16,17 +16,19 @@ struct Plan {
   int64_t sizes[kMaxDims];                  // innermost last, coalesced
   int64_t strides[kMaxOperands][kMaxDims];  // bytes
   char* base[kMaxOperands];
-  bool direct[kMaxOperands];     // in linear order with the loop's dtype
-  bool splat[kMaxOperands];      // a number, or one element repeated: buffer filled once
+  bool splat[kMaxOperands];      // a number, or one element repeated: in `scalars`
   ConvertFn load[kMaxOperands];  // storage dtype -> loop dtype (for the output: loop -> storage)
   int item[kMaxOperands];        // bytes of the loop's dtype
   int64_t numel = 0;
   LoopFn fn;
+  GridFn grid;  // the loop's second form, or null
   const double* params;
   alignas(16) char scalars[kMaxOperands][kMaxItem];
 };
 
-void splat_fill(char* buffer, const char* value, int item, int64_t n);  // one value, n times
+// Orders dims by the output's strides (outermost first) and joins those that lie end to end in
+// every operand; `strides` hold the dims of `shape` before.
+void coalesce(Plan& p, Shape shape);
 void execute(const Plan& p, double cost);  // in threads; cost: ns an element
 
 }  // namespace rl

@@ -1,5 +1,5 @@
-// Runs a plan of the element-wise engine (pointwise.cpp): in chunks of its linear order, row by
-// row, or in tiles where an operand is a transposed matrix.
+// Runs a plan of the element-wise engine (pointwise.cpp): over rows in memory, in blocks whose
+// operands are gathered, or in tiles where an operand is a transposed matrix.
 #include <algorithm>
 
 #include "parallel.h"
@@ -7,8 +7,10 @@
 
 namespace rl {
 
+namespace {
+
 // Copies runs of raw elements of some size, between any strides.
-static ConvertFn mover(int item) {
+ConvertFn mover(int item) {
   const DType t = item == 1   ? DType::U8
                   : item == 2 ? DType::I16
                   : item == 4 ? DType::I32
@@ -17,30 +19,74 @@ static ConvertFn mover(int item) {
   return find_convert(t, t);
 }
 
-void splat_fill(char* buffer, const char* value, int item, int64_t n) {
+void splat_fill(char* buffer, const char* value, int item, int64_t n) {  // one value, n times
   mover(item)(buffer, item, value, 0, n);
 }
 
-namespace {
+// -- rows -------------------------------------------------------------------------------------
+// Every operand is contiguous along the innermost dim and of the loop's dtype or, where the loop
+// has its second form, held: the loop runs over the rows in memory, many at a call.
+class Rows {
+  const Plan& p_;
+  const int last_;
+  unsigned held_ = 0;
+  bool fit_;
 
-// -- linear order -----------------------------------------------------------------------------
-// Operands that lie in linear order, and numbers: the loop runs over long spans of memory.
-void run_linear(const Plan& p, int64_t begin, int64_t end) {
-  alignas(64) char buffers[kMaxOperands][kChunk * kMaxItem];
-  bool any_splat = false;
-  for (int k = 0; k < p.n; ++k) {
-    if (!p.splat[k]) continue;
-    splat_fill(buffers[k], p.scalars[k], p.item[k], std::min(kChunk, end - begin));
-    any_splat = true;
+ public:
+  explicit Rows(const Plan& p) : p_(p), last_(p.ndim - 1) {
+    fit_ = true;
+    for (int k = 0; k < p.n; ++k) {
+      const bool still = k && p.strides[k][last_] == 0 && p.numel > 1;
+      if (still) held_ |= 1u << k;
+      fit_ = fit_ && !p.load[k] &&
+             (still ? p.grid != nullptr : p.numel == 1 || p.strides[k][last_] == p.item[k]);
+    }
+    fit_ = fit_ && held_ != (2 | 4) && (last_ == 0 || p.sizes[last_] >= shortest());
   }
-  char* args[kMaxOperands];
-  for (int64_t i = begin; i < end;) {
-    const int64_t count = any_splat ? std::min(end - i, kChunk) : end - i;
-    for (int k = 0; k < p.n; ++k) args[k] = p.splat[k] ? buffers[k] : p.base[k] + i * p.item[k];
-    p.fn(args, count, p.params);
-    i += count;
+  bool fit() const { return fit_; }
+
+  void run(int64_t begin, int64_t end) const {  // elements
+    const int64_t columns = p_.sizes[last_], rows = last_ ? p_.sizes[last_ - 1] : 1;
+    while (begin < end) {
+      const int64_t column = begin % columns, row = begin / columns, inner = row % rows;
+      Grid g{1, std::min(columns - column, end - begin), {}, held_};
+      if (g.columns == columns) g.rows = std::min((end - begin) / columns, rows - inner);
+      char* at[kMaxOperands];
+      for (int k = 0; k < p_.n; ++k) {
+        at[k] = p_.base[k] + column * p_.strides[k][last_];
+        if (last_) at[k] += inner * p_.strides[k][last_ - 1];
+      }
+      int64_t rest = row / rows;
+      for (int d = last_ - 2; d >= 0; --d, rest /= p_.sizes[d + 1])
+        for (int k = 0; k < p_.n; ++k) at[k] += rest % p_.sizes[d] * p_.strides[k][d];
+      call(at, g);
+      begin += g.rows * g.columns;
+    }
   }
-}
+
+ private:
+  // Below this many elements a block of many rows, gathered first, is faster. Where nothing needs
+  // gathering but a row that is added to every row, that is done once.
+  int64_t shortest() const {
+    for (int k = 0; k < p_.n; ++k) {
+      const int64_t step = p_.strides[k][last_], next = p_.strides[k][last_ - 1];
+      const bool once = next == 0 && (p_.splat[k] || step != 0);
+      if (!once && next != step * p_.sizes[last_]) return 8;
+    }
+    return 64;
+  }
+
+  void call(char** at, Grid& g) const {
+    if (p_.grid) {
+      for (int k = 0; k < p_.n; ++k) g.step[k] = last_ ? p_.strides[k][last_ - 1] : 0;
+      return p_.grid(at, g, p_.params);
+    }
+    for (int64_t r = 0; r < g.rows; ++r) {
+      p_.fn(at, g.columns, p_.params);
+      for (int k = 0; last_ && k < p_.n; ++k) at[k] += p_.strides[k][last_ - 1];
+    }
+  }
+};
 
 // -- blocks -----------------------------------------------------------------------------------
 // A block is `size` steps of dim `dim` with all dims inside it, at most kChunk elements. An operand
@@ -254,11 +300,10 @@ void execute(const Plan& p, double cost) {
   if (p.numel >= 4096 && tileable(p)) return execute_tiles(p, cost + 0.3);
   const double work = static_cast<double>(p.numel) * cost;  // ns
   NoGil nogil(static_cast<int64_t>(work), 20000);
-  bool direct = true;
-  for (int k = 0; k < p.n; ++k) direct = direct && (p.splat[k] || p.direct[k]);
-  if (direct) {
+  const Rows rows(p);
+  if (rows.fit()) {
     parallel_for(p.numel, std::max<int64_t>(static_cast<int64_t>(20000 / cost), 1),
-                 [&](int64_t a, int64_t b) { run_linear(p, a, b); });
+                 [&](int64_t a, int64_t b) { rows.run(a, b); });
     return;
   }
   const Blocks blocks(p);

@@ -309,21 +309,38 @@ inline T interpolate(T a, T b, T w) {
     return std::fabs(w) < T(0.5) ? a + w * (b - a) : b - (b - a) * (1 - w);
 }
 
+// a + alpha b. Floats are rounded once where there is an instruction for it, also when b is held
+// and the compiler could take the product out of the loop.
+template <class T>
+inline T add_scaled(T a, T alpha, T b) {
+#ifdef __FMA__
+  if constexpr (std::is_floating_point_v<T>) return std::fma(alpha, b, a);
+#endif
+  return add_values(a, mul_values(alpha, b));
+}
+template <class T>
+inline T sub_scaled(T a, T alpha, T b) {
+#ifdef __FMA__
+  if constexpr (std::is_floating_point_v<T>) return std::fma(-alpha, b, a);
+#endif
+  return sub_values(a, mul_values(alpha, b));
+}
+
 void register_sums() {
-  binary_with<[]<class T>(const double* c) {
+  grid_with<[]<class T>(const double* c) {
     const T alpha = parameter<T>(c[0], "alpha");
-    return [=](T a, T b) { return add_values(a, mul_values(alpha, b)); };
+    return [=](T a, T b) { return add_scaled(a, alpha, b); };
   }>("add", Everything{});
-  binary_with<[]<class T>(const double* c) {
+  grid_with<[]<class T>(const double* c) {
     const T alpha = parameter<T>(c[0], "alpha");
-    return [=](T a, T b) { return sub_values(a, mul_values(alpha, b)); };
+    return [=](T a, T b) { return sub_scaled(a, alpha, b); };
   }>("sub", Numbers{});
-  binary_with<[]<class T>(const double* c) {
+  grid_with<[]<class T>(const double* c) {
     const T alpha = parameter<T>(c[0], "alpha");
-    return [=](T a, T b) { return sub_values(b, mul_values(alpha, a)); };
+    return [=](T a, T b) { return sub_scaled(b, alpha, a); };
   }>("rsub", Numbers{});
   // bfloat16 without a detour through buffers of floats. As in PyTorch the product is rounded.
-  binary_with<[]<class T>(const double* c) {
+  grid_with<[]<class T>(const double* c) {
     const float alpha = static_cast<float>(T(static_cast<float>(c[0])));
     const bool plain = alpha == 1;
     return [=](T a, T b) {
@@ -332,7 +349,7 @@ void register_sums() {
       return T(static_cast<float>(a) + scaled);
     };
   }>("add", Types<BFloat16>{});
-  binary_with<[]<class T>(const double* c) {
+  grid_with<[]<class T>(const double* c) {
     const float alpha = static_cast<float>(T(static_cast<float>(c[0])));
     const bool plain = alpha == 1;
     return [=](T a, T b) {
@@ -362,10 +379,10 @@ void register_sums() {
 }
 
 void register_products() {
-  binary<[]<class T>(T a, T b) { return mul_values(a, b); }>("mul", Everything{});
-  binary<[]<class T>(T a, T b) { return T(static_cast<float>(a) * static_cast<float>(b)); }>(
+  grid<[]<class T>(T a, T b) { return mul_values(a, b); }>("mul", Everything{});
+  grid<[]<class T>(T a, T b) { return T(static_cast<float>(a) * static_cast<float>(b)); }>(
       "mul", Types<BFloat16>{});
-  binary<[](auto a, auto b) { return a / b; }>("div", RealsRounded{});
+  grid<[](auto a, auto b) { return a / b; }>("div", RealsRounded{});
   binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Types<c128>{}, 2.0);
   binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>(
       "div_trunc", Types<uint8_t, int8_t, int16_t, int32_t, float, double>{}, 1.0);

@@ -59,12 +59,12 @@ inline bool close(T a, T b, double rtol, double atol, bool equal_nan) {
 }
 
 void register_orders() {
-  binary<[](auto a, auto b) { return a == b; }, bool>("eq", Everything{});
-  binary<[](auto a, auto b) { return a != b; }, bool>("ne", Everything{});
-  binary<[](auto a, auto b) { return a < b; }, bool>("lt", AllReal{});
-  binary<[](auto a, auto b) { return a <= b; }, bool>("le", AllReal{});
-  binary<[](auto a, auto b) { return (a > b); }, bool>("gt", AllReal{});
-  binary<[](auto a, auto b) { return (a >= b); }, bool>("ge", AllReal{});
+  grid<[](auto a, auto b) { return a == b; }, bool>("eq", Everything{});
+  grid<[](auto a, auto b) { return a != b; }, bool>("ne", Everything{});
+  grid<[](auto a, auto b) { return a < b; }, bool>("lt", AllReal{});
+  grid<[](auto a, auto b) { return a <= b; }, bool>("le", AllReal{});
+  grid<[](auto a, auto b) { return (a > b); }, bool>("gt", AllReal{});
+  grid<[](auto a, auto b) { return (a >= b); }, bool>("ge", AllReal{});
 }
 
 void register_tests() {

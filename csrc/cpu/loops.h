@@ -1,15 +1,16 @@
 // Contiguous inner loops of the pointwise operators, made from one expression each.
 //
 // unary<F>, binary<F>, ternary<F> register the loop out[i] = F(a[i], ...) for a list of element
-// types; F is a generic lambda without captures. The *_with forms take a factory that reads the
-// operator's scalar parameters first: []<class T>(const double* c) { return [=](T x) {...}; }.
-// The output has the compute type unless an R is named.
+// types, grid<F> that of two operands in both its forms (core/grid.h); F is a generic lambda
+// without captures. The *_with forms take a factory that reads the operator's scalar parameters
+// first: []<class T>(const double* c) { return [=](T x) {...}; }. The output has the compute type
+// unless an R is named.
 #pragma once
 #include <algorithm>
 #include <bit>
 #include <type_traits>
 
-#include "../core/kernel.h"
+#include "../core/grid.h"
 
 namespace rl {
 namespace {
@@ -107,20 +108,49 @@ void loop1(char* const* p, int64_t n, const double* c) {
   for (int64_t i = 0; i < n; ++i) out[i] = stored<R>(f(load<T>(a[i])));
 }
 
+// out[i] = f(i) for i < n; T: what f computes in.
+template <class T, class Out, class F>
+inline void fill_row(Out* out, int64_t n, F f) {
+  if constexpr (std::is_integral_v<T>) {  // an integer division by zero throws: not out of omp simd
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) out[i] = f(i);
+  } else {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) out[i] = f(i);
+  }
+}
+
 template <auto Make, class T, class R>
 void loop2(char* const* p, int64_t n, const double* c) {
   const auto f = make<Make, Computed<T>>(c);
-  auto* out = reinterpret_cast<Stored<R>*>(p[0]);
   const auto* a = reinterpret_cast<const Stored<T>*>(p[1]);
   const auto* b = reinterpret_cast<const Stored<T>*>(p[2]);
-  const auto one = [&](int64_t i) { return stored<R>(f(load<T>(a[i]), load<T>(b[i]))); };
-  if constexpr (std::is_integral_v<T>) {  // an integer division by zero throws: not out of omp simd
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) out[i] = one(i);
-  } else {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) out[i] = one(i);
+  fill_row<T>(reinterpret_cast<Stored<R>*>(p[0]), n,
+              [&](int64_t i) { return stored<R>(f(load<T>(a[i]), load<T>(b[i]))); });
+}
+
+template <auto Make, class T, class R>
+void grid2(char* const* p, const Grid& g, const double* c) {
+  const auto f = make<Make, Computed<T>>(c);
+  for (int64_t row = 0; row < g.rows; ++row) {
+    auto* out = reinterpret_cast<Stored<R>*>(p[0] + row * g.step[0]);
+    const auto* a = reinterpret_cast<const Stored<T>*>(p[1] + row * g.step[1]);
+    const auto* b = reinterpret_cast<const Stored<T>*>(p[2] + row * g.step[2]);
+    if (g.held & 2) {
+      const auto x = load<T>(*a);
+      fill_row<T>(out, g.columns, [&](int64_t i) { return stored<R>(f(x, load<T>(b[i]))); });
+    } else if (g.held & 4) {
+      const auto y = load<T>(*b);
+      fill_row<T>(out, g.columns, [&](int64_t i) { return stored<R>(f(load<T>(a[i]), y)); });
+    } else {
+      fill_row<T>(out, g.columns,
+                  [&](int64_t i) { return stored<R>(f(load<T>(a[i]), load<T>(b[i]))); });
+    }
   }
+}
+template <auto Make, class T, class R>
+void one_row(char* const* p, int64_t n, const double* c) {
+  grid2<Make, T, R>(p, Grid{1, n, {}, 0}, c);
 }
 
 template <auto Make, class T, class R>
@@ -157,6 +187,12 @@ void binary_with(const char* name, Types<Ts...>, double cost = 0.3) {
   (add_loop<Ts, Result<R, Ts>>(name, loop2<Make, Ts, Result<R, Ts>>, cost), ...);
 }
 template <auto Make, class R = Same, class... Ts>
+void grid_with(const char* name, Types<Ts...>) {
+  (register_grid(name, RL_LEVEL, element_dtype<Ts>(), element_dtype<Result<R, Ts>>(),
+                 one_row<Make, Ts, Result<R, Ts>>, grid2<Make, Ts, Result<R, Ts>>, 0.3),
+   ...);
+}
+template <auto Make, class R = Same, class... Ts>
 void ternary_with(const char* name, Types<Ts...>, double cost = 0.4) {
   (add_loop<Ts, Result<R, Ts>>(name, loop3<Make, Ts, Result<R, Ts>>, cost), ...);
 }
@@ -167,6 +203,10 @@ void unary(const char* name, List list, double cost = 0.3) {
 template <auto F, class R = Same, class List>
 void binary(const char* name, List list, double cost = 0.3) {
   binary_with<Plain<F>{}, R>(name, list, cost);
+}
+template <auto F, class R = Same, class List>
+void grid(const char* name, List list) {
+  grid_with<Plain<F>{}, R>(name, list);
 }
 template <auto F, class R = Same, class List>
 void ternary(const char* name, List list, double cost = 0.4) {
