@@ -214,3 +214,11 @@ def _get_device_index(device, optional: bool = False, allow_cpu: bool = False):
             f"Expected a torch.device with a specified index or an integer, but got:{device}"
         )
     return index
+
+
+def __getattr__(name: str):
+    from . import _flat_tensors
+
+    if name.endswith(("_tensors", "_tensors_as")) and hasattr(_flat_tensors, name):
+        return getattr(_flat_tensors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -189,7 +189,11 @@ def _tracing_state() -> Any:
     from ._traced_values import current
 
     tracer = current()
-    return None if tracer is None else TracingState(tracer.graph)
+    if tracer is None:
+        return None
+    if tracer.state is None:  # one for the whole recording: it keeps the scopes that are entered
+        tracer.state = TracingState(tracer.graph)
+    return tracer.state
 
 
 def _try_infer_type(value: Any) -> Any:

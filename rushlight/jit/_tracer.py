@@ -58,6 +58,7 @@ class Tracer:
         self.active = True
         self.thread = get_ident()
         self.scopes: list[str] = []
+        self.state: object = None  # what programs see of this recording
         self.frame = None
         self.through = None  # the function of nn.functional that runs through the library
 

@@ -377,3 +377,19 @@ def test_tensors_are_what_they_were_after_a_trace():
         with pytest.raises(TypeError, match="concatenated"):  # as sequences can, and mappings not
             operator.concat(x, x)
         assert len(x) == 2 and x[1].tolist() == [1, 1, 1] and [r.sum().item() for r in x] == [3, 3]
+
+
+def test_programs_name_scopes_while_they_are_traced():
+    """As libraries do that count operations module by module."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU()))
+
+    def enter(name):
+        return lambda module, inputs: torch._C._get_tracing_state().push_scope(name)
+
+    for name, module in model.named_modules():
+        module.register_forward_pre_hook(enter(name))
+        module.register_forward_hook(lambda *_: torch._C._get_tracing_state().pop_scope())
+    graph, _ = torch.jit._get_trace_graph(model, (torch.ones(1, 2),))
+    found = {n.kind(): n.scopeName() for n in graph.nodes()}
+    assert found["aten::linear"] == "/0" and found["aten::relu"] == "/1/1.0"
+    assert torch._C._get_tracing_state() is None
