@@ -145,6 +145,37 @@ def test_a_lone_program_runs_under_the_launchers_decorator():
             call()
 
 
+def test_float_models_carry_the_marks_of_quantization():
+    from rushlight.ao.quantization import DeQuantStub, FakeQuantizeBase, ObserverBase, QuantWrapper
+
+    model = QuantWrapper(torch.nn.Linear(2, 1).eval())
+    x = torch.ones(1, 2)
+    assert torch.equal(model(x), model.module(x)) and not model.training
+    assert list(model.state_dict()) == ["module.weight", "module.bias"]
+    assert [type(m).__name__ for m in model.children()] == ["QuantStub", "DeQuantStub", "Linear"]
+    assert not isinstance(model.quant, DeQuantStub) and not hasattr(model.quant, "qconfig")
+    assert torch.quantization.QuantStub(3).qconfig == 3
+    assert torch.quantization.ObserverBase is ObserverBase is torch.ao.quantization.ObserverBase
+    for base in (ObserverBase, FakeQuantizeBase):
+        with pytest.raises(TypeError, match="abstract method"):
+            base(torch.int8) if base is ObserverBase else base()
+
+    class Rounding(FakeQuantizeBase):
+        def forward(self, x):
+            return x.round() if self.fake_quant_enabled[0] else x
+
+        def calculate_qparams(self):
+            return torch.ones(1), torch.zeros(1)
+
+    module = Rounding.with_args()()
+    assert module(torch.tensor(0.7)) == 1
+    module.disable_fake_quant()
+    module.disable_observer()
+    assert module(torch.tensor(0.5)) == 0.5
+    state = {"fake_quant_enabled": [0], "observer_enabled": [0]}
+    assert {k: v.tolist() for k, v in module.state_dict().items()} == state
+
+
 def test_types_of_the_loader_for_annotations():
     from rushlight.utils.data.dataloader import _collate_fn_t, _worker_init_fn_t
 
