@@ -235,8 +235,7 @@ PyObject* run_handled(PyObject* mode, Op* op, PyObject* const* values, PyObject*
     const BelowTape below;
     Ref got(mode ? interpret(mode, as_object(op), call.args, call.kwargs)
                  : call_helper("torch_dispatch", {as_object(op), call.args, call.kwargs}));
-    if (target && !(target->flags & kNoVersion) && target->array.storage()->version == version)
-      bump_version(target->array);
+    if (target && target->array.storage()->version == version) note_write(target);
     if (PyTuple_Check(got.p) || PyList_Check(got.p)) {
       for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(got.p); ++i)
         forget_view(op, values, PySequence_Fast_GET_ITEM(got.p, i));

@@ -226,7 +226,7 @@ PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
         copy_into(target->array, a);
     }
   }
-  if (!(target->flags & kNoVersion)) bump_version(target->array);
+  note_write(target);
   if (recording.node) {
     record_outputs(recording, s, &target, 0);
     rebase_history(target, recording.node, 0);
@@ -259,7 +259,7 @@ static PyObject* run_quietly(Op* op, PyObject* const* values, PyObject* out) {
     const bool offered = out && plain_tensor(out);
     Array fresh = run_pointwise(s, values, offered ? &as_tensor(out)->array : nullptr, offered);
     if (offered && !fresh.defined()) {
-      if (!(as_tensor(out)->flags & kNoVersion)) bump_version(as_tensor(out)->array);
+      note_write(as_tensor(out));
       return Py_NewRef(out);
     }
     call.result(std::move(fresh));

@@ -65,7 +65,7 @@ void store_out(const char* name, bool exact, PyObject* given, const Array& a) {
   }
   const bool shared = a.storage() == out->array.storage();
   copy_into(out->array, shared ? a.clone() : a);
-  if (!(out->flags & kNoVersion)) bump_version(out->array);
+  note_write(out);
 }
 
 // An output may be an operand itself but not overlap one.

@@ -423,6 +423,13 @@ const Array& array_of(PyObject* o) {
   return elements(as_tensor(o));
 }
 void bump_version(const Array& a) { ++a.storage()->version; }
+void note_write(const Tensor* t) {
+  const Storage* s = t->array.storage();
+  if (!(t->flags & kNoVersion))
+    bump_version(t->array);
+  else if (s->watched && g_storage_gone)
+    g_storage_gone(s);
+}
 
 PyObject* helper(const char* name) {
   auto it = g_helpers.find(name);

@@ -82,6 +82,8 @@ inline bool exact_tensor(PyObject* o) {
 inline bool tensor_check(PyObject* o) {
   return exact_tensor(o) || PyType_IsSubtype(Py_TYPE(o), TensorType);
 }
+// A new version; after a write through .data the end of what is kept of the elements instead.
+void note_write(const Tensor* t);
 inline Tensor* as_tensor(PyObject* o) { return reinterpret_cast<Tensor*>(o); }
 // Sparse tensors and those that vmap wraps have no elements of their own: raises, or returns the
 // array of a tensor that is the same in all lanes.

@@ -358,7 +358,7 @@ PyObject* assume(PyObject*, PyObject* const* args, Py_ssize_t n) {
       t->flags |= kDual;
     }
     if (Node* node = grad_fn_of(seen)) attach(node, t, static_cast<int>(output_nr_of(seen)));
-    if (!(t->flags & kNoVersion)) bump_version(t->array);
+    note_write(t);
     return Py_NewRef(args[0]);
   });
 }

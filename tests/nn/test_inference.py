@@ -197,6 +197,25 @@ def test_packed_weights_follow_what_is_written(make, shape):
     assert count() == before
 
 
+@pytest.mark.parametrize(("make", "shape"), LAYERS)
+def test_packed_weights_follow_what_is_written_to_their_data(make, shape):
+    layer, x = make(), torch.randn(*shape)
+    torch.nn.init.zeros_(layer.bias)
+    alias = layer.weight.data
+    with torch.no_grad():
+        first = layer(x)
+        for write in (
+            lambda: layer.weight.data.mul_(2),
+            lambda: layer.weight.data.copy_(alias * 2),
+            lambda: alias.view(-1)[:].mul_(2),
+            lambda: torch.mul(alias, 2, out=alias),
+        ):
+            layer(x), layer(x)
+            write()
+            first = first * 2
+            torch.testing.assert_close(layer(x), first, rtol=1e-4, atol=1e-4)
+
+
 def test_training_keeps_nothing():
     layer, x, before = nn.Linear(64, 64), torch.randn(32, 64), count()
     for _ in range(3):
