@@ -116,6 +116,13 @@ class TracedInt(int):
         with tracer.paused():
             return tracer.number("aten::div", (self, other, rounding_mode), self // other)
 
+    def scaled(self, factor: float) -> int:
+        """A size times a factor, rounded down."""
+        tracer, found = current(), int(self) * factor
+        with tracer.paused():
+            product = tracer.number("aten::mul", (self, factor), found)
+            return tracer.number("aten::floor", (product,), int(found))
+
     def __reduce__(self):
         return int, (int(self),)
 

@@ -6,6 +6,7 @@ import pytest
 import traced_calls as calls
 
 import rushlight as torch
+import rushlight.nn.functional as F
 from rushlight import nn
 
 FUNCTIONS = calls.FUNCTIONS.strip().splitlines()
@@ -80,6 +81,42 @@ def test_a_class_of_a_program_may_build_on_a_layer():
     x = torch.randn(5, 7, 4)
     same(made(x), net(x))
     assert "aten::lstm" in calls.kinds(made)[0] and nn.LSTM.forward is nn.RNN.forward
+
+
+@pytest.mark.parametrize("mode", ["area", "bilinear"])
+def test_scaled_sizes_are_followed(mode):
+    def shrink(x):
+        again = None if mode == "area" else True
+        return F.interpolate(x, scale_factor=(0.5, 0.7), mode=mode, recompute_scale_factor=again)
+
+    made = trace(torch, shrink, (torch.randn(1, 2, 8, 10),))
+    x = torch.randn(1, 2, 11, 17)
+    same(made(x), shrink(x))
+
+
+class Called(torch.overrides.TorchFunctionMode):
+    """Notes the names of the functions that are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_sizes_are_calculated_with_as_numbers():
+    made = trace(
+        torch, lambda x: x.view(x.shape[0] * 2, -1)[: x.shape[1] // 3], (m := torch.ones(4, 6),)
+    )
+    both = trace(torch, lambda x: x.view(x.shape[0] * 2, -1) * (x.shape[0] * 2), (m,))
+    assert "aten::mul" in calls.kinds(made)[0]
+    for program, wanted, products in ((made, (2, 3), 0), (both, (8, 3), 2)):
+        with Called() as called:
+            found = program(m)
+        assert found.shape == wanted and called.names.count("mul") == products
+    assert both(m)[0, 0] == 8
 
 
 def test_packed_sequences():

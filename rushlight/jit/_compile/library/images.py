@@ -121,7 +121,10 @@ def _scales(input: Tensor, scale_factor: list[float]) -> list[float]:
 def _scaled(input: Tensor, scales: list[float]) -> list[int]:
     found = torch.jit.annotate(list[int], [])
     for i in range(len(scales)):
-        found.append(int(float(input.size(i + 2)) * scales[i]))
+        if torch.jit.is_scripting():
+            found.append(int(float(input.size(i + 2)) * scales[i]))
+        else:
+            found.append(input.size(i + 2).scaled(scales[i]))
     return found
 
 
