@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import warnings
 from functools import lru_cache
 
@@ -239,7 +240,7 @@ def _combined(input, dim, index, weight, inside=None):
 def _table(index, weight, inside=None):
     """Rows of places and weights, those `inside`, as starts of rows, places and weights."""
     if inside is None or index.is_meta:
-        starts = torch.arange(len(index) + 1, device=index.device) * index.shape[1]
+        starts = torch.arange(0, index.numel() + 1, index.shape[1], device=index.device)
         return starts, index.reshape(-1), weight.reshape(-1)
     starts = torch.zeros(len(index) + 1, dtype=torch.int64, device=index.device)
     starts[1:] = inside.sum(1).cumsum(0)
@@ -248,12 +249,13 @@ def _table(index, weight, inside=None):
 
 def _source(input, n_out, ratio, corners):
     """The place in the input of every output element."""
-    places = torch.arange(n_out, dtype=input.dtype, device=input.device)
     if corners or input.dtype != torch.float32:
+        places = torch.arange(n_out, dtype=input.dtype, device=input.device)
         return places * ratio if corners else (places + 0.5) * ratio - 0.5
     # PyTorch's processors round the product and the difference once, together.
-    step = torch.tensor(ratio, dtype=torch.float32, device=input.device).double()
-    return ((places.double() + 0.5) * step - 0.5).to(torch.float32)
+    (step,) = struct.unpack("f", struct.pack("f", ratio))
+    centers = torch.arange(0.5, n_out, dtype=torch.float64, device=input.device)
+    return (centers * step - 0.5).to(torch.float32)
 
 
 def _linear_taps(input, n_in, n_out, ratio, corners):
