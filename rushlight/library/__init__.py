@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from importlib import import_module
 
 from ..jit._function_schema import parse_schema
 from ..jit._registry import register
-from ._ops import Operator, Packet, registry
+from ._ops import Operator, Packet, faking, registry
 from ._schema import infer_schema
 
 __all__ = [
@@ -14,13 +17,19 @@ __all__ = [
     "Library",
     "custom_op",
     "define",
+    "fallthrough_kernel",
+    "get_ctx",
     "impl",
+    "impl_abstract",
     "infer_schema",
+    "opcheck",
     "register_autocast",
     "register_autograd",
     "register_fake",
     "register_kernel",
     "register_vmap",
+    "triton_op",
+    "wrap_triton",
 ]
 
 
@@ -92,6 +101,17 @@ class CustomOpDef:
         """Give it a rule `func(info, in_dims, *args) -> (output, out_dims)`."""
         return register_vmap(self, func)
 
+    @contextmanager
+    def set_kernel_enabled(self, device_type: str, enabled: bool = True):
+        """Within it: whether the kernel of a device type runs, or the function for all instead."""
+        disabled = self._opoverload.disabled
+        before = device_type in disabled
+        (disabled.discard if enabled else disabled.add)(device_type)
+        try:
+            yield
+        finally:
+            (disabled.add if before else disabled.discard)(device_type)
+
     def register_autocast(self, device_type: str, cast_inputs) -> None:
         """Cast its inputs to a dtype while `autocast` is entered for a device type."""
         register_autocast(self, device_type, cast_inputs)
@@ -130,6 +150,58 @@ def _set_kernels(operator: Operator, device_types, function: Callable) -> None:
         operator.kernels["" if device == "default" else device] = function
 
 
+def triton_op(
+    name: str,
+    fn: Callable | None = None,
+    /,
+    *,
+    mutates_args: str | Iterable[str],
+    schema: str | None = None,
+):
+    """Like `custom_op`, of tensor operators and Triton kernels: gradients come from the former."""
+
+    def make(function: Callable) -> CustomOpDef:
+        made = custom_op(name, function, mutates_args=mutates_args, schema=schema)
+        made._opoverload.whole = function
+        return made
+
+    return make if fn is None else make(fn)
+
+
+def wrap_triton(triton_kernel):
+    """A Triton kernel as a `triton_op` calls it; ModuleNotFoundError without Triton."""
+    import_module("triton")
+    return triton_kernel
+
+
+def __getattr__(name: str):
+    if name in ("OpCheckError", "opcheck"):
+        from . import _opcheck
+
+        return getattr(_opcheck, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def fallthrough_kernel():
+    """What `Library.impl` takes to say that a call goes on to the next kernel."""
+    raise NotImplementedError("fallthrough_kernel() should never be called.")
+
+
+def get_ctx() -> None:
+    """Within a fake kernel: what makes sizes that depend on elements, which we do not have.
+
+    NotImplementedError there; None elsewhere.
+    """
+    operator = faking.get()
+    if operator is not None:
+        raise NotImplementedError(
+            f"{operator.name()}: You're trying to run this operator with meta Tensors, but it may "
+            "return an output Tensor with data-dependent shape. Meta tensors don't support "
+            "operators with outputs that have data-dependent shapes. If your operator returns no "
+            "such output, its fake kernel must not call get_ctx()."
+        )
+
+
 def define(qualname: str, schema: str, *, lib=None, tags=()) -> None:
     """Define an operator "ns::name" by its schema, "(Tensor x) -> Tensor"; `impl` brings code."""
     _enter(qualname + schema)
@@ -150,6 +222,18 @@ def register_fake(op, func: Callable | None = None, /, *, lib=None, allow_overri
     """Say what comes out without computing it, for compilers."""
     operator = _find(op)
     return _registering(lambda f: setattr(operator, "fake", f), func)
+
+
+def impl_abstract(qualname, func: Callable | None = None, *, lib=None):
+    """The older name of `register_fake`."""
+    warnings.warn(
+        "`torch.library.impl_abstract` was renamed to `torch.library.register_fake`. Please use "
+        "that instead; we will remove `torch.library.impl_abstract` in a future version of "
+        "PyTorch.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return register_fake(qualname, func, lib=lib)
 
 
 def register_autograd(
@@ -194,6 +278,8 @@ class Library:
         name = op_name if isinstance(op_name, str) else op_name._opname
         operator = _find(name if "::" in name else f"{self.ns}::{name}")
         key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
+        if fn is fallthrough_kernel:
+            return  # nothing stands between a call and its kernel
         if key == "CompositeImplicitAutograd" or key.startswith("Autograd"):
             operator.whole = fn
         elif key == "Meta":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import rushlight as torch
@@ -15,6 +16,7 @@ from ..jit._function_schema import FunctionSchema
 from ..utils._pytree import tree_flatten, tree_unflatten
 from ._schema import bind
 
+faking: ContextVar[Operator | None] = ContextVar("faking", default=None)
 registry: dict[str, Operator] = {}  # "ns::name": the operator
 
 
@@ -128,7 +130,7 @@ class Operator:
             return self.kernels[device]
         if device == "meta":
             if self.fake is not None:
-                return self.fake
+                return self._run_fake
             if self.needs_fake and self._schema.is_mutable and not self._schema.returns:
                 return lambda *args, **kwargs: None
             if self.needs_fake:
@@ -143,6 +145,14 @@ class Operator:
             f"Could not run '{self.name()}' with arguments from the '{device.upper()}' "
             f"backend: it has kernels for {sorted(self.kernels) or 'no device'}"
         )
+
+    def _run_fake(self, *args, **kwargs):
+        assert self.fake is not None
+        outer = faking.set(self)
+        try:
+            return self.fake(*args, **kwargs)
+        finally:
+            faking.reset(outer)
 
     def _run_mutating(self, values: list):
         with torch.no_grad():

@@ -111,7 +111,8 @@ def test_registered_operators_are_found_by_name(extension):
     a, b = torch.randn(3), torch.randn(3)
     assert torch.ops.rl_test.myadd(a, b, 2).equal(a + b * 2)
     assert torch.ops.rl_test.mymul(a, b).equal(a * b)
-    assert str(torch.ops.rl_test.myadd) == "rl_test.myadd.default"
+    assert str(torch.ops.rl_test.myadd) == "rl_test.myadd"
+    assert str(torch.ops.rl_test.myadd.default) == "rl_test.myadd.default"
 
 
 PLAIN = """
