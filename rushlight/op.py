@@ -184,16 +184,20 @@ def front(function, name):
 
 def publish(function, names: str) -> None:
     """Put `function` (and its in-place form, for names ending in `_`) where users look."""
-    inplace = None
+    is_operator = isinstance(function, _C.Op)
     for path in names.split():
         space, _, leaf = path.rpartition(".")
-        value = function
-        if leaf.endswith("_") and not leaf.startswith("_") and isinstance(function, _C.Op):
-            inplace = value = inplace or inplace_form(function)
-        if space == "Tensor":
-            attach_method(leaf, value, function)
-        else:
+        in_place = is_operator and leaf.endswith("_") and not leaf.startswith("_")
+        value = inplace_form(function) if in_place else function
+        if space != "Tensor":
             table_of(space)[leaf] = value
+        elif is_operator and leaf in _SLOTS:
+            _C.set_slot(leaf, _C.method(function))
+            mirrored = "__i" + leaf[2:]
+            if mirrored in _SLOTS:
+                _C.set_slot(mirrored, _C.method(inplace_form(function)))
+        else:  # where calls bind the tensor
+            setattr(_C.Tensor, leaf, _C.method(value))
 
 
 def table_of(space: str) -> dict:
@@ -203,16 +207,6 @@ def table_of(space: str) -> dict:
     if space == "F":
         return functional_table
     return namespace_tables.setdefault(space, {})
-
-
-def attach_method(leaf, value, function):
-    if leaf.startswith("__") and isinstance(function, _C.Op) and leaf in _SLOTS:
-        _C.set_slot(leaf, function)
-        mirrored = "__i" + leaf[2:]
-        if mirrored in _SLOTS:
-            _C.set_slot(mirrored, inplace_form(function))
-    else:
-        setattr(_C.Tensor, leaf, value)
 
 
 _BINARY = "add sub mul truediv floordiv mod pow and or xor lshift rshift".split()

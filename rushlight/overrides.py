@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import eq, is_
+
 import rushlight as torch
 
 from . import _C
@@ -182,8 +184,9 @@ def resolve_name(f):
     spaces = {"torch": torch_table, "torch.nn.functional": functional_table}
     spaces |= {f"torch.{space}": table for space, table in namespace_tables.items()}
     spaces["torch.Tensor"] = vars(Tensor)
-    for prefix, names in spaces.items():
-        for name, value in names.items():
-            if value is f:
-                return f"{prefix}.{name}"
+    for same in (is_, eq):  # a method of Tensor is equal to the function of the same meaning
+        for prefix, names in spaces.items():
+            for name, value in names.items():
+                if same(value, f):
+                    return f"{prefix}.{name}"
     return None

@@ -187,6 +187,12 @@ def test_wide_unsigned_numbers_in_runs_and_blocks(dtype):
     assert blocks.dtype == dtype and blocks.tolist() == [[3, 1, 3, 3, 0], [0, 0, 0, 0, 3]]
 
 
+@pytest.mark.parametrize("name", UNSIGNED)
+def test_the_commonest_of_wide_unsigned_numbers_is_not_counted(name):
+    with pytest.raises(NotImplementedError, match='"mode.*" not implemented for .UInt'):
+        torch.mode(torch.tensor([1, 2, 2]).to(dtype(name)))
+
+
 def test_uint64_holds_what_int64_does_not():
     top = 2**64 - 1
     x = torch.tensor([top, 2**63, 3], dtype=torch.uint64)

@@ -78,6 +78,7 @@ void make_view(Tensor* t, Tensor* source);  // t, new, shares the storage of sou
 
 PyObject* unpack_saved(Node* n, Saved& s);  // new reference
 void release_saved(Node* n);
+[[noreturn]] void fail_freed();  // a second backward through what was freed after the first
 
 // Between node.cpp, record.cpp and saved.cpp.
 uint64_t next_sequence();

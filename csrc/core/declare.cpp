@@ -9,7 +9,7 @@
 
 namespace rl {
 
-PyTypeObject* OpType;
+PyTypeObject *OpType, *MethodType;
 Op* g_slots[64];
 
 namespace {
@@ -21,8 +21,12 @@ PyObject* op_repr(PyObject* self) {
   return PyUnicode_FromFormat("<built-in method %s%s of rushlight>", op->spec->name.c_str(),
                               op->inplace ? "_" : "");
 }
-PyObject* op_get(PyObject* self, PyObject* instance, PyObject*) {
-  return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
+PyObject* op_compare(PyObject* a, PyObject* b, int how) {
+  return compare_functions(how, op_check(b) && function_of(reinterpret_cast<Op*>(a)) ==
+                                                   function_of(reinterpret_cast<Op*>(b)));
+}
+Py_hash_t op_hash(PyObject* self) {
+  return _Py_HashPointer(function_of(reinterpret_cast<Op*>(self)));
 }
 void op_dealloc(PyObject* self) {
   Op* op = reinterpret_cast<Op*>(self);
@@ -53,7 +57,8 @@ PyObject* op_reduce(PyObject* self, PyObject*) {
   PyObject* fn = module ? PyObject_GetAttrString(module, "op_by_name") : nullptr;
   Py_XDECREF(module);
   Op* op = reinterpret_cast<Op*>(self);
-  return fn ? Py_BuildValue("N(sO)", fn, op->spec->name.c_str(), op->inplace ? Py_True : Py_False)
+  return fn ? Py_BuildValue("N(sOO)", fn, op->spec->name.c_str(), op->inplace ? Py_True : Py_False,
+                            Py_TYPE(self) == MethodType ? Py_True : Py_False)
             : nullptr;
 }
 
@@ -96,14 +101,27 @@ void read_gradients(OpSpec& s, PyObject* d) {
   s.joint = int_attr(d, "joint");
 }
 
-PyObject* op_object(OpSpec* spec, bool inplace) {
-  Op* op = PyObject_New(Op, OpType);
+// One of the forms of an operator, which all live for ever.
+Op* form_of(OpSpec* spec, bool inplace, bool method) {
+  Op*& form = (method ? spec->methods : spec->functions)[inplace];
+  if (form) return form;
+  Op* function = method ? form_of(spec, inplace, false) : nullptr;
+  Op* op = PyObject_New(Op, method ? MethodType : OpType);
   if (!op) throw PythonError();
   op->vectorcall = op_vectorcall;
   op->spec = spec;
-  op->dict = nullptr;
+  op->dict = function ? Py_XNewRef(function->dict) : nullptr;
   op->inplace = inplace;
-  return as_object(op);
+  return form = op;
+}
+
+// method(function): what stands for it as an attribute of Tensor, where calls bind the tensor.
+PyObject* method(PyObject*, PyObject* o) {
+  return guarded([&] {
+    if (!op_check(o)) return as_method(o);
+    const Op* op = reinterpret_cast<Op*>(o);
+    return Py_NewRef(as_object(form_of(op->spec, op->inplace, true)));
+  });
 }
 
 // make_op(declaration): an object with the attributes read here (see rushlight/op.py).
@@ -149,9 +167,8 @@ PyObject* make_op(PyObject*, PyObject* d) {
     s.stored = s.view ? 255 : moved_families(PyUnicode_AsUTF8(kernel));
     read_gradients(s, d);
     OpSpec* kept = spec.release();
-    PyObject* op = op_object(kept, false);
-    g_ops[kept->name] = reinterpret_cast<Op*>(Py_NewRef(op));
-    return op;
+    Op* op = g_ops[kept->name] = form_of(kept, false, false);
+    return Py_NewRef(as_object(op));
   } catch (...) {
     translate_exception();
     return nullptr;
@@ -160,9 +177,9 @@ PyObject* make_op(PyObject*, PyObject* d) {
 
 PyObject* inplace_form(PyObject*, PyObject* op) {
   try {
-    if (Py_TYPE(op) != OpType)
+    if (!op_check(op))
       fail(ErrorType::Type, "inplace_form: expected an operator, got %s", Py_TYPE(op)->tp_name);
-    return op_object(reinterpret_cast<Op*>(op)->spec, true);
+    return Py_NewRef(as_object(form_of(reinterpret_cast<Op*>(op)->spec, true, false)));
   } catch (...) {
     translate_exception();
     return nullptr;
@@ -172,8 +189,12 @@ PyObject* inplace_form(PyObject*, PyObject* op) {
 PyObject* set_slot(PyObject*, PyObject* args) {
   const char* dunder;
   PyObject* op;
-  if (!PyArg_ParseTuple(args, "sO!", &dunder, OpType, &op)) return nullptr;
+  if (!PyArg_ParseTuple(args, "sO", &dunder, &op)) return nullptr;
   const int i = slot_index(dunder);
+  if (!op_check(op)) {
+    PyErr_Format(PyExc_TypeError, "set_slot: expected an operator, got %s", Py_TYPE(op)->tp_name);
+    return nullptr;
+  }
   if (i < 0) {
     PyErr_Format(PyExc_ValueError, "set_slot: no number slot is named %s", dunder);
     return nullptr;
@@ -184,11 +205,10 @@ PyObject* set_slot(PyObject*, PyObject* args) {
 
 PyObject* op_by_name(PyObject*, PyObject* args) {
   const char* name;
-  int inplace = 0;
-  if (!PyArg_ParseTuple(args, "s|p", &name, &inplace)) return nullptr;
+  int inplace = 0, method = 0;
+  if (!PyArg_ParseTuple(args, "s|pp", &name, &inplace, &method)) return nullptr;
   try {
-    Op* op = find_op(name);
-    return inplace ? op_object(op->spec, true) : Py_NewRef(as_object(op));
+    return Py_NewRef(as_object(form_of(find_op(name)->spec, inplace, method)));
   } catch (...) {
     translate_exception();
     return nullptr;
@@ -196,12 +216,11 @@ PyObject* op_by_name(PyObject*, PyObject* args) {
 }
 
 PyObject* push_interpreter(PyObject*, PyObject* o) {
-  PyObject* list = modes.interpreters
-                       ? PyList_GetSlice(modes.interpreters, 0, PyList_GET_SIZE(modes.interpreters))
-                       : PyList_New(0);
+  Ref list(modes.interpreters
+               ? PyList_GetSlice(modes.interpreters, 0, PyList_GET_SIZE(modes.interpreters))
+               : PyList_New(0));
   if (!list || PyList_Append(list, o) < 0) return nullptr;
   set_interpreters(list);
-  Py_DECREF(list);
   Py_RETURN_NONE;
 }
 PyObject* pop_interpreter(PyObject*, PyObject*) {
@@ -211,15 +230,11 @@ PyObject* pop_interpreter(PyObject*, PyObject*) {
     return nullptr;
   }
   const Py_ssize_t n = PyList_GET_SIZE(list);
-  PyObject* top = Py_NewRef(PyList_GET_ITEM(list, n - 1));
-  PyObject* outer = n > 1 ? PyList_GetSlice(list, 0, n - 1) : nullptr;
-  if (n > 1 && !outer) {
-    Py_DECREF(top);
-    return nullptr;
-  }
+  Ref top(Py_NewRef(PyList_GET_ITEM(list, n - 1)));
+  Ref outer(n > 1 ? PyList_GetSlice(list, 0, n - 1) : nullptr);
+  if (n > 1 && !outer) return nullptr;
   set_interpreters(outer);
-  Py_XDECREF(outer);
-  return top;
+  return top.release();
 }
 PyObject* py_result_type(PyObject*, PyObject* const* args, Py_ssize_t n) {
   try {
@@ -256,6 +271,7 @@ PyObject* conj(PyObject*, PyObject* x) {
 PyMethodDef module_functions[] = {
     {"make_op", make_op, METH_O, nullptr},
     {"inplace_form", inplace_form, METH_O, nullptr},
+    {"method", method, METH_O, nullptr},
     {"set_slot", set_slot, METH_VARARGS, nullptr},
     {"op_by_name", op_by_name, METH_VARARGS, nullptr},
     {"push_interpreter", push_interpreter, METH_O, nullptr},
@@ -268,10 +284,34 @@ PyMethodDef module_functions[] = {
 
 }  // namespace
 
+PyObject* compare_functions(int how, bool same) {
+  if (how != Py_EQ && how != Py_NE) Py_RETURN_NOTIMPLEMENTED;
+  return PyBool_FromLong(same == (how == Py_EQ));
+}
+PyObject* bind_to_tensor(PyObject* self, PyObject* instance, PyObject*) {
+  return instance && tensor_check(instance) ? PyMethod_New(self, instance) : Py_NewRef(self);
+}
+
+// Python calls what has this flag with the instance in front, without a bound method between. It
+// asks no class, so only attributes of Tensor may have it.
+PyTypeObject* method_type(const char* name, PyTypeObject* base) {
+  PyType_Slot slots[] = {{Py_tp_descr_get, reinterpret_cast<void*>(bind_to_tensor)}, {0, nullptr}};
+  PyType_Spec spec = {name, 0, 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+                          Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                      slots};
+  Ref bases(PyTuple_Pack(1, base));
+  return bases ? reinterpret_cast<PyTypeObject*>(PyType_FromSpecWithBases(&spec, bases)) : nullptr;
+}
+
 Op* find_op(const char* name) {
   auto it = g_ops.find(name);
   if (it == g_ops.end()) fail(ErrorType::Runtime, "rushlight: no operator is named %s", name);
   return it->second;
+}
+
+Op* find_inplace(const char* name) {
+  return reinterpret_cast<Op*>(call_helper("inplace_form", {as_object(find_op(name))}));
 }
 
 bool init_op(PyObject* module) {
@@ -292,21 +332,24 @@ bool init_op(PyObject* module) {
       {nullptr, 0, 0, 0, nullptr}};
   PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(op_dealloc)},
                          {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-                         {Py_tp_descr_get, reinterpret_cast<void*>(op_get)},
+                         {Py_tp_descr_get, reinterpret_cast<void*>(bind_to_tensor)},
+                         {Py_tp_richcompare, reinterpret_cast<void*>(op_compare)},
+                         {Py_tp_hash, reinterpret_cast<void*>(op_hash)},
                          {Py_tp_repr, reinterpret_cast<void*>(op_repr)},
                          {Py_tp_getset, getset},
                          {Py_tp_members, members},
                          {Py_tp_methods, methods},
                          {0, nullptr}};
   PyType_Spec spec = {"rushlight.Op", sizeof(Op), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
-                          Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_VECTORCALL |
+                          Py_TPFLAGS_DISALLOW_INSTANTIATION,
                       slots};
   OpType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  MethodType = OpType ? method_type("rushlight.Method", OpType) : nullptr;
   static PyMethodDef plain = {"call_plain",
                               reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(call_plain)),
                               METH_FASTCALL, nullptr};
-  return OpType && PyModule_AddObjectRef(module, "Op", as_object(OpType)) == 0 &&
+  return MethodType && PyModule_AddObjectRef(module, "Op", as_object(OpType)) == 0 &&
          PyModule_AddFunctions(module, module_functions) == 0 &&
          PyModule_AddObject(module, "call_plain", PyCFunction_New(&plain, nullptr)) == 0;
 }

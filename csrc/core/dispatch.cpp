@@ -160,12 +160,7 @@ PyObject* run_recorded(Op* op, PyObject* const* values, PyObject* out, Run run) 
     }
     return Py_NewRef(values[0]);
   }
-  if (out && record) {
-    fail(ErrorType::Runtime,
-         "%s(): functions with out=... arguments don't support automatic differentiation, but one "
-         "of the arguments requires grad.",
-         s.name.c_str());
-  }
+  if (out && record) fail_out_gradient(s.name.c_str());
   Ref got(run());
   if (out || is_argument(got, values, s.nparams)) return got.release();
   std::vector<Tensor*> outputs;
@@ -199,11 +194,6 @@ PyObject* run_mapped(Level* level, Op* op, PyObject* const* values, PyObject* ou
 
 // -- below the tape -----------------------------------------------------------------------------
 
-struct BelowTape {  // nothing is recorded, and what is made stays as it is
-  const bool before = std::exchange(modes.grad, false);
-  ~BelowTape() { modes.grad = before; }
-};
-
 // A view that a handler made without recording is to be one on the tape; of a tensor that wraps
 // others, one that wraps others too.
 void forget_view(Op* op, PyObject* const* values, PyObject* got) {
@@ -232,7 +222,7 @@ PyObject* run_handled(PyObject* mode, Op* op, PyObject* const* values, PyObject*
   Tensor* target = op->inplace && tensor_check(values[0]) ? as_tensor(values[0]) : nullptr;
   const uint32_t version = target ? target->array.storage()->version : 0;
   return run_recorded(op, values, out, [&] {
-    const BelowTape below;
+    const GradMode below(false);
     Ref got(mode ? interpret(mode, as_object(op), call.args, call.kwargs)
                  : call_helper("torch_dispatch", {as_object(op), call.args, call.kwargs}));
     if (target && target->array.storage()->version == version) note_write(target);

@@ -194,11 +194,11 @@ static PyMethodDef size_methods[] = {
     {nullptr, nullptr, 0, nullptr}};
 
 PyObject* size_object(Shape s) {
-  PyObject* out = checked(SizeType->tp_alloc(SizeType, static_cast<Py_ssize_t>(s.size())));
+  Ref out(checked(SizeType->tp_alloc(SizeType, static_cast<Py_ssize_t>(s.size()))));
   for (size_t i = 0; i < s.size(); ++i) {
-    PyTuple_SET_ITEM(out, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(s[i]));
+    PyTuple_SET_ITEM(out.p, static_cast<Py_ssize_t>(i), checked(PyLong_FromLongLong(s[i])));
   }
-  return out;
+  return out.release();
 }
 
 bool init_dtypes(PyObject* module) {

@@ -79,7 +79,7 @@ void check_nan(Node* n, const Results& out) {
   for (size_t i = 0; i < out.size(); ++i) {
     if (!out[i]) continue;
     Ref bad(call_helper("has_nan", {out[i]}));
-    if (PyObject_IsTrue(bad) == 1)
+    if (is_true(bad))
       fail(ErrorType::Runtime, "Function '%s' returned nan values in its %zuth output.",
            node_label(n).c_str(), i);
   }
@@ -254,12 +254,6 @@ void walk(Task& task) {
   }
 }
 
-struct GradMode {
-  bool saved;
-  explicit GradMode(bool on) : saved(modes.grad) { modes.grad = on; }
-  ~GradMode() { modes.grad = saved; }
-};
-
 // Where the gradient of a tensor, or of a (node, output number) pair, arrives.
 Edge edge_argument(PyObject* o, const char* what) {
   if (tensor_check(o)) return edge_of(as_tensor(o));
@@ -339,12 +333,13 @@ void run_callbacks(Task& task) {
 // backward(tensors, gradients or None, retain_graph, create_graph, inputs or None, accumulate)
 PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   try {
-    if (modes.transforms && PyObject_IsTrue(args[5]) == 1)
+    if (nargs != 6) fail(ErrorType::Type, "backward: expected 6 arguments, got %zd", nargs);
+    const bool keep = is_true(args[2]), create = is_true(args[3]), accumulate = is_true(args[5]);
+    if (modes.transforms && accumulate)
       fail(ErrorType::Runtime,
            "backward() called inside a functorch transform. This is not supported, please use "
            "torch.func.grad or torch.func.vjp instead or call backward() outside of the "
            "transformed function");
-    if (nargs != 6) fail(ErrorType::Type, "backward: expected 6 arguments, got %zd", nargs);
     auto sequence = [&](int i, const char* message) {
       return Ref(args[i] == Py_None ? nullptr : checked(PySequence_Fast(args[i], message)));
     };
@@ -355,12 +350,12 @@ PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
         (given && PySequence_Fast_GET_SIZE(given.p) != PySequence_Fast_GET_SIZE(tensors.p)))
       fail(ErrorType::Runtime, "backward: got other numbers of tensors and of gradients");
     Task task;
-    task.keep = PyObject_IsTrue(args[2]) == 1;
-    task.create = PyObject_IsTrue(args[3]) == 1;
-    task.accumulate = PyObject_IsTrue(args[5]) == 1;
+    task.keep = keep;
+    task.create = create;
+    task.accumulate = accumulate;
     const std::vector<Edge> starts = prepare(task, tensors, inputs);
     Running running(&task);
-    GradMode mode(task.create);
+    const GradMode recording(task.create);
     for (size_t i = 0; i < starts.size(); ++i) {
       const Edge& edge = starts[i];
       PyObject* g = given ? PySequence_Fast_GET_ITEM(given.p, static_cast<Py_ssize_t>(i)) : Py_None;
@@ -418,37 +413,6 @@ PyObject* queue_callback(PyObject*, PyObject* callback) {
   Py_RETURN_NONE;
 }
 
-// -- modes --------------------------------------------------------------------------------------
-
-// Inference mode records nothing, whatever enable_grad says inside it.
-PyObject* is_grad_enabled(PyObject*, PyObject*) {
-  return PyBool_FromLong(modes.inference ? modes.asked : modes.grad);
-}
-PyObject* set_grad_enabled(PyObject*, PyObject* on) {
-  const int truth = PyObject_IsTrue(on);
-  if (truth < 0) return nullptr;
-  return PyBool_FromLong(std::exchange(modes.inference ? modes.asked : modes.grad, truth));
-}
-PyObject* is_inference(PyObject*, PyObject*) { return PyBool_FromLong(modes.inference); }
-PyObject* set_inference(PyObject*, PyObject* on) {
-  const bool old = modes.inference;
-  const int truth = PyObject_IsTrue(on);
-  if (truth < 0) return nullptr;
-  if (truth && !old) modes.asked = std::exchange(modes.grad, false);
-  if (!truth && old) modes.grad = modes.asked;
-  modes.inference = truth;
-  return PyBool_FromLong(old);
-}
-PyObject* set_anomaly(PyObject*, PyObject* args) {
-  int enabled, nan = 1;
-  if (!PyArg_ParseTuple(args, "p|p", &enabled, &nan)) return nullptr;
-  g_anomaly = enabled;
-  g_anomaly_check_nan = nan;
-  Py_RETURN_NONE;
-}
-PyObject* is_anomaly(PyObject*, PyObject*) { return PyBool_FromLong(g_anomaly); }
-PyObject* is_anomaly_nan(PyObject*, PyObject*) { return PyBool_FromLong(g_anomaly_check_nan); }
-
 PyMethodDef functions[] = {
     {"backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward)), METH_FASTCALL,
      nullptr},
@@ -459,14 +423,6 @@ PyMethodDef functions[] = {
     {"_current_autograd_node", current_node, METH_NOARGS, nullptr},
     {"is_checkpoint_valid", is_checkpoint_valid, METH_NOARGS, nullptr},
     {"queue_callback", queue_callback, METH_O, nullptr},
-    {"is_grad_enabled", is_grad_enabled, METH_NOARGS, "Whether operators record history."},
-    {"set_grad_enabled", set_grad_enabled, METH_O,
-     "Set whether operators record; returns the previous state."},
-    {"is_inference_mode", is_inference, METH_NOARGS, nullptr},
-    {"set_inference_mode", set_inference, METH_O, nullptr},
-    {"set_anomaly", set_anomaly, METH_VARARGS, nullptr},
-    {"is_anomaly", is_anomaly, METH_NOARGS, nullptr},
-    {"is_anomaly_check_nan", is_anomaly_nan, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

@@ -49,7 +49,6 @@ void accumulate_into(Tensor* t, Ref g, bool create);
 PyObject* gradient_tuple(const Gradients& gradients);
 PyObject* none_to_null(PyObject* o);  // takes over o
 void run_node(Node* n, const Gradients& gradients, Results& out);
-[[noreturn]] void fail_freed();  // a second backward through what was freed after the first
 
 // hooks.cpp, in the order in which they run
 PyObject* extra_item(Node* n, const char* key);  // borrowed or null

@@ -1,8 +1,12 @@
 #include "error.h"
 
 #include <Python.h>
+#include <unistd.h>
 
 #include <cstdio>
+#ifdef __GLIBCXX__
+#include <cxxabi.h>
+#endif
 #include <new>
 
 namespace rl {
@@ -27,9 +31,17 @@ static PyObject* linalg_error() {
   return cls ? cls : PyExc_RuntimeError;
 }
 
+void stay_for_ever() {
+  for (;;) pause();
+}
+
 void translate_exception() {
   try {
     throw;
+#ifdef __GLIBCXX__
+  } catch (const abi::__forced_unwind&) {  // see take_gil
+    stay_for_ever();
+#endif
   } catch (const PythonError&) {
     if (!PyErr_Occurred())
       PyErr_SetString(PyExc_SystemError, "rushlight: error without an exception");

@@ -27,6 +27,8 @@ struct PythonError : std::exception {};
 [[noreturn]] void fail(ErrorType type, const char* format, ...)
     __attribute__((format(printf, 2, 3)));
 
+[[noreturn]] void stay_for_ever();  // of a daemon thread that outlives the interpreter
+
 // Turns the exception in flight into a Python exception. Call inside catch (...).
 void translate_exception();
 

@@ -96,7 +96,6 @@ constexpr Wider kWider[] = {
     {"kthvalue", kUnsigned, Into::Ordered, true},
     {"median_dim", kUnsigned, Into::Ordered, true},
     {"median_all", kUnsigned, Into::Ordered, true},
-    {"mode", kUnsigned, Into::Ordered, true},
     {"unique_runs", kUnsigned, Into::Signed, true},
     {"cummax", kUnsigned, Into::Ordered, true},
     {"cummin", kUnsigned, Into::Ordered, true},

@@ -29,11 +29,13 @@ struct Front {
   PyObject* function;
   PyObject* params;  // its parameters' names
   PyObject* dict;
-  bool makes;  // new tensors, on a device that may be named
+  Front *front, *method;  // the function and what Tensor has of it; method null until asked for
+  bool makes;             // new tensors, on a device that may be named
 };
 
 PyObject* g_device_name;
-PyTypeObject* FrontType;
+PyTypeObject *FrontType, *FrontMethodType;
+bool front_check(PyObject* o) { return Py_TYPE(o) == FrontType || Py_TYPE(o) == FrontMethodType; }
 PyObject* const* params_of(const Front* f) { return &PyTuple_GET_ITEM(f->params, 0); }
 
 // The keyword names as the function spells them, or null where they are so already.
@@ -108,7 +110,7 @@ struct Beside {
 
 PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
                            PyObject* kwnames) {
-  const Front* f = reinterpret_cast<Front*>(self);
+  Front* f = reinterpret_cast<Front*>(self)->front;
   const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
   const Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
   try {
@@ -117,18 +119,18 @@ PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
       return call_helper("torch_function", {self, tuple, kwargs});
     }
     if (modes.interpreters) {
-      PyObject* seen = interpret_composite(self, args, n, kwnames);
+      PyObject* seen = interpret_composite(as_object(f), args, n, kwnames);
       if (seen) return seen;
     }
     if (kwnames && f->makes && elsewhere(args, n, kwnames)) {
       Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
-      return call_helper("make_on", {self, tuple, kwargs});
+      return call_helper("make_on", {as_object(f), tuple, kwargs});
     }
     // What a function makes on its way goes where its first tensor is, whatever the default is.
     const Beside beside(f, n ? args[0] : nullptr);
     Ref names(kwnames ? respelled(f, kwnames) : nullptr);
     PyObject* spelt = names ? names.p : kwnames;
-    PyObject* result = modes.recorder ? run_profiled(self, args, n, spelt)
+    PyObject* result = modes.recorder ? run_profiled(as_object(f), args, n, spelt)
                                       : PyObject_Vectorcall(f->function, args, n, spelt);
     if (!result) explain_failure(f, args, n, spelt);
     return result;
@@ -138,8 +140,12 @@ PyObject* front_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf,
   }
 }
 
-PyObject* front_get(PyObject* self, PyObject* instance, PyObject*) {
-  return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
+PyObject* front_compare(PyObject* a, PyObject* b, int how) {
+  return compare_functions(how, front_check(b) && reinterpret_cast<Front*>(a)->front ==
+                                                      reinterpret_cast<Front*>(b)->front);
+}
+Py_hash_t front_hash(PyObject* self) {
+  return _Py_HashPointer(reinterpret_cast<Front*>(self)->front);
 }
 PyObject* front_repr(PyObject* self) {
   PyObject* name = PyObject_GetAttrString(reinterpret_cast<Front*>(self)->function, "__name__");
@@ -175,8 +181,14 @@ PyObject* front_function_attribute(PyObject* self, void* name) {
                                 static_cast<const char*>(name));
 }
 
-// By name, so that a pickled layer finds its activation again.
+// By name, so that a pickled layer finds its activation again; a method by its function.
 PyObject* front_reduce(PyObject* self, PyObject*) {
+  Front* front = reinterpret_cast<Front*>(self)->front;
+  if (as_object(front) != self) {
+    Ref core(PyImport_ImportModule("rushlight._C"));
+    PyObject* method = core ? PyObject_GetAttrString(core, "method") : nullptr;
+    return method ? Py_BuildValue("N(O)", method, as_object(front)) : nullptr;
+  }
   return PyObject_GetAttrString(self, "__qualname__");
 }
 
@@ -190,6 +202,8 @@ PyObject* make_front(PyObject*, PyObject* args) {
   f->function = Py_NewRef(function);
   f->params = Py_NewRef(params);
   f->dict = nullptr;
+  f->front = f;
+  f->method = nullptr;
   const auto takes = [params](const char* name) {
     Ref text(PyUnicode_InternFromString(name));
     return PySequence_Contains(params, text) == 1;
@@ -213,6 +227,25 @@ PyMethodDef module_functions[] = {{"front", make_front, METH_VARARGS, nullptr},
                                   {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
+
+PyObject* as_method(PyObject* o) {
+  if (!front_check(o)) return Py_NewRef(o);  // a plain function binds of itself
+  Front* front = reinterpret_cast<Front*>(o)->front;
+  if (front->method) return Py_NewRef(as_object(front->method));
+  Front* made = PyObject_GC_New(Front, FrontMethodType);
+  if (!made) throw PythonError();
+  made->vectorcall = front_vectorcall;
+  made->function = Py_NewRef(front->function);
+  made->params = Py_NewRef(front->params);
+  made->dict = Py_XNewRef(front->dict);
+  made->front = front;
+  made->method = nullptr;
+  made->makes = front->makes;
+  PyObject_GC_Track(made);
+  Py_INCREF(front);  // the two live for ever
+  front->method = made;
+  return Py_NewRef(as_object(made));
+}
 
 int find_param(PyObject* const* params, Py_ssize_t n, PyObject* name) {
   for (Py_ssize_t i = 0; i < n; ++i) {
@@ -251,18 +284,21 @@ bool init_front(PyObject* module) {
                          {Py_tp_traverse, reinterpret_cast<void*>(front_traverse)},
                          {Py_tp_clear, reinterpret_cast<void*>(front_clear)},
                          {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-                         {Py_tp_descr_get, reinterpret_cast<void*>(front_get)},
+                         {Py_tp_descr_get, reinterpret_cast<void*>(bind_to_tensor)},
+                         {Py_tp_richcompare, reinterpret_cast<void*>(front_compare)},
+                         {Py_tp_hash, reinterpret_cast<void*>(front_hash)},
                          {Py_tp_repr, reinterpret_cast<void*>(front_repr)},
                          {Py_tp_getset, getset},
                          {Py_tp_members, members},
                          {Py_tp_methods, methods},
                          {0, nullptr}};
   PyType_Spec spec = {"rushlight.function", sizeof(Front), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
-                          Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+                          Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                       slots};
   FrontType = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
-  return FrontType && PyModule_AddObjectRef(module, "Front", as_object(FrontType)) == 0 &&
+  FrontMethodType = FrontType ? method_type("rushlight.method", FrontType) : nullptr;
+  return FrontMethodType && PyModule_AddObjectRef(module, "Front", as_object(FrontType)) == 0 &&
          PyModule_AddFunctions(module, module_functions) == 0;
 }
 

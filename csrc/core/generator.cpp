@@ -4,9 +4,11 @@
 #include <random>
 #include <string>
 
+#include <pthread.h>
 #include <structmember.h>
 
 #include "kernel.h"
+#include "tensor.h"
 
 namespace rl {
 
@@ -103,17 +105,6 @@ PyTypeObject* generator_type = nullptr;
 GeneratorObject* default_object = nullptr;
 
 Generator& of(PyObject* self) { return reinterpret_cast<GeneratorObject*>(self)->generator; }
-
-// Runs f and turns a C++ exception into a Python one.
-template <class F>
-PyObject* guarded(F&& f) {
-  try {
-    return f();
-  } catch (...) {
-    translate_exception();
-    return nullptr;
-  }
-}
 
 uint64_t system_seed() {
   std::random_device device;
@@ -348,6 +339,11 @@ Generator& generator_of(PyObject* object) {
   return of(object);
 }
 
+// A fork while another thread draws would leave the child a lock that nobody opens, and a state
+// half renewed: it waits until the draw is done. (Who draws needs no GIL to come to an end.)
+static void lock_default() { default_object->generator.mutex.lock(); }
+static void unlock_default() { default_object->generator.mutex.unlock(); }
+
 bool init_generator(PyObject* module) {
   if (!generator_type)
     generator_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&generator_spec));
@@ -356,6 +352,7 @@ bool init_generator(PyObject* module) {
     default_object = new_generator(generator_type);
     if (!default_object) return false;
     default_object->generator.manual_seed(system_seed());
+    pthread_atfork(lock_default, unlock_default, unlock_default);
   }
   return PyModule_AddObjectRef(module, "Generator", reinterpret_cast<PyObject*>(generator_type)) ==
              0 &&

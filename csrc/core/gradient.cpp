@@ -1,10 +1,13 @@
 // One node's turn: its gradient functions, hooks, accumulation into a leaf.
+#include <pthread.h>
+
 #include <bit>
 #include <cstring>
 #include <mutex>
 
 #include "engine.h"
 #include "levels.h"
+#include "parallel.h"
 
 namespace rl {
 
@@ -56,25 +59,28 @@ Ref fit(Ref g, Node* target, uint32_t nr, const Node* from, uint32_t edge) {
   return g;
 }
 
+static Op* adding() {
+  static Op* const add = find_op("add");
+  return add;
+}
+static Op* adding_in_place() {
+  static Op* const add_ = find_inplace("add");
+  return add_;
+}
+
 PyObject* add_gradients(PyObject* a, PyObject* b, bool create) {  // takes over a
   Ref first(a);
   if ((as_tensor(a)->flags | as_tensor(b)->flags) & kSparse)
     return call_helper("accumulate_sparse", {a, b, Py_True});
-  static Op *add = nullptr, *add_ = nullptr;
-  if (!add) {
-    add = find_op("add");
-    add_ = reinterpret_cast<Op*>(checked(PyObject_CallFunction(helper("inplace_form"), "O", add)));
-  }
   // A sum that only the engine holds may be added to in place.
   const Array& array = as_tensor(a)->array;
   const bool plain = !((as_tensor(a)->flags | as_tensor(b)->flags) & (kWrapped | kDual));
   if (!create && plain && exact_tensor(a) && exact_tensor(b) && Py_REFCNT(a) == 1 &&
       array.storage()->refs == 1 && !array.storage()->foreign && array.dense() &&
       array.dtype() == as_tensor(b)->array.dtype() && array.same_shape(as_tensor(b)->array)) {
-    Ref sum(checked(call_op(add_, {a, b})));
-    return sum.release();
+    return checked(call_op(adding_in_place(), {a, b}));
   }
-  return checked(call_op(add, {a, b}));
+  return checked(call_op(adding(), {a, b}));
 }
 
 // -- leaves ----------------------------------------------------------------------------------
@@ -117,10 +123,13 @@ class LeafLock {
     if (mutex_.try_lock()) return;
     PyThreadState* state = PyEval_SaveThread();  // its holder may need the GIL to go on
     mutex_.lock();
-    PyEval_RestoreThread(state);
+    take_gil(state);
   }
   ~LeafLock() { mutex_.unlock(); }
   LeafLock(const LeafLock&) = delete;
+  static void forget_holders() {  // in a forked child, where other threads are gone
+    for (size_t i = 0; i < kCount; ++i) new (&all()[i]) std::recursive_mutex();
+  }
 
  private:
   static constexpr size_t kCount = 64;
@@ -130,6 +139,9 @@ class LeafLock {
   }
   std::recursive_mutex& mutex_;
 };
+
+[[maybe_unused]] static const int watched =
+    pthread_atfork(nullptr, nullptr, LeafLock::forget_holders);
 
 void accumulate_into(Tensor* t, Ref g, bool create) {
   const LeafLock lock(t);
@@ -167,15 +179,10 @@ void accumulate_into(Tensor* t, Ref g, bool create) {
     }
     own_grad = g.release();
   } else if (create) {
-    Op* add = find_op("add");
-    Ref sum(checked(call_op(add, {own_grad, g})));
+    Ref sum(checked(call_op(adding(), {own_grad, g})));
     Py_XSETREF(own_grad, sum.release());
   } else {
-    static Op* add_ = nullptr;
-    if (!add_)
-      add_ = reinterpret_cast<Op*>(
-          checked(PyObject_CallFunction(helper("inplace_form"), "O", find_op("add"))));
-    Ref done(checked(call_op(add_, {own_grad, g})));
+    Ref done(checked(call_op(adding_in_place(), {own_grad, g})));
   }
 }
 
@@ -193,7 +200,6 @@ PyObject* none_to_null(PyObject* o) {  // takes over o
   return nullptr;
 }
 
-// The arguments a gradient function names: the incoming gradient, saved values, `needs`.
 // What hooks gave back for the slots of one node, each asked once however many functions use it.
 using Unpacked = std::vector<std::pair<int, Ref>>;
 
@@ -207,6 +213,7 @@ PyObject* unpack_once(Node* n, int slot, Unpacked& unpacked) {
   return value;
 }
 
+// With the arguments that the function names: the incoming gradient, saved values, `needs`.
 PyObject* call_gradient(Node* n, const GradFn& fn, PyObject* g, Unpacked& unpacked) {
   if (n->released) fail_freed();  // by another thread, just now
   PyObject* args[kMaxParams + 4];

@@ -244,21 +244,21 @@ struct Walker {
 
   // The list for index(): None where a dim is not indexed. Masks of k dims take one place.
   PyObject* list() const {
-    PyObject* l = checked(PyList_New(0));
+    Ref l(checked(PyList_New(0)));
     int covered = 0;
     for (size_t d = 0; d < advanced.size(); ++d) {
       if (!advanced[d].p && covered > 0) {
         --covered;
         continue;
       }
-      PyList_Append(l, advanced[d].p ? advanced[d].p : Py_None);
+      if (PyList_Append(l, advanced[d].p ? advanced[d].p : Py_None) < 0) throw PythonError();
       if (advanced[d].p) {
         const Array& a = as_tensor(advanced[d].p)->array;
         covered =
             a.dtype() == DType::Bool || a.dtype() == DType::U8 ? std::max(a.ndim() - 1, 0) : 0;
       }
     }
-    return l;
+    return l.release();
   }
 };
 

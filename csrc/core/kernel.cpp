@@ -245,9 +245,7 @@ bool Call::boolean(int i) const {
     fail(ErrorType::Type, "%s(): argument '%s' (position %d) must be bool, not %s", name(),
          param_name(*this, i), i + 1, Py_TYPE(o)->tp_name);
   }
-  const int truth = PyObject_IsTrue(args[i]);
-  if (truth < 0) throw PythonError();
-  return truth;
+  return is_true(o);
 }
 
 int64_t integer(PyObject* o) {
@@ -263,6 +261,18 @@ int64_t integer(PyObject* o) {
   const int64_t v = PyLong_AsLongLong(index);
   if (v == -1 && PyErr_Occurred()) throw PythonError();
   return v;
+}
+
+IntList int_list(PyObject* o) {
+  Ref items(checked(PySequence_Fast(o, "expected a sequence of ints")));
+  IntList out;
+  out.reserve(static_cast<size_t>(PySequence_Fast_GET_SIZE(items.p)));
+  // An __index__ may shorten the list that it is read from.
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.p); ++i) {
+    Ref item(Py_NewRef(PySequence_Fast_GET_ITEM(items.p, i)));
+    out.push_back(integer(item));
+  }
+  return out;
 }
 
 double number(PyObject* o) {
@@ -316,22 +326,8 @@ c128 Call::complex(int i) const {
 IntList Call::ints(int i) const {
   PyObject* o = args[i];
   return named(*this, i, "tuple of ints", [&]() -> IntList {
-    if (PyList_Check(o) || PyTuple_Check(o)) {
-      const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
-      IntList out(static_cast<size_t>(n));
-      for (Py_ssize_t k = 0; k < n; ++k)
-        out[static_cast<size_t>(k)] = rl::integer(PySequence_Fast_GET_ITEM(o, k));
-      return out;
-    }
-    if (!PyLong_Check(o) && !PyIndex_Check(o)) {
-      Ref tuple(PySequence_Tuple(o));
-      if (!tuple) throw PythonError();
-      IntList out;
-      for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(tuple.p); ++k)
-        out.push_back(rl::integer(PyTuple_GET_ITEM(tuple.p, k)));
-      return out;
-    }
-    return {rl::integer(o)};
+    if (PyLong_Check(o) || (PyIndex_Check(o) && !PyTuple_Check(o))) return {rl::integer(o)};
+    return int_list(o);
   });
 }
 

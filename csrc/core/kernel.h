@@ -137,6 +137,7 @@ PyObject* wrap(Array a);         // new reference: a plain Tensor without histor
 void bump_version(const Array& a);
 double number(PyObject* o);  // float from a Python number or 0-d tensor
 int64_t integer(PyObject* o);
+IntList int_list(PyObject* o);  // any sequence of ints
 // A Python number as an element of a type without loops; RuntimeError when it does not fit.
 void store_extended(PyObject* o, DType t, char* out);
 

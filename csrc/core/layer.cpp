@@ -21,6 +21,7 @@ PyObject* g_global_hooks;  // tuple of the dictionaries of hooks that run for ev
 struct Names {
   PyObject *parameters, *modules, *buffers, *unhooked, *forward, *call_impl, *getattr,
       *getattribute, *call;
+  PyObject* hooks[4];  // the registries of those that a call runs
 } g_names;
 
 // The attributes of an instance, borrowed; null with an error set when there can be none.
@@ -74,9 +75,22 @@ PyObject* layer_getattro(PyObject* self, PyObject* name) {
   return PyObject_CallFunctionObjArgs(g_getattr, self, name, nullptr);
 }
 
+// Whether the module has no hooks of its own: 1, 0, or -1 on an error. One that has its first hook
+// loses the mark, and has registries from then on, which removing hooks leaves empty.
+int has_no_hooks(PyObject* dict) {
+  const int marked = PyDict_Contains(dict, g_names.unhooked);
+  if (marked) return marked;
+  for (PyObject* name : g_names.hooks) {
+    PyObject* registry = PyDict_GetItemWithError(dict, name);
+    if (registry ? !PyDict_Check(registry) || PyDict_Size(registry) : !!PyErr_Occurred())
+      return PyErr_Occurred() ? -1 : 0;
+  }
+  return PyDict_Contains(dict, g_names.parameters);  // or Module.__init__() was not called
+}
+
 // Whether the call needs nothing but forward: 1, 0, or -1 on an error.
 int is_unhooked(PyObject* dict) {
-  const int own = PyDict_Contains(dict, g_names.unhooked);
+  const int own = has_no_hooks(dict);
   if (own <= 0) return own;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(g_global_hooks); ++i) {
     if (PyDict_Size(PyTuple_GET_ITEM(g_global_hooks, i))) return 0;
@@ -188,9 +202,17 @@ PyMethodDef functions[] = {{"quicken_module", quicken_module, METH_O, nullptr},
 
 bool init_layer(PyObject* module) {
   auto intern = [](const char* t) { return PyUnicode_InternFromString(t); };
-  g_names = {intern("_parameters"), intern("_modules"),         intern("_buffers"),
-             intern("_unhooked"),   intern("forward"),          intern("_call_impl"),
-             intern("__getattr__"), intern("__getattribute__"), intern("__call__")};
+  g_names = {intern("_parameters"),
+             intern("_modules"),
+             intern("_buffers"),
+             intern("_unhooked"),
+             intern("forward"),
+             intern("_call_impl"),
+             intern("__getattr__"),
+             intern("__getattribute__"),
+             intern("__call__"),
+             {intern("_forward_pre_hooks"), intern("_forward_hooks"), intern("_backward_pre_hooks"),
+              intern("_backward_hooks")}};
   return PyModule_AddFunctions(module, functions) == 0;
 }
 

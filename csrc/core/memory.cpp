@@ -106,14 +106,6 @@ PyObject* storage_nbytes(PyObject*, PyObject* t) {
   }
 }
 
-std::vector<int64_t> int_list(PyObject* o) {
-  Ref seq(checked(PySequence_Fast(o, "expected a sequence of ints")));
-  std::vector<int64_t> out;
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(seq.p); ++i)
-    out.push_back(integer(PySequence_Fast_GET_ITEM(seq.p, i)));
-  return out;
-}
-
 // A memoryview-like owner: holds the Py_buffer of a foreign object until the storage goes.
 struct ForeignBuffer {
   Py_buffer view;

@@ -152,22 +152,27 @@ void make_view(Tensor* t, Tensor* source) {
   if (modes.inference) t->flags |= kInferenceView;
 }
 
+// Where a view lies in its base, for the gradients of reading and of writing it: sizes, strides
+// and offset of the base, then of the view.
+static PyObject* region_of(const Tensor* view) {
+  const Array &base = view->base->array, &own = view->array;
+  Ref sizes(size_object(base.shape())), strides(size_object(base.stride_span()));
+  Ref own_sizes(size_object(own.shape())), own_strides(size_object(own.stride_span()));
+  return checked(Py_BuildValue("OOLOOL", sizes.p, strides.p, static_cast<long long>(base.offset()),
+                               own_sizes.p, own_strides.p, static_cast<long long>(own.offset())));
+}
+
 // The base's history was replaced by an in-place write: the view is now a strided read of it.
 void regenerate_view(Tensor* v) {
   set_history(v, history_of(v->base));
   if (!needs_grad(v->base)) return;
   Node* n = node_new(AsStridedType, nullptr, 1, 1, 1);
+  Ref guard(as_object(n));
   n->edges[0] = edge_of(v->base);
   node_output(n, 0, v->array);
-  Ref sizes(size_object(v->base->array.shape())),
-      strides(size_object(v->base->array.stride_span()));
-  Ref view_sizes(size_object(v->array.shape())), view_strides(size_object(v->array.stride_span()));
+  n->saved[0].object = region_of(v);
   n->saved[0].kind = Saved::Value;
-  n->saved[0].object = checked(
-      Py_BuildValue("OOLOOL", sizes.p, strides.p, static_cast<long long>(v->base->array.offset()),
-                    view_sizes.p, view_strides.p, static_cast<long long>(v->array.offset())));
   attach(n, v, 0);
-  Py_DECREF(n);
 }
 
 Node* grad_fn_of(Tensor* t) {
@@ -244,12 +249,9 @@ void check_inplace(Tensor* t) {
                  "both outside (if you want the inplace to be tracked)."
                : "A view was created in no_grad mode and is being modified inplace with grad mode "
                  "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. "
-                 "You "
-                 "can clarify your code by moving both the view and the inplace either both inside "
-                 "the "
-                 "no_grad block (if you don't want the inplace to be tracked) or both outside (if "
-                 "you "
-                 "want the inplace to be tracked).");
+                 "You can clarify your code by moving both the view and the inplace either both "
+                 "inside the no_grad block (if you don't want the inplace to be tracked) or both "
+                 "outside (if you want the inplace to be tracked).");
     }
     fail(ErrorType::Runtime,
          "Output %u of %s is a view and is being modified inplace. This view is the output of a "
@@ -281,12 +283,8 @@ void rebase_history(Tensor* t, Node* n, int nr) {
   if (needs_grad(base)) copy->edges[0] = edge_of(base);
   copy->edges[1] = {reinterpret_cast<Node*>(Py_NewRef(as_object(n))), static_cast<uint32_t>(nr)};
   node_output(copy, 0, base->array);
-  Ref sizes(size_object(base->array.shape())), strides(size_object(base->array.stride_span()));
-  Ref view_sizes(size_object(t->array.shape())), view_strides(size_object(t->array.stride_span()));
+  copy->saved[0].object = region_of(t);
   copy->saved[0].kind = Saved::Value;
-  copy->saved[0].object = checked(
-      Py_BuildValue("OOLOOL", sizes.p, strides.p, static_cast<long long>(base->array.offset()),
-                    view_sizes.p, view_strides.p, static_cast<long long>(t->array.offset())));
   attach(copy, base, 0);
   ++tensor_extra(base)->history;
   regenerate_view(t);

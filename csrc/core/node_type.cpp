@@ -14,10 +14,8 @@ PyObject* node_dict(Node* n, const char* key) {
   if (!n->extra) n->extra = PyDict_New();
   if (!n->extra) return nullptr;
   if (PyObject* d = PyDict_GetItemString(n->extra, key)) return Py_NewRef(d);
-  PyObject* d = PyDict_New();
-  if (!d || PyDict_SetItemString(n->extra, key, d) < 0) return nullptr;
-  Py_DECREF(d);
-  return Py_NewRef(d);
+  Ref d(PyDict_New());
+  return d && PyDict_SetItemString(n->extra, key, d) == 0 ? d.release() : nullptr;
 }
 
 PyObject* node_metadata(Node* n, void*) { return node_dict(n, "metadata"); }
@@ -65,13 +63,14 @@ PyObject* set_sequence(Node* n, PyObject* value) {
 }
 
 PyObject* next_functions(Node* n, void*) {
-  PyObject* tuple = PyTuple_New(n->nedges);
-  if (!tuple) return nullptr;
-  for (uint32_t i = 0; i < n->nedges; ++i) {
-    PyObject* node = n->edges[i].node ? as_object(n->edges[i].node) : Py_None;
-    PyTuple_SET_ITEM(tuple, i, Py_BuildValue("OI", node, n->edges[i].nr));
-  }
-  return tuple;
+  return guarded([&] {
+    Ref tuple(checked(PyTuple_New(n->nedges)));
+    for (uint32_t i = 0; i < n->nedges; ++i) {
+      PyObject* node = n->edges[i].node ? as_object(n->edges[i].node) : Py_None;
+      PyTuple_SET_ITEM(tuple.p, i, checked(Py_BuildValue("OI", node, n->edges[i].nr)));
+    }
+    return tuple.release();
+  });
 }
 
 PyObject* node_sub_dict(Node* n, PyObject* key) {

@@ -24,13 +24,11 @@ struct Bound {
 
 void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Bound& b) {
   std::fill(b.values, b.values + s.nparams, nullptr);
-  Py_ssize_t given = n;
   if (s.varargs >= 0 && n > s.varargs + 1 &&
       (PyLong_Check(args[s.varargs]) || tensor_check(args[s.varargs]))) {
     b.packed = Ref(checked(PyTuple_New(n - s.varargs)));
     for (Py_ssize_t i = s.varargs; i < n; ++i)
       PyTuple_SET_ITEM(b.packed.p, i - s.varargs, Py_NewRef(args[i]));
-    given = s.varargs + 1;
     b.values[s.varargs] = b.packed;
     for (int i = 0; i < s.varargs; ++i) b.values[i] = args[i];
   } else {
@@ -40,7 +38,6 @@ void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwname
     }
     for (Py_ssize_t i = 0; i < n; ++i) b.values[i] = args[i];
   }
-  (void)given;
   if (kwnames) {
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); ++k) {
       PyObject* name = PyTuple_GET_ITEM(kwnames, k);
@@ -151,8 +148,9 @@ Tensor* wrap_output(Op* op, Array a, PyObject* const* values, bool multi) {
   return t;
 }
 
-PyObject* pack_outputs(const OpSpec& s, Tensor** outputs, int n) {
-  if (s.outputs == Outputs::One) return as_object(outputs[0]);
+// Takes over the outputs.
+PyObject* pack_outputs(const OpSpec& s, std::vector<Ref>& outputs) {
+  const Py_ssize_t n = static_cast<Py_ssize_t>(outputs.size());
   PyObject* tuple;
   if (s.outputs == Outputs::Named && s.return_type) {
     tuple = reinterpret_cast<PyTypeObject*>(s.return_type)
@@ -161,7 +159,8 @@ PyObject* pack_outputs(const OpSpec& s, Tensor** outputs, int n) {
     tuple = PyTuple_New(n);
   }
   checked(tuple);
-  for (int i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple, i, as_object(outputs[i]));
+  for (Py_ssize_t i = 0; i < n; ++i)
+    PyTuple_SET_ITEM(tuple, i, outputs[static_cast<size_t>(i)].release());
   return tuple;
 }
 
@@ -185,12 +184,11 @@ PyObject* call_with_out(Op* op, Call& call, PyObject* out) {
   if (PySequence_Fast_GET_SIZE(out) != n)
     fail(ErrorType::Type, "%s(): expected a tuple of %d elements in argument 'out', got %zd",
          s.name.c_str(), n, PySequence_Fast_GET_SIZE(out));
-  std::vector<Tensor*> outputs;
+  std::vector<Ref> outputs;
   for (int i = 0; i < n; ++i)
     store_out(s.name.c_str(), s.exact_out, PySequence_Fast_GET_ITEM(out, i), call.output(i));
-  for (int i = 0; i < n; ++i)
-    outputs.push_back(as_tensor(Py_NewRef(PySequence_Fast_GET_ITEM(out, i))));
-  return pack_outputs(s, outputs.data(), n);
+  for (int i = 0; i < n; ++i) outputs.emplace_back(Py_NewRef(PySequence_Fast_GET_ITEM(out, i)));
+  return pack_outputs(s, outputs);
 }
 
 PyObject* call_inplace(Op* op, PyObject* const* values, uint32_t computes) {
@@ -248,12 +246,7 @@ static PyObject* run_quietly(Op* op, PyObject* const* values, PyObject* out) {
   }
   const bool wanted = out && modes.grad && !s.differentiable.empty() && tensor_check(out) &&
                       needs_grad(as_tensor(out));
-  if (out && (record || wanted)) {
-    fail(ErrorType::Runtime,
-         "%s(): functions with out=... arguments don't support automatic differentiation, but one "
-         "of the arguments requires grad.",
-         s.name.c_str());
-  }
+  if (out && (record || wanted)) fail_out_gradient(s.name.c_str());
   Call call(op, values, s.nparams);
   if (s.pointwise && s.loops) {
     const bool offered = out && plain_tensor(out);
@@ -287,16 +280,18 @@ static PyObject* run_quietly(Op* op, PyObject* const* values, PyObject* out) {
     }
     return as_object(t);
   }
-  std::vector<Tensor*> outputs(static_cast<size_t>(n));
+  std::vector<Ref> outputs;
+  outputs.reserve(static_cast<size_t>(n));
   for (int i = 0; i < n; ++i)
-    outputs[static_cast<size_t>(i)] = wrap_output(op, std::move(call.output(i)), values, true);
-  Ref packed(pack_outputs(s, outputs.data(), n));
+    outputs.emplace_back(as_object(wrap_output(op, std::move(call.output(i)), values, true)));
   if (record && n) {
+    std::vector<Tensor*> tensors;
+    for (const Ref& o : outputs) tensors.push_back(as_tensor(o));
     Recording recording;
     record_inputs(recording, s, values, computes, nullptr);
-    record_outputs(recording, s, outputs.data(), n);
+    record_outputs(recording, s, tensors.data(), n);
   }
-  return packed.release();
+  return pack_outputs(s, outputs);
 }
 
 static PyObject* run_profiled(Op* op, PyObject* const* values, PyObject* out) {
@@ -340,8 +335,9 @@ bool any_subclass(PyObject* const* values, int n) {
   return false;
 }
 
+// `self` may be the method; only `__torch_function__` is shown which of the two was called.
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) {
-  Op* op = reinterpret_cast<Op*>(self);
+  Op* op = function_of(reinterpret_cast<Op*>(self));
   const OpSpec& s = *op->spec;
   const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
   try {
@@ -355,18 +351,18 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
     }
     if (modes.interpreters && !PyObject_TypeCheck(innermost_interpreter(), LevelType)) {
       Ref top(Py_NewRef(innermost_interpreter()));
-      if (!sees(top, self, false)) {
+      if (!sees(top, as_object(op), false)) {
         Outwards outwards;
         return op_vectorcall(self, args, nargsf, kwnames);
       }
       if (!is_below(top)) {
         Ref tuple(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
-        return interpret(top, self, tuple, kwargs);
+        return interpret(top, as_object(op), tuple, kwargs);
       }
     }
     if (n > s.npositional && s.varargs < 0) {  // perhaps as older programs call it
       Ref given(arguments(args, n)), kwargs(kwargs_dict(args + n, kwnames));
-      Ref got(call_helper("call_as_before", {self, given, kwargs}));
+      Ref got(call_helper("call_as_before", {as_object(op), given, kwargs}));
       if (got.p != Py_NotImplemented) return got.release();
     }
     {
@@ -396,9 +392,9 @@ PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, Py
 // The call without looking at subclasses: what the default __torch_function__ ends in.
 PyObject* call_plain(PyObject*, PyObject* const* args, Py_ssize_t n) {
   try {
-    if (n != 3 || Py_TYPE(args[0]) != OpType || !PyTuple_Check(args[1]) || !PyDict_Check(args[2]))
+    if (n != 3 || !op_check(args[0]) || !PyTuple_Check(args[1]) || !PyDict_Check(args[2]))
       fail(ErrorType::Type, "call_plain(op, args, kwargs): expected an operator, a tuple, a dict");
-    Op* op = reinterpret_cast<Op*>(args[0]);
+    Op* op = function_of(reinterpret_cast<Op*>(args[0]));
     const Py_ssize_t count = PyTuple_GET_SIZE(args[1]);
     std::vector<PyObject*> values(&PyTuple_GET_ITEM(args[1], 0),
                                   &PyTuple_GET_ITEM(args[1], 0) + count);

@@ -41,6 +41,7 @@ struct SavedSlot {
 enum class Outputs : uint8_t { One, Tuple, Named };
 enum class Promote : uint8_t { Same, Float };
 
+struct Op;
 struct OpSpec {
   std::string name;
   PyObject* name_object = nullptr;
@@ -69,16 +70,28 @@ struct OpSpec {
   bool exact_out = false;      // out= must have the dtype of the result
   int grad_outputs = 1 << 30;  // leading outputs that take gradients
   bool random = false;         // draws from a generator
+  // The operator as a function, and as an attribute of Tensor; [1]: in place. Null until asked for.
+  Op* functions[2] = {};
+  Op* methods[2] = {};
   std::vector<SavedSlot> slots;
 };
 
 struct Op {
   PyObject_HEAD vectorcallfunc vectorcall;
   OpSpec* spec;    // shared by the in-place form; lives for ever
-  PyObject* dict;  // __doc__, declaration class, ...
+  PyObject* dict;  // __doc__, declaration class, ...; shared with the method
   bool inplace;
 };
 extern PyTypeObject* OpType;
+extern PyTypeObject* MethodType;  // of those that are attributes of Tensor (docs/design/002)
+inline Op* function_of(const Op* op) { return op->spec->functions[op->inplace]; }
+inline bool op_check(PyObject* o) { return Py_TYPE(o) == OpType || Py_TYPE(o) == MethodType; }
+PyObject* as_method(PyObject* front);  // front.cpp: the same of a function written in Python
+// How both kinds of function are compared, hashed and bound: by what they call, and to tensors
+// only.
+PyObject* compare_functions(int how, bool same);
+PyObject* bind_to_tensor(PyObject* self, PyObject* instance, PyObject* type);
+PyTypeObject* method_type(const char* name, PyTypeObject* base);
 
 PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames);
 inline PyObject* call_op(Op* op, std::initializer_list<PyObject*> args) {
@@ -88,6 +101,7 @@ inline PyObject* call_op(Op* op, std::initializer_list<PyObject*> args) {
 void store_out(const char* name, bool exact, PyObject* given, const Array& a);
 void check_operands(PyObject* out, PyObject* given);
 void check_no_overlap(const Array& a);
+[[noreturn]] void fail_out_gradient(const char* name);  // out= and a gradient do not go together
 bool init_output(PyObject* module);
 // A composite that the innermost interpreter asks for; null: it does not.
 PyObject* interpret_composite(PyObject* function, PyObject* const* args, Py_ssize_t n,
@@ -102,7 +116,8 @@ int find_param(PyObject* const* params, Py_ssize_t n, PyObject* name);
 PyObject* arguments(PyObject* const* args, Py_ssize_t n);  // a call's, as Python objects
 PyObject* kwargs_dict(PyObject* const* values, PyObject* kwnames);
 void init_binding();
-Op* find_op(const char* name);  // an operator declared under that name; throws when absent
+Op* find_op(const char* name);       // an operator declared under that name; throws when absent
+Op* find_inplace(const char* name);  // its in-place form, made at the first call; lives for ever
 
 // extended.cpp: operators on types that have no loops of their own.
 enum Family : uint8_t { kUnsigned = 1, kComplexHalf = 2, kFloat8 = 4, kOpaque = 8 };
@@ -143,6 +158,16 @@ struct Modes {
 };
 extern thread_local Modes modes __attribute__((tls_model("initial-exec")));
 extern bool g_anomaly, g_anomaly_check_nan;
+
+// Whether calls are recorded, as long as it lives.
+class GradMode {
+  const bool before_;
+
+ public:
+  explicit GradMode(bool on) : before_(std::exchange(modes.grad, on)) {}
+  ~GradMode() { modes.grad = before_; }
+  GradMode(const GradMode&) = delete;
+};
 
 // Number and comparison slots of Tensor, filled by declarations ("__add__", ...).
 extern Op* g_slots[64];

@@ -20,6 +20,13 @@ const char* c_name(DType t) {
 
 }  // namespace
 
+void fail_out_gradient(const char* name) {
+  fail(ErrorType::Runtime,
+       "%s(): functions with out=... arguments don't support automatic differentiation, but one "
+       "of the arguments requires grad.",
+       name);
+}
+
 // An in-place write through a broadcast view would write one element many times.
 void check_no_overlap(const Array& a) {
   for (int d = 0; a.numel() && d < a.ndim(); ++d) {
@@ -85,13 +92,8 @@ PyObject* py_store_out(PyObject*, PyObject* const* args, Py_ssize_t n) {
     if (!name || !tensor_check(args[1]))
       fail(ErrorType::Type, "store_out(name, result, out, castable): expected a str and a tensor");
     const bool given = tensor_check(args[2]);
-    if (modes.grad &&
-        (needs_grad(as_tensor(args[1])) || (given && needs_grad(as_tensor(args[2]))))) {
-      fail(ErrorType::Runtime,
-           "%s(): functions with out=... arguments don't support automatic differentiation, but "
-           "one of the arguments requires grad.",
-           name);
-    }
+    if (modes.grad && (needs_grad(as_tensor(args[1])) || (given && needs_grad(as_tensor(args[2])))))
+      fail_out_gradient(name);
     store_out(name, args[3] == Py_False, args[2], as_tensor(args[1])->array);
     return Py_NewRef(args[2]);
   } catch (...) {

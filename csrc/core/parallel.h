@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 
+#include "error.h"
 #include "storage.h"
 
 namespace rl {
@@ -63,6 +64,17 @@ void parallel_for(int64_t n, int64_t grain, F&& f) {
   if (error) std::rethrow_exception(error);
 }
 
+// Takes the GIL back. When the interpreter ends, a daemon thread gets it no more: Python unwinds
+// its stack, which no destructor may let through, so the thread stays here until the process is
+// gone.
+inline void take_gil(PyThreadState* state) {
+  try {
+    PyEval_RestoreThread(state);
+  } catch (...) {
+    stay_for_ever();
+  }
+}
+
 // Releases the GIL for its lifetime when `work` (elements, roughly) is large.
 class NoGil {
   PyThreadState* state_ = nullptr;
@@ -72,7 +84,7 @@ class NoGil {
     if (work >= threshold && !meta_call) state_ = PyEval_SaveThread();
   }
   ~NoGil() {
-    if (state_) PyEval_RestoreThread(state_);
+    if (state_) take_gil(state_);
   }
   NoGil(const NoGil&) = delete;
   NoGil& operator=(const NoGil&) = delete;

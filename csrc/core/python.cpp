@@ -130,15 +130,13 @@ struct Builder {
     if (PyBool_Check(o)) return note(DType::Bool);
     if (PyLong_Check(o)) return note(DType::I64);
     if (tensor_check(o)) return note(as_tensor(o)->array.dtype());
-    if (PyObject_HasAttrString(o, "dtype")) {  // NumPy's scalars keep their type
-      Ref dtype(checked(PyObject_GetAttrString(o, "dtype"))),
-          name(checked(PyObject_GetAttrString(dtype, "name")));
-      const char* text = PyUnicode_AsUTF8(name);
-      for (int i = 0; text && i < kDTypes; ++i) {
-        if (!strcmp(text, dtype_name(static_cast<DType>(i)))) return note(static_cast<DType>(i));
-      }
-    }
+    Ref dtype(PyObject_GetAttrString(o, "dtype"));  // NumPy's scalars keep their type
+    Ref name(dtype ? PyObject_GetAttrString(dtype, "name") : nullptr);
+    const char* text = name && PyUnicode_Check(name.p) ? PyUnicode_AsUTF8(name) : nullptr;
     PyErr_Clear();
+    for (int i = 0; text && i < kDTypes; ++i) {
+      if (!strcmp(text, dtype_name(static_cast<DType>(i)))) return note(static_cast<DType>(i));
+    }
     const ScalarValue s = value_of(o);
     note(s.category == Category::Complex   ? to_complex(default_dtype())
          : s.category == Category::Real    ? default_dtype()
@@ -165,6 +163,8 @@ struct Builder {
            static_cast<long long>(shape[depth]), depth, n);
     }
     for (Py_ssize_t i = 0; i < n; ++i) {
+      if (fast && i >= PySequence_Fast_GET_SIZE(o))  // an element's methods may shorten the list
+        fail(ErrorType::Value, "the sequence at dim %zu became shorter while it was read", depth);
       Ref item(fast ? Py_NewRef(PySequence_Fast_GET_ITEM(o, i))
                     : checked(PySequence_GetItem(o, i)));
       walk(item, depth + 1, f);

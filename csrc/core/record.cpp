@@ -32,10 +32,10 @@ static PyObject* shape_of(PyObject* o) {
   if (tensor_check(o)) return size_object(as_tensor(o)->array.shape());
   if (!PyList_Check(o) && !PyTuple_Check(o)) return Py_NewRef(Py_None);
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
-  PyObject* list = checked(PyList_New(n));
+  Ref list(checked(PyList_New(n)));
   for (Py_ssize_t i = 0; i < n; ++i)
-    PyList_SET_ITEM(list, i, shape_of(PySequence_Fast_GET_ITEM(o, i)));
-  return list;
+    PyList_SET_ITEM(list.p, i, shape_of(PySequence_Fast_GET_ITEM(o, i)));
+  return list.release();
 }
 
 thread_local PyObject* t_saved_hooks =
@@ -44,25 +44,20 @@ thread_local PyObject* t_saved_hooks =
 // The user's hook keeps the value; `history` is its node, or True for an output of the saving node
 // itself.
 void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
-  const bool grad = modes.grad;
-  modes.grad = false;  // what the hook computes is no part of the graph
+  const GradMode off(false);  // what the hook computes is no part of the graph
   // An output would keep its own node alive.
   Ref shown(t->flags & kSparse   ? call_helper("detach", {as_object(t)})
             : history == Py_True ? as_object(shallow_copy(t))
                                  : Py_NewRef(as_object(t)));
   const uint32_t version = t->array.storage()->version;
-  PyObject* packed = PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), shown);
-  modes.grad = grad;
-  if (packed && t->array.storage()->version != version) {
-    Py_DECREF(packed);
+  Ref packed(checked(PyObject_CallOneArg(PyTuple_GET_ITEM(t_saved_hooks, 0), shown)));
+  if (t->array.storage()->version != version)
     fail(ErrorType::Runtime,
          "A saved tensor pack hook is modifying its input in place. Tensors provided as input to "
          "pack hook cannot be modified by in-place operations as this can lead to unexpected "
          "side-effects. Please open an issue if you need to perform in-place operations on the "
          "input to a pack hook.");
-  }
-  Ref owned(checked(packed));
-  s.object = checked(PyTuple_Pack(3, packed, PyTuple_GET_ITEM(t_saved_hooks, 1), history));
+  s.object = checked(PyTuple_Pack(3, packed.p, PyTuple_GET_ITEM(t_saved_hooks, 1), history));
   s.kind = Saved::Packed;
   s.output_nr = nr;
 }
@@ -71,10 +66,8 @@ void pack_saved(Saved& s, Tensor* t, PyObject* history, uint32_t nr) {
 static Tensor* clone_quietly(Tensor* t) {
   static Op* const clone = find_op("clone");
   if (is_dispatching(t)) {
-    const bool grad = std::exchange(modes.grad, false);
-    PyObject* made = call_op(clone, {as_object(t)});
-    modes.grad = grad;
-    return as_tensor(checked(made));
+    const GradMode off(false);
+    return as_tensor(checked(call_op(clone, {as_object(t)})));
   }
   Ref plain(as_object(shallow_copy(t)));
   PyObject* made = checked(call_op(clone, {plain}));

@@ -240,14 +240,14 @@ static PyObject* saved_unpack(SavedObject* s, PyObject* args) {
   int nr = -1;
   if (!PyArg_ParseTuple(args, "O|i", &node, &nr)) return nullptr;
   try {
-    if (s->released)
-      fail(ErrorType::Runtime,
-           "Trying to backward through the graph a second time (or directly access saved tensors "
-           "after they have already been freed). Saved intermediate values of the graph are freed "
-           "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
-           "backward through the graph a second time or if you need to access saved tensors after "
-           "calling backward.");
+    if (s->released) fail_freed();
     if (s->saved.kind == Saved::Output && nr >= 0) s->saved.output_nr = static_cast<uint32_t>(nr);
+    const bool own = s->saved.kind == Saved::Output ||
+                     (s->saved.kind == Saved::Packed &&
+                      PyTuple_GET_ITEM(s->saved.object, 2) == Py_True);  // has the node's history
+    if (node == Py_None && !own) return unpack_saved(nullptr, s->saved);
+    if (!PyObject_TypeCheck(node, NodeType))
+      fail(ErrorType::Type, "unpack(): expected a Node, got %s", Py_TYPE(node)->tp_name);
     return unpack_saved(reinterpret_cast<Node*>(node), s->saved);
   } catch (...) {
     translate_exception();

@@ -1,6 +1,5 @@
-// The process's settings and statistics: memory, threads, dtypes.
-#include "kernel.h"
-#include "tensor.h"
+// Settings and statistics: memory, threads, dtypes, and what calls record.
+#include "op.h"
 
 namespace rl {
 namespace {
@@ -94,20 +93,61 @@ PyObject* set_making(PyObject*, PyObject* args) {
   return making_pair(before);
 }
 
-PyMethodDef functions[] = {{"memory_stats", memory_stats, METH_NOARGS, nullptr},
-                           {"empty_cache", empty_cache, METH_NOARGS, nullptr},
-                           {"reset_peak", reset_peak, METH_NOARGS, nullptr},
-                           {"get_num_threads", get_num_threads, METH_NOARGS, nullptr},
-                           {"set_num_threads", py_set_num_threads, METH_O, nullptr},
-                           {"making", get_making, METH_NOARGS, nullptr},
-                           {"set_making", set_making, METH_VARARGS, nullptr},
-                           {"cpu_level", py_cpu_level, METH_NOARGS, nullptr},
-                           {"_log_api_usage_once", log_api_usage_once, METH_O, nullptr},
-                           {"get_default_dtype", get_default_dtype, METH_NOARGS, nullptr},
-                           {"set_default_dtype", py_set_default_dtype, METH_O, nullptr},
-                           {"promote_types", py_promote, METH_VARARGS, nullptr},
-                           {"can_cast", py_can_cast, METH_VARARGS, nullptr},
-                           {nullptr, nullptr, 0, nullptr}};
+// -- of one thread: what is recorded
+// ----------------------------------------------------------------
+
+// Inference mode records nothing, whatever enable_grad says inside it.
+PyObject* is_grad_enabled(PyObject*, PyObject*) {
+  return PyBool_FromLong(modes.inference ? modes.asked : modes.grad);
+}
+PyObject* set_grad_enabled(PyObject*, PyObject* on) {
+  const int truth = PyObject_IsTrue(on);
+  if (truth < 0) return nullptr;
+  return PyBool_FromLong(std::exchange(modes.inference ? modes.asked : modes.grad, truth));
+}
+PyObject* is_inference(PyObject*, PyObject*) { return PyBool_FromLong(modes.inference); }
+PyObject* set_inference(PyObject*, PyObject* on) {
+  const bool old = modes.inference;
+  const int truth = PyObject_IsTrue(on);
+  if (truth < 0) return nullptr;
+  if (truth && !old) modes.asked = std::exchange(modes.grad, false);
+  if (!truth && old) modes.grad = modes.asked;
+  modes.inference = truth;
+  return PyBool_FromLong(old);
+}
+PyObject* set_anomaly(PyObject*, PyObject* args) {
+  int enabled, nan = 1;
+  if (!PyArg_ParseTuple(args, "p|p", &enabled, &nan)) return nullptr;
+  g_anomaly = enabled;
+  g_anomaly_check_nan = nan;
+  Py_RETURN_NONE;
+}
+PyObject* is_anomaly(PyObject*, PyObject*) { return PyBool_FromLong(g_anomaly); }
+PyObject* is_anomaly_nan(PyObject*, PyObject*) { return PyBool_FromLong(g_anomaly_check_nan); }
+
+PyMethodDef functions[] = {
+    {"is_grad_enabled", is_grad_enabled, METH_NOARGS, "Whether operators record history."},
+    {"set_grad_enabled", set_grad_enabled, METH_O,
+     "Set whether operators record; returns the previous state."},
+    {"is_inference_mode", is_inference, METH_NOARGS, nullptr},
+    {"set_inference_mode", set_inference, METH_O, nullptr},
+    {"set_anomaly", set_anomaly, METH_VARARGS, nullptr},
+    {"is_anomaly", is_anomaly, METH_NOARGS, nullptr},
+    {"is_anomaly_check_nan", is_anomaly_nan, METH_NOARGS, nullptr},
+    {"memory_stats", memory_stats, METH_NOARGS, nullptr},
+    {"empty_cache", empty_cache, METH_NOARGS, nullptr},
+    {"reset_peak", reset_peak, METH_NOARGS, nullptr},
+    {"get_num_threads", get_num_threads, METH_NOARGS, nullptr},
+    {"set_num_threads", py_set_num_threads, METH_O, nullptr},
+    {"making", get_making, METH_NOARGS, nullptr},
+    {"set_making", set_making, METH_VARARGS, nullptr},
+    {"cpu_level", py_cpu_level, METH_NOARGS, nullptr},
+    {"_log_api_usage_once", log_api_usage_once, METH_O, nullptr},
+    {"get_default_dtype", get_default_dtype, METH_NOARGS, nullptr},
+    {"set_default_dtype", py_set_default_dtype, METH_O, nullptr},
+    {"promote_types", py_promote, METH_VARARGS, nullptr},
+    {"can_cast", py_can_cast, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 

@@ -193,7 +193,10 @@ RL_KERNEL(split) {
              "split_with_sizes expects split_sizes have only non-negative entries, but got "
              "split_sizes=%s",
              shape_text(sizes).c_str());
-      total += s;
+      if (__builtin_add_overflow(total, s, &total)) {
+        total = -1;  // which is no size
+        break;
+      }
     }
     if (total != size) {
       fail(ErrorType::Runtime,
@@ -227,7 +230,7 @@ RL_KERNEL(chunk) {
     fail(ErrorType::Runtime, "chunk expects `chunks` to be greater than 0, got: %lld",
          static_cast<long long>(chunks));
   const int dim = call.dim(2, x.ndim());
-  const int64_t size = x.size(dim), step = (size + chunks - 1) / chunks;
+  const int64_t size = x.size(dim), step = size / chunks + (size % chunks != 0);
   if (size == 0) {
     for (int64_t i = 0; i < chunks; ++i) call.result(x.slice(dim, 0, 0, 1));
     return;

@@ -18,16 +18,8 @@ void no_storage() {
 
 namespace {
 
-std::vector<int64_t> shape_list(PyObject* o) {
-  Ref seq(checked(PySequence_Fast(o, "expected a sequence of ints")));
-  std::vector<int64_t> out;
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(seq.p); ++i)
-    out.push_back(integer(PySequence_Fast_GET_ITEM(seq.p, i)));
-  return out;
-}
-
 Array placeholder(StorageRef storage, DType t, PyObject* shape) {
-  const std::vector<int64_t> sizes = shape_list(shape);
+  const IntList sizes = int_list(shape);
   if (sizes.size() > kMaxDims)
     fail(ErrorType::Runtime, "sparse tensor: too many dimensions: got %zu", sizes.size());
   checked_product(sizes);

@@ -132,8 +132,9 @@ void storage_free(Storage* s) {
 }
 
 void storage_resize(Storage* s, size_t nbytes) {
-  if (s->foreign) fail(ErrorType::Runtime, "Trying to resize storage that is not resizable");
   if (nbytes == s->nbytes()) return;
+  if (s->foreign || s->exported)  // who looks through a buffer would look at memory given back
+    fail(ErrorType::Runtime, "Trying to resize storage that is not resizable");
   if (s->device == DeviceType::Meta) {
     s->imagined_ = nbytes;
     return;

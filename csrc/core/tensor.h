@@ -121,6 +121,8 @@ inline void set_history(Tensor* t, uint32_t count) {
 bool needs_grad(Tensor* t);
 Node* grad_fn_of(Tensor* t);  // borrowed; brings a view's history up to date; null for a leaf
 
+extern PyGetSetDef tensor_getset[];  // tensor_attributes.cpp
+int set_requires_grad(Tensor* t, PyObject* value, void*);
 PyObject* get_grad_dtype(Tensor* t, void*);  // gradient.cpp
 int set_grad_dtype(Tensor* t, PyObject* value, void*);
 
@@ -155,6 +157,12 @@ struct Ref {  // owns one reference
 inline PyObject* checked(PyObject* o) {
   if (!o) throw PythonError();
   return o;
+}
+
+inline bool is_true(PyObject* o) {
+  const int truth = PyObject_IsTrue(o);
+  if (truth < 0) throw PythonError();
+  return truth;
 }
 
 // Runs f, turning what it throws into a Python exception.

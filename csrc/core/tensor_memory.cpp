@@ -54,6 +54,7 @@ int tensor_traverse(Tensor* t, visitproc visit, void* arg) {
     Py_VISIT(t->extra->post_hooks);
     Py_VISIT(t->extra->physical);
     Py_VISIT(t->extra->duals);
+    Py_VISIT(t->extra->device);
   }
   return 0;
 }

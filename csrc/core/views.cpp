@@ -50,15 +50,20 @@ Array Array::select(int dim, int64_t index) const {
   return over(storage_, dtype_, offset_ + index * strides()[dim], Shape(s, n), Shape(st, n));
 }
 
+// A stride that a huge step gives: it leads to no second element, so it may be any number.
+static int64_t wrapping_product(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
+
 Array Array::slice(int dim, int64_t start, int64_t stop, int64_t step) const {
   Array a(*this);
   int64_t* s = a.dims();
   int64_t* st = s + ndim_;
-  const int64_t length = stop > start ? (stop - start + step - 1) / step : 0;
-  if (length > 0 || start < s[dim]) a.offset_ += start * st[dim];
+  const int64_t length = stop > start ? (stop - start - 1) / step + 1 : 0;
+  a.offset_ += start * st[dim];
   int64_t numel = s[dim] ? a.numel() / s[dim] * length : 0;
   s[dim] = length;
-  st[dim] *= step;
+  st[dim] = wrapping_product(st[dim], step);
   if (numel == 0) numel = product(a.shape());
   a.words_[0] = numel;
   a.contiguous_ = row_major(s, st, ndim_);
@@ -160,7 +165,7 @@ bool Array::can_view(Shape wanted, int64_t* out) const {
     int64_t step = 1;
     for (int d = n - 1; d >= 0; --d) {
       out[d] = step;
-      step *= std::max<int64_t>(wanted[d], 1);
+      step = wrapping_product(step, std::max<int64_t>(wanted[d], 1));  // an empty one may be huge
     }
     return true;
   }
@@ -222,7 +227,7 @@ Array Array::unfold(int dim, int64_t size, int64_t step) const {
   int64_t s[kMaxDims + 1], st[kMaxDims + 1];
   for (int d = 0; d < ndim_; ++d) {
     s[d] = d == dim ? (have - size) / step + 1 : sizes()[d];
-    st[d] = d == dim ? strides()[d] * step : strides()[d];
+    st[d] = d == dim ? wrapping_product(strides()[d], step) : strides()[d];
   }
   s[ndim_] = size;
   st[ndim_] = ndim_ ? strides()[dim] : 1;
@@ -239,8 +244,8 @@ Array Array::diagonal(int64_t k, int d1, int d2) const {
     st[n++] = strides()[d];
   }
   const int64_t rows = sizes()[d1], cols = sizes()[d2];
-  const int64_t length =
-      std::max<int64_t>(k >= 0 ? std::min(rows, cols - k) : std::min(rows + k, cols), 0);
+  k = std::clamp(k, -rows, cols);  // further out lies nothing
+  const int64_t length = k >= 0 ? std::min(rows, cols - k) : std::min(rows + k, cols);
   const int64_t start = length == 0 ? 0 : k >= 0 ? k * strides()[d2] : -k * strides()[d1];
   s[n] = length;
   st[n++] = strides()[d1] + strides()[d2];

@@ -74,8 +74,7 @@ PyObject* py_wrap_lanes(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
     if (n != 3) fail(ErrorType::Type, "wrap_lanes(level, tensor, batched)");
     return as_object(wrap_lanes(level_argument("wrap_lanes", args[0]),
-                                tensor_argument("wrap_lanes", args[1]),
-                                PyObject_IsTrue(args[2]) == 1));
+                                tensor_argument("wrap_lanes", args[1]), is_true(args[2])));
   });
 }
 
@@ -175,8 +174,7 @@ PyObject* lifted(Level* level, PyObject* o, PyObject* args, bool batched) {
 PyObject* lift(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
     if (n != 4) fail(ErrorType::Type, "lift(level, results, args, batched)");
-    return checked(
-        lifted(level_argument("lift", args[0]), args[1], args[2], PyObject_IsTrue(args[3]) == 1));
+    return checked(lifted(level_argument("lift", args[0]), args[1], args[2], is_true(args[3])));
   });
 }
 
@@ -291,7 +289,7 @@ PyObject* fresh_input(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
     if (n != 2 && n != 3) fail(ErrorType::Type, "fresh_input(tensor, requires_grad[, stand_in])");
     Tensor* t = tensor_argument("fresh_input", args[0]);
-    const bool wanted = PyObject_IsTrue(args[1]) == 1;
+    const bool wanted = is_true(args[1]);
     if (wanted && !is_differentiable(t->array.dtype()))
       fail(ErrorType::Runtime, "only Tensors of floating point dtype can require gradients, got %s",
            dtype_name(t->array.dtype()));
