@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import _C, Tensor
 from .grad_mode import (
     _force_original_view_tracking,
@@ -17,14 +19,15 @@ from .grad_mode import (
 
 TYPE_CHECKING = False  # as in typing, which would have to be imported
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from . import forward_ad, functional, graph, variable
     from .anomaly_mode import detect_anomaly, set_detect_anomaly
     from .function import Function, once_differentiable
     from .gradcheck import gradcheck, gradgradcheck
+    from .graph import GradientEdge as _Edge
     from .nested_io import NestedIOFunction
     from .variable import Variable
+else:
+    _Edge = tuple  # what it is; the class itself loads with `graph`
 
 __all__ = [
     "Function",
@@ -209,17 +212,12 @@ def _leaves_to_fill(inputs) -> tuple:
 
 
 def backward(
-    tensors: Tensor | graph.GradientEdge | Sequence[Tensor] | Sequence[graph.GradientEdge],
+    tensors: Tensor | _Edge | Sequence[Tensor] | Sequence[_Edge],
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
     grad_variables: Tensor | Sequence[Tensor | None] | None = None,
-    inputs: Tensor
-    | graph.GradientEdge
-    | Sequence[Tensor]
-    | Sequence[graph.GradientEdge]
-    | dict[str, Tensor]
-    | None = None,
+    inputs: Tensor | _Edge | Sequence[Tensor] | Sequence[_Edge] | dict[str, Tensor] | None = None,
 ) -> None:
     """Add the gradients of `tensors` to `.grad` of the leaves, or of `inputs` alone when given.
 
@@ -273,12 +271,8 @@ Tensor.backward = _tensor_backward
 
 
 def grad(
-    outputs: Tensor | graph.GradientEdge | Sequence[Tensor] | Sequence[graph.GradientEdge],
-    inputs: Tensor
-    | graph.GradientEdge
-    | Sequence[Tensor]
-    | Sequence[graph.GradientEdge]
-    | dict[str, Tensor],
+    outputs: Tensor | _Edge | Sequence[Tensor] | Sequence[_Edge],
+    inputs: Tensor | _Edge | Sequence[Tensor] | Sequence[_Edge] | dict[str, Tensor],
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,

@@ -433,6 +433,14 @@ _linear_unsafe_view = _declare_linear("linear_unsafe_view", "UnsafeView", False)
 _linear_row = _declare_linear("linear_row", "SqueezeBackward4", False)
 
 
+def _with_broad_bias(input, weight, bias):
+    if input.ndim == 2:
+        return addmm(bias, input, weight.t())
+    if bias.ndim == 2 and bias.shape[0] == 1:
+        return linear(input, weight, bias.flatten())
+    return linear(input, weight) + bias
+
+
 @public("F.linear")
 def linear(input, weight, bias=None):
     """Multiply `input` (..., in) by `weight` (out, in) transposed and add `bias` (out)."""
@@ -440,7 +448,7 @@ def linear(input, weight, bias=None):
         ndim = input.ndim
         if bias is not None:
             if bias.ndim > 1:
-                return linear(input, weight) + bias
+                return _with_broad_bias(input, weight, bias)
             return (_linear_addmm if ndim == 2 else _linear_view)(input, weight, bias)
         flat = weight.ndim == 1
     except AttributeError:
