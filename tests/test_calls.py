@@ -122,3 +122,36 @@ def test_functions_show_their_names_and_parameters():
     assert torch.sort.__name__ == "sort" and torch.sort.__doc__
     assert list(inspect.signature(torch.sort).parameters)[:2] == ["input", "dim"]
     assert repr(torch.sort) == "<built-in method sort of rushlight>"
+
+
+def test_arithmetic_of_numbers_alone():
+    for made, value, dtype in (
+        (torch.add(7, 2, alpha=3), 13, torch.int64),
+        (torch.sub(7.5, 2), 5.5, torch.float32),
+        (torch.mul(7, 2.5), 17.5, torch.float32),
+        (torch.mul(True, 2), 2, torch.int64),
+        (torch.div(7, 2), 3.5, torch.float32),
+        (torch.div(-7, 2, rounding_mode="trunc"), -3, torch.int64),
+        (torch.div(-7, 2, rounding_mode="floor"), -4, torch.int64),
+        (torch.true_divide(True, 2), 0.5, torch.float32),
+        (torch.floor_divide(7, 2.5), 2.0, torch.float32),
+        (torch.add(1 + 1j, 2), 3 + 1j, torch.complex64),
+    ):
+        assert made.item() == value and made.dtype is dtype and made.shape == ()
+    for other in (torch.remainder, torch.pow, torch.maximum, torch.eq, torch.atan2):
+        with pytest.raises(TypeError):
+            other(7, 2)
+
+
+def test_topk_of_equal_values_names_what_pytorch_names():
+    alike = torch.full((2, 8), 0.5)
+    for largest in (True, False):
+        assert alike.topk(6, largest=largest).indices.tolist() == [[4, 7, 6, 5, 2, 1]] * 2
+    assert torch.zeros(8).topk(8, sorted=False).indices.tolist() == [4, 7, 6, 5, 2, 1, 0, 3]
+    mixed = torch.tensor([3, 1, 2, 5, 4, 9, 0, 7])
+    assert mixed.topk(3, sorted=False).values.tolist() == [7, 9, 5]
+    assert mixed.topk(3).values.tolist() == [9, 7, 5]
+
+
+def test_the_old_name_of_the_contiguous_format():
+    assert torch.legacy_contiguous_format is torch.contiguous_format

@@ -11,6 +11,7 @@
 
 #include "core/layout.h"
 #include "sort_keys.h"
+#include "topk_ties.h"
 
 namespace rl {
 namespace {
@@ -349,7 +350,7 @@ RL_KERNEL(sort) {  // input, dim, descending, stable (always)
   call.result(keeps ? laid_out_as(out.indices, x) : out.indices);
 }
 
-RL_KERNEL(topk) {  // input, k, dim, largest, sorted (always)
+RL_KERNEL(topk) {  // input, k, dim, largest, sorted
   const Array& x = call.tensor(0);
   no_complex("topk()", x);
   const int64_t k = call.integer(1);
@@ -378,6 +379,9 @@ RL_KERNEL(topk) {  // input, k, dim, largest, sorted (always)
       visit_ordered("topk", x.dtype(),
                     [&](auto tag) { topk_lines<decltype(tag)>(lines, y, where, n, k, largest); });
     }
+    visit_ordered("topk", x.dtype(), [&](auto tag) {
+      settle_ties<decltype(tag)>(lines, y, where, n, k, largest, call.boolean(4));
+    });
   }
   call.result(lines_last(y, dim));
   call.result(lines_last(where, dim));

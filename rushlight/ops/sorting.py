@@ -66,9 +66,9 @@ def msort(input: Tensor, *, out=None):
 
 @op("", name="topk", outputs=("values", "indices"))
 class _topk:
-    """The `k` largest (or smallest) entries along `dim`, in order."""
+    """The `k` largest (or smallest) entries along `dim`, in order where `sorted`."""
 
-    def forward(input, k, dim=-1, largest=True):
+    def forward(input, k, dim=-1, largest=True, sorted=True):
         at = np.take(_order(input, dim, largest), np.arange(k), dim)
         return np.take_along_axis(input, at, dim), at
 
@@ -84,9 +84,14 @@ class _topk:
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out=None
 ):
-    """(values, indices) of the `k` largest or smallest entries along `dim`, in order."""
+    """(values, indices) of the `k` largest or smallest entries along `dim`, in order.
+
+    Of equal entries, and without `sorted`, it names those that PyTorch names.
+    """
     dim = -1 if dim is None else dim
-    return _topk(input, k, dim, largest) if out is None else _topk(input, k, dim, largest, out=out)
+    if out is None:
+        return _topk(input, k, dim, largest, sorted)
+    return _topk(input, k, dim, largest, sorted, out=out)
 
 
 # -- unique ------------------------------------------------------------------------------------

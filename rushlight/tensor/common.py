@@ -46,6 +46,7 @@ FORMATS = {
     n: memory_format(n)
     for n in ("preserve_format", "contiguous_format", "channels_last", "channels_last_3d")
 }
+FORMATS["legacy_contiguous_format"] = FORMATS["contiguous_format"]
 LAYOUTS = {
     n: layout(n)
     for n in (

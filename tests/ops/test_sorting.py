@@ -63,6 +63,18 @@ def test_topk_values(dtype, largest):
     both_raise(RuntimeError, lambda m: m.zeros(3).topk(4))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int8", "bfloat16"])
+@pytest.mark.parametrize("few", [1, 2, 5, 50])  # different values
+def test_topk_of_ties_names_the_same_positions(dtype, few):
+    draw = np.random.default_rng(few)
+    for n in (4, 8, 17, 64, 129, 700, 5000):
+        theirs, ours = pair(draw.integers(0, few, (3, n)), dtype)
+        for k in (1, 2, 6, 16, n // 2, n):
+            for how in ({}, {"largest": False}, {"sorted": False}):
+                if k <= n:
+                    same(theirs.topk(k, **how).indices, ours.topk(k, **how).indices)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "int64", "bool", "uint8"])
 def test_unique(dtype):
     x = np.abs(numbers(6, 3, high=3))
