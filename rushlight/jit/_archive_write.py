@@ -250,8 +250,20 @@ def class_source(of, constants: Constants) -> str:
         return _interface_source(of, constants)
     if of.kind() == "FunctionType":
         function = of.function
-        return function_source(function.graph, function.name, constants, _defaults(function))
+        return _function_source(function, constants)
     return _class_source(of, constants)
+
+
+def _function_source(function, constants, method: bool = False, level: int = 0) -> str:
+    for node in function.graph.all_nodes():
+        if node.kind() == "prim::PythonOp":
+            raise RuntimeError(
+                f"Could not export Python function call '{node.pyname()}'. Remove calls to Python "
+                "functions before export. Did you forget to add @script or @script_method "
+                "annotation? If this is a nn.ModuleList, add it to __constants__"
+            )
+    name, defaults = function.name, _defaults(function)
+    return function_source(function.graph, name, constants, defaults, method, level)
 
 
 def _literal(item, of) -> str:
@@ -297,9 +309,7 @@ def _class_source(of: ClassType, constants: Constants) -> str:
     body = "\n".join(lines) + "\n"
     hooks = [h for h in (*of.forward_pre_hooks, *of.forward_hooks) if h.name not in of.methods]
     for function in (*of.methods.values(), *hooks):
-        body += function_source(
-            function.graph, function.name, constants, _defaults(function), True, 1
-        )
+        body += _function_source(function, constants, True, 1)
     return body
 
 

@@ -256,7 +256,16 @@ def _fork(w, node, inputs) -> str:
     return f"{w.shared_name(operators.fork)}({w.shared_name(inner)}{given})"
 
 
+def _python(w, node, inputs) -> str:
+    """A call of a function that stays Python; what it gives has to be what it says."""
+    from ._values import checked
+
+    call = f"{w.shared_name(node.callable_)}({', '.join(w.use(v) for v in inputs)})"
+    return f"{w.shared_name(checked)}({call}, {w.shared_name(node.output().type())})"
+
+
 EXPRESSIONS = {
+    "prim::PythonOp": _python,
     "prim::ListConstruct": _list,
     "prim::TupleConstruct": _tuple,
     "prim::DictConstruct": _dict,

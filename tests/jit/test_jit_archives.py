@@ -157,6 +157,35 @@ def test_defaults_of_sizes_are_written_out():
     assert "padding: List[int]=[0, 0],\n    dilation: List[int]=[1, 1]," in text
 
 
+def test_helpers_have_names_of_torch():
+    layers = nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.LSTM(4, 3))
+    buffer = io.BytesIO(torch.jit.script(layers).save_to_buffer())
+    with zipfile.ZipFile(buffer) as archive:
+        code = [n for n in archive.namelist() if n.endswith(".py")]
+        text = "".join(archive.read(n).decode() for n in code)
+    assert "torch.nn.functional._stride" in text and "library" not in "".join([text, *code])
+
+
+class Half(nn.Module):
+    @torch.jit.ignore
+    def outside(self, x, n: int):
+        # type: (torch.Tensor, int) -> Tuple[torch.Tensor, int]
+        return (x * n if n else x), (n if n < 9 else "many")
+
+    def forward(self, x, n: int):
+        return self.outside(x, n)
+
+
+def test_functions_that_stay_python():
+    made = torch.jit.script(Half())
+    assert "= ^outside[]()(%self, %x" in str(made.graph) and "^outside()(self, x, n)" in made.code
+    assert made(torch.ones(1), 3) == (torch.full((1,), 3.0), 3)
+    with pytest.raises(RuntimeError, match="Unable to cast Python instance of type <class 'str'>"):
+        made(torch.ones(1), 9)
+    with pytest.raises(RuntimeError, match="Could not export Python function call 'outside'"):
+        made.save_to_buffer()
+
+
 def test_texts_beside_the_module(tmp_path):
     made = torch.jit.trace(lambda x: x + 1, torch.ones(1))
     path = tmp_path / "net.pt"
