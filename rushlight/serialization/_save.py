@@ -88,6 +88,8 @@ class _Naming:
             qualified = name or getattr(obj, "__qualname__", "")
             found = file_name(module, qualified)
             if found == (module, qualified):
+                if "<" in qualified:
+                    pickle.dumps(obj)  # refuses what nobody can import, in the words people know
                 return super().save_global(obj, name)
         return self._write_global(obj, *found)
 

@@ -192,3 +192,15 @@ def test_subclass_needs_to_be_allowed():
 
 class Special(torch.Tensor):
     pass
+
+
+def test_what_nobody_can_import_is_refused_in_pythons_words():
+    class Local(torch.nn.Module):
+        pass
+
+    for thing in (Local(), torch.nn.Sequential(Local()), Local, lambda x: x):
+        with pytest.raises((AttributeError, pickle.PicklingError)) as ours:
+            torch.save(thing, io.BytesIO())
+        with pytest.raises((AttributeError, pickle.PicklingError)) as pythons:
+            pickle.dumps(thing if not isinstance(thing, torch.nn.Module) else Local)
+        assert type(ours.value) is type(pythons.value) and str(ours.value) == str(pythons.value)
