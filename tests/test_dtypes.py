@@ -1,7 +1,4 @@
-"""The rarer dtypes: wide unsigned integers, complex32, 8-bit floats, and those that are only bytes.
-
-What a code means and how numbers round is computed here from the formats' definitions.
-"""
+"""The rarer dtypes: wide unsigned integers, complex32, 8-bit floats, and mere bytes."""
 
 from __future__ import annotations
 
@@ -13,147 +10,19 @@ import pickle
 import numpy as np
 import pytest
 from matrix import cases, leaves, sample_of
+from number_formats import (
+    COMMON,
+    FLOAT8,
+    NUMBERS,
+    OPAQUE,
+    SMALL,
+    UNSIGNED,
+    decoded,
+    dtype,
+)
 
 import rushlight as torch
 from rushlight.op import operators
-
-UNSIGNED = ("uint16", "uint32", "uint64")
-# bits of significand, bias, largest finite code, code of overflow, NaN
-FLOAT8 = {
-    "float8_e4m3fn": (3, 7, 0x7E, 0x7E, 0x7F),
-    "float8_e5m2": (2, 15, 0x7B, 0x7C, 0x7F),
-    "float8_e4m3fnuz": (3, 8, 0x7F, 0x80, 0x80),
-    "float8_e5m2fnuz": (2, 16, 0x7F, 0x80, 0x80),
-}
-SMALL = [f"{kind}{n}" for kind in ("int", "uint") for n in range(1, 8)]
-OPAQUE = ["float4_e2m1fn_x2", "bits1x8", "bits2x4", "bits4x2", "bits8", "bits16", *SMALL]
-NUMBERS = [*UNSIGNED, "complex32", *FLOAT8, "float8_e8m0fnu"]
-COMMON = (
-    "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128"
-).split()
-
-
-def dtype(name):
-    return getattr(torch, name)
-
-
-def codes(name):
-    """Every code of an 8-bit type, as a tensor of that type."""
-    return torch.arange(256).to(torch.uint8).view(dtype(name))
-
-
-def decoded(name, code):
-    """The number that a code of an 8-bit float stands for."""
-    if name == "float8_e8m0fnu":
-        return math.nan if code == 255 else 2.0 ** (code - 127)
-    bits, bias, most, _, _ = FLOAT8[name]
-    sign, magnitude = -1.0 if code & 0x80 else 1.0, code & 0x7F
-    if name.endswith("fnuz"):
-        if code == 0x80:
-            return math.nan
-    elif magnitude > most:
-        return sign * math.inf if (name, magnitude) == ("float8_e5m2", 0x7C) else math.nan
-    exponent, fraction = magnitude >> bits, (magnitude & ((1 << bits) - 1)) / (1 << bits)
-    if exponent == 0:
-        return sign * fraction * 2.0 ** (1 - bias)
-    return sign * (1 + fraction) * 2.0 ** (exponent - bias)
-
-
-def encoded(name, values):
-    """Codes of float64 values: the nearest, the even one of two; by search among all numbers."""
-    values = np.asarray(values, np.float64)
-    _, _, most, over, nan = FLOAT8[name]
-    grid = np.array([decoded(name, c) for c in range(most + 1)])
-    step = grid[-1] - grid[-2]
-    grid = np.append(grid, grid[-1] + step)  # where the next number would be
-    size = np.abs(np.where(np.isfinite(values), values, 0))
-    above = np.searchsorted(grid, size).clip(1, most + 1)
-    low, high = grid[above - 1], grid[above]
-    even_up = above % 2 == 0
-    up = (size - low > high - size) | ((size - low == high - size) & even_up)
-    out = np.where(up, above, above - 1)
-    out = np.where((out > most) | np.isinf(values), over, out)
-    out = np.where(np.isnan(values), nan, out)
-    if name.endswith("fnuz"):
-        return np.where((out == 0) | (out == 0x80), out, out | np.signbit(values) << 7)
-    return out | np.signbit(values) << 7
-
-
-def awkward_floats(name):
-    """Numbers of a float8 type, the middles between them, and those just beside the middles."""
-    numbers = np.array([decoded(name, c) for c in range(256)])
-    numbers = np.unique(numbers[np.isfinite(numbers)])
-    middles = (numbers[1:] + numbers[:-1]) / 2
-    around = np.concatenate(
-        [np.nextafter(np.float32(middles), np.float32(s)) for s in (-1e38, 1e38)]
-    )
-    beyond = np.array([1.02, 1.04, 1.06, 1.0625, 1.07, 1.125, 1.13, 1.5, 2, 1e9]) * numbers.max()
-    rest = np.concatenate([beyond, -beyond, [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-30, -1e-30]])
-    return np.concatenate([numbers, middles, around, rest]).astype(np.float32)
-
-
-@pytest.mark.parametrize("name", [*FLOAT8, "float8_e8m0fnu"])
-def test_every_float8_code_means_the_number_of_its_format(name):
-    want = np.array([decoded(name, c) for c in range(256)])
-    x = codes(name)
-    assert np.array_equal(x.to(torch.float64).numpy(), want, equal_nan=True)
-    assert np.array_equal(np.signbit(x.float().numpy()), np.signbit(want) | _signed_nans(name))
-    assert np.array_equal(np.array(x.tolist()), want, equal_nan=True)
-    assert np.array_equal(x[:, None][3::7].float()[:, 0].numpy(), want[3::7], equal_nan=True)
-
-
-def _signed_nans(name):
-    signed = name in ("float8_e4m3fn", "float8_e5m2")
-    return np.array([signed and c > 0x80 and math.isnan(decoded(name, c)) for c in range(256)])
-
-
-@pytest.mark.parametrize("name", FLOAT8)
-def test_float8_rounds_to_the_nearest_number_and_ties_to_even(name):
-    values = awkward_floats(name)
-    want = encoded(name, values)
-    got = torch.from_numpy(values).to(dtype(name)).view(torch.uint8).numpy()
-    assert np.array_equal(got, want)
-    wide = torch.from_numpy(values.astype(np.float64)).to(dtype(name)).view(torch.uint8).numpy()
-    assert np.array_equal(wide, want)
-    every_other = torch.from_numpy(values)[::2].to(dtype(name)).view(torch.uint8).numpy()
-    assert np.array_equal(every_other, want[::2])
-
-
-def test_exponents_round_to_the_nearest_and_ties_go_up():
-    name = "float8_e8m0fnu"
-    fractions, exponents = np.array([1.0, 1.25, 1.4999, 1.5, 1.75, -1.0]), np.arange(-126, 127)
-    values = np.ldexp(fractions[:, None], exponents)
-    want = exponents + 127 + (fractions >= 1.5)[:, None]
-    rest = np.array([0.0, np.inf, np.nan, 1.5 * 2.0**-127, 2.0**-127, 1e-40])
-    values = np.append(values.ravel(), rest)
-    got = torch.from_numpy(values).to(dtype(name)).view(torch.uint8).numpy()
-    assert np.array_equal(got, [*want.ravel(), 0, 255, 255, 1, 0, 0])
-
-
-@pytest.mark.parametrize("name", FLOAT8)
-def test_every_half_rounds_to_float8(name):
-    halves = np.arange(65536).astype(np.uint16).view(np.float16)
-    got = torch.from_numpy(halves).to(dtype(name)).view(torch.uint8).numpy()
-    assert np.array_equal(got, encoded(name, halves))
-
-
-def test_every_code_survives_the_way_through_float32():
-    for name in FLOAT8:
-        back = codes(name).float().to(dtype(name)).view(torch.uint8).numpy()
-        numbers = ~np.isnan([decoded(name, c) for c in range(256)])
-        assert np.array_equal(back[numbers], np.arange(256)[numbers])
-
-
-def test_every_pair_of_halves_makes_a_complex32():
-    halves = np.arange(65536).astype(np.uint16).view(np.float16)
-    pairs = torch.from_numpy(np.stack([halves, halves[::-1]], 1).copy())
-    x = torch.view_as_complex(pairs)
-    assert x.dtype is torch.complex32 and x.element_size() == 4
-    wide = x.to(torch.complex64)
-    assert np.array_equal(wide.real.numpy(), halves.astype(np.float32), equal_nan=True)
-    assert np.array_equal(wide.imag.numpy(), halves[::-1].astype(np.float32), equal_nan=True)
-    assert torch.view_as_real(wide.to(torch.complex32)).nan_to_num(7).equal(pairs.nan_to_num(7))
-    assert x.real.dtype is torch.float16 and x.imag.nan_to_num(7).equal(pairs[:, 1].nan_to_num(7))
 
 
 @pytest.mark.parametrize("name", UNSIGNED)
@@ -512,91 +381,3 @@ def test_numpy_takes_only_what_it_has():
         with pytest.raises(TypeError, match="Got unsupported ScalarType"):
             torch.zeros(2, dtype=dtype(name)).numpy()
     assert torch.tensor(np.uint16(3)).dtype is torch.uint16
-
-
-# -- beside PyTorch -------------------------------------------------------------------------------
-
-
-def _theirs(oracle, x):
-    """The same bytes in PyTorch."""
-    raw = x.contiguous().view(torch.uint8).numpy()
-    return oracle.from_numpy(raw.copy()).view(getattr(oracle, str(x.dtype)[6:]))
-
-
-@pytest.mark.filterwarnings("ignore:ComplexHalf support", "ignore:Casting complex values")
-def test_conversions_between_all_number_types_equal_pytorchs():
-    oracle = pytest.importorskip("torch")
-    values = torch.tensor([0.0, 1, 2, 3.5, 100, 240, 17.25, 5e4, 6e4, 1e5, 1e-3, 0.0625, 7e8])
-    for a in [*COMMON, *NUMBERS]:
-        x = values.to(dtype(a))
-        want = _theirs(oracle, x)
-        for b in [*COMMON, *NUMBERS]:
-            got = x.to(dtype(b)).view(torch.uint8).numpy()
-            expected = want.to(getattr(oracle, b)).view(oracle.uint8).numpy()
-            nan = np.isnan(want.to(oracle.complex64).numpy()) | np.isinf(
-                want.to(oracle.complex64).numpy()
-            )
-            width = dtype(b).itemsize
-            keep = np.repeat(~nan, width)
-            assert np.array_equal(got[keep], expected[keep]), (a, b)
-
-
-def test_promotion_and_casts_equal_pytorchs():
-    oracle = pytest.importorskip("torch")
-    names = [*COMMON, *NUMBERS, *OPAQUE]
-    for a in names:
-        for b in names:
-            ours, theirs = (dtype(a), dtype(b)), (getattr(oracle, a), getattr(oracle, b))
-            assert torch.can_cast(*ours) == oracle.can_cast(*theirs), (a, b)
-            try:
-                want = str(oracle.promote_types(*theirs))
-            except RuntimeError:
-                continue  # test_promotion_of_every_pair says which
-            assert str(torch.promote_types(*ours)) == want, (a, b)
-        for number in (True, 1, 1.5, 1j):
-            for shape in ((2,), ()):
-                try:
-                    want = str(
-                        oracle.result_type(oracle.zeros(shape, dtype=getattr(oracle, a)), number)
-                    )
-                except RuntimeError:
-                    with pytest.raises(RuntimeError):
-                        torch.result_type(torch.zeros(shape, dtype=dtype(a)), number)
-                    continue
-                got = torch.result_type(torch.zeros(shape, dtype=dtype(a)), number)
-                assert str(got) == want, (a, number)
-
-
-@pytest.mark.filterwarnings("ignore:ComplexHalf support")
-@pytest.mark.parametrize("name", [*NUMBERS, "float4_e2m1fn_x2", "bits8"])
-def test_files_are_read_both_ways(name, tmp_path):
-    oracle = pytest.importorskip("torch")
-    ours = torch.arange(48).to(torch.uint8).view(dtype(name)).reshape(2, -1)
-    torch.save(ours, tmp_path / "ours.pt")
-    read = oracle.load(tmp_path / "ours.pt")
-    assert str(read.dtype) == f"torch.{name}" and tuple(read.shape) == tuple(ours.shape)
-    assert read.view(oracle.uint8).flatten().tolist() == list(range(48))
-    oracle.save(read, tmp_path / "theirs.pt")
-    again = torch.load(tmp_path / "theirs.pt")
-    assert again.dtype is ours.dtype and again.view(torch.uint8).equal(ours.view(torch.uint8))
-
-
-@pytest.mark.filterwarnings("ignore:ComplexHalf support")
-@pytest.mark.parametrize("name", [*NUMBERS, "float4_e2m1fn_x2"])
-def test_facts_prints_and_capsules_equal_pytorchs(name):
-    oracle = pytest.importorskip("torch")
-    d, theirs = dtype(name), getattr(oracle, name)
-    for fact in ("itemsize", "is_floating_point", "is_complex", "is_signed"):
-        assert getattr(d, fact) == getattr(theirs, fact)
-    assert str(d.to_real()) == str(theirs.to_real())
-    if name in UNSIGNED:
-        assert repr(torch.iinfo(d)) == repr(oracle.iinfo(theirs))
-    elif name != "float4_e2m1fn_x2":
-        assert repr(torch.finfo(d)) == repr(oracle.finfo(theirs))
-    ours = torch.arange(40).to(torch.uint8).view(d)
-    other = _theirs(oracle, ours)
-    assert repr(ours) == repr(other) and ours.type() == other.type()
-    capsule = torch.from_dlpack(other)
-    assert capsule.dtype is d and capsule.view(torch.uint8).tolist() == list(range(40))
-    back = oracle.from_dlpack(ours)
-    assert back.dtype == theirs and back.view(oracle.uint8).tolist() == list(range(40))
