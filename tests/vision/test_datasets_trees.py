@@ -226,7 +226,7 @@ def test_transforms_of_fields(tmp_path):
     "name", [*dict.fromkeys(name for _, name, _, _ in CASES), "LFWPairs", "MovingMNIST"]
 )
 def test_nothing_there(name, tmp_path):
-    more = {"ann_file": "x"} if name.startswith("Flickr") else {}
+    more = {"ann_file": str(tmp_path / "x")} if name.startswith("Flickr") else {}
     if name == "SBU":
         more = {"download": False}
     with pytest.raises((RuntimeError, FileNotFoundError)):

@@ -5,6 +5,7 @@ from PIL import Image
 
 import rushlight as torch
 from rushlight.vision import tv_tensors
+from rushlight.vision.transforms import v2
 from rushlight.vision.transforms.v2 import functional as F
 
 PICTURE = Image.new("RGB", (4, 5))
@@ -100,3 +101,26 @@ def test_unsigned_numbers_are_cut_off():
 def test_unsigned_numbers_get_borders():
     image = torch.tensor([[[1, 60000]]], dtype=torch.uint16)
     assert F.pad(image, [1, 0], fill=7).tolist() == [[[7, 1, 60000, 7]]]
+
+
+def test_texts_of_containers():
+    flips = [v2.RandomHorizontalFlip(1.0), v2.RandomVerticalFlip(1.0)]
+    shown = "RandomHorizontalFlip(p=1.0), RandomVerticalFlip(p=1.0)"
+    assert repr(v2.RandomChoice(flips, p=[1, 3])) == (
+        f"RandomChoice(transforms=[{shown}], p=[0.25, 0.75])"
+    )
+    assert repr(v2.RandomOrder(flips)) == f"RandomOrder(transforms=[{shown}])"
+    lines = "\n".join(f"      {flip}" for flip in flips)
+    assert repr(v2.Compose(flips)) == f"Compose(\n{lines}\n)"
+    assert repr(v2.SanitizeBoundingBoxes()) == (
+        "SanitizeBoundingBoxes(min_size=1.0, min_area=1.0, labels_getter=default)"
+    )
+
+
+def test_whose_labels_are_sought_first():
+    with pytest.raises(ValueError, match="When using the default labels_getter"):
+        v2.SanitizeBoundingBoxes()(IMAGE)
+    with pytest.raises(ValueError, match="No bounding boxes were found"):
+        v2.SanitizeBoundingBoxes()(torch.zeros(3, 4, 4))
+    with pytest.raises(ValueError, match="'default', a callable, or None, but got labels"):
+        v2.SanitizeBoundingBoxes(labels_getter="labels")

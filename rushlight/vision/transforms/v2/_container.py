@@ -26,17 +26,17 @@ def _unpacked(outputs: tuple) -> Any:
     return outputs if len(outputs) > 1 else outputs[0]
 
 
-class _Container(Transform):
-    """Holds other transforms."""
+class _Listed(Transform):
+    """Shows the transforms that it holds one a line."""
 
     transforms: Any
 
     def extra_repr(self) -> str:
         """The transforms, one a line."""
-        return "\n".join(f"{t}" for t in self.transforms)
+        return "\n".join(f"    {t}" for t in self.transforms)
 
 
-class Compose(_Container):
+class Compose(_Listed):
     """One transform after another."""
 
     def __init__(self, transforms: Sequence[Callable]) -> None:
@@ -52,7 +52,7 @@ class Compose(_Container):
         return _unpacked(inputs)
 
 
-class RandomApply(_Container):
+class RandomApply(_Listed):
     """All of the transforms with probability `p`, otherwise none."""
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
@@ -71,7 +71,7 @@ class RandomApply(_Container):
         return _unpacked(inputs)
 
 
-class RandomChoice(_Container):
+class RandomChoice(Transform):
     """One of the transforms, drawn with weights `p`."""
 
     def __init__(self, transforms: Sequence[Callable], p: list[float] | None = None) -> None:
@@ -89,7 +89,7 @@ class RandomChoice(_Container):
         return self.transforms[int(torch.multinomial(torch.tensor(self.p), 1))](*inputs)
 
 
-class RandomOrder(_Container):
+class RandomOrder(Transform):
     """All of the transforms in random order."""
 
     def __init__(self, transforms: Sequence[Callable]) -> None:

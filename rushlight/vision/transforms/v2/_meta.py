@@ -276,13 +276,11 @@ class SetClampingMode(Transform):
 class _Sanitize(Transform):
     """Drops parts of samples, and the labels that belong to them."""
 
-    def __init__(self, labels_getter: Any) -> None:
-        super().__init__()
+    def _find_labels_by(self, labels_getter: Any) -> None:
         self.labels_getter = labels_getter
         self._labels_getter = labels_of(labels_getter)
 
-    def _labels(self, sample: Any, count: int, what: str) -> tuple:
-        labels = self._labels_getter(sample)
+    def _checked(self, labels: Any, count: int, what: str) -> tuple:
         if labels is None:
             return ()
         several = labels if isinstance(labels, (tuple, list)) else (labels,)
@@ -322,16 +320,18 @@ class SanitizeBoundingBoxes(_Sanitize):
             raise ValueError(f"min_size must be >= 1, got {min_size}.")
         if min_area < 1:
             raise ValueError(f"min_area must be >= 1, got {min_area}.")
-        super().__init__(labels_getter)
+        super().__init__()
         self.min_size = min_size
         self.min_area = min_area
+        self._find_labels_by(labels_getter)
 
     def forward(self, *inputs: Any) -> Any:
         """The sample without those boxes."""
         sample = inputs if len(inputs) > 1 else inputs[0]
         flat, _ = _pytree.tree_flatten(sample)
+        found = self._labels_getter(sample)
         boxes = get_bounding_boxes(flat)
-        labels = self._labels(sample, boxes.shape[0], "boxes")
+        labels = self._checked(found, boxes.shape[0], "boxes")
         _, valid = F.sanitize_bounding_boxes(boxes, min_size=self.min_size, min_area=self.min_area)
         return self._kept(inputs, (tv_tensors.BoundingBoxes, tv_tensors.Mask), valid, labels)
 
@@ -340,7 +340,8 @@ class SanitizeKeyPoints(_Sanitize):
     """Drops points that lie outside, with their labels."""
 
     def __init__(self, labels_getter: Any = None) -> None:
-        super().__init__(labels_getter)
+        super().__init__()
+        self._find_labels_by(labels_getter)
 
     def forward(self, *inputs: Any) -> Any:
         """The sample without those points."""
@@ -348,8 +349,9 @@ class SanitizeKeyPoints(_Sanitize):
 
         sample = inputs if len(inputs) > 1 else inputs[0]
         flat, _ = _pytree.tree_flatten(sample)
+        found = self._labels_getter(sample)
         points = get_keypoints(flat)
-        labels = self._labels(sample, points.shape[0], "keypoints")
+        labels = self._checked(found, points.shape[0], "keypoints")
         _, valid = F.sanitize_keypoints(points)
         return self._kept(inputs, (tv_tensors.KeyPoints,), valid, labels)
 

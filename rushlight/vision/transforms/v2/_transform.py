@@ -192,24 +192,23 @@ def size_pair(size: Any, message: str) -> list[int]:
 
 
 def labels_of(getter: Any) -> Callable[[Any], Any]:
-    """A function that finds the labels of a sample: by rule, by key, by a function, or none."""
+    """A function that finds the labels of a sample: by rule, by a function, or none."""
     if getter == "default":
         return _default_labels
-    if isinstance(getter, str):
-        return lambda inputs: inputs[getter]
     if getter is None:
         return lambda inputs: None
     if callable(getter):
         return getter
     raise ValueError(
-        "labels_getter should either be 'default', a string, a callable, or None, but got "
-        f"{getter}."
+        f"labels_getter should either be 'default', a callable, or None, but got {getter}."
     )
 
 
 def _default_labels(inputs: Any) -> Any:
     """The value of key "label" or "labels", of the sample or of its second part."""
     candidate = inputs
+    if F.is_pure_tensor(inputs):
+        return inputs
     if isinstance(inputs, (tuple, list)):
         if len(inputs) < 2:
             raise ValueError("Could not infer where the labels are in the sample")
