@@ -5,6 +5,7 @@
 // by pointer; any other is first brought into a small buffer (dtype and stride conversion happen
 // there, in cache, never as a copy of the whole operand).
 #include <cstring>
+#include <optional>
 
 #include "convert.h"
 #include "layout.h"
@@ -91,7 +92,7 @@ class Calculation {
   PyObject* const* args_;
   const int count_;  // of operands
   Operand operands_[kMaxOperands];
-  Array number_;                  // what the first of numbers alone becomes
+  std::optional<Array> number_;   // what the first of numbers alone becomes
   const Array* first_ = nullptr;  // the first tensor operand
   bool uniform_ = !meta_call;     // all tensors contiguous with one shape and dtype
   DType promoted_, compute_, result_;
@@ -145,8 +146,8 @@ class Calculation {
     }
     if (!first_ && takes_numbers_alone(spec_)) {
       number_ = Array::empty(kind.result(), {});
-      store_scalar(operands_[0].scalar, number_.dtype(), number_.data<char>());
-      operands_[0].array = first_ = &number_;
+      store_scalar(operands_[0].scalar, number_->dtype(), number_->data<char>());
+      operands_[0].array = first_ = &*number_;
     } else if (!first_) {
       fail(ErrorType::Type,
            "%s() received an invalid combination of arguments: argument '%s' (position 1) must be "
