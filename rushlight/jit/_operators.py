@@ -101,11 +101,11 @@ def _plan(schema: FunctionSchema, names: list, count: int, defaults: dict):
 
 
 def _unsigned_plan(schema: FunctionSchema):
-    keywords = {
-        i: a.name for i, a in enumerate(schema.arguments) if a.kwarg_only and a.name not in _UNUSED
-    }
-    positional = [i for i, a in enumerate(schema.arguments) if not a.kwarg_only]
-    return positional, keywords, [], any(a.kwarg_only for a in schema.arguments)
+    named = [i for i, a in enumerate(schema.arguments) if a.kwarg_only or a.name == "memory_format"]
+    keywords = {i: schema.arguments[i].name for i in named}
+    positional = [i for i in range(len(schema.arguments)) if i not in keywords]
+    kept = {i: name for i, name in keywords.items() if name not in _UNUSED}
+    return positional, kept, [], bool(named)
 
 
 def _call(function: Callable, positional: list, keywords: dict, words: list) -> Callable:

@@ -73,6 +73,8 @@ F.multilabel_soft_margin_loss(m, n.sign())
 m.norm(dim=1, keepdim=True)
 m.split([2, 4], 1)[0]
 m.expand_as(m)
+m.double().float(memory_format=torch.preserve_format)
+i.to(memory_format=torch.channels_last)
 torch.broadcast_tensors(v, m)[0]
 """
 
