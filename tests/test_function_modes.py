@@ -74,3 +74,37 @@ def test_an_error_leaves_the_mode():
     assert torch.equal(x + 1, torch.full((2,), 2.0))
     with pytest.raises(NotImplementedError), TorchFunctionMode():
         torch.add(x, 1)
+
+
+def test_a_subclass_is_asked_about_its_indexing():
+    asked = []
+
+    class Watched(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            asked.append(func)
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    class Further(Watched):
+        def __getitem__(self, index):
+            return super().__getitem__(index)
+
+    x = torch.arange(6.0).reshape(2, 3).as_subclass(Watched)
+    for index in (0, (slice(None), None), ..., torch.tensor([1, 0]), (1, 2), None):
+        asked.clear()
+        part = x[index]
+        assert asked == [torch.Tensor.__getitem__] and type(part) is Watched
+        assert torch.equal(part.as_subclass(torch.Tensor), x.as_subclass(torch.Tensor)[index])
+    asked.clear()
+    x[0, 1] = 7.0
+    assert asked == [torch.Tensor.__setitem__] and x.tolist()[0] == [0.0, 7.0, 2.0]
+    asked.clear()
+    with torch._C.DisableTorchFunctionSubclass():
+        assert x[0, 1].tolist() == 7.0 and not asked
+    y = x.as_subclass(Further)
+    asked.clear()
+    assert type(y[0]) is Further and asked == [torch.Tensor.__getitem__]
+    with pytest.raises(IndexError):
+        x[5]
+    weight = torch.nn.Parameter(torch.ones(2))
+    assert type(weight[0]) is torch.Tensor

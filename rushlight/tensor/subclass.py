@@ -218,5 +218,36 @@ def _ask_item(function):
     return ask
 
 
+def _asking(plain):
+    """`plain` of a subclass that has a `__torch_function__` of its own, which is asked first."""
+
+    def asked(self, *args):
+        enabled = _C.set_torch_function(False)
+        _C.set_torch_function(enabled)
+        return _torch_function(plain, (self, *args), {}) if enabled else plain(self, *args)
+
+    asked.__name__, asked.__qualname__ = plain.__name__, f"Tensor.{plain.__name__}"
+    return asked
+
+
+# What stands in slots of the type; the core asks about every other call.
+_IN_SLOTS = {
+    name: (getattr(Tensor, name), _asking(getattr(Tensor, name)))
+    for name in ("__getitem__", "__setitem__")
+}
+
+
+def _init_subclass(cls, **kwargs):
+    super(Tensor, cls).__init_subclass__(**kwargs)
+    own = vars(cls).get("__torch_function__")
+    rule = getattr(own, "__func__", own)
+    if own is None or rule is disabled_torch_function or hasattr(cls, "_sees_operators_only"):
+        return
+    for name, (plain, asking) in _IN_SLOTS.items():
+        if getattr(cls, name) is plain:
+            setattr(cls, name, asking)
+
+
+Tensor.__init_subclass__ = classmethod(_init_subclass)
 _C.set_helper("getitem_subclass", _ask_item(Tensor.__getitem__))
 _C.set_helper("setitem_subclass", _ask_item(Tensor.__setitem__))
