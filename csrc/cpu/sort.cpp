@@ -4,14 +4,10 @@
 // sort, 8 to 11 bits a pass, as many passes as the range of the keys needs (integers of one pass
 // are counted without entries); short lines go to std::sort. Lines are split over threads; a single
 // long line is sorted by all threads, each scattering its own part of every pass. 1M floats: 3
-// passes over 8 MB. topk: a first pass takes the largest of each of 64 (or 256) interleaved groups;
-// the k-th largest of these bounds the answer from below, so the second pass keeps little more than
-// k candidates.
-#include <functional>
-
+// passes over 8 MB. topk: see topk_line.h.
 #include "core/layout.h"
 #include "sort_keys.h"
-#include "topk_ties.h"
+#include "topk_line.h"
 
 namespace rl {
 namespace {
@@ -205,118 +201,18 @@ Ordered sort_along(const char* op, const Array& input, int dim, bool descending)
 
 // -- topk ---------------------------------------------------------------------------------------
 
-// Keeps the k largest of the entries offered; ties go to the earlier position.
-template <class U>
-class Best {
- public:
-  struct Entry {
-    U key;
-    uint32_t late;  // ~position: larger is earlier
-  };
-  Best(Entry* buffer, int64_t k) : e_(buffer), k_(k), room_(capacity(k)) {}
-  static int64_t capacity(int64_t k) { return 2 * k + 64; }
-
-  bool wants(U key) const { return count_ < k_ || key > worst_; }
-  void offer(U key, int64_t at) {
-    e_[count_++] = {key, ~static_cast<uint32_t>(at)};
-    if (count_ == room_ || count_ == k_) cut();
-  }
-  Entry* finish() {
-    cut();
-    std::sort(e_, e_ + count_, before);
-    return e_;
-  }
-  U worst() const { return worst_; }
-  bool full() const { return count_ >= k_; }
-  void clear() { count_ = 0; }
-
- private:
-  static bool before(const Entry& a, const Entry& b) {
-    return a.key != b.key ? a.key > b.key : a.late > b.late;
-  }
-  void cut() {
-    if (count_ < k_ || k_ == 0) return;
-    std::nth_element(e_, e_ + k_ - 1, e_ + count_, before);
-    count_ = k_;
-    worst_ = e_[k_ - 1].key;
-  }
-  Entry* e_;
-  int64_t k_, room_, count_ = 0;
-  U worst_ = 0;
-};
-
-// A key that at least k elements of the line reach: the k-th largest of L group maxima. Also
-// leaves the keys of the line in `keys`.
-template <class T, int L>
-key_type<T> lower_bound_of_top(const T* x, int64_t n, int64_t k, key_type<T> flip,
-                               key_type<T>* keys) {
-  using U = key_type<T>;
-  U top[L] = {};
-  int64_t i0 = 0;
-  for (; i0 + L <= n; i0 += L) {
-#pragma omp simd
-    for (int j = 0; j < L; ++j) {
-      const U key = key_of(x[i0 + j]) ^ flip;
-      keys[i0 + j] = key;
-      top[j] = std::max(top[j], key);
-    }
-  }
-  for (int j = 0; i0 + j < n; ++j) {
-    keys[i0 + j] = key_of(x[i0 + j]) ^ flip;
-    top[j] = std::max(top[j], keys[i0 + j]);
-  }
-  std::nth_element(top, top + k - 1, top + L, std::greater<U>());
-  return top[k - 1];
-}
-
-template <class T>
-void topk_line(const T* x, T* y, int64_t* where, int64_t n, bool largest, int64_t k,
-               key_type<T>* keys, Best<key_type<T>>& best) {
-  using U = key_type<T>;
-  const U flip = largest ? U{0} : ~U{0};
-  U floor = 0;
-  if (k <= 32 && n >= 128)
-    floor = lower_bound_of_top<T, 64>(x, n, k, flip, keys);
-  else if (k <= 128 && n >= 512)
-    floor = lower_bound_of_top<T, 256>(x, n, k, flip, keys);
-  else
-    for (int64_t i = 0; i < n; ++i) keys[i] = key_of(x[i]) ^ flip;
-  best.clear();
-  constexpr int64_t block = 32;
-  for (int64_t i0 = 0; i0 < n; i0 += block) {
-    const int64_t m = std::min(block, n - i0);
-    U top = 0;
-    if (m == block) {
-#pragma omp simd reduction(max : top)
-      for (int64_t i = 0; i < block; ++i) top = std::max(top, keys[i0 + i]);
-      if (top < floor || (best.full() && top <= best.worst())) continue;
-    }
-    for (int64_t i = 0; i < m; ++i)
-      if (keys[i0 + i] >= floor && best.wants(keys[i0 + i])) best.offer(keys[i0 + i], i0 + i);
-  }
-  const auto* e = best.finish();
-  for (int64_t i = 0; i < k; ++i) {
-    const int64_t at = static_cast<uint32_t>(~e[i].late);
-    y[i] = x[at];
-    where[i] = at;
-  }
-}
-
 template <class T>
 void topk_lines(const Array& x, const Array& y, const Array& where, int64_t n, int64_t k,
-                bool largest) {
-  using B = Best<key_type<T>>;
-  const int64_t lines = x.numel() / n, room = B::capacity(k);
+                bool largest, bool sorted) {
+  const int64_t lines = x.numel() / n, room = top_room(n, k);
   const int workers = static_cast<int>(std::min<int64_t>(num_threads(), lines));
-  Scratch<typename B::Entry> scratch(static_cast<size_t>(workers) * room);
-  Scratch<key_type<T>> keys(static_cast<size_t>(workers) * n);
+  Scratch<TopEntry<T>> entries(static_cast<size_t>(workers) * room);
   NoGil nogil(x.numel());
   parallel_for(lines, std::max<int64_t>(1, 20000 / n), [&](int64_t l0, int64_t l1) {
     const int64_t worker = workers > 1 ? omp_get_thread_num() : 0;
-    B best(scratch.get() + worker * room, k);
     for (int64_t l = l0; l < l1; ++l)
-      topk_line<T>(x.data<T>() + l * n, y.data<T>() + l * k, where.data<int64_t>() + l * k, n,
-                   largest, k, keys.get() + worker * n, best);
+      topk_line(x.data<T>() + l * n, y.data<T>() + l * k, where.data<int64_t>() + l * k, n, k,
+                largest, sorted, entries.get() + worker * room);
   });
 }
 
@@ -371,16 +267,8 @@ RL_KERNEL(topk) {  // input, k, dim, largest, sorted
   shape.back() = k;
   Array y = Array::empty(x.dtype(), shape), where = Array::empty(DType::I64, shape);
   if (y.numel()) {
-    if (n >= (int64_t{1} << 32) || k > n / 2) {  // most of the line: sort it
-      Ordered all = sort_along("topk", lines, lines.ndim() - 1, largest);
-      y = all.values.slice(-1 + lines.ndim(), 0, k, 1).contiguous_copy();
-      where = all.indices.slice(-1 + lines.ndim(), 0, k, 1).contiguous_copy();
-    } else {
-      visit_ordered("topk", x.dtype(),
-                    [&](auto tag) { topk_lines<decltype(tag)>(lines, y, where, n, k, largest); });
-    }
     visit_ordered("topk", x.dtype(), [&](auto tag) {
-      settle_ties<decltype(tag)>(lines, y, where, n, k, largest, call.boolean(4));
+      topk_lines<decltype(tag)>(lines, y, where, n, k, largest, call.boolean(4));
     });
   }
   call.result(lines_last(y, dim));
