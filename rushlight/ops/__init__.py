@@ -28,7 +28,10 @@ def load_library(path: str) -> None:
     import ctypes
 
     path = os.path.abspath(path)
-    ctypes.PyDLL(path)
+    try:
+        ctypes.PyDLL(path)
+    except OSError as error:
+        raise OSError(f"Could not load this library: {path}") from error
     loaded_libraries.add(path)
 
 

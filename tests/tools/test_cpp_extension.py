@@ -165,7 +165,7 @@ def test_libraries_that_only_register(tmp_path):
     getenv = ctypes.CDLL(None).getenv
     getenv.restype = ctypes.c_char_p
     assert getenv(b"RL_REGISTERED") == b"1"
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="Could not load this library"):
         torch.ops.load_library(str(tmp_path / "none.so"))
 
 
