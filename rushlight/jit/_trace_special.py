@@ -240,11 +240,14 @@ def _convert(tracer, name, original, args, kwargs):
     elif device is not None:
         wanted = dtype or tensor.dtype
         values, overload = [tensor, device, as_number(wanted), *tail], "device"
+    elif dtype is not None:
+        values, overload = [tensor, as_number(dtype), *tail], "dtype"
     else:
-        wanted = dtype or tensor.dtype
-        values, overload = [tensor, as_number(wanted), *tail], "dtype"
+        options = [as_number(tensor.dtype), 0, tensor.device, None]
+        values, overload = [tensor, *options, *tail], "dtype_layout"
     schema = rules.schema_named("aten::to", overload)
-    node = tracer.node("aten::to", rules.assigned(schema, values, {}), schema)
+    given = {a.name: v for a, v in zip(schema.arguments, values, strict=True)}
+    node = tracer.node("aten::to", given, schema)
     if result is tensor:  # another value of the graph needs a tensor of its own
         result = tensor.view_as(tensor) if tensor.is_leaf else tensor.view(tensor.shape)
     tracer.define(result, node.output())
