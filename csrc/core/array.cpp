@@ -12,7 +12,8 @@ bool row_major(const int64_t* sizes, const int64_t* strides, int n) {
     if (sizes[d] == 0) return true;
     if (sizes[d] != 1) {
       if (strides[d] != expected) return false;
-      expected *= sizes[d];
+      // An overflow means that there is a dim of size 0 further out.
+      if (__builtin_mul_overflow(expected, sizes[d], &expected)) expected = 1;
     }
   }
   return true;

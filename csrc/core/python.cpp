@@ -43,7 +43,9 @@ PyObject* element(const char* p, DType t) {
 
 PyObject* nested(const Array& a, int dim, const char* p) {
   if (dim == a.ndim()) return element(p, a.dtype());
-  const int64_t n = a.sizes()[dim], step = a.strides()[dim] * a.item();
+  const int64_t n = a.sizes()[dim];
+  const int64_t step =
+      n > 1 ? a.strides()[dim] * a.item() : 0;  // any number where it leads nowhere
   PyObject* list = PyList_New(static_cast<Py_ssize_t>(n));
   for (int64_t i = 0; list && i < n; ++i) {
     PyObject* item = nested(a, dim + 1, p + i * step);
