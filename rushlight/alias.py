@@ -172,17 +172,6 @@ def _mark(module):
             _renamed.append((value, own))
 
 
-def _name_loaded(own: str) -> None:
-    """Put a module of ours, when it is loaded, under PyTorch's name too: programs look it up."""
-    module = sys.modules.get(own)
-    if module is None:
-        return
-    _mark(module)
-    root = "rushlight.vision" if own.startswith("rushlight.vision") else "rushlight"
-    name = next(name for name, mine in _ROOTS.items() if mine == root)
-    sys.modules.setdefault(name + own.removeprefix(root), module)
-
-
 class _Loader:
     """Gives an import our own module instead of a new one."""
 
