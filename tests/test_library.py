@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Union
 
 import numpy as np
 import pytest
@@ -160,6 +161,23 @@ def test_arguments_are_checked(ns):
         f()
     with pytest.raises(RuntimeError, match="expected at most 1 argument"):
         f(torch.ones(1), 2)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "kind"),
+    [
+        (int | float | bool, "Scalar"),
+        (Union[int, float, bool, None], "Scalar?"),  # noqa: UP007
+        (list[int | float | bool], "Scalar[]"),
+        (list[int] | None, "SymInt[]?"),
+    ],
+)
+def test_annotations_become_kinds(annotation, kind):
+    def f(x, a):
+        return x
+
+    f.__annotations__ = {"x": torch.Tensor, "a": annotation, "return": torch.Tensor}
+    assert library.infer_schema(f, mutates_args=()) == f"(Tensor x, {kind} a) -> Tensor"
 
 
 def test_schemas_from_annotations():

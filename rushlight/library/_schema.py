@@ -96,13 +96,14 @@ def _kind(annotation) -> str | None:
     """How an annotation is written in a schema; None: it cannot be."""
     if annotation in _BASES:
         return _BASES[annotation]
-    if annotation == typing.Union[int, float, bool] or annotation == typing.Union[int, float]:  # noqa: UP007
-        return "Scalar"
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Union or type(annotation).__name__ == "UnionType":
         rest = [a for a in inner if a is not type(None)]
-        base = _kind(rest[0]) if len(rest) == 1 < len(inner) else None
-        return base and base + "?"
+        if set(rest) == {int, float, bool}:
+            base = "Scalar"
+        else:
+            base = _kind(rest[0]) if len(rest) == 1 else None
+        return base and base + "?" * (len(inner) - len(rest))
     if origin in (list, collections.abc.Sequence) and inner:
         base = _kind(inner[0])
         return base and base + "[]"
