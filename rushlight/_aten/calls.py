@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,6 +79,8 @@ def translate(op: _C.Op, args: tuple, kwargs: dict) -> Call:
         call = special(given)
         if call is not None:
             return call
+    if own == "clamp_number":
+        given |= _bounds(**given)
     wanted = {n: v for n, v in given.items() if not _same(v, defaults.get(n, REQUIRED))}
     name, _, overload = _NAMES.get(own, own).partition(".")
     if writes and not name.endswith("_"):
@@ -113,6 +116,15 @@ def _declared(operator) -> tuple[tuple[str, ...], dict]:
     defaults = forward.__defaults__ or ()
     known = dict(zip(names[code.co_argcount - len(defaults) : code.co_argcount], defaults))
     return names, known | (forward.__kwdefaults__ or {})
+
+
+def _bounds(input, min, max) -> dict:
+    """The bounds of a clamp: one that is left out is infinite here."""
+    if min == -math.inf != max:
+        min = None
+    elif max == math.inf:
+        max = None
+    return {"min": min, "max": max}
 
 
 def _same(value, default) -> bool:

@@ -95,3 +95,11 @@ def test_leaving_for_a_while(mode):
     with mode:
         assert type(torch.ones(2)) is FakeTensor
     assert fakes.maybe_get_fake_mode(torch.ones(2)) is mode
+
+
+@pytest.mark.parametrize("bounds", [{"min": 1}, {"max": 3}, {"min": 0, "max": 2}])
+def test_clamped_integers_stay_integers(bounds):
+    with FakeTensorMode() as mode:
+        fake = mode.from_tensor(torch.arange(4))
+        assert fake.clamp(**bounds).dtype == torch.int64
+        assert fake.clamp_(**bounds) is fake
