@@ -50,6 +50,18 @@ def test_a_removed_hook_costs_nothing(name):
     assert module.slow_calls == 2
 
 
+def test_a_patch_of_module_that_is_undone_costs_nothing(monkeypatch):
+    module, x = Counting(2, 2), torch.ones(1, 2)
+    original = nn.Module.__call__
+    monkeypatch.setattr(nn.Module, "__call__", lambda self, *a: ("patched", original(self, *a)))
+    assert module(x)[0] == "patched"
+    monkeypatch.undo()
+    module(x)
+    module.register_forward_hook(lambda *_: None).remove()
+    module(x)
+    assert module.slow_calls == 0
+
+
 def test_a_hook_put_into_an_emptied_registry_runs():
     module, seen = Counting(2, 2), []
     module.register_forward_hook(lambda *_: None).remove()

@@ -6,7 +6,7 @@ import warnings
 from collections import OrderedDict
 
 import rushlight as torch
-from rushlight import Tensor
+from rushlight import _C, Tensor
 
 from ...utils.hooks import RemovableHandle
 from . import _hooks
@@ -19,6 +19,9 @@ class Calls:
     """The part of Module that calls and that registers hooks."""
 
     def __call__(self, *args, **kwargs):
+        # The quick slot comes before this. A class has lost it if a program put its own __call__
+        # on Module and took it away again.
+        _C.quicken_module(type(self))
         if "_unhooked" in self.__dict__ and not (
             forward_hooks or forward_pre or backward_hooks or backward_pre
         ):
