@@ -60,6 +60,16 @@ inline Windows plane_sizes(const char* op, const Array& x, int spatial) {
        name, static_cast<long long>(got));
 }
 
+// The sizes of a channel and its plane: "(3x4x4)".
+inline std::string plane_text(Shape s, int spatial) {
+  std::string text;
+  for (size_t i = s.size() - static_cast<size_t>(spatial) - 1; i < s.size(); ++i) {
+    text += text.empty() ? "(" : "x";
+    text += std::to_string(s[i]);
+  }
+  return text + ")";
+}
+
 // Arguments `first`.. of a call: kernel_size, stride, padding, then dilation if `dilated`,
 // ceil_mode.
 inline Windows windows_of(Call& call, int first, const Array& x, int spatial, bool dilated) {
@@ -105,7 +115,7 @@ inline Windows windows_of(Call& call, int first, const Array& x, int spatial, bo
     fail(ErrorType::Runtime,
          "Given input size: %s. Calculated output size: %s. Output size is too small (Invalid "
          "computed output size: %lld)",
-         shape_text(x.shape()).c_str(), shape_text(w.out_shape).c_str(),
+         plane_text(x.shape(), spatial).c_str(), plane_text(w.out_shape, spatial).c_str(),
          static_cast<long long>(least));
   return w;
 }

@@ -176,3 +176,10 @@ def test_windows_of_padding_alone_take_no_gradient(dims):
     y = pool(x, 2, stride=3, padding=1, dilation=2)
     y.sum().backward()
     assert y.isinf().all() and not x.grad.any()
+
+
+def test_windows_that_do_not_fit_say_the_sizes_of_a_channel():
+    words = r"Given input size: \(3x4x4\)\. Calculated output size: \(3x0x0\)\. Output size is too"
+    for shape in ((2, 3, 4, 4), (3, 4, 4)):
+        with pytest.raises(RuntimeError, match=words):
+            torch.nn.functional.max_pool2d(torch.ones(shape), 7)
