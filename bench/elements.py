@@ -1,15 +1,16 @@
 """The lines of the groups `pointwise`, `reductions` and `windows`: one operator a line.
 
-Pointwise operators run over a million elements in every dtype that they take, and in float32 also
-transposed, broadcast and small; reductions over all elements and over each dim; windows (pooling,
-padding, resampling, folding) forward and backward. Arguments lie where the operator is defined.
+Pointwise operators run over a square (a million elements) in every dtype that they take, and in
+float32 also transposed, broadcast and small; reductions over all elements and over each dim;
+windows (pooling, padding, resampling, folding) forward and backward. Arguments lie where the
+operator is defined.
 """
 
 from __future__ import annotations
 
 import math
 
-SIDE = 1000  # of the square that most lines run over
+SIDE = 1000  # of the square that most lines run over; bench/run.py --side sets it
 FLOATS = "float32", "float64", "bfloat16"
 REALS = *FLOATS, "int64"
 ALL = *REALS, "complex64"
@@ -130,14 +131,14 @@ def over(call, dtype, interval, *shapes, arrange=None):
 
 
 def layouts(text, call, dtypes, interval, count):
-    """An operator in each dtype over a million elements, then in float32 in other layouts."""
+    """An operator in each dtype over a square, then in float32 in other layouts."""
     square = (SIDE, SIDE)
     for dtype in dtypes:
         yield f"{text}, {dtype}", over(call, dtype, interval, *[square] * count)
     plain = dtypes[0]
-    yield f"{text}, 1000 elements", over(call, plain, interval, *[(SIDE,)] * count)
+    yield f"{text}, {SIDE} elements", over(call, plain, interval, *[(SIDE,)] * count)
     half = *dtypes[2:3], plain
-    yield f"{text}, {half[0]}, 1000 elements", over(call, half[0], interval, *[(SIDE,)] * count)
+    yield f"{text}, {half[0]}, {SIDE} elements", over(call, half[0], interval, *[(SIDE,)] * count)
 
     def turned(x, *rest):
         return x.t(), *rest
@@ -180,7 +181,7 @@ def pointwise_lines():
 
         for dtype in dtypes:
             yield f"{text}, {dtype}", over(call, dtype, interval, *[(SIDE, SIDE)] * 2)
-        yield f"{text}, 1000 elements", over(call, dtypes[0], interval, *[(SIDE,)] * 2)
+        yield f"{text}, {SIDE} elements", over(call, dtypes[0], interval, *[(SIDE,)] * 2)
 
 
 def backward(call, dtype, interval, *shapes):
@@ -216,6 +217,18 @@ WHOLE = (
     "median nanmedian norm"
 ).split()
 NORMS = 0, 1, 2, 3, 2.5, -1, math.inf, -math.inf
+
+
+def cube(x):
+    side = round(x.numel() ** (1 / 3))
+    side -= side**3 > x.numel()
+    return x.view(-1)[: side**3].view(side, side, side)
+
+
+def sevens(x):
+    return x.view(-1)[: x.numel() // 7 * 7].view(-1, 7)
+
+
 OTHER = [
     ("quantile(0.3)", lambda t, x: x.ravel().quantile(0.3)),
     ("nanquantile, dim 1", lambda t, x: x.nanquantile(t.tensor([0.2, 0.7]), dim=1)),
@@ -235,17 +248,17 @@ OTHER = [
     ("allclose", lambda t, x: t.allclose(x, x)),
     ("equal", lambda t, x: t.equal(x, x)),
     ("cov", lambda t, x: t.cov(x[:100])),
-    ("sum(0, 2)", lambda t, x: x.view(100, 100, 100).sum((0, 2))),
-    ("sum(1)", lambda t, x: x.view(100, 100, 100).sum(1)),
-    ("var(1)", lambda t, x: x.view(100, 100, 100).var(1)),
-    ("var(0, 2)", lambda t, x: x.view(100, 100, 100).var((0, 2))),
-    ("sum, 7 columns", lambda t, x: x.view(-1)[:999999].view(-1, 7).sum(1)),
-    ("prod, 7 columns", lambda t, x: x.view(-1)[:999999].view(-1, 7).prod(1)),
-    ("var, 7 columns", lambda t, x: x.view(-1)[:999999].view(-1, 7).var(1)),
-    ("softmax, 7 columns", lambda t, x: x.view(-1)[:999999].view(-1, 7).softmax(1)),
-    ("softmax, middle", lambda t, x: x.view(100, 100, 100).softmax(1)),
-    ("argmax, middle", lambda t, x: x.view(100, 100, 100).argmax(1)),
-    ("amax, 7 columns", lambda t, x: x.view(-1)[:999999].view(-1, 7).amax(1)),
+    ("sum(0, 2)", lambda t, x: cube(x).sum((0, 2))),
+    ("sum(1)", lambda t, x: cube(x).sum(1)),
+    ("var(1)", lambda t, x: cube(x).var(1)),
+    ("var(0, 2)", lambda t, x: cube(x).var((0, 2))),
+    ("sum, 7 columns", lambda t, x: sevens(x).sum(1)),
+    ("prod, 7 columns", lambda t, x: sevens(x).prod(1)),
+    ("var, 7 columns", lambda t, x: sevens(x).var(1)),
+    ("softmax, 7 columns", lambda t, x: sevens(x).softmax(1)),
+    ("softmax, middle", lambda t, x: cube(x).softmax(1)),
+    ("argmax, middle", lambda t, x: cube(x).argmax(1)),
+    ("amax, 7 columns", lambda t, x: sevens(x).amax(1)),
     ("sum of t()", lambda t, x: x.t().sum(0)),
     ("sum of every other", lambda t, x: x[:, ::2].sum()),
 ]  # fmt: skip
@@ -260,7 +273,7 @@ def reduction_lines():
     for name in WHOLE:
         for dtype in REALS if name not in ("mean", "var", "std", "norm") else FLOATS:
             yield f"{name}, {dtype}", over(named(name), dtype, ANY, square)
-        yield f"{name}, 1000 elements", over(named(name), "float32", ANY, (SIDE,))
+        yield f"{name}, {SIDE} elements", over(named(name), "float32", ANY, (SIDE,))
     for name, dtypes in BY_DIM:
         for dtype in dtypes:
             for dim in 0, 1:

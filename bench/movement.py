@@ -4,9 +4,10 @@
     python bench/movement.py --select 'sort|topk' --dtypes float32,int64 --threads 2
     python bench/movement.py --threads 1,2 --above 0.95
 
-A line is an operator on a square tensor: small (10 x 10) where calls cost most, large (1000 x 1000)
-where memory does; contiguous or transposed; forward, or forward and backward. Printed are the lines
-above `--above`, worst first, and the geometric mean of each operator.
+A line is an operator on a square tensor: small (10 x 10) where calls cost most, medium (200 x 200)
+where threads begin to pay, large (1000 x 1000) where memory costs most; contiguous or transposed;
+forward, or forward and backward. Printed are the lines above `--above`, worst first, and the
+geometric mean of each operator.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import time
 
 DTYPES = "float32", "float64", "bfloat16", "int64", "bool"
-SIZES = {"small": 10, "large": 1000}
+SIZES = {"small": 10, "medium": 200, "large": 1000}
 SHORTEST = 0.002  # seconds that one timing lasts at least
 CASTS = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64".split()
 NO_BOOL = frozenset(DTYPES) - {"bool"}

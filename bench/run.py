@@ -4,6 +4,7 @@
     python bench/run.py calls training     some groups
     python bench/run.py --threads 1 --json times.json
     python bench/run.py --scaling          beside rushlight's own times with one thread
+    python bench/run.py pointwise reductions --side 200    tensors of small nets: 40,000 elements
 
 Each line is run in rounds; a round times rushlight, then PyTorch, each long enough to measure. What
 is printed is the median over the rounds, and the quotient of the medians. Without PyTorch the
@@ -361,12 +362,14 @@ def main(argv=None) -> int:
     parser.add_argument("groups", nargs="*", help=f"of: import, {', '.join(GROUPS)}; default all")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--scaling", action="store_true", help="beside ours with one thread")
+    parser.add_argument("--side", type=int, default=element_lines.SIDE, help="of the squares")
     parser.add_argument("--select", metavar="REGEX", default="", help="only lines that contain it")
     parser.add_argument("--json", metavar="FILE", help="also write the seconds here")
     args = parser.parse_args(argv)
     unknown = set(args.groups) - {"import", *GROUPS}
     if unknown:
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
+    element_lines.SIDE = args.side
     peer = (rushlight, 1) if args.scaling else (torch, args.threads)
     sides = [(rushlight, args.threads), *([peer] if peer[0] else [])]
     second = "one thread" if args.scaling else "PyTorch"

@@ -132,8 +132,7 @@ class Array {
   Array reshape(Shape sizes) const;                        // views or copies
   Array unfold(int dim, int64_t size, int64_t step) const;
   Array diagonal(int64_t offset, int d1, int d2) const;
-  Array flatten_to_2d(int dim) const;  // contiguous copy if needed: (prod before, prod from)
-  Array view_dtype(DType t) const;     // same item size, or last dim adjusted
+  Array view_dtype(DType t) const;  // same item size, or last dim adjusted
 
   // -- copies -----------------------------------------------------------------------------
   Array contiguous_copy() const;  // itself when contiguous already

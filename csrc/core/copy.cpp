@@ -12,7 +12,7 @@
 namespace rl {
 namespace {
 
-constexpr int64_t kThreadBytes = 1 << 19;  // what one thread should move at least
+constexpr double kByte = 0.03;  // nanoseconds to move one
 
 struct Walk {
   int ndim = 0;
@@ -89,7 +89,7 @@ int64_t outer_count(const Walk& w, int dims) {
 
 // One long run: threads take pieces of it.
 void copy_run(const Walk& w, char* dst, const char* src, ConvertFn fn, int bytes) {
-  parallel_for(w.sizes[0], kThreadBytes / bytes, [&](int64_t a, int64_t b) {
+  parallel_for(w.sizes[0], grain_of(kByte * bytes), [&](int64_t a, int64_t b) {
     fn(dst + a * w.dst[0], w.dst[0], src + a * w.src[0], w.src[0], b - a);
   });
 }
@@ -97,7 +97,7 @@ void copy_run(const Walk& w, char* dst, const char* src, ConvertFn fn, int bytes
 void copy_rows(const Walk& w, char* dst, const char* src, ConvertFn fn, int bytes) {
   const int last = w.ndim - 1;
   const int64_t row = w.sizes[last];
-  parallel_for(outer_count(w, last), std::max<int64_t>(kThreadBytes / (bytes * row), 1),
+  parallel_for(outer_count(w, last), grain_of(kByte * static_cast<double>(bytes * row)),
                [&](int64_t a, int64_t b) {
                  each_outer(w, last, a, b, dst, src, [&](char* d, const char* s) {
                    fn(d, w.dst[last], s, w.src[last], row);
@@ -116,7 +116,7 @@ void copy_short_rows(const Walk& w, char* dst, const char* src, int item) {
   };
   const int64_t count = outer_count(w, outer);
   if (count >= 2 * num_threads()) {
-    parallel_for(count, std::max<int64_t>(kThreadBytes / (item * rows * cols), 1),
+    parallel_for(count, grain_of(kByte * static_cast<double>(item * rows * cols)),
                  [&](int64_t a, int64_t b) {
                    each_outer(w, outer, a, b, dst, src,
                               [&](char* d, const char* s) { some(d, s, 0, rows); });
@@ -124,7 +124,7 @@ void copy_short_rows(const Walk& w, char* dst, const char* src, int item) {
     return;
   }
   each_outer(w, outer, 0, count, dst, src, [&](char* d, const char* s) {
-    parallel_for(rows, std::max<int64_t>(kThreadBytes / (item * cols), 1),
+    parallel_for(rows, grain_of(kByte * static_cast<double>(item * cols)),
                  [&](int64_t a, int64_t b) { some(d, s, a, b); });
   });
 }
@@ -148,7 +148,7 @@ void each_block(const Walk& w, int other, char* dst, const char* src, int bytes,
   const int64_t rows = w.sizes[other], cols = w.sizes[w.ndim - 1];
   const int64_t count = outer_count(outer, outer.ndim);
   if (count >= 2 * num_threads()) {
-    parallel_for(count, std::max<int64_t>(kThreadBytes / (bytes * rows * cols), 1),
+    parallel_for(count, grain_of(kByte * static_cast<double>(bytes * rows * cols)),
                  [&](int64_t a, int64_t b) {
                    each_outer(outer, outer.ndim, a, b, dst, src,
                               [&](char* d, const char* s) { block(d, s, 0, rows); });
@@ -156,7 +156,7 @@ void each_block(const Walk& w, int other, char* dst, const char* src, int bytes,
     return;
   }
   each_outer(outer, outer.ndim, 0, count, dst, src, [&](char* d, const char* s) {
-    parallel_for(rows, std::max<int64_t>(kThreadBytes / (bytes * cols), 1),
+    parallel_for(rows, grain_of(kByte * static_cast<double>(bytes * cols)),
                  [&](int64_t a, int64_t b) { block(d, s, a, b); });
   });
 }
@@ -282,10 +282,10 @@ void fill_value(const Array& dst, V value, DType type) {
   NoGil nogil(dst.numel(), 100000);
   if (w.ndim == 1 && w.dst[0] == dst.item() && zero) {
     char* p = dst.bytes();
-    parallel_for(dst.nbytes(), kThreadBytes,
+    parallel_for(dst.nbytes(), grain_of(kByte),
                  [&](int64_t a, int64_t b) { std::memset(p + a, 0, static_cast<size_t>(b - a)); });
   } else if (w.ndim == 1) {
-    parallel_for(w.sizes[0], kThreadBytes / dst.item(), [&](int64_t a, int64_t b) {
+    parallel_for(w.sizes[0], grain_of(kByte * dst.item()), [&](int64_t a, int64_t b) {
       same(dst.bytes() + a * w.dst[0], w.dst[0], v, 0, b - a);
     });
   } else {
@@ -314,7 +314,7 @@ void copy_into(const Array& dst, const Array& given) {
   char* to = dst.bytes();
   const char* from = src->bytes();
   if (dst.contiguous() && src->contiguous() && dst.numel() == src->numel() &&
-      dst.nbytes() < kThreadBytes) {
+      dst.nbytes() < 2 * grain_of(kByte)) {
     fn(to, dst.item(), from, src->item(), dst.numel());
     return;
   }

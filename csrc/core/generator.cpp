@@ -34,8 +34,6 @@ void Generator::copy_from(const Generator& other) {
   normal = other.normal;
 }
 
-void Generator::fill_words(uint32_t* out, int64_t n) { draw_words(*this, out, n); }
-
 namespace {
 
 // PyTorch's layout, little endian: every word of the engine sits in a 64-bit slot.

@@ -34,7 +34,6 @@ struct Generator {
   void get_state(unsigned char* bytes) const;  // kGeneratorStateBytes
   bool set_state(const unsigned char* bytes);  // false, and no change, when impossible
   void copy_from(const Generator& other);
-  void fill_words(uint32_t* out, int64_t n);  // the next n words
 };
 
 // None or a null pointer means the default generator; TypeError for anything but a Generator.

@@ -36,9 +36,15 @@ class Region {
 };
 int free_threads();  // num_threads(), or 1 while other Python threads compute
 
-// Runs f(begin, end) over [0, n), in threads when each gets at least `grain` items. A region
-// costs about 5 us, so choose grain such that grain items take 10 us or more. On meta tensors there
-// is nothing to run over.
+// How many items, each `ns` nanoseconds of work on data in the cache, are a share worth a thread: a
+// region costs about 1 us while the pool is awake, which it stays for some milliseconds.
+inline int64_t grain_of(double ns) {
+  constexpr double kShare = 2000;
+  return std::max<int64_t>(1, static_cast<int64_t>(kShare / ns));
+}
+
+// Runs f(begin, end) over [0, n), in threads when each gets at least `grain` items. On meta tensors
+// there is nothing to run over.
 template <class F>
 void parallel_for(int64_t n, int64_t grain, F&& f) {
   if (n <= 0 || meta_call) return;

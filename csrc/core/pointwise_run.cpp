@@ -272,8 +272,7 @@ void run_tiles(const Plan& p, char* const* base, int64_t begin, int64_t end) {
 void execute_tiles(const Plan& p, double cost) {
   const int outer = p.ndim - 2;
   const int64_t rows = p.sizes[outer], count = p.numel / p.sizes[p.ndim - 1];
-  const int64_t grain =
-      static_cast<int64_t>(20000 / (cost * static_cast<double>(p.sizes[p.ndim - 1]))) + 1;
+  const int64_t grain = grain_of(cost * static_cast<double>(p.sizes[p.ndim - 1]));
   NoGil nogil(p.numel, 20000);
   parallel_for(count, std::max(grain, kTileRows), [&](int64_t a, int64_t b) {
     while (a < b) {
@@ -302,14 +301,12 @@ void execute(const Plan& p, double cost) {
   NoGil nogil(static_cast<int64_t>(work), 20000);
   const Rows rows(p);
   if (rows.fit()) {
-    parallel_for(p.numel, std::max<int64_t>(static_cast<int64_t>(20000 / cost), 1),
-                 [&](int64_t a, int64_t b) { rows.run(a, b); });
+    parallel_for(p.numel, grain_of(cost), [&](int64_t a, int64_t b) { rows.run(a, b); });
     return;
   }
   const Blocks blocks(p);
   const double each = (cost + 0.3) * static_cast<double>(blocks.elements());
-  parallel_for(blocks.count(), std::max<int64_t>(static_cast<int64_t>(20000 / each), 1),
-               [&](int64_t a, int64_t b) { blocks.run(a, b); });
+  parallel_for(blocks.count(), grain_of(each), [&](int64_t a, int64_t b) { blocks.run(a, b); });
 }
 
 }  // namespace rl

@@ -252,12 +252,6 @@ Array Array::diagonal(int64_t k, int d1, int d2) const {
   return over(storage_, dtype_, offset_ + start, Shape(s, n), Shape(st, n));
 }
 
-Array Array::flatten_to_2d(int dim) const {
-  const int64_t rows = product(shape().first(dim)), cols = product(shape().subspan(dim));
-  const int64_t s[2] = {rows, cols};
-  return contiguous_copy().view(Shape(s, 2));
-}
-
 Array Array::view_dtype(DType t) const {
   const int from = item(), to = itemsize(t);
   if (from == to) return over(storage_, t, offset_, shape(), stride_span());

@@ -110,10 +110,9 @@ Array linear_arrays(const Array& input, const Array& w, const Array* bias,
   multiply(x.dtype(), g);
   if (after.run) {
     NoGil nogil(y.numel());
-    parallel_for(y.numel(), static_cast<int64_t>(20000 / after.cost) + 1,
-                 [&](int64_t begin, int64_t end) {
-                   after.over(static_cast<char*>(y.bytes()) + begin * y.item(), end - begin);
-                 });
+    parallel_for(y.numel(), grain_of(after.cost), [&](int64_t begin, int64_t end) {
+      after.over(static_cast<char*>(y.bytes()) + begin * y.item(), end - begin);
+    });
   }
   return y;
 }

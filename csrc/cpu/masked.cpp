@@ -50,7 +50,7 @@ void choose(const Array& y, const Array& mask, const Array& a, const Array& b) {
   Walk<4> walk;
   walk.push_all(y.shape(), {&y, &mask, &a, &b});
   NoGil nogil(y.numel());
-  visit_size(y.item(), [&](auto tag) { walk.run(65536, choose_run<decltype(tag)>); });
+  visit_size(y.item(), [&](auto tag) { walk.run(grain_of(0.25), choose_run<decltype(tag)>); });
 }
 
 bool is_mask(const Array& a) { return a.dtype() == DType::Bool || a.dtype() == DType::U8; }

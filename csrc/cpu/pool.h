@@ -165,10 +165,9 @@ void visit_pooled(const char* op, DType t, F&& f) {
   }
 }
 
-// Planes that make about 20 us of work when each input element costs `ns`.
+// Planes worth a thread when each input element costs `ns`.
 inline int64_t plane_grain(const Windows& w, double ns) {
-  return std::max<int64_t>(
-      1, static_cast<int64_t>(20000 / (ns * static_cast<double>(w.in_size()) + 1)));
+  return grain_of(ns * static_cast<double>(w.in_size()) + 1);
 }
 
 }  // namespace

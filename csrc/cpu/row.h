@@ -296,8 +296,9 @@ void visit_real(const char* what, DType t, F&& f) {
   }
 }
 
-inline int64_t row_grain(int64_t cols, int64_t elements = 16384) {
-  return std::max<int64_t>(1, elements / std::max<int64_t>(cols, 1));
+// Rows worth a thread, `ns` for each of their elements.
+inline int64_t row_grain(int64_t cols, double ns = 0.25) {
+  return grain_of(ns * static_cast<double>(std::max<int64_t>(cols, 1)));
 }
 
 // One buffer of n compute elements a thread for the half types, nothing for the others.

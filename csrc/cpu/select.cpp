@@ -132,7 +132,7 @@ void positions(Call& call, int dim, bool keepdim, const char* name, bool takes_b
       const Scratch<int64_t> orders(padded * num_threads());
       const T* xp = rows.data<T>();
       NoGil nogil(x.numel(), 20000);
-      parallel_for(x.numel() / n, row_grain(n, 2048), [&](int64_t r0, int64_t r1) {
+      parallel_for(x.numel() / n, row_grain(n, 2), [&](int64_t r0, int64_t r1) {
         int64_t* order = orders.get() + padded * omp_get_thread_num();
         for (int64_t r = r0; r < r1; ++r) {
           const int64_t i = f(load_row(xp + r * n, n, buffer.mine()), n, order);

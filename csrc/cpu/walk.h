@@ -144,8 +144,8 @@ inline void move_run(char* to, int64_t ts, const char* from, int64_t fs, int64_t
   }
 }
 
-// Elements worth about 15 us of plain moving.
-inline int64_t move_grain(const Array& a) { return 131072 / a.item(); }
+// Elements of plain moving worth a thread.
+inline int64_t move_grain(const Array& a) { return grain_of(0.03 * a.item()); }
 
 inline bool same_place(const Array& a, const Array& b) {
   if (a.storage() != b.storage() || a.offset() != b.offset() || !a.same_shape(b)) return false;
