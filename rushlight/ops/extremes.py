@@ -238,14 +238,25 @@ def is_plain(input, min, max):
     )
 
 
-def check_bounds(min, max):
+def settle(min, max):
+    """The bounds, both tensors or both numbers: beside a number, a 0-d constant counts as one."""
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if min is not None and max is not None and is_tensor(min) != is_tensor(max):
+    if min is None or max is None or is_tensor(min) == is_tensor(max):
+        return min, max
+    return number_of(min, max), number_of(max, min)
+
+
+def number_of(bound, other):
+    """A bound as a number, for the other is one."""
+    if not is_tensor(bound):
+        return bound
+    if bound.dim() or bound.requires_grad:
         raise TypeError(
-            "clamp() received an invalid combination of arguments: "
-            "min and max must both be tensors or both be numbers"
+            "clamp() received an invalid combination of arguments - got bounds "
+            f"{type(bound).__name__} and {type(other).__name__}, expected two tensors or two numbers"
         )
+    return bound.item()
 
 
 @public("torch.clamp torch.clip Tensor.clamp Tensor.clip")
@@ -258,15 +269,13 @@ def clamp(input, min=None, max=None, *, out=None):
         return clamp_number(
             input, -_INFINITY if min is None else min, _INFINITY if max is None else max
         )
-    check_bounds(min, max)
-    return limit(input, min, max, out, False)
+    return limit(input, *settle(min, max), out, False)
 
 
 @public("torch.clamp_ torch.clip_ Tensor.clamp_ Tensor.clip_")
 def clamp_(input, min=None, max=None):
     """`clamp`, in place."""
-    check_bounds(min, max)
-    return limit(input, min, max, None, True)
+    return limit(input, *settle(min, max), None, True)
 
 
 @public("torch.clamp_min Tensor.clamp_min")

@@ -154,6 +154,17 @@ def test_clamp_keeps_nan_and_takes_tensors():
     same(x.clamp(low[0], high[0]), u.clamp(low[1], high[1]))
 
 
+def test_beside_a_number_a_constant_without_dimensions_bounds_as_one():
+    x, u = pair([-1.0, 2.0, 3.0])
+    for m, v in ((oracle, x), (torch, u)):
+        assert m.clamp(v, 0, m.tensor(2.5)).tolist() == [0.0, 2.0, 2.5]
+        assert m.clamp(v.long(), m.tensor(0.5), 2).tolist() == [0.5, 2.0, 2.0]
+        assert v.clone().clip_(m.tensor(0), 2).tolist() == [0.0, 2.0, 2.0]
+        for bound in (m.tensor([1.0]), m.tensor(1.0, requires_grad=True)):
+            with pytest.raises(TypeError, match="invalid combination of arguments"):
+                m.clamp(v, 0, bound)
+
+
 NODES = [
     ("x + 1", "AddBackward0"), ("1 - x", "RsubBackward1"), ("x - y", "SubBackward0"),
     ("x ** 2", "PowBackward0"), ("x ** y", "PowBackward1"), ("2 ** x", "PowBackward2"),
