@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -130,3 +131,26 @@ def test_workers_of_a_loader_take_one_thread_each():
         "print(*[int(n) for batch in loader for n in batch])\n"
     )
     assert printed(program) == ["1"] * 4
+
+
+def test_a_busy_machine_makes_no_call_wait_for_time_slices():
+    spin = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(spin) for _ in range(os.cpu_count())]
+    try:
+        x = torch.ones(100_000)
+
+        def seconds_per_call(threads):
+            torch.set_num_threads(threads)
+            started, count = time.perf_counter(), 0
+            while time.perf_counter() - started < 0.5:
+                x + x
+                count += 1
+            return (time.perf_counter() - started) / count
+
+        alone = min(seconds_per_call(1) for _ in range(3))
+        together = min(seconds_per_call(max(2, os.cpu_count())) for _ in range(3))
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+    assert together < 20 * alone  # two hundred times as long, when every call waits for a slice

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include "core/copies.h"
+#include "core/elastic.h"
 #include "walk.h"
 
 namespace rl {
@@ -202,7 +202,7 @@ inline Array gather_plan(const Plan& plan, const Array& x) {
         *reinterpret_cast<T*>(p[0] + i * s[0]) =
             *reinterpret_cast<T*>(p[1] + *reinterpret_cast<int64_t*>(p[2] + i * s[2]));
     };
-    parallel_copy(walk.numel, move_grain(x) / 2, y.nbytes(),
+    parallel_elastic(walk.numel, move_grain(x) / 2,
                   [&](int64_t begin, int64_t end) { walk.range(begin, end, move); });
   });
   return y;

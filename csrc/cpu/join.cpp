@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/copies.h"
+#include "core/elastic.h"
 #include "core/layout.h"
 #include "walk.h"
 
@@ -58,7 +58,7 @@ void interleave(char* out, const std::vector<Piece>& pieces, int64_t rows, int64
 void join_rows(char* out, const std::vector<Piece>& pieces, int64_t rows, int64_t row_bytes) {
   const int64_t total = rows * row_bytes;
   NoGil nogil(total / 4);
-  parallel_copy(total, 131072, total, [&](int64_t begin, int64_t end) {
+  parallel_elastic(total, grain_of(0.03), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin / row_bytes; row * row_bytes < end; ++row) {
       const int64_t from = std::max(begin - row * row_bytes, int64_t{0});
       const int64_t to = std::min(end - row * row_bytes, row_bytes);
