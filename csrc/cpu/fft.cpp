@@ -52,10 +52,12 @@ struct Lines {
   }
 
   // f(in offset, out offset, lanes) for every W lines, in threads.
-  template <class F>
-  void by_lanes(int width, int64_t n, F&& f) const {
+  template <class T, class F>
+  void by_lanes(int64_t n, F&& f) const {
+    constexpr int width = kWidth<T>;
     const int64_t groups = (lanes + width - 1) / width;
-    parallel_for(groups * outer_count, std::max<int64_t>(1, 16384 / (n * width)),
+    parallel_for(groups * outer_count,
+                 grain_of(element_cost<T>(n) * static_cast<double>(n * width)),
                  [&](int64_t first, int64_t last) {
                    for (int64_t g = first; g < last; ++g) {
                      const int64_t lane = g % groups * width;
@@ -65,7 +67,7 @@ struct Lines {
                  });
   }
   // f(in offset, out offset) for every line; few lines share out their own work instead.
-  template <class F>
+  template <class T, class F>
   void by_line(int64_t n, F&& f) const {
     const auto some = [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
@@ -76,7 +78,7 @@ struct Lines {
     if (count() < num_threads())
       some(0, count());
     else
-      parallel_for(count(), std::max<int64_t>(1, 8192 / n), some);
+      parallel_for(count(), grain_of(element_cost<T>(n) * static_cast<double>(n)), some);
   }
 };
 
@@ -239,7 +241,7 @@ void complex_dim(const Array& in, const Array& out, int dim, bool forward, doubl
     const LanePlan<T>& lanes = plan->for_lanes();
     const Buffers<T> buffers(room_for(n), 0);
     NoGil nogil(in.numel(), 20000);
-    lines.by_lanes(kWidth<T>, n, [&](int64_t a, int64_t b, int count) {
+    lines.by_lanes<T>(n, [&](int64_t a, int64_t b, int count) {
       Vec<T>* buffer = buffers.work.buffer();
       load<T>(buffer, {x + 2 * a, step_in, lane_in, 1}, n, count, !forward);
       const Vec<T>* got = lanes.run(buffer, buffer + room_for(n) / 2);
@@ -250,7 +252,7 @@ void complex_dim(const Array& in, const Array& out, int dim, bool forward, doubl
   const LinePlan<T>& line = plan->for_line();
   const Buffers<T> buffers(line.lane_room(), line.line_room());
   NoGil nogil(in.numel(), 20000);
-  lines.by_line(n, [&](int64_t a, int64_t b) {
+  lines.by_line<T>(n, [&](int64_t a, int64_t b) {
     line.run({x + 2 * a, step_in, 0, 1}, {y + 2 * b, step_out, 0, 1}, !forward, scale, scale,
              buffers.work.line(), buffers.work);
   });
@@ -282,7 +284,7 @@ void real_to_complex(const Array& in, const Array& out, int dim, bool forward, d
     const LanePlan<T>& lanes = plan->for_lanes();
     const Buffers<T> buffers(room_for(n), 0);
     NoGil nogil(in.numel(), 20000);
-    lines.by_lanes(kWidth<T>, m, [&](int64_t a, int64_t b, int count) {
+    lines.by_lanes<T>(m, [&](int64_t a, int64_t b, int count) {
       Vec<T>* buffer = buffers.work.buffer();
       load<T>(buffer, from(a), m, count, false);
       Vec<T>* got = lanes.run(buffer, buffer + room_for(n) / 2);
@@ -295,7 +297,7 @@ void real_to_complex(const Array& in, const Array& out, int dim, bool forward, d
   const int64_t room = (2 * n + 2 + 63) / 64 * 64;
   const Buffers<T> buffers(line.lane_room(), line.line_room() + room);
   NoGil nogil(in.numel(), 20000);
-  lines.by_line(m, [&](int64_t a, int64_t b) {
+  lines.by_line<T>(m, [&](int64_t a, int64_t b) {
     T* z = buffers.work.line();
     line.run(from(a), {z, 2, 0, 1}, false, scale, scale, z + room, buffers.work);
     finish(z);
@@ -336,7 +338,7 @@ void complex_to_real(const Array& in, const Array& out, int dim, bool forward, d
     const LanePlan<T>& lanes = plan->for_lanes();
     const Buffers<T> buffers(room_for(n), 0);
     NoGil nogil(out.numel(), 20000);
-    lines.by_lanes(kWidth<T>, m, [&](int64_t a, int64_t b, int count) {
+    lines.by_lanes<T>(m, [&](int64_t a, int64_t b, int count) {
       Vec<T>* buffer = buffers.work.buffer();
       load<T>(buffer, {x + 2 * a, step_in, 2 * lines.lane_in, 1}, half, count, false);
       prepare(buffer, true);
@@ -349,7 +351,7 @@ void complex_to_real(const Array& in, const Array& out, int dim, bool forward, d
   const int64_t room = (2 * n + 2 + 63) / 64 * 64;
   const Buffers<T> buffers(line.lane_room(), line.line_room() + room);
   NoGil nogil(out.numel(), 20000);
-  lines.by_line(m, [&](int64_t a, int64_t b) {
+  lines.by_line<T>(m, [&](int64_t a, int64_t b) {
     T* z = buffers.work.line();
     if (step_in == 2) std::memcpy(z, x + 2 * a, static_cast<size_t>(2 * half) * sizeof(T));
     for (int64_t k = 0; step_in != 2 && k < half; ++k) {

@@ -8,6 +8,8 @@
 // way in and out. `load` and `store` gather lanes from any strides; adjacent lanes and adjacent
 // elements go by whole vectors.
 #pragma once
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -27,6 +29,14 @@ template <class T>
 using Vec = typename VectorOf<T>::type;
 template <class T>
 constexpr int kWidth = VectorOf<T>::kWidth;
+template <class T>
+constexpr int64_t kSpan = kWidth<T> / 2;  // complex numbers in a vector
+
+// Nanoseconds for each element of transforms of n elements in full lanes.
+template <class T>
+double element_cost(int64_t n) {
+  return 0.025 * sizeof(T) * (3 + std::log2(static_cast<double>(n)));
+}
 
 // Complex numbers in memory: `element` and `lane` are strides in numbers of T, `imaginary` the
 // distance from a real part to its imaginary part, kNone when there is none.
@@ -77,6 +87,32 @@ inline void join_pairs(T* p, Vec<T> re, Vec<T> im, std::index_sequence<J...>) {
 }
 
 // -- between memory and lanes -----------------------------------------------------------------
+// kSpan<T> neighbouring elements of W signals (those beyond `lanes` are 0) between memory and
+// lanes: a row of memory is a vector, and vectors of real and imaginary parts alternate in a
+// buffer.
+template <class T>
+inline void span_in(Vec<T>* buffer, const T* from, int64_t lane, int lanes, bool swap) {
+  constexpr int W = kWidth<T>;
+  T spare[W] = {};
+  Vec<T> rows[W];
+#pragma GCC unroll 16
+  for (int l = 0; l < W; ++l) rows[l] = vector_at(l < lanes ? from + l * lane : spare);
+  transpose<T>(rows);
+#pragma GCC unroll 16
+  for (int k = 0; k < W; ++k) buffer[k ^ int(swap)] = rows[k];
+}
+template <class T>
+inline void span_out(const Vec<T>* buffer, T* to, int64_t lane, int lanes, bool swap, T re, T im) {
+  constexpr int W = kWidth<T>;
+  Vec<T> rows[W];
+#pragma GCC unroll 16
+  for (int k = 0; k < W; ++k) rows[k] = buffer[k ^ int(swap)] * (k % 2 ? im : re);
+  transpose<T>(rows);
+#pragma GCC unroll 16
+  for (int l = 0; l < W; ++l)
+    if (l < lanes) put_vector(to + l * lane, rows[l]);
+}
+
 // Elements [0, n) of `lanes` signals; lanes beyond that become 0. Parts are exchanged by `swap`.
 template <class T>
 void load(Vec<T>* buffer, Strided<const T> from, int64_t n, int lanes, bool swap) {
@@ -93,18 +129,12 @@ void load(Vec<T>* buffer, Strided<const T> from, int64_t n, int lanes, bool swap
       buffer[2 * j + r] = vector_at(p);
       buffer[2 * j + i] = from.imaginary != kNone ? vector_at(p + from.imaginary) : Vec<T>{};
     }
-  } else if (lanes == W && from.element == 2 && from.imaginary == 1) {
-    for (; j + W <= n; j += W) {
-      Vec<T> re[W], im[W];
-      for (int l = 0; l < W; ++l)
-        split_pairs(from.base + 2 * j + l * from.lane, re[l], im[l], every);
-      transpose<T>(re);
-      transpose<T>(im);
-      for (int k = 0; k < W; ++k) {
-        buffer[2 * (j + k) + r] = re[k];
-        buffer[2 * (j + k) + i] = im[k];
-      }
+  } else if (n >= kSpan<T> && from.element == 2 && from.imaginary == 1) {
+    for (; j < n; j += kSpan<T>) {
+      j = std::min(j, n - kSpan<T>);  // the last span may lie over the one before
+      span_in(buffer + 2 * j, from.base + 2 * j, from.lane, lanes, swap);
     }
+    return;
   }
   if (j == n) return;
   if (lanes < W) std::memset(static_cast<void*>(buffer + 2 * j), 0, sizeof(Vec<T>) * 2 * (n - j));
@@ -135,17 +165,12 @@ void store(const Vec<T>* buffer, Strided<T> to, int64_t n, int lanes, bool swap,
       put_vector(p, buffer[2 * j + r] * re);
       if (to.imaginary != kNone) put_vector(p + to.imaginary, buffer[2 * j + i] * im);
     }
-  } else if (lanes == W && to.element == 2 && to.imaginary == 1) {
-    for (; j + W <= n; j += W) {
-      Vec<T> a[W], b[W];
-      for (int k = 0; k < W; ++k) {
-        a[k] = buffer[2 * (j + k) + r] * re;
-        b[k] = buffer[2 * (j + k) + i] * im;
-      }
-      transpose<T>(a);
-      transpose<T>(b);
-      for (int l = 0; l < W; ++l) join_pairs(to.base + 2 * j + l * to.lane, a[l], b[l], every);
+  } else if (n >= kSpan<T> && to.element == 2 && to.imaginary == 1) {
+    for (; j < n; j += kSpan<T>) {
+      j = std::min(j, n - kSpan<T>);
+      span_out(buffer + 2 * j, to.base + 2 * j, to.lane, lanes, swap, re, im);
     }
+    return;
   }
   const T* in = reinterpret_cast<const T*>(buffer);
   for (int l = 0; l < lanes && j < n; ++l) {

@@ -175,12 +175,13 @@ class LinePlan {
       store<T>(down_->run(a, a + room_for(n) / 2), to, n, 1, swap, re, im);
       return;
     }
-    const int64_t grain = std::max<int64_t>(1, 16384 / (rows_ * W));
-    parallel_for((columns_ + W - 1) / W, grain, [&](int64_t first, int64_t last) {
+    const auto grain = [](int64_t length) {
+      return grain_of(element_cost<T>(length) * static_cast<double>(length * W));
+    };
+    parallel_for((columns_ + W - 1) / W, grain(rows_), [&](int64_t first, int64_t last) {
       for (int64_t g = first; g < last; ++g) go_down(g * W, from, swap, room, work);
     });
-    const int64_t other = std::max<int64_t>(1, 16384 / (columns_ * W));
-    parallel_for((rows_ + W - 1) / W, other, [&](int64_t first, int64_t last) {
+    parallel_for((rows_ + W - 1) / W, grain(columns_), [&](int64_t first, int64_t last) {
       for (int64_t g = first; g < last; ++g) go_across(g * W, to, swap, re, im, room, work);
     });
   }
