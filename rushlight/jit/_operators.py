@@ -36,12 +36,12 @@ def run(schema: FunctionSchema) -> Callable:
         if function is not None:
             return _special_plain(schema, function)
     if space == "aten":
-        adapter = _adapters().get(leaf)
-        if adapter is not None:
-            return _converting(schema, adapter)
-        function = python_function(leaf)
+        function = _adapters().get(leaf)
+        if function is None:
+            ours = python_function(leaf)
+            function = None if ours is None else _arranged(schema, ours)
         if function is not None:
-            return _converting(schema, _arranged(schema, function))
+            return _converting(schema, _storing(schema, function))
     raise NotImplementedError(f"{schema}: there is nothing that runs it")
 
 
@@ -57,6 +57,22 @@ def _special_plain(schema: FunctionSchema, function: Callable) -> Callable:
     if schema.name == "aten::pow" and schema.overload_name == "int_to_int":
         return pow
     return function
+
+
+def _storing(schema: FunctionSchema, function: Callable) -> Callable:
+    """Of a form with out=: the function, and then its results written where they are to go."""
+    count = sum(a.is_out for a in schema.arguments)
+    if not count:
+        return function
+    from ..ops._outputs import deliver
+
+    name = schema.name.partition("::")[2]
+
+    def call(*args):
+        out = args[-1] if count == 1 else args[-count:]
+        return deliver(function(*args[:-count]), out, castable=True, name=name)
+
+    return call
 
 
 def _arranged(schema: FunctionSchema, function: Callable) -> Callable:

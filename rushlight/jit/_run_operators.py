@@ -131,6 +131,8 @@ def _direct(schema, inputs, writer) -> str | None:
         return None
     if is_plain(schema) or (schema.returns and _is_dtype(schema.returns[0])):
         return None
+    if any(a.is_out for a in schema.arguments):
+        return None
     texts, constants = [], {}
     meanings = meanings_of(schema)
     for i, value in enumerate(inputs):

@@ -7,15 +7,16 @@ import sys
 from .. import _C
 
 
-def deliver(result, out, castable: bool = False):
+def deliver(result, out, castable: bool = False, name: str | None = None):
     """The result, written to `out` if given: a tensor, or a tuple of as many as the result has.
 
     Its dtype must be the result's, or with `castable` one that the result can be cast to. Another
-    shape is resized, with a warning unless `out` was empty. Errors name the calling function.
+    shape is resized, with a warning unless `out` was empty. Errors have `name`, or else that of the
+    calling function.
     """
     if out is None:
         return result
-    name = sys._getframe(1).f_code.co_name
+    name = name or sys._getframe(1).f_code.co_name
     if isinstance(result, _C.Tensor):
         return _C.store_out(name, result, out, castable)
     if not isinstance(out, (tuple, list)) or len(out) != len(result):

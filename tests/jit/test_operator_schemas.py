@@ -146,6 +146,20 @@ def test_operators_run_by_schema():
     assert ran("prim::dtype", "", x) == 6
 
 
+def test_forms_with_out_write_where_they_are_told():
+    x = torch.tensor([[1.0, 5.0], [7.0, 2.0]])
+    out, values, places = torch.zeros(2, 2), torch.zeros(2, 2), torch.zeros(2, 2, dtype=torch.int64)
+    assert ran("aten::add", "out", x, x, 2, out) is out and torch.equal(out, 3 * x)
+    ran("aten::sort", "out", x, -1, True, values, places)
+    assert values.tolist() == [[5, 1], [7, 2]] and places.tolist() == [[1, 0], [0, 1]]
+
+    source = "def program(x, out):\n    torch.mean(x, [1], out=out)\n    return out + 1\n"
+    program = torch.jit.CompilationUnit(source).program
+    assert program(x, torch.zeros(2)).tolist() == [4, 5.5]
+    with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
+        program(x.requires_grad_(), torch.zeros(2))
+
+
 BELOW = [
     ("aten::_softmax", lambda lib, x, g: (x, 1, False)),
     ("aten::_log_softmax", lambda lib, x, g: (x, 1, False)),
