@@ -8,7 +8,7 @@ from .. import _C
 from .._device import make_on
 from . import OpOverload, aten, schemas
 from .calls import without_defaults
-from .functions import call_handlers, handled
+from .handlers import call_handlers, handled
 
 Tensor = _C.Tensor
 _SIZED = ("empty", "ones", "zeros", "rand", "randn")

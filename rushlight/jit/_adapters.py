@@ -5,36 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import rushlight as torch
+
+from ..nn import functional as F  # noqa: N812 (the name that everybody gives it)
+
 _REDUCTIONS = ("none", "mean", "sum")
-
-
-def _functional():
-    from ..nn import functional
-
-    return functional
-
-
-def _torch():
-    import rushlight
-
-    return rushlight
 
 
 def _convolution(
     input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, *flags
 ):
-    return _torch().convolution(
+    return torch.convolution(
         input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
     )
 
 
 def _convolution_mode(input, weight, bias, stride, padding, dilation, groups):
-    convolve = getattr(_functional(), f"conv{weight.ndim - 2}d")
+    convolve = getattr(F, f"conv{weight.ndim - 2}d")
     return convolve(input, weight, bias, stride, padding, dilation, groups)
 
 
 def _padded(mode: str) -> Callable:
-    return lambda input, padding: _functional().pad(input, padding, mode)
+    return lambda input, padding: F.pad(input, padding, mode)
 
 
 def _resized(mode: str, aligned: bool, antialias: bool = False) -> Callable:
@@ -48,7 +40,6 @@ def _resized(mode: str, aligned: bool, antialias: bool = False) -> Callable:
             scales = rest[0]
         elif rest and None not in rest:
             scales = list(rest)
-        F = _functional()  # noqa: N806
         if size is None:
             return F.interpolate(input, None, scales, mode, corners, antialias=antialias)
         return F.interpolate(input, list(size), None, mode, corners, antialias=antialias)
@@ -57,33 +48,32 @@ def _resized(mode: str, aligned: bool, antialias: bool = False) -> Callable:
 
 
 def _elu(input, alpha=1, scale=1, input_scale=1):
-    F = _functional()  # noqa: N806
     if scale == 1 and input_scale == 1:
         return F.elu(input, alpha)
-    below = alpha * scale * (_torch().exp(input * input_scale) - 1)
-    return _torch().where(input > 0, input * scale, below)
+    below = alpha * scale * (torch.exp(input * input_scale) - 1)
+    return torch.where(input > 0, input * scale, below)
 
 
 def _cross_entropy(input, target, weight=None, reduction=1, ignore_index=-100, smoothing=0.0):
-    return _functional().cross_entropy(
+    return F.cross_entropy(
         input, target, weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction],
         label_smoothing=smoothing,
     )  # fmt: skip
 
 
 def _nll_loss(input, target, weight=None, reduction=1, ignore_index=-100):
-    return _functional().nll_loss(
+    return F.nll_loss(
         input, target, weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction]
     )
 
 
 def _with_indices(name: str) -> Callable:
-    return lambda *args: getattr(_functional(), name)(*args, return_indices=True)
+    return lambda *args: getattr(F, name)(*args, return_indices=True)
 
 
 def _fractional(name: str) -> Callable:
     def call(input, kernel_size, output_size, random_samples):
-        return getattr(_functional(), name)(
+        return getattr(F, name)(
             input, kernel_size, output_size, return_indices=True, _random_samples=random_samples
         )
 
@@ -96,7 +86,7 @@ def _unpooled(name: str) -> Callable:
     def call(input, indices, output_size, *rest):
         sizes = zip(output_size, input.shape[-len(output_size) :], strict=True)
         window = [wanted - size + 1 for wanted, size in sizes]
-        return getattr(_functional(), name)(input, indices, window, 1, 0, list(output_size))
+        return getattr(F, name)(input, indices, window, 1, 0, list(output_size))
 
     return call
 
@@ -105,26 +95,22 @@ def _index(tensor, indices):
     return tensor[tuple(slice(None) if i is None else i for i in indices)]
 
 
-def _split(tensor, sizes, dim=0):
-    return list(_torch().split(tensor, sizes, dim))
-
-
 def _listed(name: str) -> Callable:
-    return lambda *args: list(getattr(_torch(), name)(*args))
+    return lambda *args: list(getattr(torch, name)(*args))
 
 
 def _spread(name: str) -> Callable:
     """A function that takes its tensors one by one."""
-    return lambda tensors: getattr(_torch(), name)(*tensors)
+    return lambda tensors: getattr(torch, name)(*tensors)
 
 
 def _spread_list(name: str) -> Callable:
-    return lambda tensors: list(getattr(_torch(), name)(*tensors))
+    return lambda tensors: list(getattr(torch, name)(*tensors))
 
 
 def _each_or_one(name: str) -> Callable:
     def call(tensors):
-        made = getattr(_torch(), name)
+        made = getattr(torch, name)
         return list(made(*tensors)) if isinstance(tensors, list | tuple) else made(tensors)
 
     return call
@@ -163,7 +149,6 @@ def _unpacked(data, batch_sizes, batch_first, padding_value, total_length):
 
 def _with_all(function: Callable, inverse: bool, counts: bool):
     """Three results, those that were not asked for empty."""
-    torch = _torch()
     found = function(inverse, counts)
     found = list(found) if isinstance(found, tuple) else [found]
     nothing = torch.empty(0, dtype=torch.int64)
@@ -171,77 +156,74 @@ def _with_all(function: Callable, inverse: bool, counts: bool):
 
 
 def _unique(tensor, sorted=True, return_inverse=False, return_counts=False):
-    return _with_all(
-        lambda i, c: _torch().unique(tensor, sorted, i, c), return_inverse, return_counts
-    )
+    return _with_all(lambda i, c: torch.unique(tensor, sorted, i, c), return_inverse, return_counts)
 
 
 def _unique_dim(tensor, dim, sorted=True, return_inverse=False, return_counts=False):
-    return _torch().unique(tensor, sorted, True, True, dim)
+    return torch.unique(tensor, sorted, True, True, dim)
 
 
 def _unique_runs(tensor, return_inverse=False, return_counts=False, dim=None):
     return _with_all(
-        lambda i, c: _torch().unique_consecutive(tensor, i, c, dim), return_inverse, return_counts
+        lambda i, c: torch.unique_consecutive(tensor, i, c, dim), return_inverse, return_counts
     )
 
 
 def _unique_dim_runs(tensor, dim, return_inverse=False, return_counts=False):
-    return _torch().unique_consecutive(tensor, True, True, dim)
+    return torch.unique_consecutive(tensor, True, True, dim)
 
 
 def _gradient(tensor, *rest):
     """All forms: spacing (where it is), dim, the order at the edges."""
     *spacing, dim, edge_order = rest
     steps = 1 if not spacing or spacing[0] is None else spacing[0]
-    return list(_torch().gradient(tensor, spacing=steps, dim=dim, edge_order=edge_order))
+    return list(torch.gradient(tensor, spacing=steps, dim=dim, edge_order=edge_order))
 
 
 def _distances(x1, x2, p=2.0, compute_mode=None):
     names = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
              "donot_use_mm_for_euclid_dist")  # fmt: skip
-    return _torch().cdist(x1, x2, p, names[compute_mode or 0])
+    return torch.cdist(x1, x2, p, names[compute_mode or 0])
 
 
 def _weight_norm(v, g, dim=0):
-    return v * (g / _torch().norm_except_dim(v, 2, dim))
+    return v * (g / torch.norm_except_dim(v, 2, dim))
 
 
 def _norm(tensor, p=2, *rest):
     if not rest:
-        return _torch().norm(tensor, p)
+        return torch.norm(tensor, p)
     if len(rest) == 1:  # a dtype
-        return _torch().norm(tensor, p, dtype=rest[0])
-    return _torch().norm(tensor, p, rest[0], rest[1], dtype=rest[2] if len(rest) > 2 else None)
+        return torch.norm(tensor, p, dtype=rest[0])
+    return torch.norm(tensor, p, rest[0], rest[1], dtype=rest[2] if len(rest) > 2 else None)
 
 
 def _nonzero_each(tensor):
-    return list(_torch().nonzero(tensor, as_tuple=True))
+    return list(torch.nonzero(tensor, as_tuple=True))
 
 
 def _where(*args):
-    found = _torch().where(*args)
+    found = torch.where(*args)
     return list(found) if len(args) == 1 else found
 
 
 def _tensordot(a, b, dims_self, dims_other):
-    return _torch().tensordot(a, b, (dims_self, dims_other))
+    return torch.tensordot(a, b, (dims_self, dims_other))
 
 
 def _inplace(name: str) -> Callable:
-    return lambda tensor, *args: getattr(_functional(), name)(tensor, *args, inplace=True)
+    return lambda tensor, *args: getattr(F, name)(tensor, *args, inplace=True)
 
 
 def _native_norm(tensor, p=2, *rest):
     if not rest:
-        return _torch().linalg.vector_norm(tensor, 2 if p is None else p)
+        return torch.linalg.vector_norm(tensor, 2 if p is None else p)
     dim, keepdim, dtype = rest
-    return _torch().linalg.vector_norm(tensor, 2 if p is None else p, dim, keepdim, dtype=dtype)
+    return torch.linalg.vector_norm(tensor, 2 if p is None else p, dim, keepdim, dtype=dtype)
 
 
 def _renormed(tensor, indices, max_norm, norm_type):
     """The rows that are looked up, made at most `max_norm` long in place."""
-    torch = _torch()
     with torch.no_grad():
         rows = indices.reshape(-1).unique()
         tensor[rows] = torch.renorm(tensor[rows], norm_type, 0, max_norm)
@@ -255,11 +237,11 @@ def _padded_sequence(sequences, batch_first=False, padding_value=0.0, padding_si
 
 
 def _flattened(tensors):
-    return _torch().cat([t.reshape(-1) for t in tensors])
+    return torch.cat([t.reshape(-1) for t in tensors])
 
 
 def _unflattened(flat, tensors):
-    parts = _torch().split(flat, [t.numel() for t in tensors])
+    parts = torch.split(flat, [t.numel() for t in tensors])
     return [p.view_as(t) for p, t in zip(parts, tensors, strict=True)]
 
 
@@ -283,23 +265,23 @@ def _stft(tensor, n_fft, hop, win, window, *rest):
     else:
         named = {"center": False}
     named |= dict(zip(names, rest, strict=True))
-    return _torch().stft(tensor, n_fft, hop, win, window, **named)
+    return torch.stft(tensor, n_fft, hop, win, window, **named)
 
 
 ADAPTERS: dict[str, Callable] = {
     "_convolution": _convolution,
     "_convolution_mode": _convolution_mode,
     "elu": _elu,
-    "log_sigmoid": lambda x: _functional().logsigmoid(x),
+    "log_sigmoid": lambda x: F.logsigmoid(x),
     "cross_entropy_loss": _cross_entropy,
     "nll_loss2d": _nll_loss,
     "nll_loss_nd": _nll_loss,
     "max_unpool2d": _unpooled("max_unpool2d"),
     "max_unpool3d": _unpooled("max_unpool3d"),
-    "im2col": lambda x, size, *rest: _functional().unfold(x, size, *rest),
-    "col2im": lambda x, out, size, *rest: _functional().fold(x, out, size, *rest),
+    "im2col": lambda x, size, *rest: F.unfold(x, size, *rest),
+    "col2im": lambda x, out, size, *rest: F.fold(x, out, size, *rest),
     "index": _index,
-    "_sparse_mm": lambda *args: _torch().sparse.mm(*args),
+    "_sparse_mm": lambda *args: torch.sparse.mm(*args),
     "size": _shape,
     "stride": _strides,
     "where": _where,
@@ -313,7 +295,7 @@ ADAPTERS: dict[str, Callable] = {
     "unique_dim": _unique_dim,
     "unique_consecutive": _unique_runs,
     "_weight_norm": _weight_norm,
-    "einsum": lambda equation, tensors, path=None: _torch().einsum(equation, *tensors),
+    "einsum": lambda equation, tensors, path=None: torch.einsum(equation, *tensors),
     "item": lambda tensor: tensor.item(),
     "unflatten": lambda tensor, dim, sizes: tensor.unflatten(dim, sizes),
     "is_pinned": lambda tensor, device=None: tensor.is_pinned(),
@@ -321,9 +303,9 @@ ADAPTERS: dict[str, Callable] = {
     "native_norm": _native_norm,
     "gradient": _gradient,
     "cdist": _distances,
-    "result_type": lambda a, b: _torch().result_type(a, b),
+    "result_type": lambda a, b: torch.result_type(a, b),
     "elu_": lambda x, *args: x.copy_(_elu(x, *args)),
-    "gelu_": lambda x, kind="none": x.copy_(_functional().gelu(x, approximate=kind)),
+    "gelu_": lambda x, kind="none": x.copy_(F.gelu(x, approximate=kind)),
     "embedding_renorm_": _renormed,
     "pad_sequence": _padded_sequence,
     "flatten_dense_tensors": _flattened,
@@ -333,9 +315,9 @@ ADAPTERS: dict[str, Callable] = {
     "lift": lambda tensor: tensor.clone(),
     "lift_fresh_copy": lambda tensor: tensor.clone(),
     "is_distributed": lambda tensor: False,
-    "chalf": lambda tensor, form=None: tensor.to(_torch().complex32),
+    "chalf": lambda tensor, form=None: tensor.to(torch.complex32),
     "pin_memory": lambda tensor, device=None: tensor.pin_memory(),
-    "slogdet": lambda tensor: _torch().linalg.slogdet(tensor),
+    "slogdet": lambda tensor: torch.linalg.slogdet(tensor),
 }
 for _mode in ("reflection", "replication"):
     _name = {"reflection": "reflect", "replication": "replicate"}[_mode]
@@ -361,7 +343,7 @@ ADAPTERS |= {
 ADAPTERS |= {n: _spread(n) for n in ("block_diag", "cartesian_prod", "chain_matmul")}
 ADAPTERS |= {
     "broadcast_tensors": _spread_list("broadcast_tensors"),
-    "meshgrid": lambda tensors, indexing="ij": list(_torch().meshgrid(*tensors, indexing=indexing)),
+    "meshgrid": lambda tensors, indexing="ij": list(torch.meshgrid(*tensors, indexing=indexing)),
 }
 ADAPTERS |= {n: _each_or_one(n) for n in ("atleast_1d", "atleast_2d", "atleast_3d")}
 ADAPTERS |= {n: _read(n) for n in "mT mH is_leaf output_nr retains_grad _version real imag".split()}

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-
-def _torch():
-    import rushlight
-
-    return rushlight
+import rushlight as torch
 
 
 def _to(tensor, *args):
@@ -33,7 +29,7 @@ def _filled(name: str) -> Callable:
     def call(*args):
         *head, dtype, _layout, device, _pinned = args
         named = {k: v for k, v in (("dtype", dtype), ("device", device)) if v is not None}
-        return getattr(_torch(), name)(*head, **named)
+        return getattr(torch, name)(*head, **named)
 
     return call
 
@@ -42,7 +38,7 @@ def _statistic(name: str) -> Callable:
     """std and its relatives: (self, unbiased), (self, dim, unbiased, keepdim), or a correction."""
 
     def call(tensor, *args):
-        function = getattr(_torch(), name)
+        function = getattr(torch, name)
         if len(args) == 1:
             return function(tensor, unbiased=args[0])
         if len(args) == 3 and isinstance(args[1], bool):
@@ -58,7 +54,7 @@ def _statistic(name: str) -> Callable:
 def _as_tensor(name: str) -> Callable:
     def call(data, dtype=None, device=None, requires_grad=False):
         named = {"requires_grad": requires_grad} if name == "tensor" else {}
-        return getattr(_torch(), name)(data, dtype=dtype, device=device, **named)
+        return getattr(torch, name)(data, dtype=dtype, device=device, **named)
 
     return call
 
@@ -70,7 +66,7 @@ def _random_integers(*args):
     if head and not isinstance(head[-1], list | tuple):
         named["generator"] = head.pop()
     named = {k: v for k, v in named.items() if v is not None}
-    return _torch().randint(*head, **named)
+    return torch.randint(*head, **named)
 
 
 def _random_filled(name: str) -> Callable:
@@ -79,7 +75,7 @@ def _random_filled(name: str) -> Callable:
         named = {"dtype": dtype, "device": device}
         if generator:
             named["generator"] = generator[0]
-        return getattr(_torch(), name)(size, **{k: v for k, v in named.items() if v is not None})
+        return getattr(torch, name)(size, **{k: v for k, v in named.items() if v is not None})
 
     return call
 

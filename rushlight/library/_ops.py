@@ -10,7 +10,7 @@ import rushlight as torch
 
 from .. import Tensor
 from .._aten.calls import without_defaults
-from .._aten.functions import call_handlers, handled
+from .._aten.handlers import call_handlers, handled
 from ..autograd import Function
 from ..jit._function_schema import FunctionSchema
 from ..utils._pytree import tree_flatten, tree_unflatten

@@ -10,7 +10,7 @@ from .common import Tensor, method
 def _detach(t):
     if _C.handled_mode() is not None or _C.any_dispatching(t):
         from .._aten import aten
-        from .._aten.functions import call_handlers
+        from .._aten.handlers import call_handlers
 
         return call_handlers(aten.detach.default, (t,), {})
     return wrap_subclass(Tensor._raw_detach(t), type(t))
@@ -18,7 +18,7 @@ def _detach(t):
 
 def _item(t):
     from .._aten import aten
-    from .._aten.functions import call_handlers
+    from .._aten.handlers import call_handlers
 
     return call_handlers(aten._local_scalar_dense.default, (t,), {})
 
@@ -174,7 +174,7 @@ def disabled_torch_dispatch(func, types, args=(), kwargs=None):
 
 def _torch_dispatch(op, args, kwargs):
     from .._aten.calls import translate
-    from .._aten.functions import ask_classes, dispatching_classes
+    from .._aten.handlers import ask_classes, dispatching_classes
 
     call = translate(op, args, kwargs)
     types = dispatching_classes(call.args, call.kwargs)

@@ -14,7 +14,7 @@ import rushlight as torch
 
 from .. import _C, Tensor
 from .._aten.calls import translate
-from .._aten.functions import dispatching_classes
+from .._aten.handlers import dispatching_classes
 from ._pytree import tree_leaves
 
 
