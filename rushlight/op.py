@@ -104,6 +104,8 @@ def op(
     kernel: str | None = None,
     pointwise: int = 0,
     numbers: str | None = None,
+    exact_numbers: bool = False,
+    lone_numbers: bool = False,
     promote: str = "same",
     view: bool = False,
     outputs: tuple | str | None = None,
@@ -118,8 +120,10 @@ def op(
 
     `names` says where it is public, `kernel` which kernel or loops run it, `pointwise` how many
     leading parameters are element-wise operands, `numbers` which of them may be Python numbers
-    (default: all; none of a single one), `node` how its grad_fn class is called, `exact_out`
-    whether out= must have the dtype of the result (default: unless pointwise) or may convert.
+    (default: all; none of a single one), `exact_numbers` whether those are not rounded to a half
+    type beside them, `lone_numbers` whether all may be, `node` how its grad_fn class is called,
+    `exact_out` whether out= must have the dtype of the result (default: unless pointwise) or may
+    convert.
     """
 
     def declare(block):
@@ -132,7 +136,9 @@ def op(
         d.kernel = kernel or own
         d.pointwise = pointwise
         chosen = "" if numbers is None and pointwise == 1 else numbers
-        d.numbers = -1 if chosen is None else sum(1 << d.params.index(p) for p in chosen.split())
+        allowed = d.params[:pointwise] if chosen is None else chosen.split()
+        d.numbers = sum(1 << d.params.index(p) for p in allowed)
+        d.numbers |= exact_numbers << 29 | lone_numbers << 30
         d.promote = 1 if promote == "float" else 0
         d.view = view
         d.outputs = 0 if outputs is None else 1 if outputs == "tuple" else 2

@@ -86,7 +86,8 @@ PyObject* run_profiled(PyObject* self, PyObject* const* args, Py_ssize_t n, PyOb
 // Whether the call names a device other than the one where its result goes anyway.
 bool elsewhere(PyObject* const* args, Py_ssize_t n, PyObject* kwnames) {
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); ++k) {
-    if (PyTuple_GET_ITEM(kwnames, k) != g_device_name) continue;
+    PyObject* name = PyTuple_GET_ITEM(kwnames, k);  // not always an interned one
+    if (name != g_device_name && PyUnicode_Compare(name, g_device_name)) continue;
     PyObject* o = args[n + k];
     if (o == Py_None) return false;
     const bool cpu = o == g_cpu_device ||

@@ -76,15 +76,10 @@ bool repeats_elements(const Array& a) {
        dtype_scalar_name(t));
 }
 
-// Operators that take a number as it is next to half types; others round it to the type first.
-bool takes_exact_numbers(const OpSpec& spec) {
-  return spec.name == "mul" || spec.name == "floor_divide" || spec.name.starts_with("div");
-}
-
-// The operators that PyTorch lets programs call with Python numbers and nothing else.
-bool takes_numbers_alone(const OpSpec& spec) {
-  return spec.name == "add" || spec.name == "sub" || takes_exact_numbers(spec);
-}
+// Bits of `numbers` above those of the operands; rushlight/op.py says what they mean.
+constexpr uint32_t kExactNumbers = 1u << 29, kLoneNumbers = 1u << 30;
+bool takes_exact_numbers(const OpSpec& spec) { return spec.numbers & kExactNumbers; }
+bool takes_numbers_alone(const OpSpec& spec) { return spec.numbers & kLoneNumbers; }
 
 // One call of an operator: its operands and types, then the plan.
 class Calculation {
