@@ -253,8 +253,8 @@ def number_of(bound, other):
         return bound
     if bound.dim() or bound.requires_grad:
         raise TypeError(
-            "clamp() received an invalid combination of arguments - got bounds "
-            f"{type(bound).__name__} and {type(other).__name__}, expected two tensors or two numbers"
+            "clamp() received an invalid combination of arguments - got a tensor and "
+            f"{type(other).__name__} as bounds, expected two tensors or two numbers"
         )
     return bound.item()
 
