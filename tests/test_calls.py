@@ -6,6 +6,7 @@ import copy
 import inspect
 import pickle
 
+import numpy as np
 import pytest
 
 import rushlight as torch
@@ -155,3 +156,49 @@ def test_topk_of_equal_values_names_what_pytorch_names():
 
 def test_the_old_name_of_the_contiguous_format():
     assert torch.legacy_contiguous_format is torch.contiguous_format
+
+
+@pytest.mark.parametrize(
+    "number", [np.int64, np.int32, torch.tensor], ids=["int64", "int32", "0-d"]
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda n: torch.zeros(16).view(n, -1),
+        lambda n: torch.zeros(16).reshape(n, 2, -1),
+        lambda n: torch.zeros(2).expand(n, 2),
+        lambda n: torch.zeros(2).repeat(n, n),
+        lambda n: grid().tile(n),
+        lambda n: torch.zeros(9).resize_(n),
+        lambda n: F.avg_pool1d(torch.zeros(1, 1, 16), n),
+        lambda n: F.max_pool1d(torch.zeros(1, 1, 16), n, n),
+        lambda n: F.adaptive_avg_pool1d(torch.zeros(1, 1, 16), n),
+        lambda n: F.adaptive_max_pool2d(torch.zeros(1, 1, 8, 8), n),
+        lambda n: grid().repeat_interleave(n),
+        lambda n: torch.zeros(1, 2, 3, 4, 5).movedim(n, 0),
+        lambda n: torch.hann_window(n, False),
+        lambda n: torch.kaiser_window(n),
+        lambda n: torch.fft.rfft(grid(), n),
+        lambda n: torch.zeros(1, 16, 4).permute(0, 2, 1).unflatten(1, (n, -1)),
+    ],
+)
+def test_whole_numbers_of_any_kind_are_sizes_and_dims(call, number):
+    usual, got = call(4), call(number(4))
+    assert got.shape == usual.shape and got.dtype is usual.dtype
+
+
+def test_truth_values_are_no_window_lengths():
+    with pytest.raises(TypeError, match="'window_length' must be int, not bool"):
+        torch.hann_window(True)
+    with pytest.raises(TypeError, match="'repeats' must be int, not float64"):
+        grid().repeat_interleave(np.float64(2))
+
+
+def test_powers_with_numbers_of_numpy_are_tensors():
+    x = torch.tensor([1.0, 2.0, 3.0])
+    for two in (np.int64(2), np.float32(2), np.float64(2)):
+        for got, wanted in ((x**two, [1.0, 4.0, 9.0]), (two**x, [2.0, 4.0, 8.0])):
+            assert type(got) is Tensor and got.dtype is torch.float32
+            assert got.tolist() == wanted
+    assert x.lerp(x + 2, np.float32(0.5)).tolist() == [2.0, 3.0, 4.0]
+    assert torch.gradient(x, spacing=np.float32(2))[0].tolist() == [0.5, 0.5, 0.5]

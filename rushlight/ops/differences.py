@@ -16,7 +16,7 @@ def _steps(input, spacing, dims):
     """One step width (a number) or coordinate tensor per dim."""
     if spacing is None:
         spacing = 1
-    if isinstance(spacing, Tensor) and spacing.dim() == 0:
+    if getattr(spacing, "shape", None) == ():  # a tensor or a number of NumPy's
         spacing = spacing.item()
     if isinstance(spacing, (int, float, complex)):
         return [spacing] * len(input.shape if dims is None else dims)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import operator
 
 from .. import _C
 from .._device import check_device
 from ..op import public
+from ._integers import whole
 from ._outputs import deliver
 from .comparison import scalar_name
 from .fft import fft_c2c, fft_c2r, fft_r2c
@@ -28,16 +28,6 @@ def scale_of(norm, count, forward):
         )
     power = _POWERS[norm] if forward else 1 - _POWERS[norm]
     return float(count) ** -power if count else 1.0
-
-
-def whole(name, argument, value):
-    """`value` as a Python integer; TypeError for anything else."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(
-            f"{name}(): argument '{argument}' must be int, not {type(value).__name__}"
-        ) from None
 
 
 def promoted(input):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import op, public
+from ._integers import integers, whole
 from ._lanes import agreed, some
 
 
@@ -158,8 +159,8 @@ class repeat:
 def tile(input, *sizes, dims=None):
     """Repeat a tensor; missing leading repeats count as one."""
     dims = sizes if dims is None else tuple(dims)
-    if len(dims) == 1 and not isinstance(dims[0], int):
-        dims = tuple(dims[0])
+    if len(dims) == 1:
+        dims = integers(dims[0])
     missing = input.dim() - len(dims)
     return input.repeat((1,) * missing + tuple(dims))
 
@@ -204,7 +205,9 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         from .. import tensor
 
         repeats = tensor(repeats)
-    if not isinstance(repeats, int):
+    if not isinstance(repeats, _C.Tensor):
+        repeats = whole("repeat_interleave", "repeats", repeats)
+    else:
         one = repeats.dim() == 0 or (repeats.dim() == 1 and repeats.numel() == 1)
         if one and not repeats.is_meta:
             repeats = int(repeats)

@@ -244,7 +244,7 @@ def max_pool3d_with_indices(
 
 def _flat_line(name, value, default=None):
     """A 1-d setting as one for a plane of height 1."""
-    if value is None or value == ():
+    if value is None or isinstance(value, (tuple, list)) and not value:
         return default
     if isinstance(value, (tuple, list)):
         if len(value) != 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import op, public
+from ._integers import integers
 from .pooling import max_pool_scatter
 
 Tensor = _C.Tensor
@@ -140,6 +141,9 @@ class _adaptive_max_pool3d:
 
 def _output_size(size, input, n):
     """The wanted sizes; None keeps the input's."""
+    if not (size is None or isinstance(size, (int, tuple, list))):
+        size = integers(size)
+        size = size[0] if len(size) == 1 else size
     if n > 1 and not isinstance(size, int) and input.dim() <= n:
         raise ValueError(f"Input dimension should be at least {n + 1}")
     if input.dim() not in (n + 1, n + 2):

@@ -130,13 +130,19 @@ def pow_(input, exponent):
     return _IN_PLACE[operator](input, exponent)
 
 
+def _powers_with(other):
+    """Whether operators take `other`: tensors and numbers, NumPy's scalars among them."""
+    kinds = (_C.Tensor, int, float, complex)
+    return isinstance(other, kinds) or getattr(other, "shape", None) == ()
+
+
 @public("Tensor.__pow__")
 def power_slot(input, exponent, modulo=None):
     """`input ** exponent`."""
     kind = type(exponent)
     if (kind is int or kind is float) and input.is_floating_point():  # the usual case, at once
         return pow_scalar(input, exponent)
-    if modulo is not None or not isinstance(exponent, (_C.Tensor, int, float, complex)):
+    if modulo is not None or not _powers_with(exponent):
         return NotImplemented
     return pow(input, exponent)
 
@@ -144,7 +150,7 @@ def power_slot(input, exponent, modulo=None):
 @public("Tensor.__rpow__")
 def reversed_power_slot(input, base, modulo=None):
     """`base ** input`."""
-    if modulo is not None or not isinstance(base, (_C.Tensor, int, float, complex)):
+    if modulo is not None or not _powers_with(base):
         return NotImplemented
     return pow(base, input)
 

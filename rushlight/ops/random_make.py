@@ -6,6 +6,7 @@ from operator import index
 
 from .._C import Tensor, int64
 from ..op import public
+from ._integers import whole
 from ._lanes import to_draw
 from .creation import _full, empty, empty_like
 from .random import _fit, normal_sample, permutation, random_inplace
@@ -66,12 +67,6 @@ def randn(*size_args, size=None, generator=None, out=None, dtype=None, layout=No
     return _finish(blank.normal_(generator=generator), requires_grad)
 
 
-def _integer(name, argument, value):
-    if isinstance(value, (bool, float)):
-        raise TypeError(f"{name}(): argument '{argument}' must be int, not {type(value).__name__}")
-    return index(value)
-
-
 @public("torch.randint")
 def randint(low=None, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None,
             device=None, requires_grad=False, pin_memory=False):  # fmt: skip
@@ -85,7 +80,7 @@ def randint(low=None, high=None, size=None, *, generator=None, out=None, dtype=N
             "randint(): argument 'size' must be tuple of ints, "
             f"not {type(high if size is None else size).__name__}"
         )
-    low, high = _integer("randint", "low", low or 0), _integer("randint", "high", high)
+    low, high = whole("randint", "low", low or 0), whole("randint", "high", high)
     dtype = (int64 if out is None else out.dtype) if dtype is None else dtype
     blank = _blank("randint", (size,), None, out, dtype, device)
     return _finish(random_inplace(blank, low, high, generator=generator), requires_grad)
@@ -95,7 +90,7 @@ def randint(low=None, high=None, size=None, *, generator=None, out=None, dtype=N
 def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None,
              requires_grad=False, pin_memory=False):  # fmt: skip
     """The numbers 0 .. n-1 in random order, int64 unless `dtype` says otherwise."""
-    n = _integer("randperm", "n", n)
+    n = whole("randperm", "n", n)
     if dtype is None and out is not None:
         dtype = out.dtype
     if out is None:
@@ -127,7 +122,7 @@ def randint_like(input, low=None, high=None, *, generator=None, dtype=None, layo
     """Whole numbers of [low, high) in the shape of `input`; randint_like(x, high) is from 0."""
     if high is None:
         low, high = 0, low
-    low, high = _integer("randint_like", "low", low or 0), _integer("randint_like", "high", high)
+    low, high = whole("randint_like", "low", low or 0), whole("randint_like", "high", high)
     blank = _blank_like(input, dtype, device, memory_format)
     return _finish(random_inplace(blank, low, high, generator=generator), requires_grad)
 

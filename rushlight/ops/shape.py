@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import op, public
+from ._integers import integers
 
 
 @op("Tensor.alias", view=True)
@@ -184,8 +185,8 @@ def movedim(input, source, destination):
         order = list(range(n))
         order.insert(destination % n, order.pop(source))
         return input.permute(order)
-    sources = [source] if isinstance(source, int) else list(source)
-    targets = [destination] if isinstance(destination, int) else list(destination)
+    sources = list(integers(source))
+    targets = list(integers(destination))
     if len(sources) != len(targets):
         raise RuntimeError(
             "movedim: Invalid source or destination dims: source "

@@ -6,9 +6,9 @@ import warnings
 
 from .. import _C
 from ..op import public
+from ._integers import whole
 from ._lanes import some
 from .fft import fft_c2c, fft_c2r, fft_r2c, overlap_add
-from .fft_functions import whole
 
 Tensor = _C.Tensor
 

@@ -10,6 +10,7 @@ import math
 from .. import _C
 from .._device import check_device
 from ..op import public
+from ._integers import whole
 
 Tensor = _C.Tensor
 
@@ -23,9 +24,7 @@ def _window(name, window_length, periodic, dtype, layout, device, requires_grad,
     dtype = dtype or _C.get_default_dtype()
     if not dtype.is_floating_point:
         raise RuntimeError(f"{name} expects floating point dtypes, got: {dtype}")
-    if not isinstance(window_length, int):
-        kind = type(window_length).__name__
-        raise TypeError(f"{name}(): argument 'window_length' must be int, not {kind}")
+    window_length = whole(name, "window_length", window_length)
     if window_length < 0:
         raise RuntimeError(
             f"{name} requires non-negative window_length, got window_length={window_length}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import _C
+from ..ops._integers import integers
 from .common import Tensor, contiguous_format, method
 
 
@@ -45,8 +46,8 @@ def row_major(size):
 @method
 def resize_(self, *size, memory_format=contiguous_format):
     """Change the shape in place; the storage grows when needed, its new part uninitialised."""
-    if len(size) == 1 and not isinstance(size[0], int):
-        size = tuple(size[0])
+    if len(size) == 1:
+        size = integers(size[0])
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
     need = self.storage_offset()
