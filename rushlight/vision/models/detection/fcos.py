@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from .... import Tensor, cat, nn, stack, zeros_like
 from ....nn import functional as F
-from ...ops import clip_boxes_to_image, generalized_box_iou_loss, sigmoid_focal_loss
+from ...ops import generalized_box_iou_loss, sigmoid_focal_loss
 from ...ops.feature_pyramid_network import LastLevelP6P7
 from .._api import load_into, register_model, weights_enum
 from .._utils import handle_legacy_interface
 from ..resnet import ResNet50_Weights
 from . import _utils as det_utils
+from ._detector import OneStage, by_anchor, check_backbone, rare_logits
 from .anchor_utils import AnchorGenerator
 from .backbone_utils import chosen_weights
 from .faster_rcnn import _RESNET, resnet50_backbone
-from .retinanet import OneStage, best_of_level, by_anchor, check_backbone
 
 __all__ = ["FCOS", "FCOS_ResNet50_FPN_Weights", "fcos_resnet50_fpn"]
 
@@ -121,12 +120,7 @@ class FCOSClassificationHead(nn.Module):
         self.num_anchors = num_anchors
         self.conv = _convolutions(in_channels, num_convs, norm_layer)
         _draw(self.conv)
-        self.cls_logits = nn.Conv2d(
-            in_channels, num_anchors * num_classes, kernel_size=3, stride=1, padding=1
-        )
-        nn.init.normal_(self.cls_logits.weight, std=0.01)
-        rare = -math.log((1 - prior_probability) / prior_probability)
-        nn.init.constant_(self.cls_logits.bias, rare)
+        self.cls_logits = rare_logits(in_channels, num_anchors, num_classes, prior_probability)
 
     def forward(self, x: list[Tensor]) -> Tensor:
         """The logits (N, places, classes) of maps."""
@@ -179,7 +173,7 @@ class FCOS(OneStage):
         topk_candidates: int = 1000,
         **kwargs,
     ):
-        super().__init__()
+        super().__init__("FCOS")
         check_backbone(backbone, anchor_generator, AnchorGenerator)
         self.backbone = backbone
         if anchor_generator is None:
@@ -193,9 +187,7 @@ class FCOS(OneStage):
             )
         self.head = head or FCOSHead(backbone.out_channels, count, num_classes)
         self.box_coder = det_utils.BoxLinearCoder(normalize_by_size=True)
-        self._prepare(
-            backbone, anchor_generator, (min_size, max_size), image_mean, image_std, kwargs
-        )
+        self._make_transform((min_size, max_size), image_mean, image_std, kwargs)
         self.center_sampling_radius = center_sampling_radius
         self.score_thresh = score_thresh
         self.nms_thresh = nms_thresh
@@ -250,32 +242,12 @@ class FCOS(OneStage):
         counts = [m.size(2) * m.size(3) for m in maps]
         return self.compute_loss(targets, outputs, anchors, counts)
 
-    def postprocess_detections(
-        self,
-        head_outputs: dict[str, list[Tensor]],
-        anchors: list[list[Tensor]],
-        image_shapes: list[tuple[int, int]],
-    ) -> list[dict[str, Tensor]]:
-        """The best boxes of each image, after suppression in each class."""
-        found: list[dict[str, Tensor]] = []
-        for i, shape in enumerate(image_shapes):
-            boxes, scores, labels = [], [], []
-            for codes, logits, central, anchor in zip(
-                head_outputs["bbox_regression"],
-                head_outputs["cls_logits"],
-                head_outputs["bbox_ctrness"],
-                anchors[i],
-            ):
-                classes = logits.shape[-1]
-                score = (logits[i].sigmoid() * central[i].sigmoid()).sqrt().flatten()
-                score, at = best_of_level(score, self.score_thresh, self.topk_candidates)
-                place = at // classes
-                box = self.box_coder.decode(codes[i][place], anchor[place])
-                boxes.append(clip_boxes_to_image(box, shape))
-                scores.append(score)
-                labels.append(at % classes)
-            found.append(self._suppressed(boxes, scores, labels))
-        return found
+    def _chances(self, outputs: dict[str, list[Tensor]], level: int, image: int) -> Tensor:
+        logits, central = outputs["cls_logits"], outputs["bbox_ctrness"]
+        return (logits[level][image].sigmoid() * central[level][image].sigmoid()).sqrt()
+
+    def _decoded(self, codes: Tensor, anchors: Tensor) -> Tensor:
+        return self.box_coder.decode(codes, anchors)
 
 
 FCOS_ResNet50_FPN_Weights = weights_enum("FCOS_ResNet50_FPN_Weights")

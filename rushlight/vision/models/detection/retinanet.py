@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .... import Tensor, cat, jit, nn, where, zeros_like
-from ...ops import batched_nms, box_iou, clip_boxes_to_image, sigmoid_focal_loss
+from .... import Tensor, cat, nn, where, zeros_like
 from ...ops import misc as misc_nn_ops
+from ...ops import sigmoid_focal_loss
 from ...ops.feature_pyramid_network import LastLevelP6P7
 from .._api import load_into, register_model, weights_enum
 from .._utils import handle_legacy_interface
 from ..resnet import ResNet50_Weights
 from . import _utils as det_utils
+from ._detector import OneStage, by_anchor, check_backbone, rare_logits
 from .anchor_utils import AnchorGenerator
 from .backbone_utils import chosen_weights
 from .faster_rcnn import _RESNET, load_detector, resnet50_backbone, resnet50_backbone_v2
-from .transform import GeneralizedRCNNTransform
 
 __all__ = [
     "RetinaNet", "RetinaNet_ResNet50_FPN_Weights", "RetinaNet_ResNet50_FPN_V2_Weights",
@@ -49,13 +46,6 @@ def _default_anchorgen():
         (x, int(x * 2 ** (1 / 3)), int(x * 2 ** (2 / 3))) for x in (32, 64, 128, 256, 512)
     )
     return AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
-
-
-def by_anchor(maps: Tensor, values: int) -> Tensor:
-    """(N, A * values, H, W) as (N, H * W * A, values)."""
-    n, _, height, width = maps.shape
-    maps = maps.view(n, -1, values, height, width).permute(0, 3, 4, 1, 2)
-    return maps.reshape(n, -1, values)
 
 
 class RetinaNetHead(nn.Module):
@@ -146,12 +136,7 @@ class RetinaNetClassificationHead(_RetinaNetPart):
         super().__init__()
         self._make_conv(in_channels, norm_layer)
         self._draw_conv()
-        self.cls_logits = nn.Conv2d(
-            in_channels, num_anchors * num_classes, kernel_size=3, stride=1, padding=1
-        )
-        nn.init.normal_(self.cls_logits.weight, std=0.01)
-        rare = -math.log((1 - prior_probability) / prior_probability)
-        nn.init.constant_(self.cls_logits.bias, rare)
+        self.cls_logits = rare_logits(in_channels, num_anchors, num_classes, prior_probability)
         self.num_classes = num_classes
         self.num_anchors = num_anchors
         self.BETWEEN_THRESHOLDS = det_utils.Matcher.BETWEEN_THRESHOLDS
@@ -217,119 +202,6 @@ class RetinaNetRegressionHead(_RetinaNetPart):
         return cat([by_anchor(self.bbox_reg(self.conv(m)), 4) for m in x], dim=1)
 
 
-def best_of_level(scores: Tensor, threshold: float, candidates: int) -> tuple[Tensor, Tensor]:
-    """The scores above the threshold, at most so many, and where they stand."""
-    keep = scores > threshold
-    at = where(keep)[0]
-    scores = scores[keep]
-    count = det_utils._topk_min(at, candidates, 0)
-    scores, order = scores.topk(count)
-    return scores, at[order]
-
-
-class OneStage(nn.Module):
-    """What detectors without proposals share: a backbone, anchors and a head.
-
-    In training the model returns losses, else boxes, scores and labels of each image.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._has_warned = False  # compiled programs say once that they return both
-
-    def _prepare(self, backbone, anchor_generator, sizes, image_mean, image_std, kwargs) -> None:
-        self.transform = GeneralizedRCNNTransform(
-            *sizes,
-            image_mean or [0.485, 0.456, 0.406],
-            image_std or [0.229, 0.224, 0.225],
-            **kwargs,
-        )
-
-    @jit.unused
-    def eager_outputs(self, losses: dict[str, Tensor], detections: list[dict[str, Tensor]]) -> Any:
-        """The losses in training, else the detections."""
-        return losses if self.training else detections
-
-    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None):
-        """Losses by name in training, else boxes, scores and labels of each image.
-
-        `images` are tensors (C, H, W) in [0, 1]; `targets` have "boxes" (N, 4) as x1, y1, x2, y2
-        and "labels".
-        """
-        if self.training:
-            det_utils.check_targets(targets)
-        originals = det_utils.image_sizes(images)
-        batch, targets = self.transform(images, targets)
-        det_utils.check_degenerate(targets)
-        features = self.backbone(batch.tensors)
-        if isinstance(features, Tensor):
-            features = OrderedDict([("0", features)])
-        maps = list(features.values())
-        outputs = self.head(maps)
-        anchors = self.anchor_generator(batch, maps)
-        losses: dict[str, Tensor] = {}
-        detections: list[dict[str, Tensor]] = []
-        if self.training:
-            assert targets is not None
-            losses = self._losses(targets, outputs, anchors, maps)
-        else:
-            detections = self._detections(outputs, anchors, batch.image_sizes, maps)
-            detections = self.transform.postprocess(detections, batch.image_sizes, originals)
-        if jit.is_scripting():
-            if not self._has_warned:
-                warnings.warn(
-                    "a detector always returns a (Losses, Detections) tuple in scripting",
-                    stacklevel=2,
-                )
-                self._has_warned = True
-            return losses, detections
-        return self.eager_outputs(losses, detections)
-
-    def _by_level(
-        self, outputs: dict[str, Tensor], anchors: list[Tensor], maps: list[Tensor]
-    ) -> tuple[dict[str, list[Tensor]], list[list[Tensor]]]:
-        """Outputs and anchors cut into the levels of the maps."""
-        places = [m.size(2) * m.size(3) for m in maps]
-        per_place = outputs["cls_logits"].size(1) // sum(places)
-        counts = [n * per_place for n in places]
-        cut: dict[str, list[Tensor]] = {}
-        for name, value in outputs.items():
-            cut[name] = list(value.split(counts, dim=1))
-        return cut, [list(a.split(counts)) for a in anchors]
-
-    def _detections(
-        self,
-        outputs: dict[str, Tensor],
-        anchors: list[Tensor],
-        image_shapes: list[tuple[int, int]],
-        maps: list[Tensor],
-    ) -> list[dict[str, Tensor]]:
-        cut, cut_anchors = self._by_level(outputs, anchors, maps)
-        return self.postprocess_detections(cut, cut_anchors, image_shapes)
-
-    def _suppressed(
-        self, boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]
-    ) -> dict[str, Tensor]:
-        """The best of the boxes of one image."""
-        box, score, label = cat(boxes, dim=0), cat(scores, dim=0), cat(labels, dim=0)
-        keep = batched_nms(box, score, label, self.nms_thresh)[: self.detections_per_img]
-        return {"boxes": box[keep], "scores": score[keep], "labels": label[keep]}
-
-
-def check_backbone(backbone: Any, anchor_generator: Any, kind: type) -> None:
-    """ValueError or TypeError where a detector's parts do not go together."""
-    if not hasattr(backbone, "out_channels"):
-        raise ValueError(
-            "backbone should contain an attribute out_channels specifying the number of output "
-            "channels (assumed to be the same for all the levels)"
-        )
-    if not isinstance(anchor_generator, (kind, type(None))):
-        raise TypeError(
-            f"anchor_generator should be of type {kind.__name__} or None, instead got "
-            f"{type(anchor_generator)}"
-        )
-
-
 class RetinaNet(OneStage):
     """Classes and boxes for the anchors of all levels of a feature pyramid."""
 
@@ -352,7 +224,7 @@ class RetinaNet(OneStage):
         topk_candidates=1000,
         **kwargs,
     ):
-        super().__init__()
+        super().__init__("RetinaNet")
         check_backbone(backbone, anchor_generator, AnchorGenerator)
         self.backbone = backbone
         self.anchor_generator = anchor_generator or _default_anchorgen()
@@ -362,9 +234,7 @@ class RetinaNet(OneStage):
             fg_iou_thresh, bg_iou_thresh, allow_low_quality_matches=True
         )
         self.box_coder = det_utils.BoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
-        self._prepare(
-            backbone, anchor_generator, (min_size, max_size), image_mean, image_std, kwargs
-        )
+        self._make_transform((min_size, max_size), image_mean, image_std, kwargs)
         self.score_thresh = score_thresh
         self.nms_thresh = nms_thresh
         self.detections_per_img = detections_per_img
@@ -377,12 +247,7 @@ class RetinaNet(OneStage):
         anchors: list[Tensor],
     ) -> dict[str, Tensor]:
         """The losses by name."""
-        matched = []
-        for boxes, target in zip(anchors, targets):
-            if target["boxes"].numel() == 0:
-                matched.append(det_utils.unmatched(boxes))
-            else:
-                matched.append(self.proposal_matcher(box_iou(target["boxes"], boxes)))
+        matched = self._match_by_overlap(targets, anchors)
         return self.head.compute_loss(targets, head_outputs, anchors, matched)
 
     def _losses(
@@ -394,30 +259,11 @@ class RetinaNet(OneStage):
     ) -> dict[str, Tensor]:
         return self.compute_loss(targets, outputs, anchors)
 
-    def postprocess_detections(
-        self,
-        head_outputs: dict[str, list[Tensor]],
-        anchors: list[list[Tensor]],
-        image_shapes: list[tuple[int, int]],
-    ) -> list[dict[str, Tensor]]:
-        """The best boxes of each image, after suppression in each class."""
-        found: list[dict[str, Tensor]] = []
-        for i, shape in enumerate(image_shapes):
-            boxes, scores, labels = [], [], []
-            for codes, logits, anchor in zip(
-                head_outputs["bbox_regression"], head_outputs["cls_logits"], anchors[i]
-            ):
-                classes = logits.shape[-1]
-                score, at = best_of_level(
-                    logits[i].sigmoid().flatten(), self.score_thresh, self.topk_candidates
-                )
-                place = at // classes
-                box = self.box_coder.decode_single(codes[i][place], anchor[place])
-                boxes.append(clip_boxes_to_image(box, shape))
-                scores.append(score)
-                labels.append(at % classes)
-            found.append(self._suppressed(boxes, scores, labels))
-        return found
+    def _chances(self, outputs: dict[str, list[Tensor]], level: int, image: int) -> Tensor:
+        return outputs["cls_logits"][level][image].sigmoid()
+
+    def _decoded(self, codes: Tensor, anchors: Tensor) -> Tensor:
+        return self.box_coder.decode_single(codes, anchors)
 
 
 RetinaNet_ResNet50_FPN_Weights = weights_enum("RetinaNet_ResNet50_FPN_Weights")

@@ -10,15 +10,14 @@ import rushlight as torch
 
 from .... import Tensor, cat, full_like, nn, ones, stack, where
 from ....nn import functional as F
-from ...ops import box_iou, clip_boxes_to_image
+from ...ops import clip_boxes_to_image
 from .._api import load_into, register_model, weights_enum
 from .._utils import handle_legacy_interface
 from ..vgg import VGG, VGG16_Weights, vgg16
 from . import _utils as det_utils
+from ._detector import OneStage, best_of_level, by_anchor
 from .anchor_utils import DefaultBoxGenerator
 from .backbone_utils import chosen_weights, freeze_before
-from .retinanet import OneStage, best_of_level, by_anchor
-from .transform import GeneralizedRCNNTransform
 
 __all__ = ["SSD300_VGG16_Weights", "ssd300_vgg16"]
 
@@ -115,7 +114,7 @@ class SSD(OneStage):
         positive_fraction: float = 0.25,
         **kwargs: Any,
     ):
-        super().__init__()
+        super().__init__("SSD")
         self.backbone = backbone
         self.anchor_generator = anchor_generator
         self.box_coder = det_utils.BoxCoder(weights=(10.0, 10.0, 5.0, 5.0))
@@ -133,15 +132,8 @@ class SSD(OneStage):
             head = SSDHead(channels, counts, num_classes)
         self.head = head
         self.proposal_matcher = det_utils.SSDMatcher(iou_thresh)
-        self.transform = GeneralizedRCNNTransform(
-            min(size),
-            max(size),
-            image_mean or [0.485, 0.456, 0.406],
-            image_std or [0.229, 0.224, 0.225],
-            size_divisible=1,
-            fixed_size=size,
-            **kwargs,
-        )
+        fixed = dict(size_divisible=1, fixed_size=size, **kwargs)
+        self._make_transform((min(size), max(size)), image_mean, image_std, fixed)
         self.score_thresh = score_thresh
         self.nms_thresh = nms_thresh
         self.detections_per_img = detections_per_img
@@ -192,12 +184,7 @@ class SSD(OneStage):
         anchors: list[Tensor],
         maps: list[Tensor],
     ) -> dict[str, Tensor]:
-        matched = []
-        for boxes, target in zip(anchors, targets):
-            if target["boxes"].numel() == 0:
-                matched.append(det_utils.unmatched(boxes))
-            else:
-                matched.append(self.proposal_matcher(box_iou(target["boxes"], boxes)))
+        matched = self._match_by_overlap(targets, anchors)
         return self.compute_loss(targets, outputs, anchors, matched)
 
     def _detections(
