@@ -217,14 +217,15 @@ void block_gradient(const T* x, const Rows& g, int64_t first, T* dx, int64_t row
   }
 }
 
-// Runs f(first channel, width) over blocks: one channel at a time, or up to kChannels.
+// Runs f(first channel, width) over blocks: one channel at a time, or up to kChannels; `ns` for
+// each of their elements.
 template <class F>
-void each_channel_block(const Layout& k, F&& f) {
+void each_channel_block(const Layout& k, double ns, F&& f) {
   const int64_t even = (k.channels + num_threads() - 1) / num_threads();
   const int64_t width =
       k.innermost ? std::min(kChannels, std::max<int64_t>(16, (even + 15) / 16 * 16)) : 1;
   const int64_t blocks = (k.channels + width - 1) / width;
-  parallel_for(blocks, row_grain(k.count() * width), [&](int64_t b0, int64_t b1) {
+  parallel_for(blocks, row_grain(k.count() * width, ns), [&](int64_t b0, int64_t b1) {
     for (int64_t b = b0; b < b1; ++b) f(b * width, std::min(width, k.channels - b * width));
   });
 }
@@ -278,7 +279,7 @@ void forward(Call& call, const Array& x, const Layout& k, const Array& y) {
   const bool in_order = !training && !k.innermost;
   if (in_order) {
     NoGil nogil(x.numel(), 20000);
-    parallel_for(k.n * k.channels, row_grain(k.spatial), [&](int64_t r0, int64_t r1) {
+    parallel_for(k.n * k.channels, row_grain(k.spatial, 0.1), [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         const int64_t c = r % k.channels;
         normalise_run<T>(xp + r * k.spatial, yp + r * k.spatial, k.spatial, center[c], factor[c],
@@ -287,7 +288,7 @@ void forward(Call& call, const Array& x, const Layout& k, const Array& y) {
     });
   } else {
     NoGil nogil(x.numel(), 20000);
-    each_channel_block(k, [&](int64_t c0, int64_t width) {
+    each_channel_block(k, 0.2, [&](int64_t c0, int64_t width) {
       const T* xc = xp + c0 * k.spatial;
       T* yc = yp + c0 * k.spatial;
       if (training) {
@@ -363,7 +364,7 @@ void backward(Call& call, const Array& x, const Layout& k, const Array& dx) {
   const double n = static_cast<double>(k.count());
   {
     NoGil nogil(x.numel(), 20000);
-    each_channel_block(k, [&](int64_t c0, int64_t width) {
+    each_channel_block(k, 0.3, [&](int64_t c0, int64_t width) {
       double sum[kChannels], dot[kChannels];
       C a[kChannels], b[kChannels], d[kChannels];
       const T* xc = xp + c0 * k.spatial;

@@ -254,7 +254,7 @@ template <class T, class F>
 void over_rows(const Sizes& s, double cost, F f) {
   const int64_t room = std::max<int64_t>(1, s.width * kLanes<T>), rows = s.batch * s.rows;
   const double each = cost * static_cast<double>(s.others) * static_cast<double>(s.width);
-  const int64_t grain = std::max<int64_t>(kRows, static_cast<int64_t>(2e4 / (each + 1)));
+  const int64_t grain = std::max<int64_t>(kRows, grain_of(each + 1));
   Scratch<T> buffers(static_cast<size_t>(room) * static_cast<size_t>(num_threads()));
   NoGil nogil(rows * static_cast<int64_t>(std::min(each, 1e9)));
   parallel_for(rows, grain, [&](int64_t i0, int64_t i1) {

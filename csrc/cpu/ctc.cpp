@@ -274,7 +274,7 @@ void sample_backward(const Problem& p, const Workspace<C>& w, const Scores& x, i
 // Samples worth a thread.
 int64_t sample_grain(const Problem& p, int64_t classes) {
   const int64_t work = p.times * (p.rows() + classes / 4 + 16);
-  return std::max<int64_t>(1, 8192 / std::max<int64_t>(work, 1));
+  return grain_of(2.0 * static_cast<double>(work));
 }
 
 template <class F>

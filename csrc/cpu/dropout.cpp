@@ -105,7 +105,7 @@ void rescale(Call& call, const char* name, const ScaleOf& scale_of) {
     visit_floating(x.dtype(), [&](auto tag) {
       using T = decltype(tag);
       const T scale = scale_of(tag);
-      parallel_for(x.numel(), 65536, [&](int64_t i, int64_t end) {
+      parallel_for(x.numel(), grain_of(0.15), [&](int64_t i, int64_t end) {
         apply_mask(from.data<T>() + i, keep.data<bool>() + i, out.data<T>() + i, end - i, scale);
       });
     });

@@ -151,7 +151,7 @@ RL_KERNEL(group_norm) {
     const int64_t cols = k.cols();
     const ThreadBuffer<T> buffer(cols);
     NoGil nogil(x.numel(), 20000);
-    parallel_for(k.n * k.groups, row_grain(cols), [&](int64_t r0, int64_t r1) {
+    parallel_for(k.n * k.groups, row_grain(cols, 0.15), [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         C* buf = buffer.mine();
         const C* row = load_row(x.data<T>() + r * cols, cols, buf);
@@ -196,7 +196,7 @@ RL_KERNEL(group_norm_backward) {
     const int64_t rows = x.numel() ? k.n * k.groups : 0, cells = rows * k.per_group();
     const Scratch<double> s(cells), t(cells), total(k.channels);
     NoGil nogil(x.numel(), 20000);
-    parallel_for(rows, row_grain(cols), [&](int64_t r0, int64_t r1) {
+    parallel_for(rows, row_grain(cols, 0.3), [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         C* buf = buffer.mine();
         const C* xr = load_row(x.data<T>() + r * cols, cols, buf);

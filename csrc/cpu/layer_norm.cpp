@@ -6,27 +6,53 @@
 //   dx = (a - c1 - xh c2) / sqrt(...)               dw = sum_rows g xh      db = sum_rows g
 //
 // Forward reads x once and writes y; backward reads x and g once and writes dx. All further passes
-// over a row run in the cache, which is why the statistics are recomputed and not saved.
+// over a row run in the cache, which is why the statistics are recomputed and not saved. Short rows
+// go in groups: one row's steps wait for each other.
 #include "moments.h"
-#include "row.h"
+#include "short_rows.h"
 
 namespace rl {
 namespace {
 
-template <class C>
-struct RowStats {
-  C mean, scale;
-};
+constexpr int64_t kGroup = 16;  // short rows
 
 template <class C>
-RowStats<C> row_stats(const C* x, int64_t n, double eps, bool rms) {
-  if (rms) {
-    const double square = dot_row<C>(x, x, n) / static_cast<double>(n);
-    return {C(0), static_cast<C>(1 / std::sqrt(square + eps))};
+int64_t group_of(int64_t cols) {
+  return cols <= kShortRow<C> ? kGroup : 1;
+}
+
+// Means (0 for rms) and 1 / deviations of a group of rows of n.
+template <class C>
+void group_stats(const C* x, int64_t rows, int64_t n, double eps, bool rms, C* mean, C* scale) {
+  if (n > kShortRow<C> && rms) {
+    mean[0] = 0;
+    scale[0] = static_cast<C>(1 / std::sqrt(dot_row<C>(x, x, n) / static_cast<double>(n) + eps));
+    return;
   }
-  C mean, var;
-  row_moments<C>(x, n, mean, var);
-  return {mean, C(1) / std::sqrt(var + static_cast<C>(eps))};
+  if (n > kShortRow<C>) {
+    C var;
+    row_moments<C>(x, n, mean[0], var);
+    scale[0] = C(1) / std::sqrt(var + static_cast<C>(eps));
+    return;
+  }
+  const C each = C(1) / static_cast<C>(n);
+  if (rms)
+    std::fill_n(mean, rows, C(0));
+  else
+    fold_each<C>(
+        rows, n, [&](int64_t r, int64_t i) { return load_some<C>(x + r * n + i, n - i, C(0)); },
+        add_lanes<C>, mean);
+  for (int64_t r = 0; r < rows; ++r) mean[r] *= each;
+  fold_each<C>(
+      rows, n,
+      [&](int64_t r, int64_t i) {
+        const auto d = load_some<C>(x + r * n + i, n - i, mean[r]) - mean[r];
+        return d * d;
+      },
+      add_lanes<C>, scale);
+#pragma omp simd
+  for (int64_t r = 0; r < rows; ++r)
+    scale[r] = C(1) / std::sqrt(scale[r] * each + static_cast<C>(eps));
 }
 
 // The affine parameters in the compute type; ones and zeros when absent.
@@ -80,17 +106,22 @@ void forward_kernel(Call& call, bool rms) {
     const C *w = w_array.data<C>(), *b = b_array.data<C>();
     const T* xp = x.data<T>();
     T* yp = y.data<T>();
-    const ThreadBuffer<T> buffer(cols);
+    const int64_t group = group_of<C>(cols);
+    const ThreadBuffer<T> buffer(group * cols);
     NoGil nogil(x.numel(), 20000);
-    parallel_for(x.numel() / cols, row_grain(cols), [&](int64_t r0, int64_t r1) {
-      C* buf = buffer.mine();
-      for (int64_t r = r0; r < r1; ++r) {
-        const C* row = load_row(xp + r * cols, cols, buf);
-        C* out = row_target(yp + r * cols, buf);
-        const auto [mean, scale] = row_stats<C>(row, cols, eps, rms);
+    parallel_for(x.numel() / cols, row_grain(cols, 0.2), [&](int64_t r0, int64_t r1) {
+      C *buf = buffer.mine(), mean[kGroup], scale[kGroup];
+      for (int64_t r = r0; r < r1; r += group) {
+        const int64_t rows = std::min(group, r1 - r), at = r * cols;
+        const C* in = load_row(xp + at, rows * cols, buf);
+        C* out = row_target(yp + at, buf);
+        group_stats<C>(in, rows, cols, eps, rms, mean, scale);
+        for (int64_t k = 0; k < rows; ++k, in += cols, out += cols) {
+          const C center = mean[k], factor = scale[k];
 #pragma omp simd
-        for (int64_t i = 0; i < cols; ++i) out[i] = (row[i] - mean) * scale * w[i] + b[i];
-        store_row(yp + r * cols, cols, out);
+          for (int64_t i = 0; i < cols; ++i) out[i] = (in[i] - center) * factor * w[i] + b[i];
+        }
+        store_row(yp + at, rows * cols, row_target(yp + at, buf));
       }
     });
   });
@@ -105,8 +136,8 @@ struct ColumnSums {
   double* sum;
   int64_t n, rows = 0;
 
-  void step() {
-    if (++rows == 64) flush();
+  void step(int64_t count) {
+    if ((rows += count) >= 64) flush();
   }
   void flush() {
     if (!sum) return;
@@ -121,49 +152,96 @@ struct BackwardWork {
   bool rms, input, affine;
 };
 
+// The sums of g w and of g w xh of one row; g xh and g are added to dw and db.
+template <class C>
+void row_sums(const BackwardWork& work, const C* x, const C* g, const C* w, C mean, C scale, C* dw,
+              C* db, double& c1, double& c2) {
+  c1 = c2 = 0;
+  for (int64_t i = 0; i < work.cols; i += kPiece) {
+    C s = 0, t = 0;
+    const int64_t end = std::min(work.cols, i + kPiece);
+    if (work.affine) {
+#pragma omp simd reduction(+ : s, t)
+      for (int64_t k = i; k < end; ++k) {
+        const C xh = (x[k] - mean) * scale, a = g[k] * w[k];
+        dw[k] += g[k] * xh;
+        db[k] += g[k];
+        s += a;
+        t += a * xh;
+      }
+    } else {
+#pragma omp simd reduction(+ : s, t)
+      for (int64_t k = i; k < end; ++k) {
+        const C a = g[k] * w[k];
+        s += a;
+        t += a * ((x[k] - mean) * scale);
+      }
+    }
+    c1 += s, c2 += t;
+  }
+}
+
+// The same of a group of short rows; g_step elements from one row of g to the next.
+template <class C>
+void group_sums(const BackwardWork& work, const C* x, const C* g, int64_t g_step, const C* w,
+                int64_t rows, const C* mean, const C* scale, C* dw, C* db, C* c1, C* c2) {
+  const int64_t n = work.cols;
+  const auto weighted = [&](int64_t r, int64_t i) {
+    return load_some<C>(g + r * g_step + i, n - i, C(0)) * load_some<C>(w + i, n - i, C(0));
+  };
+  const auto normal = [&](int64_t r, int64_t i) {
+    return (load_some<C>(x + r * n + i, n - i, mean[r]) - mean[r]) * scale[r];
+  };
+  if (!work.rms) fold_each<C>(rows, n, weighted, add_lanes<C>, c1);
+  fold_each<C>(
+      rows, n, [&](int64_t r, int64_t i) { return weighted(r, i) * normal(r, i); }, add_lanes<C>,
+      c2);
+  if (!work.affine) return;
+  each_vector<C>(n, [&](int64_t i, int64_t left) {
+    auto own_dw = load_some<C>(dw + i, left, C(0)), own_db = load_some<C>(db + i, left, C(0));
+    for (int64_t r = 0; r < rows; ++r) {
+      const auto v = load_some<C>(g + r * g_step + i, left, C(0));
+      own_dw += v * normal(r, i);
+      own_db += v;
+    }
+    store_some<C>(dw + i, left, own_dw);
+    store_some<C>(db + i, left, own_db);
+  });
+}
+
 template <class T>
 void backward_rows(const BackwardWork& work, const T* xp, const Rows& g, const compute_t<T>* w,
                    T* dxp, compute_t<T>* buf, ColumnSums<compute_t<T>>& sums, int64_t r0,
                    int64_t r1) {
   using C = compute_t<T>;
-  const int64_t n = work.cols;
+  const int64_t n = work.cols, group = group_of<C>(n);
   C *dw = sums.part, *db = sums.part + n;
-  for (int64_t r = r0; r < r1; ++r) {
-    const C* x = load_row(xp + r * n, n, buf);
-    const C* gr = load_row(g.at<T>(r), n, buf + n);
-    const auto [mean, scale] = row_stats<C>(x, n, work.eps, work.rms);
-    double c1 = 0, c2 = 0;
-    for (int64_t i = 0; i < n; i += kPiece) {
-      C s = 0, t = 0;
-      const int64_t end = std::min(n, i + kPiece);
-      if (work.affine) {
-#pragma omp simd reduction(+ : s, t)
-        for (int64_t k = i; k < end; ++k) {
-          const C xh = (x[k] - mean) * scale, a = gr[k] * w[k];
-          dw[k] += gr[k] * xh;
-          db[k] += gr[k];
-          s += a;
-          t += a * xh;
-        }
-      } else {
-#pragma omp simd reduction(+ : s, t)
-        for (int64_t k = i; k < end; ++k) {
-          const C a = gr[k] * w[k];
-          s += a;
-          t += a * ((x[k] - mean) * scale);
-        }
-      }
-      c1 += s, c2 += t;
+  C mean[kGroup], scale[kGroup], c1[kGroup] = {}, c2[kGroup];
+  for (int64_t r = r0; r < r1; r += group) {
+    const int64_t rows = std::min(group, r1 - r), g_step = g.stride ? n : 0;
+    const C* x = load_row(xp + r * n, rows * n, buf);
+    const C* gr = load_row(g.at<T>(r), g_step ? rows * n : n, buf + group * n);
+    group_stats<C>(x, rows, n, work.eps, work.rms, mean, scale);
+    if (group > 1) {
+      group_sums<C>(work, x, gr, g_step, w, rows, mean, scale, dw, db, c1, c2);
+    } else {
+      double s, t;
+      row_sums<C>(work, x, gr, w, mean[0], scale[0], dw, db, s, t);
+      c1[0] = work.rms ? C(0) : static_cast<C>(s), c2[0] = static_cast<C>(t);
     }
-    if (work.affine) sums.step();
+    if (work.affine) sums.step(rows);
     if (!work.input) continue;
-    const C m1 = work.rms ? C(0) : static_cast<C>(c1 / static_cast<double>(n));
-    const C m2 = static_cast<C>(c2 / static_cast<double>(n));
     C* dx = row_target(dxp + r * n, buf);
+    for (int64_t k = 0; k < rows; ++k) {
+      const C m1 = c1[k] / static_cast<C>(n), m2 = c2[k] / static_cast<C>(n);
+      const C center = mean[k], factor = scale[k];
+      const C *in = x + k * n, *up = gr + k * g_step;
+      C* out = dx + k * n;
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i)
-      dx[i] = scale * (gr[i] * w[i] - m1 - (x[i] - mean) * scale * m2);
-    store_row(dxp + r * n, n, dx);
+      for (int64_t i = 0; i < n; ++i)
+        out[i] = factor * (up[i] * w[i] - m1 - (in[i] - center) * factor * m2);
+    }
+    store_row(dxp + r * n, rows * n, dx);
   }
 }
 
@@ -189,7 +267,7 @@ void backward_kernel(Call& call) {
     dw = Array::empty(dtype_of<C>::value, Shape(call.ints(2)));
     db = Array::empty(dtype_of<C>::value, Shape(call.ints(2)));
     const int threads = num_threads();
-    const ThreadBuffer<T> buffer(2 * cols);
+    const ThreadBuffer<T> buffer(2 * cols * group_of<C>(cols));
     const Scratch<C> parts(work.affine ? threads * 2 * cols : 0);
     const bool many = cols && x.numel() / cols > 64;
     const Scratch<double> totals(work.affine && many ? threads * 2 * cols : 0);
@@ -197,7 +275,7 @@ void backward_kernel(Call& call) {
     if (totals.get()) std::fill_n(totals.get(), threads * 2 * cols, 0.0);
     NoGil nogil(x.numel(), 20000);
     if (cols)
-      parallel_for(x.numel() / cols, row_grain(cols), [&](int64_t r0, int64_t r1) {
+      parallel_for(x.numel() / cols, row_grain(cols, 0.4), [&](int64_t r0, int64_t r1) {
         const int64_t at = work.affine ? omp_get_thread_num() * 2 * cols : 0;
         ColumnSums<C> sums{parts.get() + at, many ? totals.get() + at : nullptr, 2 * cols};
         backward_rows<T>(work, x.data<T>(), g, w.data<C>(), dx.data<T>(), buffer.mine(), sums, r0,

@@ -11,7 +11,7 @@
 //
 // cross_entropy reads x once, writes one lse a target and no probabilities; backward reads x again
 // and writes dx.
-#include "row.h"
+#include "short_rows.h"
 
 namespace rl {
 namespace {
@@ -34,12 +34,42 @@ struct Problem {
   Array target;  // int64 or uint8, contiguous
   const char* targets;
   bool wide;
+  int64_t wanted = 0;  // how many are not ignore_index
   int64_t count() const { return n * spatial; }
   int64_t at(int64_t i) const {
     return wide ? reinterpret_cast<const int64_t*>(targets)[i]
                 : static_cast<int64_t>(reinterpret_cast<const uint8_t*>(targets)[i]);
   }
 };
+
+// f(the targets), of either type.
+template <class F>
+void visit_targets(const Problem& p, const F& f) {
+  if (p.wide)
+    f(reinterpret_cast<const int64_t*>(p.targets));
+  else
+    f(reinterpret_cast<const uint8_t*>(p.targets));
+}
+
+template <class I>
+void check_targets(Problem& p, const I* targets) {
+  if (meta_call) return;
+  const int64_t n = p.target.numel();
+  int64_t wrong = 0, ignored = 0;
+#pragma omp simd reduction(+ : wrong, ignored)
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t t = targets[i], none = t == p.ignore ? 1 : 0;
+    const int64_t outside = static_cast<uint64_t>(t) >= static_cast<uint64_t>(p.classes) ? 1 : 0;
+    ignored += none;
+    wrong += outside & ~none;
+  }
+  p.wanted = n - ignored;
+  for (int64_t i = 0; wrong && i < n; ++i) {
+    const int64_t t = targets[i];
+    if ((t < 0 || t >= p.classes) && t != p.ignore)
+      fail(ErrorType::Index, "Target %lld is out of bounds.", static_cast<long long>(t));
+  }
+}
 
 // Shapes and every index are checked here, before any loop.
 Problem check_problem(Shape x, const Array& target, const Array* weight, Reduction reduction,
@@ -81,11 +111,7 @@ Problem check_problem(Shape x, const Array& target, const Array* weight, Reducti
          "weight tensor should be defined either for all %lld classes or no classes but got "
          "weight tensor of shape: %s",
          static_cast<long long>(p.classes), shape_text(weight->shape()).c_str());
-  for (int64_t i = 0; !meta_call && i < p.target.numel(); ++i) {
-    const int64_t t = p.at(i);
-    if ((t < 0 || t >= p.classes) && t != ignore)
-      fail(ErrorType::Index, "Target %lld is out of bounds.", static_cast<long long>(t));
-  }
+  visit_targets(p, [&p](const auto* targets) { check_targets(p, targets); });
   return p;
 }
 
@@ -108,6 +134,7 @@ void finish_loss(Call& call, const Problem& p, const double* loss, double weight
     for (int64_t i = 0; i < p.count(); ++i) out.data<T>()[i] = T(static_cast<C>(loss[i]));
   } else {
     double sum = 0;
+#pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < p.count(); ++i) sum += loss[i];
     if (p.reduction == Reduction::Mean) sum /= weights;
     *out.data<T>() = T(static_cast<C>(sum));
@@ -118,8 +145,10 @@ void finish_loss(Call& call, const Problem& p, const double* loss, double weight
   call.result(std::move(total));
 }
 
+// Of the targets; w is all ones unless `given`.
 template <class C>
-double total_weight(const Problem& p, const C* w) {
+double total_weight(const Problem& p, const C* w, bool given) {
+  if (!given) return static_cast<double>(p.wanted);
   double sum = 0;
   for (int64_t i = 0; !meta_call && i < p.count(); ++i)
     if (p.at(i) != p.ignore) sum += w[p.at(i)];
@@ -147,46 +176,41 @@ Factors<C> loss_factors(const Array& g, const Problem& p, const Array& total) {
   return f;
 }
 
-// -- cross entropy over rows, S == 1
-// -----------------------------------------------------------------------
+// -- cross entropy over rows, S == 1 ----------------------------------------------------------
 struct Smoothing {
   double amount, weights;
 };  // label_smoothing and sum_c w[c]
 
-// Rows [i0, i1), at most kRows: first the sums of each, then their logarithms side by side.
+// Rows [i0, i1), at most kRows: first the sums of each, then their logarithms side by side. Long
+// rows whose target is ignored are left out.
 constexpr int64_t kRows = 64;
+int64_t group_of(int64_t n) {
+  return std::clamp<int64_t>(4096 / std::max<int64_t>(n, 1), 1, kRows);
+}
 
 template <class T>
 void entropy_rows(const Problem& p, const T* x_, int64_t i0, int64_t i1, const compute_t<T>* w,
                   const Smoothing& s, compute_t<T>* buf, double* lse, double* loss) {
   using C = compute_t<T>;
-  const int64_t n = p.classes;
-  double top[kRows], sum[kRows], below[kRows], plain[kRows];
-  for (int64_t i = i0; i < i1; ++i) {
-    const int64_t k = i - i0, t = p.at(i);
-    top[k] = below[k] = plain[k] = 0, sum[k] = 1;
-    if (t == p.ignore) continue;
-    const C* x = load_row(x_ + i * n, n, buf);
-    const C most = row_top<C>(x, n);
-    top[k] = most;
-    sum[k] = exp_sum<C>(x, n, most, nullptr);
-    below[k] = top[k] - x[t];
-    if (s.amount > 0) plain[k] = dot_row<C>(w, x, n);
+  const int64_t n = p.classes, rows = i1 - i0;
+  C top[kRows];
+  double sum[kRows];
+  if (rows == 1 && p.at(i0) == p.ignore) {
+    lse[i0] = loss[i0] = 0;
+    return;
   }
-  if constexpr (std::is_same_v<C, double>) {
-    for (int64_t k = 0; k < i1 - i0; ++k) sum[k] = std::log(sum[k]);
-  } else {
+  const C* x = load_row(x_ + i0 * n, rows * n, buf);
+  exp_sums<C>(x, rows, n, top, nullptr, sum);
 #pragma omp simd
-    for (int64_t k = 0; k < i1 - i0; ++k) sum[k] = log(sum[k]);
-  }
-  for (int64_t i = i0; i < i1; ++i) {
-    const int64_t k = i - i0, t = p.at(i);
+  for (int64_t k = 0; k < rows; ++k) sum[k] = log(sum[k]);
+  for (int64_t k = 0; k < rows; ++k, x += n) {
+    const int64_t i = i0 + k, t = p.at(i);
     lse[i] = loss[i] = 0;
     if (t == p.ignore) continue;
-    lse[i] = sum[k] + top[k];
-    loss[i] = (1 - s.amount) * w[t] * (sum[k] + below[k]);
+    lse[i] = sum[k] + static_cast<double>(top[k]);
+    loss[i] = (1 - s.amount) * w[t] * (sum[k] + (static_cast<double>(top[k]) - x[t]));
     if (s.amount > 0)
-      loss[i] += s.amount / static_cast<double>(n) * (lse[i] * s.weights - plain[k]);
+      loss[i] += s.amount / static_cast<double>(n) * (lse[i] * s.weights - dot_row<C>(w, x, n));
   }
 }
 
@@ -229,8 +253,7 @@ void entropy_gradient_row(const T* x_, int64_t t, int64_t n, const compute_t<T>*
   store_row(dx_, n, dx);
 }
 
-// -- and over columns, S > 1: blocks of neighbouring positions
-// ------------------------------------------------
+// -- and over columns, S > 1: blocks of neighbouring positions --------------------------------
 constexpr int64_t kColumns = 64;
 
 template <class T>
@@ -238,28 +261,30 @@ void entropy_columns(const Problem& p, const T* x, int64_t first, int64_t width,
                      const compute_t<T>* w, const Smoothing& s, double* lse, double* loss) {
   using C = compute_t<T>;
   C top[kColumns], sum[kColumns] = {}, plain[kColumns] = {};
+  double log_rest[kColumns];
   for (int64_t j = 0; j < width; ++j) top[j] = static_cast<C>(x[j]);
   for (int64_t c = 1; c < p.classes; ++c)
 #pragma omp simd
     for (int64_t j = 0; j < width; ++j)
       top[j] = extreme<C, 1>(top[j], static_cast<C>(x[c * p.spatial + j]));
   for (int64_t c = 0; c < p.classes; ++c) {
-    const C wc = w[c];
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j) {
-      const C v = static_cast<C>(x[c * p.spatial + j]);
-      sum[j] += exp_nonpositive(v - top[j]);
-      plain[j] += wc * v;
-    }
+    for (int64_t j = 0; j < width; ++j)
+      sum[j] += exp_nonpositive(static_cast<C>(x[c * p.spatial + j]) - top[j]);
+    if (s.amount > 0)
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) plain[j] += w[c] * static_cast<C>(x[c * p.spatial + j]);
   }
+#pragma omp simd
+  for (int64_t j = 0; j < width; ++j) log_rest[j] = log(static_cast<double>(sum[j]));
   for (int64_t j = 0; j < width; ++j) {
-    const double log_rest = std::log(static_cast<double>(sum[j])), log_sum = log_rest + top[j];
+    const double log_sum = log_rest[j] + top[j];
     const int64_t t = p.at(first + j);
     loss[j] = lse[j] = 0;
     if (t == p.ignore) continue;
     lse[j] = log_sum;
     const double below = static_cast<double>(top[j]) - static_cast<C>(x[t * p.spatial + j]);
-    loss[j] = (1 - s.amount) * w[t] * (log_rest + below);
+    loss[j] = (1 - s.amount) * w[t] * (log_rest[j] + below);
     if (s.amount > 0)
       loss[j] += s.amount / static_cast<double>(p.classes) * (log_sum * s.weights - plain[j]);
   }
@@ -297,23 +322,38 @@ void entropy_gradient_columns(const Problem& p, const T* x, int64_t first, int64
   }
 }
 
-// rows(i0, i1) for S == 1, else columns(n * S + first, width, offset into x).
+// rows(i0, i1) for S == 1, else columns(n * S + first, width, offset into x); `ns` an element.
 template <class R, class K>
-void each_target(const Problem& p, R&& rows, K&& columns) {
+void each_target(const Problem& p, double ns, R&& rows, K&& columns) {
   if (p.spatial == 1) {
-    parallel_for(p.n, row_grain(p.classes), [&](int64_t i0, int64_t i1) {
-      for (int64_t i = i0; i < i1; i += kRows) rows(i, std::min(i + kRows, i1));
+    const int64_t group = group_of(p.classes);
+    parallel_for(p.n, row_grain(p.classes, ns), [&](int64_t i0, int64_t i1) {
+      for (int64_t i = i0; i < i1; i += group) rows(i, std::min(i + group, i1));
     });
     return;
   }
   const int64_t blocks = (p.spatial + kColumns - 1) / kColumns;
   const int64_t most = std::min(kColumns, p.spatial);
-  parallel_for(p.n * blocks, row_grain(p.classes * most), [&](int64_t b0, int64_t b1) {
+  parallel_for(p.n * blocks, row_grain(p.classes * most, ns), [&](int64_t b0, int64_t b1) {
     for (int64_t b = b0; b < b1; ++b) {
       const int64_t n = b / blocks, j = b % blocks * kColumns;
       columns(n * p.spatial + j, std::min(kColumns, p.spatial - j), n * p.classes * p.spatial + j);
     }
   });
+}
+
+template <class T, class I>
+void nll_rows(const Problem& p, const T* x, const I* targets, const compute_t<T>* w, double* loss,
+              int64_t n0, int64_t n1) {
+  using C = compute_t<T>;
+  const int64_t spatial = p.spatial, row = p.classes * spatial, ignore = p.ignore;
+  for (int64_t n = n0; n < n1; ++n)
+    for (int64_t j = 0; j < spatial; ++j) {
+      const int64_t i = n * spatial + j, t = targets[i];
+      loss[i] = 0;
+      if (t == ignore) continue;
+      loss[i] = -static_cast<double>(w[t]) * static_cast<C>(x[n * row + t * spatial + j]);
+    }
 }
 
 template <class C>
@@ -341,13 +381,13 @@ RL_KERNEL(cross_entropy) {
     const Smoothing s = smoothing_of<C>(amount, wp, p.classes);
     Array lse = Array::empty(DType::F64, {p.count()});
     const Scratch<double> losses(p.count());
-    const ThreadBuffer<T> buffer(p.classes);
+    const ThreadBuffer<T> buffer(p.classes * group_of(p.classes));
     const T* xp = x.data<T>();
     double* lp = lse.data<double>();
     if (p.count() && p.classes) {
       NoGil nogil(x.numel(), 20000);
       each_target(
-          p,
+          p, 0.4,
           [&](int64_t i0, int64_t i1) {
             entropy_rows<T>(p, xp, i0, i1, wp, s, buffer.mine(), lp, losses.get());
           },
@@ -355,7 +395,7 @@ RL_KERNEL(cross_entropy) {
             entropy_columns<T>(p, xp + at, i, width, wp, s, lp + i, losses.get() + i);
           });
     }
-    finish_loss<T>(call, p, losses.get(), total_weight<C>(p, wp), target.shape());
+    finish_loss<T>(call, p, losses.get(), total_weight<C>(p, wp, weight), target.shape());
     call.result(std::move(lse));
   });
 }
@@ -388,7 +428,7 @@ RL_KERNEL(cross_entropy_backward) {
     if (x.numel() == 0) return;
     NoGil nogil(x.numel(), 20000);
     each_target(
-        p,
+        p, 0.3,
         [&](int64_t i0, int64_t i1) {
           for (int64_t i = i0; i < i1; ++i) {
             if (p.at(i) == p.ignore)
@@ -418,14 +458,16 @@ RL_KERNEL(nll_loss) {
     const Array w = class_weights<C>(weight, p.classes);
     const C* wp = w.data<C>();
     const Scratch<double> losses(p.count());
-    for (int64_t i = 0; !meta_call && i < p.count(); ++i) {
-      const int64_t t = p.at(i), n = i / p.spatial, j = i % p.spatial;
-      losses[i] = 0;
-      if (t != p.ignore)
-        losses[i] = -static_cast<double>(wp[t]) *
-                    static_cast<C>(x.data<T>()[(n * p.classes + t) * p.spatial + j]);
+    {
+      NoGil nogil(p.count());
+      const T* xp = x.data<T>();
+      visit_targets(p, [&](const auto* targets) {
+        parallel_for(p.n, row_grain(p.spatial, 2), [&](int64_t n0, int64_t n1) {
+          nll_rows<T>(p, xp, targets, wp, losses.get(), n0, n1);
+        });
+      });
     }
-    finish_loss<T>(call, p, losses.get(), total_weight<C>(p, wp), target.shape());
+    finish_loss<T>(call, p, losses.get(), total_weight<C>(p, wp, weight), target.shape());
   });
 }
 
@@ -437,7 +479,6 @@ RL_KERNEL(nll_loss_backward) {
       check_problem(shape, call.tensor(2), weight, reduction_of(call, 4), call.integer(5));
   const DType t = call.tensor(0).dtype();
   Array dx = Array::empty(t, shape);
-  if (meta_call) return call.result(std::move(dx));
   visit_real("nll_loss_backward", t, [&](auto tag) {
     using T = decltype(tag);
     using C = compute_t<T>;
@@ -445,12 +486,18 @@ RL_KERNEL(nll_loss_backward) {
     const Factors<C> factors =
         loss_factors<C>(call.tensor(0), p, call.tensor(6).to(dtype_of<C>::value));
     T* dp = dx.data<T>();
-    std::memset(static_cast<void*>(dp), 0, dx.nbytes());
-    for (int64_t i = 0; i < p.count(); ++i) {
-      const int64_t c = p.at(i), n = i / p.spatial, j = i % p.spatial;
-      if (c != p.ignore)
-        dp[(n * p.classes + c) * p.spatial + j] = T(-w.data<C>()[c] * factors.at(i));
-    }
+    const C* wp = w.data<C>();
+    NoGil nogil(dx.numel());
+    const double cost = 0.1 * static_cast<double>(p.classes) + 3;
+    parallel_for(p.n, row_grain(p.spatial, cost), [&](int64_t n0, int64_t n1) {
+      const int64_t row = p.classes * p.spatial;
+      std::memset(static_cast<void*>(dp + n0 * row), 0, (n1 - n0) * row * sizeof(T));
+      for (int64_t n = n0; n < n1; ++n)
+        for (int64_t j = 0; j < p.spatial; ++j) {
+          const int64_t i = n * p.spatial + j, c = p.at(i);
+          if (c != p.ignore) dp[n * row + c * p.spatial + j] = T(-wp[c] * factors.at(i));
+        }
+    });
   });
   call.result(std::move(dx));
 }

@@ -10,6 +10,7 @@
 // x, t and the weights are broadcast to one shape beforehand; each is read once.
 #include "core/layout.h"
 #include "row.h"
+#include "soft_plus.h"
 
 namespace rl {
 namespace {
@@ -46,7 +47,7 @@ void loss_run(const C* x, const C* t, const C* w, const C* q, int64_t n, C* out)
   } else {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i)
-      out[i] = vlog1p(exp_nonpositive(-magnitude(x[i]))) + (x[i] < 0 ? -x[i] : C(0));
+      out[i] = log1p_of_part(exp_nonpositive(-magnitude(x[i]))) + (x[i] < 0 ? -x[i] : C(0));
     if (q)
       for (int64_t i = 0; i < n; ++i) out[i] *= C(1) + (q[i] - C(1)) * t[i];
 #pragma omp simd
@@ -139,26 +140,35 @@ void each_piece(const Operands& o, int64_t i0, int64_t i1, F&& f) {
   }
 }
 
-template <Loss L, class T>
-void check_range(const Operands& o) {
-  using C = compute_t<T>;
-  const auto inside = [](const Array& a) {
-    bool ok = true;
-    for (int64_t i = 0; i < a.numel(); ++i) {
-      const C v = static_cast<C>(a.data<T>()[i]);
-      ok &= (v >= 0) & (v <= 1);
-    }
-    return ok;
-  };
-  if (L != Loss::Bce || meta_call) return;
-  if (!inside(o.x)) fail(ErrorType::Runtime, "all elements of input should be between 0 and 1");
-  if (!inside(o.t)) fail(ErrorType::Runtime, "all elements of target should be between 0 and 1");
+// Whether all lie in [0, 1]: their distances from it add up to zero, and NaN to no number.
+template <class C>
+bool inside(const C* p, int64_t n) {
+  C outside = 0;
+#pragma omp simd reduction(+ : outside)
+  for (int64_t i = 0; i < n; ++i) {
+    const C below = p[i] < C(0) ? -p[i] : C(0), above = p[i] - C(1);
+    outside += below + (above < C(0) ? C(0) : above);
+  }
+  return outside == C(0);
 }
+
+// What is found out about a run of elements.
+struct Part {
+  double sum = 0;
+  bool odd_input = false, odd_target = false;  // something outside of [0, 1]
+};
+constexpr int64_t kPart = 8192;  // elements, so that sums do not depend on the number of threads
 
 template <Loss L>
 constexpr const char* kLossName = L == Loss::Mse   ? "mse_cpu"
                                   : L == Loss::Bce ? "binary_cross_entropy"
                                                    : "binary_cross_entropy_with_logits";
+template <Loss L>
+constexpr double kLossCost = L == Loss::Mse   ? 0.1
+                             : L == Loss::Bce ? 1.5
+                                              : 0.7;  // ns an element
+template <Loss L>
+constexpr double kGradientCost = L == Loss::Logits ? 0.5 : 0.2;
 
 // input, target, [weight, [pos_weight,]] reduction
 template <Loss L>
@@ -167,37 +177,46 @@ void loss_kernel(Call& call, int weight, int pos, int reduction_at) {
   const Reduction reduction = reduction_of(call, reduction_at);
   const int64_t n = o.x.numel();
   Array out = Array::empty(o.x.dtype(), reduction == Reduction::None ? o.x.shape() : Shape());
+  bool odd_input = false, odd_target = false;
   visit_real(kLossName<L>, o.x.dtype(), [&](auto tag) {
     using T = decltype(tag);
     using C = compute_t<T>;
-    check_range<L, T>(o);
-    const int64_t parts = std::clamp<int64_t>(n / 65536, 1, 64);
-    const Scratch<double> sums(parts);
+    const int64_t parts = meta_call ? 0 : (n + kPart - 1) / kPart;
+    std::vector<Part> found(static_cast<size_t>(parts));
     {
       NoGil nogil(n);
-      parallel_for(parts, 1, [&](int64_t p0, int64_t p1) {
+      parallel_for(parts, grain_of(kLossCost<L> * kPart), [&](int64_t p0, int64_t p1) {
         for (int64_t p = p0; p < p1; ++p) {
-          double sum = 0;
+          Part part;
           each_piece<T>(
-              o, n * p / parts, n * (p + 1) / parts,
+              o, p * kPart, std::min(n, (p + 1) * kPart),
               [&](const C* x, const C* t, const C* w, const C* q, C* buf, int64_t i, int64_t m) {
-                loss_run<L, C>(x, t, w, q, m, buf);
-                if (reduction != Reduction::None) {
-                  sum += sum_run<C>(buf, m);
-                } else {
-                  put_row(out.data<T>() + i, m, buf);
+                if constexpr (L == Loss::Bce) {
+                  part.odd_input |= !inside(x, m);
+                  part.odd_target |= !inside(t, m);
                 }
+                loss_run<L, C>(x, t, w, q, m, buf);
+                if (reduction != Reduction::None)
+                  part.sum += sum_run<C>(buf, m);
+                else
+                  put_row(out.data<T>() + i, m, buf);
               });
-          sums[p] = sum;
+          found[p] = part;
         }
       });
     }
-    if (reduction == Reduction::None) return;
     double sum = 0;
-    for (int64_t p = 0; p < parts; ++p) sum += sums[p];
+    for (const Part& part : found) {
+      sum += part.sum;
+      odd_input |= part.odd_input;
+      odd_target |= part.odd_target;
+    }
+    if (reduction == Reduction::None) return;
     if (reduction == Reduction::Mean) sum /= static_cast<double>(n);
     *out.data<T>() = T(static_cast<C>(sum));
   });
+  if (odd_input) fail(ErrorType::Runtime, "all elements of input should be between 0 and 1");
+  if (odd_target) fail(ErrorType::Runtime, "all elements of target should be between 0 and 1");
   if (reduction == Reduction::None && !call.tensor(0).contiguous()) {
     const Array* given[] = {&call.tensor(0), &call.tensor(1)};
     const Array y = output_like(given, 2, out.shape(), out.dtype());
@@ -226,7 +245,7 @@ void gradient_kernel(Call& call, int weight, int pos, int reduction_at) {
     C scale = none ? C(1) : static_cast<C>(*g.data<T>());
     if (reduction == Reduction::Mean) scale /= static_cast<C>(n);
     NoGil nogil(n);
-    parallel_for(n, 32768, [&](int64_t i0, int64_t i1) {
+    parallel_for(n, grain_of(kGradientCost<L>), [&](int64_t i0, int64_t i1) {
       each_piece<T>(
           o, i0, i1,
           [&](const C* x, const C* t, const C* w, const C* q, C* buf, int64_t i, int64_t m) {

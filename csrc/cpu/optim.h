@@ -12,7 +12,7 @@ namespace rl {
 namespace {
 
 constexpr int kMaxStates = 3;
-constexpr int64_t kGrain = 16384;  // elements worth 15 us or more
+const int64_t kGrain = grain_of(0.25);
 
 // One parameter: where it lies, and the factors that depend on its own step count.
 struct Job {

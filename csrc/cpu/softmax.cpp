@@ -5,9 +5,9 @@
 //   backward     dx = y (g - sum(g y))       and   dx = g - exp(y) sum(g)
 //
 // inner == 1: a row is read from memory once, its other passes run in the cache; short rows go in
-// groups, so that their logarithms and quotients are vectors. Otherwise blocks of up to 64
+// groups, so that their sums, logarithms and quotients are vectors. Otherwise blocks of up to 64
 // neighbouring columns go together, vectorised over the columns.
-#include "row.h"
+#include "short_rows.h"
 
 namespace rl {
 namespace {
@@ -27,16 +27,15 @@ void softmax_rows(const T* x_, T* y_, int64_t rows, int64_t n, compute_t<T>* buf
   C* y = row_target(y_, buf);
   C top[kGroup];
   double sum[kGroup];
-  for (int64_t r = 0; r < rows; ++r) {
-    top[r] = row_top<C>(x + r * n, n);
-    sum[r] = exp_sum<C>(x + r * n, n, top[r], Log ? nullptr : y + r * n);
-  }
+  exp_sums<C>(x, rows, n, top, Log ? nullptr : y, sum);
 #pragma omp simd
   for (int64_t r = 0; r < rows; ++r) sum[r] = Log ? log(sum[r]) : 1 / sum[r];
   for (int64_t r = 0; r < rows; ++r) {
     const C c = static_cast<C>(sum[r]), shift = top[r];
-#pragma omp simd
-    for (int64_t i = r * n; i < (r + 1) * n; ++i) y[i] = Log ? x[i] - shift - c : y[i] * c;
+    each_vector<C>(n, [&](int64_t i, int64_t left) {
+      const auto v = load_some<C>((Log ? x : y) + r * n + i, left, C(0));
+      store_some<C>(y + r * n + i, left, Log ? v - shift - c : v * c);
+    });
   }
   store_row(y_, rows * n, y);
 }
@@ -65,6 +64,7 @@ void softmax_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width,
       return;
     }
   }
+  constexpr bool kKeeps = !Log && std::is_same_v<T, C>;  // the exponentials, in y
   C top[kColumns], sum[kColumns];
   for (int64_t j = 0; j < width; ++j) top[j] = static_cast<C>(x[j]), sum[j] = 0;
   for (int64_t i = 1; i < n; ++i)
@@ -73,10 +73,14 @@ void softmax_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width,
       top[j] = extreme<C, 1>(top[j], static_cast<C>(x[i * inner + j]));
   for (int64_t i = 0; i < n; ++i)
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j)
-      sum[j] += exp_nonpositive(static_cast<C>(x[i * inner + j]) - top[j]);
+    for (int64_t j = 0; j < width; ++j) {
+      const C e = exp_nonpositive(static_cast<C>(x[i * inner + j]) - top[j]);
+      if constexpr (kKeeps) y[i * inner + j] = e;
+      sum[j] += e;
+    }
   if constexpr (Log) {
-    for (int64_t j = 0; j < width; ++j) sum[j] = std::log(sum[j]);
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) sum[j] = vlog(sum[j]);
     for (int64_t i = 0; i < n; ++i)
 #pragma omp simd
       for (int64_t j = 0; j < width; ++j)
@@ -85,31 +89,43 @@ void softmax_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width,
     for (int64_t j = 0; j < width; ++j) sum[j] = 1 / sum[j];
     for (int64_t i = 0; i < n; ++i)
 #pragma omp simd
-      for (int64_t j = 0; j < width; ++j)
-        y[i * inner + j] = T(exp_nonpositive(static_cast<C>(x[i * inner + j]) - top[j]) * sum[j]);
+      for (int64_t j = 0; j < width; ++j) {
+        const int64_t k = i * inner + j;
+        if constexpr (kKeeps)
+          y[k] *= sum[j];
+        else
+          y[k] = T(exp_nonpositive(static_cast<C>(x[k]) - top[j]) * sum[j]);
+      }
   }
 }
 
+// `rows` <= kGroup rows of n elements.
 template <class T, bool Log>
-void backward_row(const T* g_, const T* y_, T* dx_, int64_t n, compute_t<T>* buf) {
+void backward_rows(const T* g_, const T* y_, T* dx_, int64_t rows, int64_t n, compute_t<T>* buf) {
   using C = compute_t<T>;
-  const C* g = load_row(g_, n, buf);
-  const C* y = load_row(y_, n, buf + n);
+  const C* g = load_row(g_, rows * n, buf);
+  const C* y = load_row(y_, rows * n, buf + rows * n);
   C* dx = row_target(dx_, buf);
-  if constexpr (Log) {
-    const C sum = static_cast<C>(sum_row<C>(g, n));
-    const int64_t whole = whole_vectors<C>(n);
-#pragma omp simd
-    for (int64_t i = 0; i < whole; ++i) dx[i] = g[i] - exp_nonpositive(y[i]) * sum;
-    C rest[kLanes<C>] = {};
-    if (whole < n) exp_tail<C>(y + whole, n - whole, C(0), rest);
-    for (int64_t i = whole; i < n; ++i) dx[i] = g[i] - rest[i - whole] * sum;
-  } else {
-    const C sum = static_cast<C>(dot_row<C>(g, y, n));
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) dx[i] = y[i] * (g[i] - sum);
-  }
-  store_row(dx_, n, dx);
+  C sum[kGroup];
+  if (n <= kShortRow<C>)
+    fold_each<C>(
+        rows, n,
+        [&](int64_t r, int64_t i) {
+          const auto v = load_some<C>(g + r * n + i, n - i, C(0));
+          return Log ? v : v * load_some<C>(y + r * n + i, n - i, C(0));
+        },
+        add_lanes<C>, sum);
+  else
+    for (int64_t r = 0; r < rows; ++r)
+      sum[r] = static_cast<C>(Log ? sum_row<C>(g + r * n, n) : dot_row<C>(g + r * n, y + r * n, n));
+  for (int64_t r = 0; r < rows; ++r)
+    each_vector<C>(n, [&](int64_t i, int64_t left) {
+      auto v = load_some<C>(y + r * n + i, left, C(0));
+      const auto u = load_some<C>(g + r * n + i, left, C(0));
+      if constexpr (Log) exp_lanes(v, C(0));
+      store_some<C>(dx + r * n + i, left, Log ? u - v * sum[r] : v * (u - sum[r]));
+    });
+  store_row(dx_, rows * n, dx);
 }
 
 template <class T, bool Log>
@@ -131,11 +147,11 @@ void backward_columns(const T* g, const T* y, T* dx, int64_t n, int64_t inner, i
     }
 }
 
-// Runs rows(first, count) for inner == 1, else columns(first, width), in threads.
+// Runs rows(first, count) for inner == 1, else columns(first, width), in threads; `ns` an element.
 template <class R, class K>
-void each_slice(const Split& s, R&& rows, K&& columns) {
+void each_slice(const Split& s, double ns, R&& rows, K&& columns) {
   if (s.inner == 1) {
-    parallel_for(s.outer, row_grain(s.n), [&](int64_t r0, int64_t r1) {
+    parallel_for(s.outer, row_grain(s.n, ns), [&](int64_t r0, int64_t r1) {
       const int64_t group = group_of(s.n);
       for (int64_t r = r0; r < r1; r += group) rows(r, std::min(group, r1 - r));
     });
@@ -143,7 +159,7 @@ void each_slice(const Split& s, R&& rows, K&& columns) {
   }
   const int64_t blocks = (s.inner + kColumns - 1) / kColumns;
   const int64_t width = std::min(s.inner, kColumns);
-  parallel_for(s.outer * blocks, row_grain(s.n * width), [&](int64_t b0, int64_t b1) {
+  parallel_for(s.outer * blocks, row_grain(s.n * width, ns), [&](int64_t b0, int64_t b1) {
     for (int64_t b = b0; b < b1; ++b) {
       const int64_t j = b % blocks * kColumns;
       columns(b / blocks * s.n * s.inner + j, std::min(kColumns, s.inner - j));
@@ -171,7 +187,7 @@ void forward_kernel(Call& call) {  // input, dim, dtype
                const ThreadBuffer<T> buffer(s.n * (columns ? kColumns : group_of(s.n)));
                NoGil nogil(x.numel(), 20000);
                each_slice(
-                   s,
+                   s, 0.4,
                    [&](int64_t r, int64_t count) {
                      softmax_rows<T, Log>(xp + r * s.n, yp + r * s.n, count, s.n, buffer.mine());
                    },
@@ -197,13 +213,13 @@ void backward_kernel(Call& call) {  // g, out, dim
     if (y.numel() == 0) return;
     const T *gp = g.data<T>(), *yp = y.data<T>();
     T* dp = dx.data<T>();
-    const ThreadBuffer<T> buffer(2 * s.n);
+    const ThreadBuffer<T> buffer(2 * s.n * group_of(s.n));
     NoGil nogil(y.numel(), 20000);
     each_slice(
-        s,
+        s, 0.3,
         [&](int64_t r, int64_t count) {
-          for (const int64_t end = r + count; r < end; ++r)
-            backward_row<T, Log>(gp + r * s.n, yp + r * s.n, dp + r * s.n, s.n, buffer.mine());
+          const int64_t at = r * s.n;
+          backward_rows<T, Log>(gp + at, yp + at, dp + at, count, s.n, buffer.mine());
         },
         [&](int64_t k, int64_t width) {
           backward_columns<T, Log>(gp + k, yp + k, dp + k, s.n, s.inner, width);
@@ -240,7 +256,7 @@ RL_KERNEL(logsumexp) {  // input, dim, keepdim
     const T* xp = x.data<T>();
     T* yp = y.data<T>();
     NoGil nogil(x.numel(), 20000);
-    parallel_for(y.numel(), row_grain(n), [&](int64_t r0, int64_t r1) {
+    parallel_for(y.numel(), row_grain(n, 0.3), [&](int64_t r0, int64_t r1) {
       for (int64_t r = r0; r < r1; ++r) {
         const C* row = load_row(xp + r * n, n, buffer.mine());
         const C top = n ? row_top<C>(row, n) : -std::numeric_limits<C>::infinity();

@@ -11,10 +11,10 @@
 namespace rl {
 namespace {
 
-// Rows are split so that a thread gets about 20 us of multiply-adds.
+// Rows worth a thread.
 int64_t row_grain(int64_t rows, int64_t nnz, int64_t width) {
-  const int64_t per_row = (rows ? nnz / rows + 1 : 1) * std::max<int64_t>(width, 1);
-  return std::max<int64_t>(1, 40000 / per_row);
+  const double numbers = rows ? static_cast<double>(nnz) / static_cast<double>(rows) : 0;
+  return grain_of(3 + numbers * (1 + 0.15 * static_cast<double>(width)));
 }
 
 template <class T>

@@ -13,7 +13,7 @@ namespace {
 
 int64_t product_grain(const Csr& a, const Csr& b) {
   const int64_t per_row = (a.rows ? a.nnz / a.rows + 1 : 1) * (b.rows ? b.nnz / b.rows + 1 : 1);
-  return std::max<int64_t>(64, 8000 / per_row);
+  return std::max<int64_t>(64, grain_of(2.0 * static_cast<double>(per_row)));
 }
 
 void count_row_sizes(const Csr& a, const Csr& b, int64_t cols, int64_t* sizes) {
