@@ -28,17 +28,21 @@ def normalize(
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (|x1| |x2|) along `dim`, each norm counted as at least eps."""
-    dtype = torch.promote_types(x1.dtype, x2.dtype)
+    dtype = x1.dtype if x1.dtype is x2.dtype else torch.promote_types(x1.dtype, x2.dtype)
     if not (dtype.is_floating_point or dtype.is_complex):
         raise RuntimeError(
             f"expected common dtype to be floating point, yet common dtype is {str(dtype)[6:]}"
         )
-    x1, x2 = torch.broadcast_tensors(x1.to(dtype), x2.to(dtype))
+    if x1.dtype is not x2.dtype:
+        x1, x2 = x1.to(dtype), x2.to(dtype)
+    if x1.shape != x2.shape:
+        x1, x2 = torch.broadcast_tensors(x1, x2)
     units = []
     for x in (x1, x2):
-        norm = torch.linalg.vector_norm(x, 2, dim, keepdim=True).clone()
-        with torch.no_grad():
-            norm.clamp_min_(eps)
+        norm = torch.linalg.vector_norm(x, 2, dim, keepdim=True)
+        if norm.requires_grad:
+            norm = norm.clone()  # the bound is none of its history
+        norm.detach().clamp_min_(eps)
         units.append(x / norm)
     return (units[0] * units[1]).sum(dim)
 

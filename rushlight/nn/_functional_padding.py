@@ -6,6 +6,7 @@ import rushlight as torch
 from rushlight import Tensor
 
 from ..ops.padding import constant_pad, select_by
+from ._interpolation_tables import kept
 
 __all__ = ["pad"]
 
@@ -27,22 +28,15 @@ def pad(
     _check(input, amounts, mode, value)
     if mode == "constant":
         return constant_pad(input, amounts, 0 if value is None else value)
-    index_of = {"reflect": _reflect, "replicate": _replicate, "circular": _circular}[mode]
-    dims = range(input.dim() - len(amounts) // 2, input.dim())
-    places = []
-    for dim in reversed(dims):
-        low, high = amounts[2 * (input.dim() - 1 - dim) :][:2]
-        places.insert(0, index_of(input, dim, low, high, list(input.shape)))
-    padded = select_by(input, torch.cat(places), [len(p) for p in places])
-    return in_format_of(input, padded)
+    places, counts = pad_places(mode, tuple(input.shape), tuple(amounts), input.device)
+    return in_format_of(input, select_by(input, places, counts))
 
 
 def in_format_of(input: Tensor, output: Tensor) -> Tensor:
     """`output`, with the channels innermost in memory if `input` has them there."""
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    wanted = formats.get(input.dim())
-    if wanted is None or output.dim() != input.dim() or input.is_contiguous():
+    if input.is_contiguous() or output.dim() != input.dim() or input.dim() not in (4, 5):
         return output
+    wanted = torch.channels_last if input.dim() == 4 else torch.channels_last_3d
     return (
         output.contiguous(memory_format=wanted)
         if input.is_contiguous(memory_format=wanted)
@@ -75,38 +69,49 @@ def _check(input, amounts, mode, value):
         )
 
 
-def _positions(input, dim, low, high):
-    return torch.arange(-low, input.shape[dim] + high, device=input.device)
+@kept
+def pad_places(mode, shape, amounts, device):
+    """The places that each padded dim takes, one dim after another, and how many of each."""
+    index_of = {"reflect": _reflect, "replicate": _replicate, "circular": _circular}[mode]
+    places = []
+    for dim in range(len(shape) - len(amounts) // 2, len(shape)):
+        low, high = amounts[2 * (len(shape) - 1 - dim) :][:2]
+        places.append(index_of(shape, dim, low, high, device))
+    return torch.cat(places), [len(p) for p in places]
 
 
-def _reflect(input, dim, low, high, sizes):
-    size = input.shape[dim]
+def _positions(size, low, high, device):
+    return torch.arange(-low, size + high, device=device)
+
+
+def _reflect(sizes, dim, low, high, device):
+    size = sizes[dim]
     if low >= size or high >= size:
         raise RuntimeError(
             f"Argument #{2 * (len(sizes) - dim) + 2}: Padding size should be less than the "
             f"corresponding input dimension, but got: padding ({low}, {high}) at dimension {dim} "
-            f"of input {sizes}"
+            f"of input {list(sizes)}"
         )
-    position = _positions(input, dim, low, high).abs()
+    position = _positions(size, low, high, device).abs()
     return torch.where(position < size, position, 2 * (size - 1) - position)
 
 
-def _replicate(input, dim, low, high, sizes):
-    size = input.shape[dim]
+def _replicate(sizes, dim, low, high, device):
+    size = sizes[dim]
     if size + low + high < 1 or size == 0:
         raise RuntimeError(
             f"input (W: {size}) is too small. Calculated output W: {size + low + high}"
         )
-    return _positions(input, dim, low, high).clamp(0, size - 1)
+    return _positions(size, low, high, device).clamp(0, size - 1)
 
 
-def _circular(input, dim, low, high, sizes):
-    size = input.shape[dim]
+def _circular(sizes, dim, low, high, device):
+    size = sizes[dim]
     if low > size or high > size:
         raise RuntimeError("Padding value causes wrapping around more than once.")
     if size + low + high < 0:
         raise RuntimeError("Negative padding value is resulting in an empty dimension")
     # What is cut off goes first; the rest is repeated.
     start, kept = max(-low, 0), size + min(low, 0) + min(high, 0)
-    places = torch.arange(-max(low, 0), kept + max(high, 0), device=input.device)
+    places = torch.arange(-max(low, 0), kept + max(high, 0), device=device)
     return places % max(kept, 1) + start

@@ -65,14 +65,15 @@ def _tensor_list(name: str, tensors):
 @public("torch.hstack")
 def hstack(tensors, *, out=None):
     """Join tensors side by side: along dim 1, or 0 when they are 1-d."""
-    tensors = [atleast_1d(t) for t in _tensor_list("hstack", tensors)]
+    tensors = [t if t.dim() else t.reshape(1) for t in _tensor_list("hstack", tensors)]
     return cat(tensors, 0 if tensors[0].dim() == 1 else 1, out=out)
 
 
 @public("torch.vstack torch.row_stack")
 def vstack(tensors, *, out=None):
     """Join tensors one above the other, 1-d ones as rows."""
-    return cat([atleast_2d(t) for t in _tensor_list("vstack", tensors)], 0, out=out)
+    rows = [t if t.dim() > 1 else t.reshape(1, -1) for t in _tensor_list("vstack", tensors)]
+    return cat(rows, 0, out=out)
 
 
 @public("torch.dstack")

@@ -102,19 +102,8 @@ class trace:
     """The sum of a matrix's diagonal; integers sum to int64."""
 
     def forward(input):
-        if input.ndim != 2:
-            raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
-        if input.dtype == np.bool_:
-            raise NotImplementedError("\"trace\" not implemented for 'Bool'")
         wide = np.int64 if input.dtype.kind in "iu" else None
-        if input.dtype == np.float16:
-            return np.diagonal(input).sum(dtype=np.float32).astype(np.float16)
         return np.asarray(np.diagonal(input).sum(dtype=wide))
-
-    def meta(input):
-        if input.ndim != 2:
-            raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
-        return input.diagonal().sum()
 
     def grad_input(g, input_shape):
         from .. import zeros
@@ -124,25 +113,27 @@ class trace:
 
     def samples(make):
         yield (make(3, 4),)
+        yield (make(0, 3),)
 
 
-@public("linalg.cross")
-def linalg_cross(input, other, *, dim=-1, out=None):
+@op("linalg.cross")
+class linalg_cross:
     """Cross products of vectors of three elements along `dim`."""
-    from .. import broadcast_shapes, stack
 
-    if input.ndim != other.ndim:
-        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-    if input.size(dim) != 3 or other.size(dim) != 3:
-        raise RuntimeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.size(dim)} and "
-            f"{other.size(dim)}"
-        )
-    shape = broadcast_shapes(input.shape, other.shape)
-    a, b = input.expand(shape).unbind(dim), other.expand(shape).unbind(dim)
-    parts = [a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))]
-    result = stack(parts, dim)
-    return deliver(result, out)
+    def forward(input, other, *, dim=-1):
+        first, second = (np.moveaxis(x, dim, 0) for x in np.broadcast_arrays(input, other))
+        parts = [first[i] * second[j] - first[j] * second[i] for i, j in ((1, 2), (2, 0), (0, 1))]
+        return np.stack(parts, dim)
+
+    def grad_input(g, other, dim):
+        return linalg_cross(conj(other).expand(g.shape), g, dim=dim)
+
+    def grad_other(g, input, dim):
+        return linalg_cross(g, conj(input).expand(g.shape), dim=dim)
+
+    def samples(make):
+        yield make(4, 3), make(4, 3)
+        yield make(3, 2, 4), make(3, 1, 4), {"dim": 0}
 
 
 @public("torch.cross Tensor.cross")

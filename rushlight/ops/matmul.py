@@ -198,36 +198,12 @@ class addbmm:
         yield make(5), make(2, 3, 4), make(2, 4, 5), {"beta": 2, "alpha": 0.5}
 
 
-def _outer_sum(input, vec1, vec2, beta, alpha):
-    if vec1.ndim != 1 or vec2.ndim != 1:
-        which, got = ("vec1", vec1.ndim) if vec1.ndim != 1 else ("vec2", vec2.ndim)
-        raise RuntimeError(f"addr: Expected 1-D argument {which}, but got {got}-D")
-    shape = (vec1.shape[0], vec2.shape[0])
-    for size, have, dim in zip(reversed(shape), reversed(input.shape), (1, 0), strict=False):
-        if have not in (1, size):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({size}) must match the existing size ({have}) "
-                f"at non-singleton dimension {dim}.  Target sizes: {list(shape)}.  "
-                f"Tensor sizes: {list(input.shape)}"
-            )
-    dtype = np.result_type(input.dtype, vec1.dtype, vec2.dtype)
-    if dtype.kind == "b":
-        outer = np.logical_and.outer(vec1, vec2) & bool(alpha)
-        return outer | (input & bool(beta)) if beta else outer
-    alpha, beta = (np.asarray(factor).astype(dtype) for factor in (alpha, beta))
-    outer = np.multiply.outer(vec1, vec2) * alpha
-    return (outer + beta * input if beta else outer).astype(dtype)
-
-
 @op("", name="addr", exact_out=False)
 class _addr:
     """Add `alpha` times the outer product of two vectors to `beta` times `input`."""
 
     def forward(input, vec1, vec2, *, beta=1, alpha=1):
-        return _outer_sum(input, vec1, vec2, beta, alpha)
-
-    def meta(input, vec1, vec2, *, beta=1, alpha=1):
-        return vec1.unsqueeze(-1) * vec2 + input
+        return _added(input, np.multiply.outer(vec1, vec2), beta, alpha)
 
     def grad_input(g, beta):
         return _scaled(g, beta)
@@ -248,6 +224,11 @@ _addr_ = inplace_form(_addr)
 
 def _common(input, vec1, vec2, beta, alpha):
     """The operands in their common dtype, which the factors must suit."""
+    if vec1.ndim != 1 or vec2.ndim != 1:
+        which, got = ("vec1", vec1.ndim) if vec1.ndim != 1 else ("vec2", vec2.ndim)
+        raise RuntimeError(f"addr: Expected 1-D argument {which}, but got {got}-D")
+    if input.dtype is vec1.dtype is vec2.dtype and type(beta) is int is type(alpha):
+        return input, vec1, vec2
     dtype = _C.result_type(input, vec1, vec2)
     for name, factor in (("beta", beta), ("alpha", alpha)):
         if isinstance(factor, bool) and dtype is not _C.bool:

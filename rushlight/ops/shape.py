@@ -185,8 +185,20 @@ def movedim(input, source, destination):
         order = list(range(n))
         order.insert(destination % n, order.pop(source))
         return input.permute(order)
-    sources = list(integers(source))
-    targets = list(integers(destination))
+    sources, targets = integers(source), integers(destination)
+    places = {
+        d % n: s % n for s, d in zip(sources, targets, strict=False) if -n <= s < n and -n <= d < n
+    }
+    moved = set(places.values())
+    if not len(sources) == len(targets) == len(places) == len(moved):
+        _refuse_move(list(sources), list(targets), n)
+    if input.ndim == 0:
+        return input.alias()
+    rest = iter([d for d in range(n) if d not in moved])
+    return input.permute([places[d] if d in places else next(rest) for d in range(n)])
+
+
+def _refuse_move(sources, targets, n):
     if len(sources) != len(targets):
         raise RuntimeError(
             "movedim: Invalid source or destination dims: source "
@@ -202,13 +214,6 @@ def movedim(input, source, destination):
                 )
         if len({d % n for d in dims}) != len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{what}` ({dims})")
-    if input.ndim == 0:
-        return input.alias()
-    order = [-1] * n
-    for s, d in zip(sources, targets, strict=True):
-        order[d % n] = s % n
-    rest = iter(i for i in range(n) if i not in {s % n for s in sources})
-    return input.permute([next(rest) if o == -1 else o for o in order])
 
 
 @public("torch.unflatten Tensor.unflatten")

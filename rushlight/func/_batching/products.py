@@ -5,7 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 
 from ...ops.matmul import linear
-from ._lanes import Lanes, aligned, base_name, full, plain, rank, rule, written
+from ._lanes import Lanes, aligned, base_name, behind, full, plain, rank, rule, written
 
 matmul, bmm = torch.matmul, torch.bmm
 
@@ -127,6 +127,14 @@ def _sum(op, size, input, first, second, multiply, beta, alpha):
     name = base_name(op)
     made = getattr(torch, name)(torch.zeros((), dtype=first.dtype), first, second, beta=0)
     return _added(op, size, input, made.expand((size, *made.shape)), beta, alpha)
+
+
+@rule("linalg_cross")
+def linalg_cross(op, size, input, other, *, dim=-1):
+    n = rank(input)
+    if n != rank(other):
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    return op(aligned(input, n), aligned(other, n), dim=behind(dim, n) - n - 1)
 
 
 @rule("matmul_batched", "matmul_folded", "matmul_row")
