@@ -24,24 +24,12 @@ from ._color import (
 )
 from ._container import Compose, RandomApply, RandomChoice, RandomOrder
 from ._geometry import (
-    CenterCrop,
     ElasticTransform,
-    FiveCrop,
-    Pad,
     RandomAffine,
-    RandomCrop,
     RandomHorizontalFlip,
-    RandomIoUCrop,
     RandomPerspective,
-    RandomResize,
-    RandomResizedCrop,
     RandomRotation,
-    RandomShortestSize,
     RandomVerticalFlip,
-    RandomZoomOut,
-    Resize,
-    ScaleJitter,
-    TenCrop,
 )
 from ._meta import (
     ClampBoundingBoxes,
@@ -64,6 +52,20 @@ from ._meta import (
     UniformTemporalSubsample,
 )
 from ._mix import AugMix, AutoAugment, CutMix, MixUp, RandAugment, TrivialAugmentWide
+from ._sizes import (
+    CenterCrop,
+    FiveCrop,
+    Pad,
+    RandomCrop,
+    RandomIoUCrop,
+    RandomResize,
+    RandomResizedCrop,
+    RandomShortestSize,
+    RandomZoomOut,
+    Resize,
+    ScaleJitter,
+    TenCrop,
+)
 from ._transform import (
     Transform,
     check_type,

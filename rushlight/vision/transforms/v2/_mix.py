@@ -14,10 +14,19 @@ from .._augment import policies, space
 from .._image import is_pil, max_value
 from ..autoaugment import AutoAugmentPolicy, apply_op, mixture
 from . import functional as F
-from ._transform import IMAGES, Transform, check_fill, check_type, fill_for, has_any, labels_of
+from ._transform import (
+    BILINEAR,
+    IMAGES,
+    NEAREST,
+    Transform,
+    check_fill,
+    check_type,
+    fill_for,
+    has_any,
+    labels_of,
+)
 
 Tensor = torch.Tensor
-NEAREST, BILINEAR = "nearest", "bilinear"
 
 
 class _MixUpCutMix(Transform):

@@ -16,6 +16,7 @@ from .._image import is_pil
 from . import functional as F
 
 Tensor = torch.Tensor
+BILINEAR, NEAREST = "bilinear", "nearest"
 IMAGES = (tv_tensors.Image, tv_tensors.Video, is_pil, F.is_pure_tensor)
 
 
