@@ -25,7 +25,7 @@ spec.loader.exec_module(size_report)
 # is itself being imported; inside functions anything goes.
 LAYERS = [
     ["_C", "_lazy", "version", "_errors"],
-    ["op", "_device", "_tensor_str", "data"],
+    ["op", "_device", "_number_limits", "_tensor_str", "data"],
     ["ops"],
     ["tensor", "_functions", "_utils", "_legacy", "_storage", "storage", "random", "types"],
     ["autograd"],
