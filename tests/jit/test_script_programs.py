@@ -8,31 +8,38 @@ from script_tools import load, same, shape_of
 import rushlight as torch
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
+FILES = ("script_programs", "script_flow")
 OURS = load("script_programs", torch)
-NAMES = list(OURS.CASES)
+
+
+def cases(library):
+    return {k: v for file in FILES for k, v in load(file, library).CASES.items()}
+
+
+CASES = cases(torch)
 
 
 @pytest.fixture(scope="module")
 def theirs():
     """The same programs under PyTorch."""
-    return load("script_programs", pytest.importorskip("torch"))
+    return cases(pytest.importorskip("torch"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CASES)
 def test_gives_what_python_gives(name):
-    function, inputs = OURS.CASES[name]
+    function, inputs = CASES[name]
     compiled = torch.jit.script(function)
     for args in inputs:
         wanted = function(*copy.deepcopy(args))
         assert same(wanted, compiled(*copy.deepcopy(args)))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CASES)
 def test_graph_is_that_of_pytorch(name, theirs):
     import torch as oracle
 
-    wanted = oracle.jit.script(theirs.CASES[name][0])
-    made = torch.jit.script(OURS.CASES[name][0])
+    wanted = oracle.jit.script(theirs[name][0])
+    made = torch.jit.script(CASES[name][0])
     assert shape_of(made.graph) == shape_of(wanted.graph)
     assert str(made.schema).replace("_rushlight", "_torch") == str(wanted.schema)
 
