@@ -59,6 +59,12 @@ void add_row(T* y, const T* g, int64_t n, double scale) {
   }
 }
 
+// Rows of a gradient worth a thread, when n rows add up in them: each thread reads all ids.
+int64_t gradient_grain(const Array& y, int64_t n) {
+  const double rows = static_cast<double>(y.size(0)), width = static_cast<double>(y.size(1));
+  return grain_of(0.1 * width + static_cast<double>(n) * (1 + 0.1 * width) / rows);
+}
+
 template <class F>
 void visit_float(const char* op, DType t, F&& f) {
   switch (t) {
@@ -93,10 +99,11 @@ RL_KERNEL(embedding) {  // input, weight, padding_idx, scale_grad_by_freq
   if (y.numel()) {
     NoGil nogil(y.numel());
     const int64_t* v = ids.data<int64_t>();
-    parallel_for(n, std::max<int64_t>(1, 65536 / bytes), [&](int64_t i0, int64_t i1) {
-      for (int64_t i = i0; i < i1; ++i)
-        std::memcpy(y.bytes() + i * bytes, weight.bytes() + v[i] * bytes, bytes);
-    });
+    parallel_elastic(n, grain_of(2 + 0.03 * static_cast<double>(bytes)),
+                     [&](int64_t i0, int64_t i1) {
+                       for (int64_t i = i0; i < i1; ++i)
+                         move_row(y.bytes() + i * bytes, weight.bytes() + v[i] * bytes, bytes);
+                     });
   }
   call.result(y);
 }
@@ -123,17 +130,15 @@ RL_KERNEL(embedding_dense_backward) {  // g, input, rows, padding_idx, scale_gra
   NoGil nogil(y.numel() + g.numel());
   visit_float("embedding_dense_backward", g.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    const int64_t work = y.numel() + g.numel();
-    const int64_t grain = work < 100000 ? rows + 1 : std::max<int64_t>(1, rows / 64);
-    parallel_for(rows, grain, [&](int64_t r0, int64_t r1) {
+    parallel_elastic(rows, gradient_grain(y, n), [&](int64_t r0, int64_t r1) {
       T* to = y.data<T>();
       std::memset(static_cast<void*>(to + r0 * width), 0, (r1 - r0) * width * sizeof(T));
-      for (int64_t i = 0; i < n; ++i) {
+      each_between(v, n, r0, r1, [&](int64_t i) {
         const int64_t r = v[i];
-        if (r < r0 || r >= r1 || r == skip) continue;
-        add_row(to + r * width, g.data<T>() + i * width, width,
-                by_frequency ? 1.0 / static_cast<double>(counts[r]) : 1.0);
-      }
+        if (r != skip)
+          add_row(to + r * width, g.data<T>() + i * width, width,
+                  by_frequency ? 1.0 / static_cast<double>(counts[r]) : 1.0);
+      });
     });
   });
   call.result(y);
@@ -178,7 +183,7 @@ void sum_bags(const Bags& s, const Array& weight, const Array& y) {
   const int64_t *v = s.ids.data<int64_t>(), *b = s.bounds.data<int64_t>();
   const int64_t work =
       std::max<int64_t>(1, width * (s.ids.numel() / std::max(s.count, int64_t{1})));
-  parallel_for(s.count, std::max<int64_t>(1, 32768 / work), [&](int64_t i0, int64_t i1) {
+  parallel_elastic(s.count, grain_of(0.1 * static_cast<double>(work)), [&](int64_t i0, int64_t i1) {
     for (int64_t i = i0; i < i1; ++i) {
       const double share = s.share(i);
       for (int64_t j0 = 0; j0 < width; j0 += block) {
@@ -244,18 +249,16 @@ RL_KERNEL(embedding_bags_backward) {  // g, input, rows, bounds, mean, padding_i
     const int64_t work = y.numel() + bags.ids.numel() * width;
     const int64_t *v = bags.ids.template data<int64_t>(), *b = bags.bounds.template data<int64_t>();
     NoGil nogil(work);
-    parallel_for(rows, work < 100000 ? rows + 1 : std::max<int64_t>(1, rows / 64),
-                 [&](int64_t r0, int64_t r1) {
-                   T* to = y.data<T>();
-                   std::memset(static_cast<void*>(to + r0 * width), 0,
-                               (r1 - r0) * width * sizeof(T));
-                   for (int64_t i = 0; i < bags.count; ++i) {
-                     const double share = bags.share(i);
-                     for (int64_t k = b[i]; k < b[i + 1]; ++k)
-                       if (v[k] >= r0 && v[k] < r1 && v[k] != bags.skip)
-                         add_row(to + v[k] * width, g.data<T>() + i * width, width, share);
-                   }
-                 });
+    parallel_elastic(rows, gradient_grain(y, bags.ids.numel()), [&](int64_t r0, int64_t r1) {
+      T* to = y.data<T>();
+      std::memset(static_cast<void*>(to + r0 * width), 0, (r1 - r0) * width * sizeof(T));
+      for (int64_t i = 0; i < bags.count; ++i) {
+        const double share = bags.share(i);
+        for (int64_t k = b[i]; k < b[i + 1]; ++k)
+          if (v[k] >= r0 && v[k] < r1 && v[k] != bags.skip)
+            add_row(to + v[k] * width, g.data<T>() + i * width, width, share);
+      }
+    });
   });
   call.result(y);
 }

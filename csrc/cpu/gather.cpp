@@ -20,26 +20,20 @@ void check_index_type(const char* op, const Array& index) {
 }
 
 void check_bounds(const Array& index, int64_t size, int dim) {  // contiguous int64
+  if (index.is_meta()) return;
   const int64_t* v = index.data<int64_t>();
   const int64_t n = index.numel();
-  std::atomic<int64_t> least{0}, most{-1};
+  std::atomic<bool> inside{true};
   {
     NoGil nogil(n);
-    parallel_for(n, 100000, [&](int64_t begin, int64_t end) {
-      int64_t a = 0, b = -1;
-#pragma omp simd reduction(min : a) reduction(max : b)
-      for (int64_t i = begin; i < end; ++i) {
-        a = std::min(a, v[i]);
-        b = std::max(b, v[i]);
-      }
-      if (a < 0) least = a;
-      if (b >= size) most = b;
+    parallel_elastic(n, grain_of(0.1), [&](int64_t begin, int64_t end) {
+      if (!all_within(v + begin, end - begin, size)) inside.store(false, std::memory_order_relaxed);
     });
   }
-  const int64_t low = least, high = most;
-  if (low < 0 || high >= size)
-    fail(ErrorType::Runtime, "index %lld is out of bounds for dimension %d with size %lld",
-         static_cast<long long>(low < 0 ? low : high), dim, static_cast<long long>(size));
+  if (inside) return;
+  const int64_t wrong = *std::find_if(v, v + n, [=](int64_t i) { return i < 0 || i >= size; });
+  fail(ErrorType::Runtime, "index %lld is out of bounds for dimension %d with size %lld",
+       static_cast<long long>(wrong), dim, static_cast<long long>(size));
 }
 
 // index may be smaller than `other` in every dim (but `free_dim`, if any).
@@ -58,19 +52,42 @@ void check_smaller(const char* op, const Array& index, const Array& other, int f
            free_dim, what);
 }
 
-// Whether n indices, `step` bytes apart, all lie in [0, size).
-bool all_within(const char* at, int64_t step, int64_t n, int64_t size) {
-  uint64_t most = 0;  // a negative one is larger than all others
-  if (step == 8) {
-    const auto* v = reinterpret_cast<const uint64_t*>(at);
-#pragma omp simd reduction(max : most)
-    for (int64_t i = 0; i < n; ++i) most = std::max(most, v[i]);
+// f(a, index value, c) for n places, the steps in bytes. The common ones again with the steps
+// known: one array steps, the other is pinned, or one index serves a whole row.
+template <int64_t width, class F>
+void each_picked(char* a, const char* b, char* c, const int64_t* step, int64_t n, F&& f) {
+  const auto* at = reinterpret_cast<const int64_t*>(b);
+  if (step[1] == 8 && step[2] == 0 && step[0] == width) {
+#pragma GCC unroll 8
+    for (int64_t j = 0; j < n; ++j) f(a + j * width, at[j], c);
+  } else if (step[1] == 8 && step[0] == 0 && step[2] == width) {
+#pragma GCC unroll 8
+    for (int64_t j = 0; j < n; ++j) f(a, at[j], c + j * width);
+  } else if (step[1] == 8 && step[0] == width && step[2] == width) {
+#pragma GCC unroll 8
+    for (int64_t j = 0; j < n; ++j) f(a + j * width, at[j], c + j * width);
+  } else if (step[1] == 0 && step[0] == width && step[2] == width) {
+    const int64_t one = *at;
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) f(a + j * width, one, c + j * width);
   } else {
-    for (int64_t i = 0; i < n; ++i)
-      most = std::max(most, *reinterpret_cast<const uint64_t*>(at + i * step));
+    for (int64_t j = 0; j < n; ++j)
+      f(a + j * step[0], *reinterpret_cast<const int64_t*>(b + j * step[1]), c + j * step[2]);
   }
-  return n == 0 || most < static_cast<uint64_t>(size);
 }
+
+// Integer indices as int64, packed but for the dims along which they were expanded; `values` are
+// those there are.
+struct Picks {
+  Array index, values;
+  explicit Picks(const Array& given) {
+    Array some = given;
+    for (int d = 0; d < given.ndim(); ++d)
+      if (given.stride(d) == 0 && given.size(d) > 1) some = some.slice(d, 0, 1, 1);
+    values = index_values(some);
+    index = values.numel() < given.numel() ? values.expand(given.shape()) : values;
+  }
+};
 
 // Lines along `dim` of three arrays: f(p, strides along dim, line length) for each position of
 // the other dims, where p and strides are those of (first, index, third).
@@ -95,46 +112,23 @@ struct Lines {
     length = index.size(dim);
   }
 
-  // f(first, index value, third) for every element of index; lines stay within one thread. Runs
-  // whose indices leave [0, size) are left out, and the answer is false then.
+  // f(first, index value, third) for every element of index; lines stay within one thread.
   template <int64_t width, class F>
-  bool run(F&& f, int64_t size = INT64_MAX) const {
-    if (walk.numel == 0 || length == 0) return true;
-    std::atomic<bool> inside{true};
-    walk.run(
-        std::max<int64_t>(1, 16384 / length), [&](char* const* p, const int64_t* s, int64_t n) {
-          // Whichever of the two dims is closer together in memory is the loop inside.
-          const bool by_line = n == 1 || std::abs(along[1]) <= std::abs(s[1]);
-          const int64_t outer = by_line ? n : length, inner = by_line ? length : n;
-          const int64_t *so = by_line ? s : along, *si = by_line ? along : s;
-          for (int64_t i = 0; i < outer; ++i) {
-            char* a = p[0] + i * so[0];
-            char* c = p[2] + i * so[2];
-            const char* b = p[1] + i * so[1];
-            if (size != INT64_MAX && !all_within(b, si[1], inner, size)) {
-              inside.store(false, std::memory_order_relaxed);
-              continue;
-            }
-            // The common runs again with the strides known: one array steps, the other is pinned.
-            if (si[1] == 8 && si[2] == 0 && si[0] == width) {
-              const int64_t* at = reinterpret_cast<const int64_t*>(b);
-#pragma GCC unroll 8
-              for (int64_t j = 0; j < inner; ++j) f(a + j * width, at[j], c);
-            } else if (si[1] == 8 && si[0] == 0 && si[2] == width) {
-              const int64_t* at = reinterpret_cast<const int64_t*>(b);
-#pragma GCC unroll 8
-              for (int64_t j = 0; j < inner; ++j) f(a, at[j], c + j * width);
-            } else if (si[1] == 8 && si[0] == width && si[2] == width) {
-              const int64_t* at = reinterpret_cast<const int64_t*>(b);
-#pragma GCC unroll 8
-              for (int64_t j = 0; j < inner; ++j) f(a + j * width, at[j], c + j * width);
-            } else {
-              for (int64_t j = 0; j < inner; ++j)
-                f(a + j * si[0], *reinterpret_cast<const int64_t*>(b + j * si[1]), c + j * si[2]);
-            }
-          }
-        });
-    return inside;
+  void run(F&& f) const {
+    if (walk.numel == 0 || length == 0) return;
+    // Threads side by side in narrow rows would take the cache lines from one another.
+    const bool rows = walk.nd && walk.stride[1][walk.nd - 1] < std::abs(along[1]);
+    const int64_t least = rows ? 4096 / width : 1;
+    walk.run(std::max(least, grain_of(0.6 * static_cast<double>(length))),
+             [&](char* const* p, const int64_t* s, int64_t n) {
+               // Whichever of the two dims is closer together in memory is the loop inside.
+               const bool by_line = n == 1 || (length > 1 && along[1] <= s[1]);
+               const int64_t outer = by_line ? n : length, inner = by_line ? length : n;
+               const int64_t *so = by_line ? s : along, *si = by_line ? along : s;
+               for (int64_t i = 0; i < outer; ++i)
+                 each_picked<width>(p[0] + i * so[0], p[1] + i * so[1], p[2] + i * so[2], si, inner,
+                                    f);
+             });
   }
 };
 
@@ -204,7 +198,7 @@ void combine_mode(const Lines& lines, int64_t step, Mode mode) {
     const bool up = mode == Mode::Amax;
     combine<T>(lines, step, [up](T a, T b) {
       const A x = a, y = b;
-      return is_nan(a) || (!is_nan(b) && (up ? x >= y : x <= y)) ? a : b;
+      return is_nan(a) || (up ? x >= y : x <= y) ? a : b;  // a NaN compares as neither
     });
   }
 }
@@ -238,7 +232,7 @@ void divide_by_counts(const Array& y, const Array& index, int dim, bool include_
   walk.push_all(y.shape(), {&y, &counts});
   visit_all(y.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    walk.run(16384, [](char* const* p, const int64_t* s, int64_t n) {
+    walk.run(grain_of(1), [](char* const* p, const int64_t* s, int64_t n) {
       for (int64_t k = 0; k < n; ++k) {
         T& v = *reinterpret_cast<T*>(p[0] + k * s[0]);
         const int64_t c = *reinterpret_cast<int64_t*>(p[1] + k * s[1]);
@@ -268,7 +262,8 @@ Scattered prepare(Call& call, const char* op, bool value) {
   const Array& given = call.tensor(2);
   check_index_type(op, given);
   const Array x = lifted(input);
-  s.index = index_values(lifted(given));
+  const Picks picks(lifted(given));
+  s.index = picks.index;
   if (s.index.numel()) check_smaller(op, s.index, x, s.dim, "self");
   if (value) {
     s.src = scalar_of(call.args[3], input.dtype());
@@ -279,7 +274,7 @@ Scattered prepare(Call& call, const char* op, bool value) {
     s.src = lifted(call.tensor(3));
     if (s.index.numel()) check_smaller(op, s.index, s.src, -1, "src");
   }
-  if (s.index.numel()) check_bounds(s.index, x.size(s.dim), s.dim);
+  if (s.index.numel()) check_bounds(picks.values, x.size(s.dim), s.dim);
   s.result = writable_packed(call, 0);
   s.y = lifted(s.result);
   if (may_overlap(s.src, s.y)) s.src = s.src.clone();
@@ -332,30 +327,45 @@ RL_KERNEL(gather) {  // input, dim, index
   const Array& given = call.tensor(2);
   const int dim = call.dim(1, input.ndim());
   check_index_type("gather", given);
-  const Array x = lifted(input), index = index_values(lifted(given));
+  const Array x = lifted(input);
+  const Picks picks(lifted(given));
   const Array y = Array::empty(x.dtype(), given.shape());
-  if (index.numel()) {
-    check_smaller("gather", index, x, dim, "self");
-    const int64_t size = x.size(dim);
-    bool inside = true;
-    const int64_t step = x.stride(dim) * x.item();
-    const Array still = pinned(x, dim), out = lifted(y);
-    const Lines lines(out, index, still, dim);
-    {
-      NoGil nogil(index.numel());
-      visit_size(x.item(), [&](auto tag) {
-        using T = decltype(tag);
-        with_step<sizeof(T)>(step, [&](auto by) {
-          inside = lines.run<sizeof(T)>(
-              [by](char* to, int64_t i, const char* from) {
-                *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from + i * by);
-              },
-              size);
+  if (y.numel() == 0) return call.result(y);
+  check_smaller("gather", picks.index, x, dim, "self");
+  const int64_t size = x.size(dim), step = x.stride(dim) * x.item();
+  const bool packed = picks.index.contiguous();
+  if (!packed) check_bounds(picks.values, size, dim);
+  Walk<3> walk;
+  const Array out = lifted(y);
+  for (int d = 0; d < x.ndim(); ++d)
+    walk.push(out.size(d), {out.stride(d) * y.item(), picks.index.stride(d) * 8,
+                            d == dim ? 0 : x.stride(d) * x.item()});
+  walk.base[0] = y.bytes(), walk.base[1] = picks.index.bytes(), walk.base[2] = x.bytes();
+  std::atomic<bool> inside{true};
+  {
+    NoGil nogil(y.numel());
+    visit_size(x.item(), [&](auto tag) {
+      using T = decltype(tag);
+      constexpr int64_t block = 4096;  // indices that stay in the cache between check and use
+      with_step<sizeof(T)>(step, [&](auto by) {
+        const auto run = [by](char* const* p, const int64_t* s, int64_t n) {
+          each_picked<sizeof(T)>(p[0], p[1], p[2], s, n, [by](char* to, int64_t i, char* from) {
+            *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from + i * by);
+          });
+        };
+        parallel_elastic(y.numel(), grain_of(0.5), [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; i += block) {
+            const int64_t stop = std::min(end, i + block);
+            if (packed && !all_within(picks.index.data<int64_t>() + i, stop - i, size))
+              inside.store(false, std::memory_order_relaxed);
+            else
+              walk.range(i, stop, run);
+          }
         });
       });
-    }
-    if (!inside) check_bounds(index, size, dim);
+    });
   }
+  if (!inside) check_bounds(picks.values, size, dim);
   call.result(y);
 }
 

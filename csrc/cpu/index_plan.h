@@ -4,10 +4,10 @@
 // shape J, one byte offset into x; the dims of x that are not indexed go along as they are. The
 // result has the shape (pre, J, post) when the indexed dims are neighbours, else (J, rest).
 #pragma once
+#include <atomic>
 #include <optional>
 #include <string_view>
 
-#include "core/elastic.h"
 #include "walk.h"
 
 namespace rl {
@@ -27,6 +27,20 @@ struct Indexed {
   Array offsets;
 };
 
+// o = (v + span where negative) step; whether all lay in [-span, size).
+inline bool offsets_run(const int64_t* v, int64_t* o, int64_t begin, int64_t end, int64_t size,
+                        int64_t span, int64_t step) {
+  uint64_t signs = 0;  // as in all_within
+  const auto last = static_cast<uint64_t>(size - 1), by = static_cast<uint64_t>(step);
+#pragma omp simd reduction(| : signs)
+  for (int64_t i = begin; i < end; ++i) {
+    const auto u = static_cast<uint64_t>(v[i] + (v[i] >> 63 & span));
+    signs |= u | (last - u);
+    o[i] = static_cast<int64_t>(u * by);
+  }
+  return static_cast<int64_t>(signs) >= 0;
+}
+
 // Offsets of integer indices into one dim; negative ones count from the end if `wrap`.
 // `message` takes the index, the dim and its size.
 inline Array checked_offsets(const Array& index, int64_t size, int64_t step, bool wrap, int dim,
@@ -36,29 +50,24 @@ inline Array checked_offsets(const Array& index, int64_t size, int64_t step, boo
   if (out.is_meta()) return out;
   const int64_t* v = values.data<int64_t>();
   int64_t* o = out.data<int64_t>();
-  const int64_t n = values.numel();
-  int64_t low = 0, high = -1;
-#pragma omp simd reduction(min : low) reduction(max : high)
-  for (int64_t i = 0; i < n; ++i) {
-    low = std::min(low, v[i]);
-    high = std::max(high, v[i]);
+  const int64_t n = values.numel(), span = wrap ? size : 0;
+  std::atomic<bool> inside{true};
+  {
+    NoGil nogil(n);
+    parallel_elastic(n, grain_of(0.15), [&](int64_t begin, int64_t end) {
+      if (!offsets_run(v, o, begin, end, size, span, step))
+        inside.store(false, std::memory_order_relaxed);
+    });
   }
-  if (low < (wrap ? -size : 0) || high >= size) {
+  if (!inside) {
     for (int64_t i = 0; i < n; ++i)
-      if (v[i] < (wrap ? -size : 0) || v[i] >= size) {
+      if (v[i] < -span || v[i] >= size) {
         if (message)
           fail(ErrorType::Index, "%s: got index %lld for dimension %d with size %lld", message,
                static_cast<long long>(v[i]), dim, static_cast<long long>(size));
         fail(ErrorType::Index, "index %lld is out of bounds for dimension %d with size %lld",
              static_cast<long long>(v[i]), dim, static_cast<long long>(size));
       }
-  }
-  if (low < 0) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) o[i] = (v[i] < 0 ? v[i] + size : v[i]) * step;
-  } else {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) o[i] = v[i] * step;
   }
   return out;
 }
@@ -186,45 +195,135 @@ inline Walk<3> plan_walk(const Plan& plan, const Array& result, const Array& x) 
   return walk;
 }
 
+// Elements that lie and move together.
+template <int64_t size>
+struct Chunk {
+  char bytes[size];
+};
+struct Row {  // of any length
+  int64_t bytes;
+};
+
+// f(what moves, walk): elements, or whole rows of them where no index steps along the innermost dim
+// and it is packed in both arrays.
+template <class F>
+void with_rows(Walk<3> walk, int64_t item, F&& f) {
+  constexpr int64_t longest = 16384;  // others want threads inside
+  const int last = walk.nd - 1;
+  const bool packed = last >= 0 && walk.stride[2][last] == 0 && walk.stride[0][last] == item &&
+                      walk.stride[1][last] == item && walk.size[last] * item <= longest;
+  if (!packed) return visit_size(static_cast<int>(item), [&](auto tag) { f(tag, walk); });
+  const int64_t row = item * walk.size[last];
+  walk.numel /= walk.size[last];
+  walk.nd = last;
+  switch (row) {
+    case 4: return f(Chunk<4>{}, walk);
+    case 8: return f(Chunk<8>{}, walk);
+    case 16: return f(Chunk<16>{}, walk);
+    case 32: return f(Chunk<32>{}, walk);
+    default: return f(Row{row}, walk);
+  }
+}
+
+// Moves `what` n times from picked places to evenly spaced ones, or the other way round.
+template <bool Gather, class T>
+void move_picked(T what, char* even, int64_t step, char* base, const int64_t* at, int64_t at_step,
+                 int64_t n) {
+  const auto each = [&](auto by, auto at_by) {
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < n; ++i) {
+      char *a = even + i * by, *b = base + at[i * at_by];
+      char *to = Gather ? a : b, *from = Gather ? b : a;
+      if constexpr (std::is_same_v<T, Row>)
+        move_row(to, from, what.bytes);
+      else
+        *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from);
+    }
+  };
+  if constexpr (!std::is_same_v<T, Row>) {
+    constexpr int64_t w = sizeof(T);
+    if (step == w && at_step == 1)
+      return each(std::integral_constant<int64_t, w>(), std::integral_constant<int64_t, 1>());
+  }
+  each(step, at_step);
+}
+
+template <bool Gather, class T>
+auto picked_run(T what) {
+  return [what](char* const* p, const int64_t* s, int64_t n) {
+    const auto* at = reinterpret_cast<const int64_t*>(p[2]);
+    if (s[2] != 0 || n == 1) return move_picked<Gather>(what, p[0], s[0], p[1], at, s[2] / 8, n);
+    char* x = p[1] + *at;  // one place for all
+    char *to = Gather ? p[0] : x, *from = Gather ? x : p[0];
+    const int64_t ts = s[Gather ? 0 : 1], fs = s[Gather ? 1 : 0];
+    if constexpr (std::is_same_v<T, Row>)
+      for (int64_t i = 0; i < n; ++i) move_row(to + i * ts, from + i * fs, what.bytes);
+    else
+      move_run<T>(to, ts, from, fs, n);
+  };
+}
+template <class T>
+int64_t picked_grain(T what) {
+  if constexpr (std::is_same_v<T, Row>)
+    return grain_of(2 + 0.03 * static_cast<double>(what.bytes));
+  else
+    return grain_of(0.4 + 0.03 * sizeof(T));
+}
+
 inline Array gather_plan(const Plan& plan, const Array& x) {
   const Array y = Array::empty(x.dtype(), plan.shape);
   if (y.numel() == 0) return y;
-  const Walk<3> walk = plan_walk(plan, y, x);
   NoGil nogil(y.numel());
-  visit_size(x.item(), [&](auto tag) {
-    using T = decltype(tag);
-    const auto move = [](char* const* p, const int64_t* s, int64_t n) {
-      if (s[2] == 0) {
-        move_run<T>(p[0], s[0], p[1] + *reinterpret_cast<int64_t*>(p[2]), s[1], n);
-        return;
-      }
-      for (int64_t i = 0; i < n; ++i)
-        *reinterpret_cast<T*>(p[0] + i * s[0]) =
-            *reinterpret_cast<T*>(p[1] + *reinterpret_cast<int64_t*>(p[2] + i * s[2]));
-    };
-    parallel_elastic(walk.numel, move_grain(x) / 2,
-                  [&](int64_t begin, int64_t end) { walk.range(begin, end, move); });
+  with_rows(plan_walk(plan, y, x), x.item(), [&](auto what, const Walk<3>& walk) {
+    walk.run(picked_grain(what), picked_run<true>(what));
   });
   return y;
 }
 
 // values must broadcast to the plan's shape.
 inline void scatter_plan(const Plan& plan, const Array& x, const Array& values) {
-  const Walk<3> walk = plan_walk(plan, values, x);
-  if (walk.numel == 0) return;
-  NoGil nogil(walk.numel);
-  visit_size(x.item(), [&](auto tag) {
-    using T = decltype(tag);
-    walk.run(move_grain(x) / 2, [](char* const* p, const int64_t* s, int64_t n) {
-      if (s[2] == 0) {
-        move_run<T>(p[1] + *reinterpret_cast<int64_t*>(p[2]), s[1], p[0], s[0], n);
-        return;
-      }
-      for (int64_t i = 0; i < n; ++i)
-        *reinterpret_cast<T*>(p[1] + *reinterpret_cast<int64_t*>(p[2] + i * s[2])) =
-            *reinterpret_cast<T*>(p[0] + i * s[0]);
-    });
+  const Walk<3> all = plan_walk(plan, values, x);
+  if (all.numel == 0) return;
+  NoGil nogil(all.numel);
+  with_rows(all, x.item(), [&](auto what, const Walk<3>& walk) {
+    walk.run(picked_grain(what), picked_run<false>(what));
   });
+}
+
+template <class T, class F>
+void combine_run(char* to, int64_t ts, const char* from, int64_t fs, int64_t n, F&& f) {
+  constexpr int64_t w = sizeof(T);
+  if (ts == w && fs == w) {
+    T* y = reinterpret_cast<T*>(to);
+    const T* v = reinterpret_cast<const T*>(from);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) y[i] = f(y[i], v[i]);
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    T& y = *reinterpret_cast<T*>(to + i * ts);
+    y = f(y, *reinterpret_cast<const T*>(from + i * fs));
+  }
+}
+
+// row(p, strides, length, j) for every j, whose rows of x begin at offsets[j]. Each thread keeps to
+// a part of x: two that shared rows would take the cache lines behind each other's from one
+// another.
+template <class F>
+void combine_shares(const Walk<2>& walk, const int64_t* offsets, int64_t count, F&& row) {
+  int64_t low = offsets[0], high = low;
+#pragma omp simd reduction(min : low) reduction(max : high)
+  for (int64_t j = 0; j < count; ++j) {
+    low = std::min(low, offsets[j]);
+    high = std::max(high, offsets[j]);
+  }
+  const int64_t span = high - low + 1, steps[] = {walk.stride[0][0], walk.stride[1][0]};
+  const double work = (2 + 0.1 * static_cast<double>(walk.numel)) * static_cast<double>(count);
+  parallel_elastic(span, grain_of(work / static_cast<double>(span)),
+                   [&](int64_t begin, int64_t end) {
+                     each_between(offsets, count, low + begin, low + end,
+                                  [&](int64_t j) { row(walk.base, steps, walk.numel, j); });
+                   });
 }
 
 // x[offset] = f(x[offset], value) for every value, in order. T is the stored type.
@@ -254,24 +353,23 @@ void combine_plan(const Plan& plan, const Array& x, const Array& values_in, F&& 
   const int64_t* offsets = plan.offsets.data<int64_t>();
   if (count == 0 || walk.numel == 0) return;
   NoGil nogil(count * walk.numel);
-  const int64_t grain = std::max<int64_t>(sizeof(T) < 16 ? 16 : 1, 32768 / count);
-  walk.run(grain, [&](char* const* p, const int64_t* s, int64_t n) {
-    constexpr int64_t w = sizeof(T);
-    for (int64_t j = 0; j < count; ++j) {
-      char* to = p[0] + offsets[j];
-      const char* from = p[1] + j * value_step;
-      if (s[0] == w && s[1] == w) {
-        T* y = reinterpret_cast<T*>(to);
-        const T* v = reinterpret_cast<const T*>(from);
-        for (int64_t i = 0; i < n; ++i) y[i] = f(y[i], v[i]);
-      } else {
-        for (int64_t i = 0; i < n; ++i) {
-          T& y = *reinterpret_cast<T*>(to + i * s[0]);
-          y = f(y, *reinterpret_cast<const T*>(from + i * s[1]));
-        }
-      }
-    }
-  });
+  const auto row = [&](char* const* p, const int64_t* s, int64_t n, int64_t j) {
+    combine_run<T>(p[0] + offsets[j], s[0], p[1] + j * value_step, s[1], n, f);
+  };
+  if (walk.nd == 1 && walk.numel >= 16 && walk.stride[0][0] == sizeof(T)) {
+    combine_shares(walk, offsets, count, row);
+    return;
+  }
+  walk.run(grain_of(0.2 * static_cast<double>(count)),
+           [&](char* const* p, const int64_t* s, int64_t n) {
+             if (n == 1)
+               for (int64_t j = 0; j < count; ++j) {
+                 T& y = *reinterpret_cast<T*>(p[0] + offsets[j]);
+                 y = f(y, *reinterpret_cast<const T*>(p[1] + j * value_step));
+               }
+             else
+               for (int64_t j = 0; j < count; ++j) row(p, s, n, j);
+           });
 }
 
 // 0-d tensors behave as ones with a single element.

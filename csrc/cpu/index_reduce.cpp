@@ -18,8 +18,8 @@ Reduce reduce_of(const char* op, std::string_view name) {
        op, std::string(name).c_str());
 }
 
-template <class T>
-T reduce_pair(Reduce r, T a, T b) {
+template <Reduce r, class T>
+T reduce_pair(T a, T b) {
   using A = typename accumulate_type<T>::type;
   if constexpr (std::is_same_v<T, c64> || std::is_same_v<T, c128>) {
     return r == Reduce::Prod ? a * b : a + b;
@@ -27,12 +27,10 @@ T reduce_pair(Reduce r, T a, T b) {
     return r == Reduce::Prod || r == Reduce::Amin ? a && b : a || b;
   } else {
     const A x = a, y = b;
-    switch (r) {
-      case Reduce::Prod: return static_cast<T>(x * y);
-      case Reduce::Amax: return is_nan(a) ? a : is_nan(b) || y > x ? b : a;
-      case Reduce::Amin: return is_nan(a) ? a : is_nan(b) || y < x ? b : a;
-      default: return static_cast<T>(x + y);
-    }
+    if constexpr (r == Reduce::Prod) return static_cast<T>(x * y);
+    if constexpr (r == Reduce::Amax) return is_nan(a) ? a : is_nan(b) || y > x ? b : a;
+    if constexpr (r == Reduce::Amin) return is_nan(a) ? a : is_nan(b) || y < x ? b : a;
+    return static_cast<T>(x + y);
   }
 }
 
@@ -108,7 +106,13 @@ RL_KERNEL(index_reduce) {  // input, dim, index, source, reduce, include_self
   if (!include_self) reset_rows(plan, x, r);
   visit_all(x.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    combine_plan<T>(plan, x, source, [r](T u, T v) { return reduce_pair<T>(r, u, v); });
+    const auto combine = [&](auto pair) { combine_plan<T>(plan, x, source, pair); };
+    switch (r) {
+      case Reduce::Prod: return combine([](T u, T v) { return reduce_pair<Reduce::Prod>(u, v); });
+      case Reduce::Amax: return combine([](T u, T v) { return reduce_pair<Reduce::Amax>(u, v); });
+      case Reduce::Amin: return combine([](T u, T v) { return reduce_pair<Reduce::Amin>(u, v); });
+      default: return combine([](T u, T v) { return reduce_pair<Reduce::Sum>(u, v); });
+    }
   });
   if (r == Reduce::Mean) divide_rows(plan, x, dim, include_self);
   call.result(y);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/elastic.h"
 #include "core/layout.h"
 #include "walk.h"
 
@@ -36,6 +35,7 @@ struct Piece {
   const char* data;
   int64_t bytes;  // of one row
   int64_t at;     // byte position in a row of the result
+  int64_t step;   // bytes from row to row
 };
 
 // Rows of one element each (stack along the last dim): runs of one piece at a time, strided in the
@@ -45,16 +45,18 @@ void interleave(char* out, const std::vector<Piece>& pieces, int64_t rows, int64
   NoGil nogil(rows * row_bytes / 4);
   visit_size(static_cast<int>(item), [&](auto tag) {
     using T = decltype(tag);
-    parallel_for(rows, 4 * block, [&](int64_t begin, int64_t end) {
+    const int64_t grain = grain_of(0.4 * static_cast<double>(pieces.size()));
+    parallel_elastic(rows, std::max(grain, block), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; r += block)
         for (const Piece& p : pieces)
-          move_run<T>(out + r * row_bytes + p.at, row_bytes, p.data + r * item, item,
+          move_run<T>(out + r * row_bytes + p.at, row_bytes, p.data + r * p.step, p.step,
                       std::min(block, end - r));
     });
   });
 }
 
-// Contiguous pieces of one dtype: rows copied in threads, split by bytes of the result.
+// Pieces of one dtype, each packed within a row: rows copied in threads, split by bytes of the
+// result.
 void join_rows(char* out, const std::vector<Piece>& pieces, int64_t rows, int64_t row_bytes) {
   const int64_t total = rows * row_bytes;
   NoGil nogil(total / 4);
@@ -62,13 +64,31 @@ void join_rows(char* out, const std::vector<Piece>& pieces, int64_t rows, int64_
     for (int64_t row = begin / row_bytes; row * row_bytes < end; ++row) {
       const int64_t from = std::max(begin - row * row_bytes, int64_t{0});
       const int64_t to = std::min(end - row * row_bytes, row_bytes);
+      char* y = out + row * row_bytes;
       for (const Piece& p : pieces) {
         const int64_t a = std::max(from, p.at), b = std::min(to, p.at + p.bytes);
-        if (a < b)
-          copy_bytes(out + row * row_bytes + a, p.data + row * p.bytes + (a - p.at), b - a);
+        if (a < b) move_row(y + a, p.data + row * p.step + (a - p.at), b - a);
       }
     }
   });
+}
+
+// Bytes from row to row, where x as a matrix of the dims before `dim` by the others has packed rows
+// that lie evenly; else -1.
+int64_t row_step(const Array& x, int dim) {
+  int64_t packed = 1;
+  for (int d = x.ndim() - 1; d >= dim; --d) {
+    if (x.sizes()[d] != 1 && x.strides()[d] != packed) return -1;
+    packed *= x.sizes()[d];
+  }
+  int64_t step = packed, even = 0;  // of the innermost of the dims before; what the next must have
+  for (int d = dim - 1; d >= 0; --d) {
+    if (x.sizes()[d] == 1) continue;
+    if (even == 0) step = even = x.strides()[d];
+    if (x.strides()[d] != even) return -1;
+    even *= x.sizes()[d];
+  }
+  return step >= packed ? step * x.item() : -1;
 }
 
 Array join(const char* op, const std::vector<Array>& xs, int64_t wanted_dim, DType dtype) {
@@ -89,15 +109,16 @@ Array join(const char* op, const std::vector<Array>& xs, int64_t wanted_dim, DTy
   check_joinable(op, xs, dim, *first);
   IntList shape(first->shape().begin(), first->shape().end());
   shape[dim] = 0;
-  bool plain = true, nhwc = true;
+  bool packed = true, even = true, nhwc = true;
   for (const Array& x : xs) {
     if (legacy_empty(x)) continue;
     shape[dim] += x.sizes()[dim];
-    plain &= x.contiguous() && x.dtype() == dtype;
+    packed &= x.contiguous() && x.dtype() == dtype;
+    even = even && x.dtype() == dtype && (x.contiguous() || row_step(x, dim) >= 0);
     nhwc &= x.channels_last();
   }
   Array y;
-  if (nhwc && !plain) {
+  if (nhwc && !packed) {
     IntList order(shape.begin(), shape.end()), strides(shape.size());
     int64_t step = 1;
     strides[1] = step;
@@ -112,7 +133,7 @@ Array join(const char* op, const std::vector<Array>& xs, int64_t wanted_dim, DTy
     y = Array::empty(dtype, shape);
   }
   if (y.numel() == 0) return y;
-  if (plain) {
+  if (even && y.contiguous()) {
     const int64_t rows = product(Shape(shape.data(), dim));
     std::vector<Piece> pieces;
     pieces.reserve(xs.size());
@@ -120,7 +141,7 @@ Array join(const char* op, const std::vector<Array>& xs, int64_t wanted_dim, DTy
     for (const Array& x : xs) {
       if (x.numel() == 0) continue;
       const int64_t bytes = x.nbytes() / rows;
-      pieces.push_back({x.bytes(), bytes, at});
+      pieces.push_back({x.bytes(), bytes, at, x.contiguous() ? bytes : row_step(x, dim)});
       at += bytes;
     }
     const bool single = std::all_of(pieces.begin(), pieces.end(),
@@ -170,8 +191,8 @@ void triangle(const Array& y, const Array& x, int64_t diagonal, bool upper) {
   const bool in_place = y.bytes() == x.bytes();
   NoGil nogil(x.numel());
   const int64_t batch = walk.numel;
-  parallel_for(
-      batch * m, std::max<int64_t>(1, 65536 / std::max<int64_t>(n, 1)), [&](int64_t b, int64_t e) {
+  parallel_elastic(
+      batch * m, grain_of(2 + 0.03 * static_cast<double>(n * x.item())), [&](int64_t b, int64_t e) {
         for (int64_t at = b; at < e;) {
           const int64_t row0 = at % m, rows = std::min(m - row0, e - at);
           walk.range(at / m, at / m + 1, [&](char* const* p, const int64_t*, int64_t) {
@@ -208,12 +229,20 @@ void triangular(Call& call, bool upper) {
   call.result(y);
 }
 
-// y[i] = x[(i - shift) mod n] along one dim: two slices.
+// y[i] = x[(i - shift) mod n] along one dim: each row the end of x's and its beginning, or two
+// slices.
 Array roll_one(const Array& x, int64_t shift, int dim) {
   const int64_t n = x.sizes()[dim];
   Array y = Array::empty_like(x);
   if (x.numel() == 0) return y;
   const int64_t k = ((shift % n) + n) % n;
+  if (x.contiguous()) {
+    const int64_t inner = x.stride(dim) * x.item(), row = n * inner, head = (n - k) * inner;
+    const std::vector<Piece> pieces = {{x.bytes() + head, k * inner, 0, row},
+                                       {x.bytes(), head, k * inner, row}};
+    join_rows(y.bytes(), pieces, x.nbytes() / row, row);
+    return y;
+  }
   if (k) copy_into(y.slice(dim, 0, k, 1), x.slice(dim, n - k, n, 1));
   copy_into(y.slice(dim, k, n, 1), x.slice(dim, 0, n - k, 1));
   return y;
@@ -262,21 +291,21 @@ RL_KERNEL(block_diag) {  // matrices
   const Array y = Array::empty(dtype, {rows, columns});
   const int64_t item = y.item(), width = columns * item;
   NoGil nogil(y.numel());
-  parallel_for(rows, std::max<int64_t>(1, 131072 / std::max<int64_t>(width, 1)),
-               [&](int64_t r0, int64_t r1) {
-                 int64_t first = 0, left = 0;  // row and byte column of a block
-                 for (const Array& x : xs) {
-                   const int64_t bytes = x.size(1) * item, end = first + x.size(0);
-                   for (int64_t r = std::max(first, r0); r < std::min(end, r1); ++r) {
-                     char* to = y.bytes() + r * width;
-                     std::memset(to, 0, left);
-                     if (bytes) std::memcpy(to + left, x.bytes() + (r - first) * bytes, bytes);
-                     std::memset(to + left + bytes, 0, width - left - bytes);
-                   }
-                   first = end;
-                   left += bytes;
-                 }
-               });
+  parallel_elastic(rows, grain_of(2 + 0.03 * static_cast<double>(width)),
+                   [&](int64_t r0, int64_t r1) {
+                     int64_t first = 0, left = 0;  // row and byte column of a block
+                     for (const Array& x : xs) {
+                       const int64_t bytes = x.size(1) * item, end = first + x.size(0);
+                       for (int64_t r = std::max(first, r0); r < std::min(end, r1); ++r) {
+                         char* to = y.bytes() + r * width;
+                         std::memset(to, 0, left);
+                         if (bytes) std::memcpy(to + left, x.bytes() + (r - first) * bytes, bytes);
+                         std::memset(to + left + bytes, 0, width - left - bytes);
+                       }
+                       first = end;
+                       left += bytes;
+                     }
+                   });
   call.result(y);
 }
 

@@ -28,6 +28,11 @@ void choose_run(char* const* p, const int64_t* s, int64_t n) {
   const uint8_t* m = reinterpret_cast<const uint8_t*>(p[1]);
   const T* a = reinterpret_cast<const T*>(p[2]);
   const T* b = reinterpret_cast<const T*>(p[3]);
+  if (s[1] == 0) {
+    const int k = *m ? 2 : 3;
+    if (p[k] != p[0] || s[k] != s[0]) move_run<T>(p[0], s[0], p[k], s[k], n);
+    return;
+  }
   if (s[0] == w && s[1] == 1 && (s[2] == w || s[2] == 0) && (s[3] == w || s[3] == 0)) {
     if (s[2] && s[3])
       choose_plain<T, true, true>(y, m, a, b, n);
@@ -59,30 +64,88 @@ Array operand(const Call& call, int i, DType t) {
   return call.is_tensor(i) ? call.tensor(i).to(t) : scalar_of(call.args[i], t);
 }
 
-int64_t count_nonzero(const Array& x) {  // contiguous
+Array as_bytes(const Array& mask) { return mask.contiguous_copy(); }
+
+template <class T>
+inline bool is_set(T v) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+    return static_cast<float>(v) != 0;
+  else
+    return v != T{};
+}
+
+template <class T>
+int64_t count_set(const T* v, int64_t n) {
   int64_t count = 0;
-  visit_all(x.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    const T* v = x.data<T>();
-    int64_t c = 0;
-    for (int64_t i = 0; i < x.numel(); ++i) {
-      if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
-        c += static_cast<float>(v[i]) != 0;
-      else
-        c += v[i] != T{};
-    }
-    count = c;
-  });
+#pragma omp simd reduction(+ : count)
+  for (int64_t i = 0; i < n; ++i) count += is_set(v[i]);
   return count;
 }
 
-Array as_bytes(const Array& mask) { return mask.contiguous_copy(); }
+// How many elements are set before each block of n, so that blocks go to threads.
+class Starts {
+  const int64_t n_, blocks_;
+  Scratch<int64_t> before_;
 
-int64_t count_set(const uint8_t* m, int64_t n) {
-  int64_t count = 0;
-#pragma omp simd reduction(+ : count)
-  for (int64_t i = 0; i < n; ++i) count += m[i] != 0;
-  return count;
+ public:
+  static constexpr int64_t kBlock = 4096;
+  explicit Starts(int64_t n)
+      : n_(n), blocks_((n + kBlock - 1) / kBlock), before_(static_cast<size_t>(blocks_) + 1) {}
+
+  template <class T>
+  void count(const T* v) {
+    NoGil nogil(n_);
+    parallel_elastic(blocks_, grain_of(0.05 * sizeof(T) * kBlock), [&](int64_t b0, int64_t b1) {
+      for (int64_t b = b0; b < b1; ++b)
+        before_[b + 1] = count_set(v + b * kBlock, std::min(kBlock, n_ - b * kBlock));
+    });
+    before_[0] = 0;
+    for (int64_t b = 0; b < blocks_; ++b) before_[b + 1] += before_[b];
+  }
+  int64_t total() const { return before_[blocks_]; }
+
+  // f(first element, number of the first that is set, number behind the last) for every block.
+  template <class F>
+  void each(double ns, F&& f) const {
+    NoGil nogil(n_);
+    parallel_elastic(blocks_, grain_of(ns * kBlock), [&](int64_t b0, int64_t b1) {
+      for (int64_t b = b0; b < b1; ++b) f(b * kBlock, before_[b], before_[b + 1]);
+    });
+  }
+};
+
+// Positions, from i on, of the elements that are set until `to` is full.
+template <class T, class I>
+void list_set(const T* v, int64_t i, I* to, const I* end) {
+  for (; to < end; ++i) {
+    *to = static_cast<I>(i);  // overwritten until an element says to keep it
+    to += is_set(v[i]);
+  }
+}
+
+// Positions in reading order, from `first` on, as places in every dim.
+void write_places(const Array& x, int64_t first, const int32_t* list, int64_t count, int64_t* out) {
+  const int nd = x.ndim();
+  int64_t at[kMaxDims], rest = first;
+  for (int d = nd - 1; d >= 0; --d) {
+    at[d] = rest % x.sizes()[d];
+    rest /= x.sizes()[d];
+  }
+  const int64_t cols = x.sizes()[nd - 1];
+  int64_t column = at[nd - 1];  // of `first`, from the row that we are in
+  for (int64_t k = 0; k < count; ++k) {
+    int64_t c = column + list[k];
+    while (c >= cols) {
+      c -= cols;
+      column -= cols;
+      for (int d = nd - 2; d >= 0; --d) {
+        if (++at[d] < x.sizes()[d]) break;
+        at[d] = 0;
+      }
+    }
+    for (int d = 0; d < nd - 1; ++d) *out++ = at[d];
+    *out++ = c;
+  }
 }
 
 }  // namespace
@@ -152,33 +215,20 @@ RL_KERNEL(masked_select) {  // input, mask
   const Array mask = as_bytes(mask_in.expand(shape)),
               x = call.tensor(0).expand(shape).contiguous_copy();
   const uint8_t* m = mask.data<uint8_t>();
-  const int64_t n = x.numel(), block = 65536, blocks = (n + block - 1) / block;
-  Scratch<int64_t> starts(blocks + 1);
-  {
-    NoGil nogil(n);
-    parallel_for(blocks, 4, [&](int64_t b0, int64_t b1) {
-      for (int64_t b = b0; b < b1; ++b)
-        starts[b + 1] = count_set(m + b * block, std::min(block, n - b * block));
+  Starts starts(x.numel());
+  starts.count(m);
+  const Array y = Array::empty(x.dtype(), {starts.total()});
+  visit_size(x.item(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* from = x.data<T>();
+    starts.each(0.4, [&](int64_t i, int64_t begin, int64_t end) {
+      T* to = y.data<T>() + begin;
+      for (const T* stop = y.data<T>() + end; to < stop; ++i) {
+        *to = from[i];  // overwritten until the mask says to keep it
+        to += m[i] != 0;
+      }
     });
-  }
-  starts[0] = 0;
-  for (int64_t b = 0; b < blocks; ++b) starts[b + 1] += starts[b];
-  const Array y = Array::empty(x.dtype(), {starts[blocks]});
-  {
-    NoGil nogil(n);
-    visit_size(x.item(), [&](auto tag) {
-      using T = decltype(tag);
-      const T* from = x.data<T>();
-      parallel_for(blocks, 2, [&](int64_t b0, int64_t b1) {
-        T* to = y.data<T>() + starts[b0];
-        const T* end = y.data<T>() + starts[b1];
-        for (int64_t i = b0 * block; to < end; ++i) {
-          *to = from[i];  // overwritten until the mask says to keep it
-          to += m[i] != 0;
-        }
-      });
-    });
-  }
+  });
   call.result(y);
 }
 
@@ -214,10 +264,16 @@ RL_KERNEL(masked_scatter) {  // input, mask, source
   NoGil nogil(walk.numel);
   visit_size(y.item(), [&](auto tag) {
     using T = decltype(tag);
-    const T* from = source.data<T>();
+    const T *from = source.data<T>(), *last = from + source.numel() - 1;
+    if (last < from) return;
     walk.range(0, walk.numel, [&](char* const* p, const int64_t* s, int64_t n) {
-      for (int64_t i = 0; i < n; ++i)
-        if (p[1][i * s[1]]) *reinterpret_cast<T*>(p[0] + i * s[0]) = *from++;
+      for (int64_t i = 0; i < n; ++i) {
+        const bool set = p[1][i * s[1]] != 0;
+        T& y = *reinterpret_cast<T*>(p[0] + i * s[0]);
+        const T next = *std::min(from, last);
+        y = set ? next : y;
+        from += set;
+      }
     });
   });
   call.result(y);
@@ -227,34 +283,22 @@ RL_KERNEL(nonzero) {  // input -> (count, ndim) positions in reading order
   call.need_elements();
   const Array x = call.tensor(0).contiguous_copy();
   const int nd = x.ndim();
-  const Array y = Array::empty(DType::I64, {count_nonzero(x), nd});
-  int64_t* out = y.data<int64_t>();
-  if (y.numel()) {
-    NoGil nogil(x.numel());
-    visit_all(x.dtype(), [&](auto tag) {
-      using T = decltype(tag);
-      const T* v = x.data<T>();
-      const int64_t cols = x.size(-1), rows = x.numel() / cols;
-      int64_t at[kMaxDims] = {};
-      for (int64_t r = 0; r < rows; ++r) {
-        for (int64_t c = 0; c < cols; ++c, ++v) {
-          bool set;
-          if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
-            set = static_cast<float>(*v) != 0;
-          else
-            set = *v != T{};
-          if (!set) continue;
-          for (int d = 0; d < nd - 1; ++d) *out++ = at[d];
-          *out++ = c;
-        }
-        for (int d = nd - 2; d >= 0; --d) {
-          if (++at[d] < x.sizes()[d]) break;
-          at[d] = 0;
-        }
-      }
-    });
-  }
-  call.result(y);
+  visit_all(x.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* v = x.data<T>();
+    Starts starts(x.numel());
+    starts.count(v);
+    const Array y = Array::empty(DType::I64, {starts.total(), nd});
+    int64_t* out = y.data<int64_t>();
+    if (y.numel())
+      starts.each(0.5, [&](int64_t i, int64_t begin, int64_t end) {
+        if (nd == 1) return list_set(v, i, out + begin, out + end);
+        int32_t list[Starts::kBlock];
+        list_set(v + i, 0, list, list + (end - begin));
+        write_places(x, i, list, end - begin, out + begin * nd);
+      });
+    call.result(y);
+  });
 }
 
 }  // namespace rl

@@ -1,4 +1,6 @@
 // searchsorted, bincount, histc.
+#include <bit>
+
 #include "core/op.h"
 #include "walk.h"
 
@@ -41,7 +43,8 @@ void search_lines(const Array& line, const Array& sorter, const Array& values, c
   const int64_t n = line.size(-1), total = values.numel();
   const bool shared = line.ndim() == 1;
   const int64_t per_line = shared ? total : values.size(-1);
-  parallel_for(total, 1024, [&](int64_t i0, int64_t i1) {
+  const double each = 1 + 0.3 * std::bit_width(static_cast<uint64_t>(n));
+  parallel_elastic(total, grain_of(each), [&](int64_t i0, int64_t i1) {
     while (i0 < i1) {
       const int64_t l = i0 / per_line, end = std::min(i1, (l + 1) * per_line),
                     at = shared ? 0 : l * n;
@@ -109,6 +112,31 @@ void check_search(const Array& line, const Array& values, const Array* sorter, b
            static_cast<long long>(v[i]), static_cast<long long>(line.size(-1)));
 }
 
+// y[v[i]] += weight(i) from zeros. Four tables in turn where bins are few, since an addition to the
+// same bin as the one before waits for it.
+template <class T, class F>
+void count_into(T* y, int64_t bins, const int64_t* v, int64_t n, F&& weight) {
+  std::fill_n(y, bins, T(0));
+  if (bins > 4096 || n < 4 * bins) {
+    NoGil nogil(n);
+    for (int64_t i = 0; i < n; ++i) y[v[i]] += weight(i);
+    return;
+  }
+  const Scratch<T> tables(static_cast<size_t>(3 * bins));
+  T *a = tables.get(), *b = a + bins, *c = b + bins;
+  std::fill_n(a, 3 * bins, T(0));
+  NoGil nogil(n);
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    y[v[i]] += weight(i);
+    a[v[i + 1]] += weight(i + 1);
+    b[v[i + 2]] += weight(i + 2);
+    c[v[i + 3]] += weight(i + 3);
+  }
+  for (; i < n; ++i) y[v[i]] += weight(i);
+  for (int64_t k = 0; k < bins; ++k) y[k] += a[k] + (b[k] + c[k]);
+}
+
 }  // namespace
 
 RL_KERNEL(searchsorted) {  // sorted_sequence, input, out_int32, right, side, sorter
@@ -154,6 +182,7 @@ RL_KERNEL(bincount) {  // input, weights, minlength
   const Array x = index_values(given);
   const int64_t* v = x.data<int64_t>();
   int64_t top = -1, low = 0;
+#pragma omp simd reduction(max : top) reduction(min : low)
   for (int64_t i = 0; i < x.numel(); ++i) {
     top = std::max(top, v[i]);
     low = std::min(low, v[i]);
@@ -166,17 +195,15 @@ RL_KERNEL(bincount) {  // input, weights, minlength
                   : weights->dtype() == DType::F32 ? DType::F32
                                                    : DType::F64;
   const Array y = Array::empty(t, {std::max(least, top + 1)});
-  std::memset(y.bytes(), 0, y.nbytes());
   const Array w = weights ? weights->to(t).contiguous_copy() : Array();
-  NoGil nogil(x.numel());
-  for (int64_t i = 0; i < x.numel(); ++i) {
-    if (t == DType::I64)
-      ++y.data<int64_t>()[v[i]];
-    else if (t == DType::F32)
-      y.data<float>()[v[i]] += w.data<float>()[i];
-    else
-      y.data<double>()[v[i]] += w.data<double>()[i];
-  }
+  if (t == DType::I64)
+    count_into(y.data<int64_t>(), y.numel(), v, x.numel(), [](int64_t) { return int64_t{1}; });
+  else if (t == DType::F32)
+    count_into(y.data<float>(), y.numel(), v, x.numel(),
+               [from = w.data<float>()](int64_t i) { return from[i]; });
+  else
+    count_into(y.data<double>(), y.numel(), v, x.numel(),
+               [from = w.data<double>()](int64_t i) { return from[i]; });
   call.result(y);
 }
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/elastic.h"
 #include "core/kernel.h"
 #include "move.h"
 
@@ -82,7 +83,7 @@ class Walk {
   // f(pointers, byte strides, length) for every run, in threads over [0, numel).
   template <class F>
   void run(int64_t grain, F&& f) const {
-    parallel_for(numel, grain, [&](int64_t begin, int64_t end) { range(begin, end, f); });
+    parallel_elastic(numel, grain, [&](int64_t begin, int64_t end) { range(begin, end, f); });
   }
 
   template <class F>
@@ -131,7 +132,11 @@ inline void move_run(char* to, int64_t ts, const char* from, int64_t fs, int64_t
     copy_bytes(to, from, n * w);
   } else if (ts == w) {
     T* y = reinterpret_cast<T*>(to);
-    if (fs == -w) {
+    if (fs == 0) {
+      const T all = *reinterpret_cast<const T*>(from);
+#pragma omp simd
+      for (int64_t i = 0; i < n; ++i) y[i] = all;
+    } else if (fs == -w) {
       const T* x = reinterpret_cast<const T*>(from);
 #pragma omp simd
       for (int64_t i = 0; i < n; ++i) y[i] = x[-i];
@@ -142,6 +147,15 @@ inline void move_run(char* to, int64_t ts, const char* from, int64_t fs, int64_t
     for (int64_t i = 0; i < n; ++i)
       *reinterpret_cast<T*>(to + i * ts) = *reinterpret_cast<const T*>(from + i * fs);
   }
+}
+
+// A row of some cache lines, without a call.
+inline void move_row(char* to, const char* from, int64_t n) {
+  typedef char Line __attribute__((vector_size(64), aligned(1), may_alias));
+  if (n < 64 || n > 1024) return copy_bytes(to, from, n);
+  for (int64_t i = 0; i < n - 64; i += 64)
+    *reinterpret_cast<Line*>(to + i) = *reinterpret_cast<const Line*>(from + i);
+  *reinterpret_cast<Line*>(to + n - 64) = *reinterpret_cast<const Line*>(from + n - 64);
 }
 
 // Elements of plain moving worth a thread.
@@ -175,6 +189,34 @@ inline bool may_overlap(const Array& a, const Array& b) {
 
 // Integer indices as contiguous int64.
 inline Array index_values(const Array& index) { return index.to(DType::I64).contiguous_copy(); }
+
+// f(j) for the j whose v[j] lies in [low, high), in order: listed first, since no processor
+// foresees a branch on them.
+template <class F>
+void each_between(const int64_t* v, int64_t n, int64_t low, int64_t high, F&& f) {
+  constexpr int64_t block = 256;
+  int64_t mine[block];
+  for (int64_t j0 = 0; j0 < n; j0 += block) {
+    int64_t found = 0;
+    for (int64_t j = j0; j < std::min(n, j0 + block); ++j) {
+      mine[found] = j;  // overwritten unless it is between
+      found += v[j] >= low && v[j] < high;
+    }
+    for (int64_t k = 0; k < found; ++k) f(mine[k]);
+  }
+}
+
+// Whether n indices lie in [0, size): else the sign of v or of size - 1 - v is set.
+inline bool all_within(const int64_t* v, int64_t n, int64_t size) {
+  uint64_t signs = 0;
+  const auto last = static_cast<uint64_t>(size - 1);
+#pragma omp simd reduction(| : signs)
+  for (int64_t i = 0; i < n; ++i) {
+    const auto u = static_cast<uint64_t>(v[i]);
+    signs |= u | (last - u);
+  }
+  return static_cast<int64_t>(signs) >= 0;
+}
 
 // Raises when a number lies outside an integer type (or is not finite, or not real).
 inline void check_fits(PyObject* o, DType t) {
