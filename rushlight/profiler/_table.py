@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log10
+from typing import Any, NamedTuple
 
 _DEVICES = ("cuda", "xpu", "mtia", "hpu", "privateuse1")
 _UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
@@ -25,32 +27,25 @@ def _width(texts: list[str], limit: int | None, least: int = 0) -> int:
     return width if limit is None else min(width, limit)
 
 
-class _Table:
-    """Columns (title, width, whether it is shortened) and rows of texts."""
+class _Column(NamedTuple):
+    """A column: what stands in it for an event, and for a caller of it, below."""
 
-    def __init__(self):
-        self.columns: list[tuple[str, int]] = []
-        self.rows: list[list[str]] = []
+    title: str
+    width: int
+    cell: Callable[[Any], str]
+    caller: Callable[[str], str] = lambda entry: ""
 
-    def column(self, title: str, width: int = 12) -> None:
-        self.columns.append((title, width))
 
-    def line(self, texts) -> str:
-        return "".join(f"{t:>{w}}{_GAP}" for t, (_, w) in zip(texts, self.columns)) + "\n"
+def _text(columns: list[_Column], rows: list[list[str]], header: str | None, footer: str) -> str:
+    def line(texts) -> str:
+        pairs = zip(texts, columns, strict=True)
+        return "".join(f"{text:>{column.width}}{_GAP}" for text, column in pairs) + "\n"
 
-    @property
-    def rule(self) -> str:
-        return self.line("-" * width for _, width in self.columns)
-
-    @property
-    def length(self) -> int:
-        return sum(width + len(_GAP) for _, width in self.columns) - len(_GAP)
-
-    def text(self, header: str | None, footer: str) -> str:
-        parts = ["=" * self.length + "\n" + header + "\n"] if header is not None else []
-        parts += [self.rule, self.line(title for title, _ in self.columns), self.rule]
-        parts += [self.line(row) for row in self.rows]
-        return "".join([*parts, self.rule, footer])
+    rule = line("-" * column.width for column in columns)
+    length = sum(column.width + len(_GAP) for column in columns) - len(_GAP)
+    parts = ["=" * length + "\n" + header + "\n"] if header is not None else []
+    parts += [rule, line(column.title for column in columns), rule]
+    return "".join([*parts, *map(line, rows), rule, footer])
 
 
 def _flops_scale(events) -> tuple[str, float] | None:
@@ -59,6 +54,50 @@ def _flops_scale(events) -> tuple[str, float] | None:
         return None
     power = min(int(max(log10(min(counts)), 0) / 3), len(_FLOPS) - 1)
     return "Total " + _FLOPS[power], 1000.0**-power
+
+
+def _columns(events, total, time, profile_memory, with_flops, name_width, shapes_width, src_width):
+    """The columns that these events fill."""
+    from ..autograd.profiler_util import _format_memory, _format_time_share
+
+    def plain(title: str, cell: Callable[[Any], str]) -> _Column:
+        return _Column(title, 12, cell)
+
+    def share(event) -> str:
+        return "0.00%" if event.is_async else _format_time_share(event.cpu_time_total, total)
+
+    names = _width([event.key for event in events], name_width)
+    columns = [
+        _Column("Name", names, lambda e: _shortened(e.key, names)),
+        plain("Self CPU %", lambda e: _format_time_share(e.self_cpu_time_total, total)),
+        plain("Self CPU", lambda e: time(e.self_cpu_time_total)),
+        plain("CPU total %", share),
+        plain("CPU total", lambda e: time(e.cpu_time_total)),
+        plain("CPU time avg", lambda e: time(e.cpu_time)),
+    ]
+    if profile_memory:
+        columns.append(plain("CPU Mem", lambda e: _format_memory(e.cpu_memory_usage)))
+        columns.append(plain("Self CPU Mem", lambda e: _format_memory(e.self_cpu_memory_usage)))
+    columns.append(plain("# of Calls", lambda e: str(e.count)))
+    if any(event.input_shapes for event in events):
+        shapes = _width([str(event.input_shapes) for event in events], shapes_width)
+        columns.append(_Column("Input Shapes", shapes, lambda e: str(e.input_shapes)[:shapes]))
+    sources = [entry for event in events for entry in event.stack]
+    if sources:
+        width = _width(sources, src_width)
+        columns.append(
+            _Column(
+                "Source Location",
+                width,
+                lambda e: _source(e.stack[0] if e.stack else "", width),
+                lambda entry: _source(entry, width),
+            )
+        )
+    flops = _flops_scale(events) if with_flops else None
+    if flops:
+        title, scale = flops
+        columns.append(plain(title, lambda e: f"{e.flops * scale:8.3f}" if e.flops else "--"))
+    return columns
 
 
 def build_table(
@@ -75,7 +114,7 @@ def build_table(
     with_flops: bool,
 ) -> str:
     """The table of `EventList.table`."""
-    from ..autograd.profiler_util import _format_memory, _format_time, _format_time_share
+    from ..autograd.profiler_util import _format_time
 
     if not events:
         return ""
@@ -91,57 +130,18 @@ def build_table(
     if sort_by is not None:
         name = _sort_name(sort_by)
         shown.sort(key=lambda event: getattr(event, name), reverse=True)
-    stacks = any(event.stack for event in shown)
-    shapes = any(event.input_shapes for event in shown)
-    flops = _flops_scale(shown) if with_flops else None
-    table = _Table()
-    names = _width([event.key for event in shown], max_name_column_width)
-    table.column("Name", names)
-    for title in ("Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg"):
-        table.column(title)
-    if profile_memory:
-        table.column("CPU Mem")
-        table.column("Self CPU Mem")
-    table.column("# of Calls")
-    if shapes:
-        shape_texts = [str(event.input_shapes) for event in shown]
-        shape_width = _width(shape_texts, max_shapes_column_width)
-        table.column("Input Shapes", shape_width)
-    if stacks:
-        sources = [entry for event in shown for entry in event.stack]
-        source_width = _width(sources, max_src_column_width)
-        table.column("Source Location", source_width)
-    if flops:
-        table.column(flops[0])
     total = sum(event.self_cpu_time_total for event in shown)
-    for event in shown:
-        if top_level_events_only and event.cpu_parent is not None:
-            continue
-        if 0 <= row_limit <= sum(bool(row[0].strip()) for row in table.rows):
-            break
-        row = [
-            _shortened(event.key, names),
-            _format_time_share(event.self_cpu_time_total, total),
-            time(event.self_cpu_time_total),
-            _format_time_share(event.cpu_time_total, total) if not event.is_async else "0.00%",
-            time(event.cpu_time_total),
-            time(event.cpu_time),
-        ]
-        if profile_memory:
-            row += map(_format_memory, (event.cpu_memory_usage, event.self_cpu_memory_usage))
-        row.append(str(event.count))
-        if shapes:
-            row.append(str(event.input_shapes)[:shape_width])
-        if stacks:
-            row.append(_source(event.stack[0] if event.stack else "", source_width))
-        if flops:
-            row.append(f"{event.flops * flops[1]:8.3f}" if event.flops else "--")
-        table.rows.append(row)
-        for entry in event.stack[1:] if stacks else ():  # the callers, below
-            row = [""] * len(table.columns)
-            row[-2 if flops else -1] = _source(entry, source_width)
-            table.rows.append(row)
-    return table.text(header, f"Self CPU time total: {time(total)}\n")
+    columns = _columns(
+        shown, total, time, profile_memory, with_flops,
+        max_name_column_width, max_shapes_column_width, max_src_column_width,
+    )  # fmt: skip
+    if top_level_events_only:
+        shown = [event for event in shown if event.cpu_parent is None]
+    rows: list[list[str]] = []
+    for event in shown if row_limit < 0 else shown[:row_limit]:
+        rows.append([column.cell(event) for column in columns])
+        rows += [[column.caller(entry) for column in columns] for entry in event.stack[1:]]
+    return _text(columns, rows, header, f"Self CPU time total: {time(total)}\n")
 
 
 def _source(entry: str, width: int) -> str:
