@@ -67,6 +67,15 @@ def decayed(g: Tensor, p: Tensor, decay) -> Tensor:
     return g.add(p, alpha=decay) if decay else g
 
 
+def decay_either(p: Tensor, g: Tensor, lr, decay, decoupled: bool) -> Tensor:
+    """The gradient with weight decay added to it, or as it is where `p` itself shrinks."""
+    if not decoupled:
+        return decayed(g, p, decay)
+    if isinstance(decay, Tensor) or decay:
+        p.mul_(1 - lr * decay)
+    return g
+
+
 def move_square(square: Tensor, g: Tensor, beta) -> Tensor:
     """square = beta * square + (1 - beta) * g**2."""
     if isinstance(beta, Tensor):

@@ -12,7 +12,7 @@ from ._options import (
     check_betas,
     check_fused,
     check_lr,
-    decayed,
+    decay_either,
     move_square,
     number_of,
     numbers_of,
@@ -91,10 +91,7 @@ class Adam(Optimizer):
         mean, square = state["exp_avg"], state["exp_avg_sq"]
         state["step"] += 1
         step = state["step"].item()
-        if not group["decoupled_weight_decay"]:
-            g = decayed(g, p, decay)
-        elif isinstance(decay, Tensor) or decay:
-            p.mul_(1 - lr * decay)
+        g = decay_either(p, g, lr, decay, group["decoupled_weight_decay"])
         mean.lerp_(g, 1 - beta1)
         move_square(square, g, beta2)
         if group["amsgrad"]:

@@ -11,7 +11,7 @@ from ._options import (
     check_at_least_zero,
     check_betas,
     check_lr,
-    decayed,
+    decay_either,
     move_square,
     number_of,
     scalar_dtype,
@@ -82,10 +82,7 @@ class NAdam(Optimizer):
         beta1, beta2 = group["betas"]
         state["step"] += 1
         step = state["step"].item()
-        if not group["decoupled_weight_decay"]:
-            g = decayed(g, p, decay)
-        elif isinstance(decay, Tensor) or decay:
-            p.mul_(1 - lr * decay)
+        g = decay_either(p, g, lr, decay, group["decoupled_weight_decay"])
         momentum, ahead = (
             beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1)
         )

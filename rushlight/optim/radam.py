@@ -14,7 +14,7 @@ from ._options import (
     check_at_least_zero,
     check_betas,
     check_lr,
-    decayed,
+    decay_either,
     move_square,
     number_of,
     zero_step,
@@ -78,10 +78,7 @@ class RAdam(Optimizer):
         beta1, beta2 = group["betas"]
         state["step"] += 1
         step = state["step"].item()
-        if not group["decoupled_weight_decay"]:
-            g = decayed(g, p, decay)
-        elif isinstance(decay, Tensor) or decay:
-            p.mul_(1 - lr * decay)
+        g = decay_either(p, g, lr, decay, group["decoupled_weight_decay"])
         mean = state["exp_avg"].lerp_(g, 1 - beta1)
         square = move_square(state["exp_avg_sq"], g, beta2)
         size = lr / (1 - beta1**step)
