@@ -14,7 +14,7 @@ from .._symbolic_trace import Tracer
 from ..graph import Graph
 from ..graph_module import GraphModule, _get_attr
 from ..node import Node, map_aggregate
-from ..proxy import Proxy
+from ..proxy import Attribute, Proxy
 
 __all__ = [
     "MetaAttribute",
@@ -77,23 +77,8 @@ class MetaProxy(Proxy):
         return MetaAttribute(self, k)
 
 
-class MetaAttribute(MetaProxy):
+class MetaAttribute(Attribute, MetaProxy):
     """An attribute of a value; it becomes a node only where it is not called."""
-
-    def __init__(self, root: MetaProxy, attr: str) -> None:
-        self.root, self.attr, self.tracer = root, attr, root.tracer
-        self._node: Node | None = None
-
-    @property
-    def node(self) -> Node:  # type: ignore[override]
-        """The node that reads the attribute; made when it is asked for."""
-        if self._node is None:
-            made = self.tracer.create_proxy("call_function", getattr, (self.root, self.attr), {})
-            self._node = made.node
-        return self._node
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.tracer.create_proxy("call_method", self.attr, (self.root, *args), kwargs)
 
 
 class MetaDeviceAttribute(MetaAttribute):
