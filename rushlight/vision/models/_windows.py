@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from ... import Tensor, arange, clamp, meshgrid, stack
+from ... import Tensor, arange, clamp, meshgrid, nn, stack, zeros
 from ...nn import functional as F
 
 __all__ = [
-    "count_of", "placed_bias", "relative_position_index", "shift_mask", "unwindows",
-    "window_attention", "windows",
+    "WindowAttention", "count_of", "placed_bias", "relative_position_index", "shift_mask",
+    "unwindows", "window_attention", "windows",
 ]  # fmt: skip
 
 
@@ -110,3 +110,44 @@ def window_attention(
         attention = attention.view(-1, num_heads, places, places)
     attention = F.dropout(F.softmax(attention, dim=-1), p=dropout, training=training)
     return attention.matmul(v).transpose(1, 2).reshape(count, places, channels)
+
+
+class WindowAttention(nn.Module):
+    """What attention within windows of `dims` dimensions learns."""
+
+    dims: int
+
+    def __init__(
+        self,
+        dim: int,
+        window_size: list[int],
+        shift_size: list[int],
+        num_heads: int,
+        qkv_bias: bool = True,
+        proj_bias: bool = True,
+        attention_dropout: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not len(window_size) == len(shift_size) == self.dims:
+            raise ValueError(f"window_size and shift_size must be of length {self.dims}")
+        self.window_size = window_size
+        self.shift_size = shift_size
+        self.num_heads = num_heads
+        self.attention_dropout = attention_dropout
+        self.dropout = dropout
+        self.qkv = nn.Linear(dim, dim * 3, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim, bias=proj_bias)
+        self.define_relative_position_bias_table()
+        self.define_relative_position_index()
+
+    def define_relative_position_bias_table(self) -> None:
+        """The parameter with a bias for each distance and head."""
+        rows = math.prod(2 * size - 1 for size in self.window_size)
+        self.relative_position_bias_table = nn.Parameter(zeros(rows, self.num_heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+
+    def define_relative_position_index(self) -> None:
+        """The buffer with the table's row for each pair of places."""
+        index = relative_position_index(self.window_size)
+        self.register_buffer("relative_position_index", index)

@@ -324,6 +324,30 @@ class MaxVitBlock(nn.Module):
         return x
 
 
+def _check_sizes(input_size: tuple[int, int], blocks: int, partition_size: int) -> None:
+    """ValueError where a block's map cannot be cut into partitions."""
+    sizes = _make_block_input_shapes(input_size, blocks)
+    for i, size in enumerate(sizes):
+        if size[0] % partition_size != 0 or size[1] % partition_size != 0:
+            raise ValueError(
+                f"Input size {size} of block {i} is not divisible by partition size "
+                f"{partition_size}. Consider changing the partition size or the input size.\n"
+                f"Current configuration yields the following block input sizes: {sizes}."
+            )
+
+
+def _stem(channels: int, norm_layer, activation_layer) -> nn.Sequential:
+    return nn.Sequential(
+        Conv2dNormActivation(
+            3, channels, 3, stride=2, norm_layer=norm_layer,
+            activation_layer=activation_layer, bias=False, inplace=None,
+        ),
+        Conv2dNormActivation(
+            channels, channels, 3, stride=1, norm_layer=None, activation_layer=None, bias=True,
+        ),
+    )  # fmt: skip
+
+
 class MaxVit(nn.Module):
     """A stem, blocks and a head; every map's size must be a multiple of `partition_size`."""
 
@@ -347,24 +371,8 @@ class MaxVit(nn.Module):
     ) -> None:
         super().__init__()
         norm_layer = norm_layer or partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
-        for i, size in enumerate(_make_block_input_shapes(input_size, len(block_channels))):
-            if size[0] % partition_size != 0 or size[1] % partition_size != 0:
-                raise ValueError(
-                    f"Input size {size} of block {i} is not divisible by partition size "
-                    f"{partition_size}. Consider changing the partition size or the input size.\n"
-                    f"Current configuration yields the following block input sizes: "
-                    f"{_make_block_input_shapes(input_size, len(block_channels))}."
-                )
-        self.stem = nn.Sequential(
-            Conv2dNormActivation(
-                3, stem_channels, 3, stride=2, norm_layer=norm_layer,
-                activation_layer=activation_layer, bias=False, inplace=None,
-            ),
-            Conv2dNormActivation(
-                stem_channels, stem_channels, 3, stride=1, norm_layer=None,
-                activation_layer=None, bias=True,
-            ),
-        )  # fmt: skip
+        _check_sizes(input_size, len(block_channels), partition_size)
+        self.stem = _stem(stem_channels, norm_layer, activation_layer)
         size = _get_conv_output_shape(input_size, kernel_size=3, stride=2, padding=1)
         self.partition_size = partition_size
         self.blocks = nn.ModuleList()

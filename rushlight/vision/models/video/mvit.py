@@ -382,16 +382,14 @@ class MViT(nn.Module):
         last = block_setting[-1].output_channels
         self.norm = norm_layer(last)
         self.head = nn.Sequential(nn.Dropout(dropout, inplace=True), nn.Linear(last, num_classes))
+        self._init_weights()
+
+    def _init_weights(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
-                if isinstance(module, nn.Linear) and module.bias is not None:
-                    nn.init.constant_(module.bias, 0.0)
-            elif isinstance(module, nn.LayerNorm):
-                if module.weight is not None:
-                    nn.init.constant_(module.weight, 1.0)
                 if module.bias is not None:
-                    nn.init.constant_(module.bias, 0.0)
+                    nn.init.zeros_(module.bias)
             elif isinstance(module, PositionalEncoding):
                 for weights in module.parameters():
                     nn.init.trunc_normal_(weights, std=0.02)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .... import Tensor, flatten, nn, roll, zeros
+from .... import Tensor, flatten, nn, roll
 from ...._stays_call import stays_call
 from ....nn import functional as F
 from .._api import model_builder, weights_enum
 from .._windows import (
+    WindowAttention,
     count_of,
     placed_bias,
-    relative_position_index,
     shift_mask,
     unwindows,
     window_attention,
@@ -99,43 +98,10 @@ def shifted_window_attention_3d(
     return x[:, :t, :h, :w, :].contiguous()
 
 
-class ShiftedWindowAttention3d(nn.Module):
+class ShiftedWindowAttention3d(WindowAttention):
     """`shifted_window_attention_3d` with weights and a bias for each distance."""
 
-    def __init__(
-        self,
-        dim: int,
-        window_size: list[int],
-        shift_size: list[int],
-        num_heads: int,
-        qkv_bias: bool = True,
-        proj_bias: bool = True,
-        attention_dropout: float = 0.0,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        if len(window_size) != 3 or len(shift_size) != 3:
-            raise ValueError("window_size and shift_size must be of length 3")
-        self.window_size = window_size
-        self.shift_size = shift_size
-        self.num_heads = num_heads
-        self.attention_dropout = attention_dropout
-        self.dropout = dropout
-        self.qkv = nn.Linear(dim, dim * 3, bias=qkv_bias)
-        self.proj = nn.Linear(dim, dim, bias=proj_bias)
-        self.define_relative_position_bias_table()
-        self.define_relative_position_index()
-
-    def define_relative_position_bias_table(self) -> None:
-        """The parameter with a bias for each distance and head."""
-        rows = math.prod(2 * size - 1 for size in self.window_size)
-        self.relative_position_bias_table = nn.Parameter(zeros(rows, self.num_heads))
-        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
-
-    def define_relative_position_index(self) -> None:
-        """The buffer with the table's row for each pair of places."""
-        index = relative_position_index(self.window_size)
-        self.register_buffer("relative_position_index", index)
+    dims = 3
 
     def get_relative_position_bias(self, window_size: list[int]) -> Tensor:
         """The biases of all pairs of places: (1, heads, places, places)."""
