@@ -182,21 +182,8 @@ def multi_head_attention_forward(
     attn_mask = _canonical_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
     lengths = (query.shape[0], key.shape[0])
     attn_mask = _attention_mask(attn_mask, lengths, num_heads, batch)
-    if use_separate_proj_weight:
-        weights = (q_proj_weight, k_proj_weight, v_proj_weight)
-        for name, weight in zip("qkv", weights, strict=True):
-            _check(
-                weight is not None,
-                f"use_separate_proj_weight is True but {name}_proj_weight is None",
-            )
-        biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-        q, k, v = _in_projection(query, key, value, *weights, *biases)
-    else:
-        _check(
-            key.shape == value.shape,
-            f"key shape {key.shape} does not match value shape {value.shape}",
-        )
-        q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
+    q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, separate)
     masks = [attn_mask, key_padding_mask]
     if bias_k is not None and bias_v is not None:
         _check(static_k is None, "bias cannot be added to static key.")
@@ -231,6 +218,20 @@ def _head_size(embed, expected, num_heads):
     _check(embed == expected, f"was expecting embedding dimension of {expected}, but got {embed}")
     _check(embed % num_heads == 0, f"embed_dim {embed} not divisible by num_heads {num_heads}")
     return embed // num_heads
+
+
+def _projected(query, key, value, weight, bias, separate):
+    """Queries, keys and values: by one weight for all, or by three `separate` ones."""
+    if separate is None:
+        _check(
+            key.shape == value.shape,
+            f"key shape {key.shape} does not match value shape {value.shape}",
+        )
+        return _in_projection_packed(query, key, value, weight, bias)
+    for name, own in zip("qkv", separate, strict=True):
+        _check(own is not None, f"use_separate_proj_weight is True but {name}_proj_weight is None")
+    biases = (None,) * 3 if bias is None else bias.chunk(3)
+    return _in_projection(query, key, value, *separate, *biases)
 
 
 def _in_projection(q, k, v, w_q, w_k, w_v, b_q=None, b_k=None, b_v=None):
