@@ -45,11 +45,6 @@ _CONSTANTS: dict[str, Any] = {
     "has_mkl": False,
     "has_openmp": True,
 }
-# How the names of functions about graphs begin.
-_OF_GRAPHS = (
-    "_jit_", "_set_graph", "_get_graph", "_get_tracing", "_freeze_module", "_create_function",
-    "_logging_",
-)  # fmt: skip
 
 
 def find(name: str) -> Any:

@@ -18,7 +18,6 @@ from ._interpolation_tables import byte_table, nearest_places, nearest_table, we
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
 _DIMS_OF = {"linear": 3, "bilinear": 4, "trilinear": 5, "bicubic": 4, "lanczos": 4}
-_LINEAR = ("linear", "bilinear", "trilinear")
 
 
 def interpolate(

@@ -8,8 +8,6 @@ from ..op import numpy_dtype, op, public
 from ._lanes import some
 from ._outputs import deliver
 
-_ALL = object()  # stands for a `dim` that was not given where None means something else
-
 
 def _axes(dim):
     """A dim argument as NumPy's axis: None and () are every dim."""

@@ -8,7 +8,6 @@ from ..op import op, public
 
 MODES = {"RNN_TANH": 0, "RNN_RELU": 1, "LSTM": 2, "GRU": 3}
 _INPUTS = ("input", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh")
-_KEPT = (1, 1, 5, 4)  # numbers kept per hidden unit and step, by mode
 
 
 def _sigmoid(x):

@@ -295,10 +295,6 @@ def _check_attributes(state) -> None:
                 raise UnpicklingError(f"a tensor cannot be given the attribute {brief(name)}")
 
 
-def _object_name(obj) -> str:
-    return f"{obj.__module__}.{obj.__qualname__}"
-
-
 def is_allowed(name: str) -> bool:
     """Whether files may name this global."""
     return name in _builtin_globals() or name in _safe_globals or name == _PARAMETER
