@@ -80,6 +80,15 @@ class Target {
   }
 };
 
+// A complex tensor as real numbers with a last dim of 2.
+inline Array real_view(const Array& a) {
+  IntList sizes(a.shape().begin(), a.shape().end()), strides;
+  for (const int64_t s : a.stride_span()) strides.push_back(2 * s);
+  sizes.push_back(2);
+  strides.push_back(1);
+  return Array::over(a.storage_ref(), to_real(a.dtype()), 2 * a.offset(), sizes, strides);
+}
+
 // What an in-place operator writes to, or a new tensor like the first argument.
 inline Array output_of(Call& call) {
   const Array& input = call.tensor(0);
@@ -127,15 +136,14 @@ void draw_chunks(Generator& g, int64_t n, int per, F&& f) {
   }
 }
 
-constexpr int64_t kDrawBatch = 1 << 20;  // words drawn for all threads at once
+constexpr int64_t kDrawBatch = 1 << 16;  // words drawn for all threads at once, which L2 holds
 
-// The same where the transform costs much more than the drawing: threads share each batch of
-// words. Batches are large, and `grain` elements take some 200 microseconds, since threads that
-// wait for each other lose more on a busy machine than they gain on an idle one.
+// The same in any order where the transform, `ns` an element, costs more than the drawing: threads
+// share the transform of each batch of words.
 template <class F>
-void draw_batches(Generator& g, int64_t n, int per, int64_t grain, F&& f) {
+void draw_batches(Generator& g, int64_t n, int per, double ns, F&& f) {
+  const int64_t grain = grain_of(ns), most = kDrawBatch / per;
   if (n < 2 * grain || num_threads() == 1) return draw_chunks(g, n, per, f);
-  const int64_t most = kDrawBatch / per;
   const std::unique_ptr<uint32_t[]> words(new uint32_t[std::min(n, most) * per]);
   for (int64_t i = 0; i < n; i += most) {
     const int64_t count = std::min(most, n - i);
@@ -154,10 +162,10 @@ void draw_doubles(Generator& g, int64_t n, F&& f) {
   });
 }
 
-// The same in any order, for a costly f.
+// The same in any order, for an f of `ns`.
 template <class F>
-void draw_costly_doubles(Generator& g, int64_t n, F&& f) {
-  draw_batches(g, n, 2, 16000, [&](const uint32_t* words, int64_t first, int64_t count) {
+void draw_costly_doubles(Generator& g, int64_t n, double ns, F&& f) {
+  draw_batches(g, n, 2, ns, [&](const uint32_t* words, int64_t first, int64_t count) {
     for (int64_t i = 0; i < count; ++i) f(first + i, unit53(words + 2 * i));
   });
 }

@@ -34,10 +34,10 @@ void check_weights(const T* p, int64_t rows, int64_t n, bool race) {
   }
 }
 
-// Quotients p / E in the order of memory.
+// Quotients p / E, where E is drawn in the order of memory.
 template <class T>
 void race(Generator& g, const T* p, T* q, int64_t n) {
-  draw_doubles(g, n, [&](int64_t i, double u) {
+  draw_costly_doubles(g, n, 13, [&](int64_t i, double u) {
     const T e = rounded<T>(-exact_log1p(-u));
     if constexpr (std::is_same_v<T, double>)
       q[i] = p[i] / e;
