@@ -4,17 +4,20 @@
 // stride and coalesces what lies side by side, so that any dense layout ends as one or two
 // loops. The driver cuts the outputs into blocks and hands each block with the two innermost
 // axes to a `fold`, which picks rows (reduced axis contiguous) or columns (kept axis
-// contiguous: vectorised over the outputs). Every element is read once. Threads take blocks of
+// contiguous: vectorised over the outputs). Rows too short for vectors are turned into columns, a
+// few columns that fill their rows into many. Every element is read once. Threads take blocks of
 // outputs, or, when there are few outputs, ranges of the longest reduced axis.
 //
 // Everything here has internal linkage, because each file is compiled once per ISA.
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <type_traits>
 #include <utility>
 
+#include "core/convert.h"
 #include "core/kernel.h"
 
 namespace rl {
@@ -34,6 +37,9 @@ struct ReducePlan {
 // opaque region, always handed over whole.
 struct ReduceLoops {
   int acc_size;
+  double ns;      // an element of long rows takes, in the cache
+  int turn;       // rows up to this long are turned into columns
+  bool separate;  // a block is an array of accumulators, which take elements in any order
   void (*init)(void* acc, int64_t n);
   // acc[j] takes p[j * wstride + r * rstride] for r < rows; `first` is the index of row 0.
   void (*fold)(void* acc, const char* p, int64_t width, int64_t wstride, int64_t rows,
@@ -43,9 +49,10 @@ struct ReduceLoops {
                  const double* params);
 };
 
-constexpr int64_t kBlock = 512;                     // outputs in a block, at most
-constexpr int64_t kReduceGrain = int64_t{1} << 16;  // elements worth a thread
-constexpr int kMaxAcc = 24;                         // bytes of the largest accumulator
+constexpr int64_t kBlock = 512;         // outputs in a block, at most
+constexpr int64_t kWide = 128;          // columns that a few are made into
+constexpr int64_t kTurnedBytes = 8192;  // of a block of short rows that are turned
+constexpr int kMaxAcc = 24;             // bytes of the largest accumulator
 
 inline int sort_and_coalesce(Axis* axes, int n, bool match_out) {
   for (int i = 1; i < n; ++i)
@@ -124,6 +131,48 @@ class Reducer {
   Axis inner_keep_, inner_reduce_;
   int64_t width_ = 1, blocks_per_row_ = 1, blocks_ = 1;
 
+  bool turned() const {
+    return inner_reduce_.in == 1 && inner_reduce_.size > 1 && inner_reduce_.size <= loops_.turn &&
+           inner_keep_.size >= 8;
+  }
+  // How many rows of n columns are taken as one, each column with that many accumulators.
+  int64_t widened(int64_t n) const {
+    if (!loops_.separate || inner_keep_.in != 1 || inner_reduce_.in != n || n > kWide / 2) return 1;
+    return int64_t{1} << (std::bit_width(static_cast<uint64_t>(kWide / n)) - 1);
+  }
+  // What an element takes: each row, or row of columns, costs some nanoseconds of its own.
+  double cost() const {
+    constexpr double kRow = 4, kStrided = 0.6;
+    if (turned()) return loops_.ns + kStrided / 2;
+    const int64_t run = inner_keep_.in == 1     ? inner_keep_.size * widened(inner_keep_.size)
+                        : inner_reduce_.in == 1 ? inner_reduce_.size
+                                                : 0;
+    return loops_.ns + (run ? kRow / static_cast<double>(run) : kStrided);
+  }
+
+  // The loops' fold over `rows` of the inner reduced axis.
+  void fold_inner(void* acc, const char* p, int64_t n, int64_t rows, int64_t first) const {
+    const int64_t times = widened(n);
+    if (turned()) {
+      alignas(64) char columns[kTurnedBytes];
+      find_transpose(item_)(columns, n * item_, p, inner_keep_.in * item_, rows, n);
+      loops_.fold(acc, columns, n, 1, rows, n, first, params_);
+      return;
+    }
+    if (times > 1 && rows >= 4 * times) {
+      alignas(64) char wide[kWide * kMaxAcc];
+      const int64_t whole = rows / times;
+      loops_.init(wide, times * n);
+      loops_.fold(wide, p, times * n, 1, whole, times * n, first, params_);
+      for (int64_t half = times / 2; half > 0; half /= 2)
+        loops_.merge(wide, wide + half * n * loops_.acc_size, half * n);
+      loops_.merge(acc, wide, n);
+      rows -= whole * times, p += whole * times * n * item_;
+      if (!rows) return;
+    }
+    loops_.fold(acc, p, n, inner_keep_.in, rows, inner_reduce_.in, first, params_);
+  }
+
   // Folds the elements behind outputs [j, j + n) of inner row `row`, over [begin, end) of
   // reduced axis `cut` (the other reduced axes run whole).
   void fold(void* acc, int64_t in_offset, int64_t n, int cut, int64_t begin, int64_t end) const {
@@ -139,8 +188,7 @@ class Reducer {
       offset += index[d] * plan_.reduce[d].in;
     }
     for (;;) {
-      loops_.fold(acc, in_ + offset * item_, n, inner_keep_.in, rows, inner_reduce_.in, first,
-                  params_);
+      fold_inner(acc, in_ + offset * item_, n, rows, first);
       int d = outer - 1;
       for (; d >= 0; --d) {
         const int64_t start = d == cut ? begin : 0, stop = d == cut ? end : plan_.reduce[d].size;
@@ -190,21 +238,27 @@ class Reducer {
   void run(char* const* out, const int* out_item, bool splittable) {
     if (plan_.outputs == 0) return;
     const int64_t work = plan_.outputs * plan_.count, threads = num_threads();
-    const int64_t rows = plan_.outputs / inner_keep_.size;
-    const bool big = work >= 2 * kReduceGrain;
-    width_ = std::min(inner_keep_.size, inner_keep_.in == 1 ? kBlock : kBlock / 8);
-    if (big && rows * ((inner_keep_.size + width_ - 1) / width_) < threads)
-      width_ = std::max<int64_t>(inner_keep_.in == 1 ? 32 : 1, inner_keep_.size * rows / threads);
+    const int64_t rows = plan_.outputs / inner_keep_.size, grain = grain_of(cost());
+    const int64_t parts = splittable ? parts_of(work / grain) : 1;
+    width_ = kBlock;
+    if (turned())
+      width_ = std::clamp<int64_t>(kTurnedBytes / (inner_reduce_.size * item_), 1, kBlock);
+    else if (inner_keep_.in != 1)
+      width_ = kBlock / 8;
+    const int64_t blocks = rows * ((inner_keep_.size + width_ - 1) / width_);
+    if (parts == 1 && work >= 2 * grain && blocks < threads)
+      width_ = std::min(width_, std::max<int64_t>(inner_keep_.in == 1 ? 32 : 1,
+                                                  inner_keep_.size * rows / threads));
     width_ = std::min(width_, inner_keep_.size);
     blocks_per_row_ = (inner_keep_.size + width_ - 1) / width_;
     blocks_ = rows * blocks_per_row_;
-    if (big && splittable && plan_.count > 1 && (plan_.outputs == 1 || blocks_ < threads)) {
-      split(out, out_item, work);
+    if (parts > 1) {
+      split(out, out_item, work, parts);
       return;
     }
     NoGil nogil(work);
     const int64_t per_block = std::max<int64_t>(work / blocks_, 1);
-    parallel_for(blocks_, (kReduceGrain + per_block - 1) / per_block, [&](int64_t b0, int64_t b1) {
+    parallel_for(blocks_, (grain + per_block - 1) / per_block, [&](int64_t b0, int64_t b1) {
       alignas(64) char acc[kBlock * kMaxAcc];
       for (int64_t i = b0; i < b1; ++i) {
         const Block b = block(i);
@@ -216,14 +270,26 @@ class Reducer {
   }
 
  private:
-  // Few outputs: parts of the longest reduced axis, merged in order. The number of parts
-  // depends on the sizes alone, so the result does not depend on the number of threads.
-  void split(char* const* out, const int* out_item, int64_t work) {
-    int cut = 0;
+  // Into how many parts the longest reduced axis is cut, given what is worth a thread. That depends
+  // on the sizes alone, so the result does not depend on the number of threads.
+  int64_t parts_of(int64_t shares) const {
+    const int64_t few = inner_keep_.in == 1 ? kBlock : 16;
+    if (plan_.outputs > few) return 1;
+    const int64_t length = plan_.reduced ? plan_.reduce[longest()].size : 1;
+    const int64_t most = std::min({shares, length, plan_.count / 64, int64_t{64}});
+    return most < 2 ? 1 : int64_t{1} << (std::bit_width(static_cast<uint64_t>(most)) - 1);
+  }
+  int longest() const {
+    int axis = 0;
     for (int d = 1; d < plan_.reduced; ++d)
-      if (plan_.reduce[d].size > plan_.reduce[cut].size) cut = d;
+      if (plan_.reduce[d].size > plan_.reduce[axis].size) axis = d;
+    return axis;
+  }
+
+  // Few outputs: parts of the longest reduced axis, merged in order.
+  void split(char* const* out, const int* out_item, int64_t work, int64_t parts) {
+    const int cut = longest();
     const int64_t length = plan_.reduce[cut].size;
-    const int64_t parts = std::min({length, work / kReduceGrain, int64_t{64}});
     const int64_t region = plan_.outputs * loops_.acc_size;
     Scratch<char> accs(parts * region);
     NoGil nogil(work);
@@ -408,6 +474,22 @@ T extreme(T best, T x) {
     return (Sign > 0 ? x > best : x < best) ? x : best;
 }
 
+// The largest or smallest lane, by halves.
+template <class T, int Sign, int N = kLanes<T>>
+T extreme_lanes(const typename VecN<T, N>::type& v) {
+  if constexpr (N == 2) {
+    return Sign > 0 ? (v[1] > v[0] ? v[1] : v[0]) : (v[1] < v[0] ? v[1] : v[0]);
+  } else {
+    using Half = typename VecN<T, N / 2>::type;
+    const auto better = [&v]<int... I>(std::integer_sequence<int, I...>) {
+      const Half a = __builtin_shufflevector(v, v, I...);
+      const Half b = __builtin_shufflevector(v, v, (N / 2 + I)...);
+      return Half(Sign > 0 ? (b > a ? b : a) : (b < a ? b : a));
+    };
+    return extreme_lanes<T, Sign, N / 2>(better(std::make_integer_sequence<int, N / 2>()));
+  }
+}
+
 // Four vectors of candidates, since each step waits for the one before it. load(i, ...) gives
 // vectors. A NaN shows in their sum, as infinities of both signs do: true asks for a closer look.
 template <class T, int Sign, class Load>
@@ -425,8 +507,8 @@ bool extreme_vectors(int64_t n, T& best, Load load) {
     seen += w, more += x, seen += y, more += z;
   }
   better(a, b), better(c, d), better(a, c);
-  for (int k = 0; k < kLanes<T>; ++k)
-    best = Sign > 0 ? (a[k] > best ? a[k] : best) : (a[k] < best ? a[k] : best);
+  const T top = extreme_lanes<T, Sign>(a);
+  best = Sign > 0 ? (top > best ? top : best) : (top < best ? top : best);
   const T sum = fold_lanes<T>(seen + more);
   return sum != sum;
 }
@@ -443,6 +525,7 @@ T extreme_run(const T* p, int64_t n) {
         ((load_vec<T>(v, q), q += L), ...);
       });
       if (!odd) p += steps * 4 * L, n -= steps * 4 * L;
+      if (n == 0) return best;
     }
   }
   uint32_t nan = 0;

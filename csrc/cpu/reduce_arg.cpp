@@ -57,10 +57,10 @@ struct ArgExtreme {
     };
     int64_t i = 0;
     for (; i + 64 <= n; i += 64) {
-      uint32_t found = 0;
-#pragma omp simd reduction(| : found)
-      for (int l = 0; l < 64; ++l) found |= static_cast<uint32_t>(same(p[i + l]));
-      if (found) break;
+      uint32_t at = 64;
+#pragma omp simd reduction(min : at)
+      for (uint32_t l = 0; l < 64; ++l) at = std::min(at, same(p[i + l]) ? l : 64);
+      if (at < 64) return i + at;
     }
     while (i < n - 1 && !same(p[i])) ++i;
     return i;
@@ -119,8 +119,8 @@ struct ArgExtreme {
       if (value) value[j * strides[1]] = static_cast<T>(values(acc, n)[j]);
     }
   }
-  static constexpr ReduceLoops loops{8 + (sizeof(C) < 8 ? 8 : sizeof(C)), init, fold, merge,
-                                     finish};
+  static constexpr int kBytes = 8 + (sizeof(C) < 8 ? 8 : sizeof(C));
+  static constexpr ReduceLoops loops{kBytes, 0.15, 64, false, init, fold, merge, finish};
 };
 
 template <int Sign>

@@ -41,7 +41,7 @@ struct Quantifier {
     for (int64_t j = 0; j < n; ++j)
       out[0][j * strides[0]] = (static_cast<const uint8_t*>(acc)[j] != 0) == Any;
   }
-  static constexpr ReduceLoops loops{1, init, fold, merge, finish};
+  static constexpr ReduceLoops loops{1, 0.05, 24, true, init, fold, merge, finish};
 };
 
 template <bool Any>
@@ -52,8 +52,17 @@ void quantify(Call& call) {  // input, dim, keepdim
   // PyTorch keeps uint8 for uint8 inputs, from before it had bool.
   const DType t = x.dtype() == DType::U8 ? DType::U8 : DType::Bool;
   Array out = reduced_result(x, mask, flag(call, 2), t);
-  visit_all(x.dtype(),
-            [&](auto tag) { reduce(x, mask, Quantifier<decltype(tag), Any>::loops, out); });
+  visit_all(x.dtype(), [&](auto tag) {
+    using Q = Quantifier<decltype(tag), Any>;
+    uint8_t found = 0;
+    // Often the answer lies near the front, and needs no threads.
+    if (out.numel() == 1 && x.contiguous() && x.numel() >= 8 * kChunk && !meta_call)
+      Q::fold(&found, x.bytes(), 1, 0, 8 * kChunk, 1, 0, nullptr);
+    if (found)
+      *out.bytes() = Any;
+    else
+      reduce(x, mask, Q::loops, out);
+  });
   call.result(std::move(out));
 }
 

@@ -61,24 +61,41 @@ struct Extreme {
     }
     return nan ? std::numeric_limits<float>::quiet_NaN() : best;
   }
+  // acc[j] takes eight rows. A NaN shows in their sum, as infinities of both signs do: false asks
+  // for a closer look.
+  static bool eight_rows(C* acc, const C* p, int64_t width, int64_t stride) {
+    const auto better = [](C best, C x) {
+      return Sign > 0 ? (x > best ? x : best) : (x < best ? x : best);
+    };
+    uint32_t odd = 0;
+#pragma omp simd reduction(| : odd)
+    for (int64_t j = 0; j < width; ++j) {
+      C best = p[j], sum = p[j];
+      for (int r = 1; r < 8; ++r) {
+        const C x = p[j + r * stride];
+        best = better(best, x);
+        if constexpr (std::is_floating_point_v<C>) sum += x;
+      }
+      if constexpr (std::is_floating_point_v<C>) odd |= static_cast<uint32_t>(sum != sum);
+      acc[j] = extreme<C, Sign>(acc[j], best);
+    }
+    return !odd;
+  }
   static void fold(void* acc_, const char* p_, int64_t width, int64_t wstride, int64_t rows,
                    int64_t rstride, int64_t, const double*) {
     C* acc = static_cast<C*>(acc_);
     const T* p = reinterpret_cast<const T*>(p_);
-    if (rstride == 1 && rows <= 24 && width >= 8) {  // short rows: vectors across them
-      for (int64_t r = 0; r < rows; ++r)
-#pragma omp simd
-        for (int64_t j = 0; j < width; ++j)
-          acc[j] = extreme<C, Sign>(acc[j], static_cast<C>(p[j * wstride + r]));
-      return;
-    }
     if (wstride != 1 || rstride == 1) {
       for (int64_t j = 0; j < width; ++j)
         acc[j] = extreme<C, Sign>(acc[j], row(p + j * wstride, rows, rstride));
       return;
     }
     C buf[kBlock];
-    for (int64_t r = 0; r < rows; ++r) {
+    int64_t r = 0;
+    if constexpr (std::is_same_v<T, C>)
+      for (; r + 8 <= rows; r += 8)
+        if (!eight_rows(acc, p + r * rstride, width, rstride)) break;
+    for (; r < rows; ++r) {
       const C* q = widen(p + r * rstride, width, buf);
 #pragma omp simd
       for (int64_t j = 0; j < width; ++j) acc[j] = extreme<C, Sign>(acc[j], q[j]);
@@ -90,7 +107,7 @@ struct Extreme {
     for (int64_t j = 0; j < n; ++j)
       o[j * strides[0]] = static_cast<T>(static_cast<const C*>(acc)[j]);
   }
-  static constexpr ReduceLoops loops{sizeof(C), init, fold, merge, finish};
+  static constexpr ReduceLoops loops{sizeof(C), 0.05, 24, true, init, fold, merge, finish};
 };
 
 template <int Sign>

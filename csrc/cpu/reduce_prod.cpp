@@ -63,13 +63,72 @@ struct Product {
         for (; r + 4 <= rows; r += 4) take_rows<4>(acc, p + r * rstride, width, rstride);
       }
     }
+    if (wstride == 1) {
+      for (; r + 4 <= rows; r += 4) {
+        const T* a = p + r * rstride;
+#pragma omp simd
+        for (int64_t j = 0; j < width; ++j)
+          acc[j] = acc[j] * term(a[j]) * term(a[j + rstride]) * term(a[j + 2 * rstride]) *
+                   term(a[j + 3 * rstride]);
+      }
+    }
     for (; r < rows; ++r)
       for (int64_t j = 0; j < width; ++j) acc[j] *= term(p[j * wstride + r * rstride]);
+  }
+
+  // The product of a run of floats in vectors of four and eight; false where some lie outside.
+  static bool take_run(const float* p, int64_t n, double& product) {
+    constexpr int L = rl::kLanes<float>;
+    constexpr uint32_t least = uint32_t{127 - 32} << 23;
+    constexpr std::make_integer_sequence<int, L / 2> lanes{};
+    using Bits = VecOf<uint32_t>::type;
+    Bits seen{};
+    const auto fours = [&seen](const float* q) {
+      FloatVec a, b, c, d;
+      load_vec<float>(a, q), load_vec<float>(b, q + L);
+      load_vec<float>(c, q + 2 * L), load_vec<float>(d, q + 3 * L);
+      a *= b, c *= d, c *= a;
+      seen |= (std::bit_cast<Bits>(a) - least) | (std::bit_cast<Bits>(c) - least);
+      return c;
+    };
+    VecOf<double>::type low = {}, high = {};
+    low += 1, high += 1;
+    int64_t i = 0;
+    for (; i + 4 * L <= n; i += 4 * L) {
+      FloatVec got = fours(p + i);
+      if (i + 8 * L <= n) i += 4 * L, got *= fours(p + i);
+      [&]<int... I>(std::integer_sequence<int, I...>) {
+        low *= __builtin_convertvector(__builtin_shufflevector(got, got, I...), decltype(low));
+        high *= __builtin_convertvector(__builtin_shufflevector(got, got, (L / 2 + I)...),
+                                        decltype(low));
+      }(lanes);
+    }
+    uint32_t outside = 0;
+    for (int l = 0; l < L; ++l) outside |= seen[l];
+    if (outside & kOutside) return false;
+    low *= high;
+    for (int l = 0; l < L / 2; ++l) product *= low[l];
+    for (; i < n; ++i) product *= p[i];
+    return true;
   }
 
   // A long row, as the columns of rows of kLanes; eight of them are one kilobyte of floats.
   static constexpr int kLanes = 32;
   static Acc row(const T* p, int64_t n, int64_t stride) {
+    if constexpr (std::is_same_v<T, float>) {
+      constexpr int64_t kRun = 4096;
+      if (stride == 1 && n >= 64) {
+        Acc product = 1;
+        for (int64_t i = 0; i < n; i += kRun) {
+          const int64_t m = std::min(kRun, n - i);
+          if (!take_run(p + i, m, product)) product *= lanes_of(p + i, m, 1);
+        }
+        return product;
+      }
+    }
+    return lanes_of(p, n, stride);
+  }
+  static Acc lanes_of(const T* p, int64_t n, int64_t stride) {
     alignas(64) Acc lane[kLanes];
     std::fill_n(lane, kLanes, Acc(1));
     const int64_t whole = n / kLanes * kLanes;
@@ -90,7 +149,7 @@ struct Product {
                    int64_t rstride, int64_t, const double*) {
     Acc* acc = static_cast<Acc*>(acc_);
     const T* p = reinterpret_cast<const T*>(p_);
-    if (wstride == 1 || (rows < 2 * kLanes && width >= 8))
+    if (wstride == 1 || (sizeof(T) == 1 && rows < 2 * kLanes && width >= 8))
       columns(acc, p, width, wstride, rows, rstride);
     else
       for (int64_t j = 0; j < width; ++j) acc[j] *= row(p + j * wstride, rows, rstride);
@@ -106,7 +165,8 @@ struct Product {
         o[j * strides[0]] = static_cast<Out>(s);
     }
   }
-  static constexpr ReduceLoops loops{sizeof(Acc), init, fold, merge, finish};
+  static constexpr ReduceLoops loops{sizeof(Acc), 0.1,   sizeof(T) == 1 ? 0 : 24, true, init, fold,
+                                     merge,       finish};
 };
 
 }  // namespace

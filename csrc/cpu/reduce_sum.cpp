@@ -111,6 +111,26 @@ auto total(const C* p, int64_t n) {
   }
 }
 
+// The sum of bytes, or of f of vectors of them, in pairs.
+inline int64_t sum_bytes(const uint8_t* p, int64_t n) {
+  using Bytes = VecN<uint16_t, kVecBytes / 2>::type;
+  constexpr int64_t kMost = 128;  // vectors: two bytes of each
+  int64_t sum = 0, i = 0;
+  while (n - i >= kVecBytes) {
+    const int64_t end = i + std::min(n - i, kMost * kVecBytes) / kVecBytes * kVecBytes;
+    Bytes sums{}, v;
+    for (; i < end; i += kVecBytes) {
+      __builtin_memcpy(&v, p + i, kVecBytes);
+      sums += (v & 255) + (v >> 8);
+    }
+    int64_t part = 0;
+    for (int k = 0; k < kVecBytes / 2; ++k) part += sums[k];
+    sum += part;
+  }
+  for (; i < n; ++i) sum += p[i];
+  return sum;
+}
+
 // params: [0] divisor, [1] how to end: 0 nothing, 1 square root, else the power 1/p.
 template <class Map, class Out>
 struct Sum {
@@ -124,6 +144,8 @@ struct Sum {
   }
 
   // Maps of real elements that need no buffer: squares, nothing at all, zero for NaN.
+  static constexpr bool kBytes = (std::is_same_v<In, bool> || std::is_same_v<In, uint8_t>) &&
+                                 std::is_same_v<Map, Identity<In, int64_t>>;
   static constexpr bool kDirect =
       (std::is_same_v<In, float> || std::is_same_v<In, double> || std::is_same_v<In, BFloat16>) &&
       std::is_floating_point_v<C>;
@@ -149,6 +171,8 @@ struct Sum {
   }
 
   static Acc row(const In* p, int64_t n, int64_t stride, const double* params) {
+    if constexpr (kBytes)
+      if (stride == 1) return sum_bytes(reinterpret_cast<const uint8_t*>(p), n);
     if constexpr (kDirect) {
       if (stride == 1) {
         if constexpr (std::is_same_v<Map, Power<In>>) {
@@ -187,14 +211,27 @@ struct Sum {
   static void columns(Acc* acc, const In* p, int64_t width, int64_t rows, int64_t stride,
                       const double* params) {
     int64_t r = 0;
-    if constexpr (Map::kNothing) {
+    if constexpr (kBytes) {
+      for (; r + 8 <= rows; r += 8) {
+        const uint8_t *a = reinterpret_cast<const uint8_t*>(p + r * stride), *b = a + 4 * stride;
+#pragma omp simd
+        for (int64_t j = 0; j < width; ++j) {
+          const uint16_t w = a[j] + a[j + stride], x = a[j + 2 * stride] + a[j + 3 * stride],
+                         y = b[j] + b[j + stride], z = b[j + 2 * stride] + b[j + 3 * stride];
+          acc[j] += static_cast<uint16_t>(w + x) + static_cast<uint16_t>(y + z);
+        }
+      }
+    }
+    if constexpr (std::is_same_v<Map, Identity<In, C>> && !kBytes) {
+      const auto at = [](const In* x) { return static_cast<C>(*x); };
       for (; r + 8 <= rows; r += 8) {
         const In *a = p + r * stride, *b = a + 4 * stride;
 #pragma omp simd
         for (int64_t j = 0; j < width; ++j)
-          acc[j] +=
-              static_cast<Acc>(((a[j] + a[j + stride]) + (a[j + 2 * stride] + a[j + 3 * stride])) +
-                               ((b[j] + b[j + stride]) + (b[j + 2 * stride] + b[j + 3 * stride])));
+          acc[j] += static_cast<Acc>(((at(a + j) + at(a + j + stride)) +
+                                      (at(a + j + 2 * stride) + at(a + j + 3 * stride))) +
+                                     ((at(b + j) + at(b + j + stride)) +
+                                      (at(b + j + 2 * stride) + at(b + j + 3 * stride))));
       }
     }
     if constexpr (kDirect && !Map::kNothing) {
@@ -228,10 +265,14 @@ struct Sum {
       for (int64_t j = 0; j < width; ++j) acc[j] += row(p + j * wstride, rows, rstride, params);
   }
 
-  static Out end(Acc s, const double* params) {
-    if constexpr (std::is_integral_v<Acc>) {
+  static Out narrow(Acc s) {
+    if constexpr (is_half(dtype_of<Out>::value))
+      return Out(static_cast<float>(s));
+    else
       return static_cast<Out>(s);
-    } else {
+  }
+  static Out end(Acc s, const double* params) {
+    if constexpr (!std::is_integral_v<Acc>) {
       if (params[0] != 1) s /= params[0];
       if constexpr (!kComplex<Acc>) {
         if (params[1] == 1)
@@ -239,21 +280,30 @@ struct Sum {
         else if (params[1] != 0)
           s = std::pow(s, params[1]);
       }
-      if constexpr (is_half(dtype_of<Out>::value))
-        return Out(static_cast<float>(s));
-      else
-        return static_cast<Out>(s);
     }
+    return narrow(s);
   }
 
   static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
                      const double* params) {
     Out* o = reinterpret_cast<Out*>(out[0]);
-    for (int64_t j = 0; j < n; ++j)
-      o[j * strides[0]] = end(static_cast<const Acc*>(acc)[j], params);
+    const Acc* s = static_cast<const Acc*>(acc);
+    const int64_t step = strides[0];
+    const double divisor = params[0];
+    if (step != 1 || params[1] != 0 || (std::is_integral_v<Acc> && divisor != 1)) {
+      for (int64_t j = 0; j < n; ++j) o[j * step] = end(s[j], params);
+    } else if (divisor == 1) {
+#pragma omp simd
+      for (int64_t j = 0; j < n; ++j) o[j] = narrow(s[j]);
+    } else if constexpr (!std::is_integral_v<Acc>) {
+#pragma omp simd
+      for (int64_t j = 0; j < n; ++j) o[j] = narrow(s[j] / divisor);
+    }
   }
 
-  static constexpr ReduceLoops loops{sizeof(Acc), init, fold, merge, finish};
+  static constexpr double kNs =
+      std::is_floating_point_v<In> || std::is_same_v<In, BFloat16> ? 0.01 * sizeof(In) : 0.1;
+  static constexpr ReduceLoops loops{sizeof(Acc), kNs, 24, true, init, fold, merge, finish};
 };
 
 using SumRow = void (*)(const char* p, int64_t n, char* out, const double* params);
@@ -344,6 +394,7 @@ RL_KERNEL(nansum) {  // input, dim, keepdim, dtype
 RL_KERNEL(count_nonzero) {  // input, dim
   const Array& x = call.tensor(0);
   const uint64_t mask = reduce_mask(call, 1, x.ndim());
+  if (x.dtype() == DType::Bool) return sum_of(call, x, mask, false, kPlain);
   visit_all(x.dtype(), [&](auto tag) {
     run_sum<NonZero<decltype(tag)>, int64_t>(call, x, mask, false, kPlain);
   });

@@ -4,7 +4,9 @@
 //   y[i] = y[i - 1] op x[i]        x read once, y written once
 //
 // Floats accumulate in float64. A contiguous cumsum adds inside vectors in up to three shifted
-// steps, so that the chain from vector to vector is one addition. inner > 1: blocks of columns.
+// steps, so that the chain from vector to vector is one addition; so does cumprod where nothing can
+// overflow in between. A running extreme skips blocks that have no newer one. inner > 1: blocks of
+// columns.
 #include <utility>
 
 #include "row.h"
@@ -12,10 +14,18 @@
 namespace rl {
 namespace {
 
-// Columns that one thread scans together. Threads march down neighbouring blocks at one pace and
-// share the cache lines between them where a row does not begin with one: with 256 and more columns
-// that made some calls seven times slower.
-constexpr int64_t kScanColumns = 64;
+constexpr int64_t kScanColumns = 256;  // that one thread scans together, at most
+
+// How many columns a block has. Threads that march down neighbouring blocks at one pace share the
+// cache lines between them where a row does not begin with one, which made some calls seven times
+// slower. So each thread gets two blocks, of whole lines, or there is one thread.
+inline int64_t scan_columns_of(const Split& s, double ns) {
+  const int64_t threads = std::min<int64_t>(num_threads(), s.outer * s.n * s.inner / grain_of(ns));
+  constexpr int64_t kLine = 16;
+  const int64_t each = s.outer * s.inner / std::max<int64_t>(2 * threads, 1);
+  if (threads < 2 || (s.outer == 1 && each < kLine)) return std::max(s.inner, kScanColumns);
+  return std::min((std::max<int64_t>(each, 1) + kLine - 1) / kLine * kLine, kScanColumns);
+}
 
 template <class T>
 struct scan_acc {
@@ -61,6 +71,7 @@ T narrow(scan_acc_t<T> x) {
 }
 
 struct Plus {
+  static constexpr double kRowNs = 0.4, kColumnNs = 0.2;  // an element takes
   template <class A>
   static A identity() {
     return A(0);
@@ -71,6 +82,7 @@ struct Plus {
   }
 };
 struct Times {
+  static constexpr double kRowNs = 0.6, kColumnNs = 0.2;
   template <class A>
   static A identity() {
     return A(1);
@@ -81,6 +93,7 @@ struct Times {
   }
 };
 struct LogAddExp {
+  static constexpr double kRowNs = 25, kColumnNs = 3;
   template <class A>
   static A identity() {
     return A(-std::numeric_limits<double>::infinity());
@@ -99,59 +112,79 @@ struct LogAddExp {
 };
 
 constexpr int kDoubles = kLanes<double>;
-typedef VecN<double, kDoubles>::type Doubles;
-typedef VecN<float, kDoubles>::type Floats;
 
-// The lanes moved up by K, zeros in front; and lane K everywhere.
-template <int K, int... I>
-Doubles shift_lanes(const Doubles& v, std::integer_sequence<int, I...>) {
-  return __builtin_shufflevector(v, Doubles{}, (I < K ? kDoubles : I - K)...);
+// The lanes moved up by K, `first` in front; and lane K everywhere.
+template <int K, class V, int... I>
+V shift_lanes(const V& v, const V& first, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(v, first, (I < K ? kDoubles : I - K)...);
 }
-template <int K, int... I>
-Doubles repeat_lane(const Doubles& v, std::integer_sequence<int, I...>) {
+template <int K, class V, int... I>
+V repeat_lane(const V& v, std::integer_sequence<int, I...>) {
   return __builtin_shufflevector(v, v, (I * 0 + K)...);
 }
 
-template <class T>
-int64_t cumsum_vectors(const T* x, T* y, int64_t n, double& sum) {
+// Eight floats multiply without overflow in float64.
+template <class T, class Op>
+constexpr bool kScansVectors =
+    std::is_same_v<Op, Plus> ? std::is_floating_point_v<T> || std::is_same_v<T, int64_t>
+                             : std::is_same_v<Op, Times> && std::is_same_v<T, float>;
+
+template <class T, class Op>
+int64_t scan_vectors(const T* x, T* y, int64_t n, scan_acc_t<T>& acc) {
+  using Wide = typename VecN<scan_acc_t<T>, kDoubles>::type;
+  using Thin = typename VecN<T, kDoubles>::type;
   constexpr std::make_integer_sequence<int, kDoubles> lanes{};
-  Doubles carry = Doubles{} + sum;
+  const Wide first = Wide{} + Op::template identity<scan_acc_t<T>>();
+  const auto take = [](Wide& a, const Wide& b) {
+    if constexpr (std::is_same_v<Op, Plus>)
+      a += b;
+    else
+      a *= b;
+  };
+  Wide carry = Wide{} + acc;
   int64_t i = 0;
   for (; i + kDoubles <= n; i += kDoubles) {
-    Doubles v;
-    if constexpr (std::is_same_v<T, float>) {
-      Floats f;
-      __builtin_memcpy(&f, x + i, sizeof f);
-      v = __builtin_convertvector(f, Doubles);
-    } else {
-      __builtin_memcpy(&v, x + i, sizeof v);
-    }
-    v += shift_lanes<1>(v, lanes);
-    if constexpr (kDoubles > 2) v += shift_lanes<2>(v, lanes);
-    if constexpr (kDoubles > 4) v += shift_lanes<4>(v, lanes);
-    const Doubles total = repeat_lane<kDoubles - 1>(v, lanes);
-    v += carry;
-    carry += total;
-    if constexpr (std::is_same_v<T, float>) {
-      const Floats f = __builtin_convertvector(v, Floats);
-      __builtin_memcpy(y + i, &f, sizeof f);
-    } else {
-      __builtin_memcpy(y + i, &v, sizeof v);
-    }
+    Thin thin;
+    __builtin_memcpy(&thin, x + i, sizeof thin);
+    Wide v = __builtin_convertvector(thin, Wide);
+    take(v, shift_lanes<1>(v, first, lanes));
+    if constexpr (kDoubles > 2) take(v, shift_lanes<2>(v, first, lanes));
+    if constexpr (kDoubles > 4) take(v, shift_lanes<4>(v, first, lanes));
+    const Wide total = repeat_lane<kDoubles - 1>(v, lanes);
+    take(v, carry);
+    take(carry, total);
+    thin = __builtin_convertvector(v, Thin);
+    __builtin_memcpy(y + i, &thin, sizeof thin);
   }
-  sum = carry[0];
+  acc = carry[0];
   return i;
 }
 
 template <class T, class Op>
-void scan_row(const T* x, T* y, int64_t n) {
-  scan_acc_t<T> acc = Op::template identity<scan_acc_t<T>>();
+void scan_run(const T* x, T* y, int64_t n, scan_acc_t<T>& acc) {
   int64_t i = 0;
-  if constexpr (std::is_floating_point_v<T> && std::is_same_v<Op, Plus>)
-    i = cumsum_vectors<T>(x, y, n, acc);
+  if constexpr (kScansVectors<T, Op>) i = scan_vectors<T, Op>(x, y, n, acc);
   for (; i < n; ++i) {
     acc = Op::apply(acc, widen<T>(x[i]));
     y[i] = narrow<T>(acc);
+  }
+}
+
+constexpr int64_t kRun = 512;  // of half types, that are widened at a time
+
+template <class T, class Op>
+void scan_row(const T* x, T* y, int64_t n) {
+  scan_acc_t<T> acc = Op::template identity<scan_acc_t<T>>();
+  if constexpr (is_half(dtype_of<T>::value)) {
+    float run[kRun];
+    for (int64_t i = 0; i < n; i += kRun) {
+      const int64_t m = std::min(kRun, n - i);
+      widen_run(x + i, m, run);
+      scan_run<float, Op>(run, run, m, acc);
+      narrow_run(y + i, m, run);
+    }
+  } else {
+    scan_run<T, Op>(x, y, n, acc);
   }
 }
 
@@ -167,20 +200,21 @@ void scan_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width) {
     }
 }
 
-// Calls columns(offset, width) over blocks of neighbouring slices, or rows(offset).
+// Calls columns(offset, width) over blocks of neighbouring slices, or rows(offset); an element
+// takes `row_ns` or `column_ns`.
 template <class R, class K>
-void each_scan(const Split& s, R&& rows, K&& columns) {
-  const int64_t step = s.inner == 1 ? 1 : kScanColumns;
+void each_scan(const Split& s, double row_ns, double column_ns, R&& rows, K&& columns) {
+  const int64_t step = s.inner == 1 ? 1 : scan_columns_of(s, column_ns);
   const int64_t blocks = (s.inner + step - 1) / step;
-  parallel_for(s.outer * blocks, row_grain(s.n * std::min(step, s.inner), 0.5),
+  const double ns = s.inner == 1 ? row_ns : column_ns;
+  parallel_for(s.outer * blocks, row_grain(s.n * std::min(step, s.inner), ns),
                [&](int64_t b0, int64_t b1) {
                  for (int64_t b = b0; b < b1; ++b) {
-                   const int64_t j = b % blocks * step;
-                   const int64_t at = b / blocks * s.n * s.inner + j;
-                   if (s.inner == 1)
-                     rows(at);
-                   else
-                     columns(at, std::min(step, s.inner - j));
+                   const int64_t begin = b % blocks * step, end = std::min(begin + step, s.inner);
+                   const int64_t at = b / blocks * s.n * s.inner;
+                   if (s.inner == 1) rows(at);
+                   for (int64_t j = begin; s.inner > 1 && j < end; j += kScanColumns)
+                     columns(at + j, std::min(kScanColumns, end - j));
                  }
                });
 }
@@ -191,7 +225,7 @@ void run_scan(const Array& x, const Array& y, const Split& s) {
   T* yp = y.data<T>();
   NoGil nogil(x.numel(), 20000);
   each_scan(
-      s, [&](int64_t k) { scan_row<T, Op>(xp + k, yp + k, s.n); },
+      s, Op::kRowNs, Op::kColumnNs, [&](int64_t k) { scan_row<T, Op>(xp + k, yp + k, s.n); },
       [&](int64_t k, int64_t width) { scan_columns<T, Op>(xp + k, yp + k, s.n, s.inner, width); });
 }
 
@@ -212,27 +246,60 @@ void sum_like_scan(Call& call) {  // input, dim, dtype
 }
 
 // The running extreme and where it was last met; a NaN, once met, stays.
-template <class T, int Sign>
-void extreme_slice(const T* x, T* y, int64_t* index, int64_t n, int64_t step) {
-  using C = compute_t<T>;
-  C best = static_cast<C>(x[0]);
-  int64_t at = 0;
-  if constexpr (std::is_integral_v<T>) {  // equal values are frequent: no branch to guess
-    for (int64_t i = 0; i < n; ++i) {
-      const T v = x[i * step];
-      const int64_t newer = -static_cast<int64_t>(Sign > 0 ? v >= best : v <= best);
-      best = Sign > 0 ? std::max(v, best) : std::min(v, best);
-      at += (i - at) & newer;
-      y[i * step] = best;
-      index[i * step] = at;
+template <class C>
+struct Running {
+  C best;
+  int64_t at;
+};
+
+// Elements i0 ... of a row. Most blocks of a long one have no newer extreme.
+template <class C, int Sign>
+void extreme_run(const C* x, C* y, int64_t* index, int64_t i0, int64_t n, Running<C>& state) {
+  constexpr int64_t kSkip = 16;
+  auto [best, at] = state;
+  for (int64_t i = 0; i < n;) {
+    if (i + kSkip <= n) {
+      uint32_t newer = 0;
+#pragma omp simd reduction(| : newer)
+      for (int l = 0; l < kSkip; ++l)
+        newer |= static_cast<uint32_t>(!(Sign > 0 ? x[i + l] < best : x[i + l] > best));
+      if (!newer) {
+        std::fill_n(y + i, kSkip, best);
+        std::fill_n(index + i, kSkip, at);
+        i += kSkip;
+        continue;
+      }
     }
-    return;
+    for (const int64_t end = std::min(i + kSkip, n); i < end; ++i) {
+      const C v = x[i];
+      if constexpr (std::is_integral_v<C>) {  // equal values are frequent: no branch to guess
+        const int64_t newer = -static_cast<int64_t>(Sign > 0 ? v >= best : v <= best);
+        best = Sign > 0 ? std::max(v, best) : std::min(v, best);
+        at += (i0 + i - at) & newer;
+      } else if (v != v || (best == best && (Sign > 0 ? v >= best : v <= best))) {
+        best = v, at = i0 + i;
+      }
+      y[i] = best;
+      index[i] = at;
+    }
   }
-  for (int64_t i = 0; i < n; ++i) {
-    const C v = static_cast<C>(x[i * step]);
-    if (v != v || (best == best && (Sign > 0 ? v >= best : v <= best))) best = v, at = i;
-    y[i * step] = static_cast<T>(best);
-    index[i * step] = at;
+  state = {best, at};
+}
+
+template <class T, int Sign>
+void extreme_row(const T* x, T* y, int64_t* index, int64_t n) {
+  using C = compute_t<T>;
+  Running<C> state{static_cast<C>(x[0]), 0};
+  if constexpr (std::is_same_v<T, C>) {
+    extreme_run<C, Sign>(x, y, index, 0, n, state);
+  } else {
+    C run[kRun];
+    for (int64_t i = 0; i < n; i += kRun) {
+      const int64_t m = std::min(kRun, n - i);
+      widen_run(x + i, m, run);
+      extreme_run<C, Sign>(run, run, index + i, i, m, state);
+      narrow_run(y + i, m, run);
+    }
   }
 }
 
@@ -240,22 +307,23 @@ void extreme_slice(const T* x, T* y, int64_t* index, int64_t n, int64_t step) {
 template <class T, int Sign>
 void extreme_columns(const T* x, T* y, int64_t* index, int64_t n, int64_t inner, int64_t width) {
   using C = compute_t<T>;
-  C best[kScanColumns];
+  C best[kScanColumns], given[kScanColumns];
   int64_t at[kScanColumns] = {};
   for (int64_t j = 0; j < width; ++j) best[j] = static_cast<C>(x[j]);
   for (int64_t i = 0; i < n; ++i) {
-    const T* row = x + i * inner;
-    T* to = y + i * inner;
+    const C* row = load_row(x + i * inner, width, given);
+    C* to = row_target(y + i * inner, given);
     int64_t* place = index + i * inner;
 #pragma omp simd
     for (int64_t j = 0; j < width; ++j) {
-      const C v = static_cast<C>(row[j]), b = best[j];
+      const C v = row[j], b = best[j];
       const bool newer = (v != v) | ((b == b) & (Sign > 0 ? v >= b : v <= b));
       best[j] = newer ? v : b;
       at[j] = newer ? i : at[j];
-      to[j] = static_cast<T>(best[j]);
+      to[j] = best[j];
       place[j] = at[j];
     }
+    store_row(y + i * inner, width, to);
   }
 }
 
@@ -282,13 +350,11 @@ void extreme_scan(Call& call) {  // input, dim
         T* yp = y.data<T>();
         int64_t* ip = index.data<int64_t>();
         NoGil nogil(x.numel(), 20000);
-        const auto columns = [&](int64_t k, int64_t width) {
-          if (width > 1)
-            extreme_columns<T, Sign>(xp + k, yp + k, ip + k, s.n, s.inner, width);
-          else
-            extreme_slice<T, Sign>(xp + k, yp + k, ip + k, s.n, s.inner);
-        };
-        each_scan(s, [&](int64_t k) { columns(k, 1); }, columns);
+        each_scan(
+            s, 0.6, 0.3, [&](int64_t k) { extreme_row<T, Sign>(xp + k, yp + k, ip + k, s.n); },
+            [&](int64_t k, int64_t width) {
+              extreme_columns<T, Sign>(xp + k, yp + k, ip + k, s.n, s.inner, width);
+            });
       }
     });
   call.result(std::move(y));

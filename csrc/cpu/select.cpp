@@ -31,18 +31,18 @@ auto key_of(C x) {
 
 // Four tables, since the same digit again and again would wait for its own count.
 template <class C>
-void count_digits(const C* p, int64_t n, int shift, int64_t* count) {
+void count_digits(const C* p, int64_t n, decltype(key_of(C{})) low, int shift, int64_t* count) {
   int64_t tables[4][256] = {};
   int64_t i = 0;
   for (; i + 4 <= n; i += 4)
-    for (int k = 0; k < 4; ++k) ++tables[k][key_of(p[i + k]) >> shift & 255];
-  for (; i < n; ++i) ++tables[0][key_of(p[i]) >> shift & 255];
+    for (int k = 0; k < 4; ++k) ++tables[k][(key_of(p[i + k]) - low) >> shift & 255];
+  for (; i < n; ++i) ++tables[0][(key_of(p[i]) - low) >> shift & 255];
   for (int d = 0; d < 256; ++d)
     count[d] = tables[0][d] + tables[1][d] + tables[2][d] + tables[3][d];
 }
 
-// The k-th smallest of n numbers, without branches on them: of the bits in which keys differ, eight
-// at a time, those with the right ones are kept. Reorders p.
+// The k-th smallest of n numbers, without branches on them: of the bits of keys counted from the
+// lowest, eight at a time, those with the right ones are kept. Reorders p.
 template <class C>
 C select_value(C* p, int64_t n, int64_t k) {
   using Key = decltype(key_of(C{}));
@@ -51,21 +51,21 @@ C select_value(C* p, int64_t n, int64_t k) {
     const Key key = key_of(p[i]);
     low = std::min(low, key), high = std::max(high, key);
   }
-  int bits = std::bit_width(static_cast<uint64_t>(low ^ high));  // that are still to be looked at
+  int bits = std::bit_width(static_cast<uint64_t>(high - low));  // that are still to be looked at
   while (bits > 0 && n > 16) {
     const int shift = std::max(bits - 8, 0);
     int64_t count[256] = {};
     if (n > 4096)
-      count_digits(p, n, shift, count);
+      count_digits(p, n, low, shift, count);
     else
-      for (int64_t i = 0; i < n; ++i) ++count[key_of(p[i]) >> shift & 255];
+      for (int64_t i = 0; i < n; ++i) ++count[(key_of(p[i]) - low) >> shift & 255];
     unsigned digit = 0;
     while (k >= count[digit]) k -= count[digit++];
     int64_t kept = 0;
     for (int64_t i = 0; i < n; ++i) {
       const C x = p[i];
       p[kept] = x;
-      kept += (key_of(x) >> shift & 255) == digit;
+      kept += ((key_of(x) - low) >> shift & 255) == digit;
     }
     n = kept;
     bits = shift;
@@ -132,7 +132,7 @@ void positions(Call& call, int dim, bool keepdim, const char* name, bool takes_b
       const Scratch<int64_t> orders(padded * num_threads());
       const T* xp = rows.data<T>();
       NoGil nogil(x.numel(), 20000);
-      parallel_for(x.numel() / n, row_grain(n, 2), [&](int64_t r0, int64_t r1) {
+      parallel_for(x.numel() / n, row_grain(n, 4), [&](int64_t r0, int64_t r1) {
         int64_t* order = orders.get() + padded * omp_get_thread_num();
         for (int64_t r = r0; r < r1; ++r) {
           const int64_t i = f(load_row(xp + r * n, n, buffer.mine()), n, order);

@@ -2,7 +2,7 @@
 //
 // sort: each line (dim, others) becomes entries (key, position); least-significant-digit radix
 // sort, 8 to 11 bits a pass, as many passes as the range of the keys needs (integers of one pass
-// are counted without entries); short lines go to std::sort. Lines are split over threads; a single
+// are counted without entries); short lines see rank_sort.h. Lines are split over threads; a single
 // long line is sorted by all threads, each scattering its own part of every pass. 1M floats: 3
 // passes over 8 MB. topk: see topk_line.h.
 #include "core/layout.h"
@@ -12,7 +12,7 @@
 namespace rl {
 namespace {
 
-constexpr int64_t kRadixFrom = 160;     // shorter lines: std::sort
+constexpr int64_t kRadixFrom = 160;     // shorter lines: by comparison
 constexpr int64_t kShareFrom = 100000;  // longer lines: all threads on one line
 constexpr int kMaxDigitBits = 11;
 
@@ -119,7 +119,9 @@ void sort_line(const LineKeys<T>& keys, const T* x, T* y, int64_t* where, int64_
   split([&](int64_t i0, int64_t i1) {
     for (int64_t i = i0; i < i1; ++i) a[i] = K::make(keys(x[i]), i);
   });
-  if (n < kRadixFrom)
+  if (n <= kRankMost)
+    rank_sort<K>(a, b, n), a = b;
+  else if (n < kRadixFrom)
     std::sort(a, a + n, K::less);
   else
     a = radix_sort<K>(a, b, n, keys.bits(), parts);
@@ -171,7 +173,7 @@ void sort_lines(const Array& x, const Array& y, const Array& where, int64_t n, b
   if (share)
     work(0, lines, 0, num_threads());
   else
-    parallel_for(lines, std::max<int64_t>(1, 4000 / n), [&](int64_t l0, int64_t l1) {
+    parallel_for(lines, grain_of(10.0 * static_cast<double>(n)), [&](int64_t l0, int64_t l1) {
       work(l0, l1, workers > 1 ? omp_get_thread_num() : 0, 1);
     });
 }
@@ -208,7 +210,8 @@ void topk_lines(const Array& x, const Array& y, const Array& where, int64_t n, i
   const int workers = static_cast<int>(std::min<int64_t>(num_threads(), lines));
   Scratch<TopEntry<T>> entries(static_cast<size_t>(workers) * room);
   NoGil nogil(x.numel());
-  parallel_for(lines, std::max<int64_t>(1, 20000 / n), [&](int64_t l0, int64_t l1) {
+  const double ns = 200 + (sorts_partially(n, k) ? 0.3 : 5.0) * static_cast<double>(n);
+  parallel_for(lines, grain_of(ns), [&](int64_t l0, int64_t l1) {
     const int64_t worker = workers > 1 ? omp_get_thread_num() : 0;
     for (int64_t l = l0; l < l1; ++l)
       topk_line(x.data<T>() + l * n, y.data<T>() + l * k, where.data<int64_t>() + l * k, n, k,
@@ -296,7 +299,7 @@ RL_KERNEL(mode) {  // input, dim, keepdim: the longest run of a sorted line, at 
     NoGil nogil(x.numel());
     visit_ordered("mode", x.dtype(), [&](auto tag) {
       using T = decltype(tag);
-      parallel_for(y.numel(), std::max<int64_t>(1, 20000 / n), [&](int64_t l0, int64_t l1) {
+      parallel_for(y.numel(), grain_of(1.0 * static_cast<double>(n)), [&](int64_t l0, int64_t l1) {
         for (int64_t l = l0; l < l1; ++l) {
           const T* v = all.values.data<T>() + l * n;
           int64_t best = 0, length = 0;

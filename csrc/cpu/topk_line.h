@@ -2,12 +2,12 @@
 // the C++ library: a partial sort where few of many are wanted, else a selection and, if asked, a
 // sort of the chosen. Untrained routers score all experts alike, so programs depend on it. Here the
 // same is done on integer keys, unless the keys that matter all differ: then there is one answer,
-// and two passes over the line find it sooner. The partial sort holds k keys and skips blocks of 32
-// that have no candidate.
+// and two passes over the line, or counting, find it sooner. The partial sort holds k keys and
+// skips blocks of 32 that have no candidate.
 #pragma once
 #include <functional>
 
-#include "sort_keys.h"
+#include "rank_sort.h"
 
 namespace rl {
 namespace {
@@ -70,6 +70,23 @@ bool distinct_top(const T* x, int64_t n, int64_t k, key_type<T> flip, TopEntry<T
   return true;
 }
 
+// The same where the line is short or k not small.
+template <class T>
+bool distinct_line(const T* x, int64_t n, int64_t k, key_type<T> flip, TopEntry<T>* e) {
+  if (k <= 16 && n >= 128) return distinct_top<T, 32>(x, n, k, flip, e);
+  if (n > kRankMost) return k <= 128 && n >= 1024 && distinct_top<T, 256>(x, n, k, flip, e);
+  using K = std::conditional_t<narrow_key<T>, Narrow, Wide>;
+  typename K::Entry a[kRankMost], b[kRankMost];
+  for (int64_t i = 0; i < n; ++i)
+    a[i] = K::make(static_cast<key_type<T>>(~(key_of(x[i]) ^ flip)), i);
+  rank_sort<K>(a, b, n);
+  for (int64_t i = 0; i < k; ++i) {
+    if (i + 1 < n && K::key(b[i]) == K::key(b[i + 1])) return false;
+    e[i] = {static_cast<key_type<T>>(~K::key(b[i])), K::position(b[i])};
+  }
+  return true;
+}
+
 // std::partial_sort, whose heap of the best so far is all that it needs of the line.
 template <class T>
 void sort_partially(const T* x, int64_t n, int64_t k, key_type<T> flip, TopEntry<T>* e) {
@@ -99,7 +116,7 @@ void topk_line(const T* x, T* y, int64_t* where, int64_t n, int64_t k, bool larg
                        : k <= 128 ? distinct_top<T, 256>(x, n, k, flip, e)
                                   : false;
     if (!found) sort_partially(x, n, k, flip, e);
-  } else {
+  } else if (!sorted || !distinct_line(x, n, k, flip, e)) {
     for (int64_t i = 0; i < n; ++i) e[i] = {static_cast<key_type<T>>(key_of(x[i]) ^ flip), i};
     std::nth_element(e, e + (k - 1), e + n);
     if (sorted) std::sort(e, e + (k - 1));
