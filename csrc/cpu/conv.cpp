@@ -18,6 +18,7 @@ namespace rl {
 namespace {
 
 constexpr int64_t kSmall = 60000;  // multiply-adds below which our kernel has less overhead
+constexpr int64_t kFewSignals = 4, kLongFilter = 16, kManyFilters = 16;  // what filter banks have
 
 std::string list_text(const IntList& v) { return shape_text(Shape(v.data(), v.size())); }
 
@@ -41,9 +42,16 @@ Array arranged(const Array& a, bool channels_last) {
 
 // -- running ------------------------------------------------------------------------------------
 
+// Long filters over one signal or a few (transforms, learned front ends): the library blocks
+// channels, of which there are none, and takes up to 30 times as long as one matrix product.
+bool filter_bank(DType t, const ConvShape& s) {
+  return t == DType::F32 && s.dims == 1 && s.groups == 1 && s.x_channels <= kFewSignals &&
+         s.kernel[2] >= kLongFilter && s.y_channels >= kManyFilters;
+}
+
 bool for_library(DType t, const ConvShape& s) {
   return (t == DType::F32 || t == DType::BF16) && s.flops() > 0 &&
-         (s.channels_last || s.flops() >= kSmall);
+         (s.channels_last || (s.flops() >= kSmall && !filter_bank(t, s)));
 }
 
 // One pass through our own kernel, which wants row-major memory of a type it can add.
@@ -77,7 +85,7 @@ void add_bias(const Array& image, const Array& bias, bool channels_last) {
     const T* v = b.data<T>();
     NoGil nogil(image.numel());
     if (channels_last) {
-      parallel_for(image.size(0) * space, 1 + 20000 / std::max<int64_t>(channels, 1),
+      parallel_for(image.size(0) * space, grain_of(1 + 0.15 * static_cast<double>(channels)),
                    [&](int64_t i0, int64_t i1) {
                      for (int64_t i = i0; i < i1; ++i)
                        for (int64_t c = 0; c < channels; ++c)
@@ -85,7 +93,7 @@ void add_bias(const Array& image, const Array& bias, bool channels_last) {
                    });
       return;
     }
-    parallel_for(image.size(0) * channels, 1 + 20000 / std::max<int64_t>(space, 1),
+    parallel_for(image.size(0) * channels, grain_of(2 + 0.1 * static_cast<double>(space)),
                  [&](int64_t i0, int64_t i1) {
                    for (int64_t i = i0; i < i1; ++i) {
                      const T add = v[i % channels];
@@ -108,7 +116,7 @@ Array sum_channels(const Array& image0) {
     const T* p = image.data<T>();
     T* out = sums.data<T>();
     NoGil nogil(image.numel());
-    parallel_for(channels, 1 + 40000 / std::max<int64_t>(n * space, 1),
+    parallel_for(channels, grain_of(5 + 0.1 * static_cast<double>(n * space)),
                  [&](int64_t c0, int64_t c1) {
                    for (int64_t c = c0; c < c1; ++c) {
                      T total{};

@@ -37,6 +37,12 @@ Sizes sizes_of(DType t, const ConvShape& s) {
   return z;
 }
 
+// What the product and the patches of some positions take.
+double share_ns(const Sizes& z, int64_t positions) {
+  return 50 + static_cast<double>(z.depth * positions) *
+                  (0.3 + 0.04 * static_cast<double>(z.channels_y));
+}
+
 // Calls run(column, row, first) for each run of output positions in [begin, end) that lie in one
 // row: `column` is the run's place in the chunk, `row` the input row's offset or -1 outside the
 // image, `first` the run's first output column, `count` its length.
@@ -135,29 +141,28 @@ template <class T>
 void forward(const ConvShape& s, const T* x, const T* w, T* y) {
   const Sizes z = sizes_of(dtype_of<T>::value, s);
   const GemmFn gemm = find_gemm(dtype_of<T>::value);
-  const int64_t work = std::max<int64_t>(z.channels_y * z.depth * z.chunk, 1);
-  parallel_for(
-      s.n * s.groups * z.chunks, std::max<int64_t>(1, 300000 / work), [&](int64_t i0, int64_t i1) {
-        for (int64_t i = i0; i < i1; ++i) {
-          const int64_t c = i % z.chunks, image = i / z.chunks, group = image % s.groups;
-          const int64_t begin = c * z.chunk, end = std::min(begin + z.chunk, z.positions);
-          const Column<T> col = column(s, z, x + image * z.channels_x * s.x_size(), begin, end);
-          GemmArgs g;
-          g.m = z.channels_y, g.n = end - begin, g.k = z.depth;
-          g.a = w + group * z.channels_y * z.depth, g.a_row = z.depth, g.a_col = 1;
-          g.b = col.p, g.b_row = col.row, g.b_col = 1;
-          g.c = y + image * z.channels_y * z.positions + begin, g.c_row = z.positions;
-          gemm(g);
-        }
-      });
+  const double work = share_ns(z, z.chunk);
+  parallel_for(s.n * s.groups * z.chunks, grain_of(work), [&](int64_t i0, int64_t i1) {
+    for (int64_t i = i0; i < i1; ++i) {
+      const int64_t c = i % z.chunks, image = i / z.chunks, group = image % s.groups;
+      const int64_t begin = c * z.chunk, end = std::min(begin + z.chunk, z.positions);
+      const Column<T> col = column(s, z, x + image * z.channels_x * s.x_size(), begin, end);
+      GemmArgs g;
+      g.m = z.channels_y, g.n = end - begin, g.k = z.depth;
+      g.a = w + group * z.channels_y * z.depth, g.a_row = z.depth, g.a_col = 1;
+      g.b = col.p, g.b_row = col.row, g.b_col = 1;
+      g.c = y + image * z.channels_y * z.positions + begin, g.c_row = z.positions;
+      gemm(g);
+    }
+  });
 }
 
 template <class T>
 void data(const ConvShape& s, T* x, const T* w, const T* y) {
   const Sizes z = sizes_of(dtype_of<T>::value, s);
   const GemmFn gemm = find_gemm(dtype_of<T>::value);
-  const int64_t work = std::max<int64_t>(z.channels_y * z.depth * z.positions, 1);
-  parallel_for(s.n * s.groups, std::max<int64_t>(1, 300000 / work), [&](int64_t i0, int64_t i1) {
+  const double work = share_ns(z, z.positions);
+  parallel_for(s.n * s.groups, grain_of(work), [&](int64_t i0, int64_t i1) {
     for (int64_t image = i0; image < i1; ++image) {
       T* to = x + image * z.channels_x * s.x_size();
       if (!z.plain) std::fill(to, to + z.channels_x * s.x_size(), T{});
@@ -181,7 +186,7 @@ void data(const ConvShape& s, T* x, const T* w, const T* y) {
 int weight_threads(const ConvShape& s) {
   // Each thread sums into weights of its own; that pays only for large work.
   const int64_t most =
-      std::min<int64_t>(num_threads(), std::min<int64_t>(s.n, s.flops() / 1000000));
+      std::min<int64_t>(num_threads(), std::min<int64_t>(s.n, s.flops() / grain_of(0.01)));
   return static_cast<int>(std::clamp<int64_t>(most, 1, 8));
 }
 

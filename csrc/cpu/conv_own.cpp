@@ -34,7 +34,9 @@ constexpr int64_t kElements = 1 << 20;  // of a batch: small ones are turned wit
 constexpr int64_t kFewChannels = 32;    // little work for each element
 
 bool depthwise_pays(ConvPass pass, const ConvShape& s) {
-  if (s.dims > 2 || s.groups == 1 || s.groups != s.x_channels || !depthwise_kernel()) return false;
+  if (s.groups == 1 || s.groups != s.x_channels || !depthwise_kernel()) return false;
+  if (s.dims > 2)
+    return pass == ConvPass::Forward;  // the library has no kernel of its own for them
   // The library has no fast gradient for the weights of wide kernels.
   const bool wide = s.kernel_size() > 9;
   if (pass == ConvPass::Weights && wide) return true;
@@ -77,20 +79,20 @@ bool pointwise_conv(ConvPass pass, const ConvShape& s, const float* x, const Arr
   if (bias) g.beta = 1;
   const GemmFn fn = find_gemm(DType::F32);
   NoGil nogil(s.flops() / 16);
-  parallel_for(s.n * runs, 1 + 400000 / (g.m * g.k * std::min(pixels, kRun)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) {
-                   GemmArgs part = g;
-                   const int64_t image = i / runs, first = i % runs * kRun;
-                   part.n = std::min(kRun, pixels - first);
-                   part.b = x + image * g.k * pixels + first;
-                   float* c = y + image * g.m * pixels + first;
-                   part.c = c;
-                   if (bias)
-                     for (int64_t o = 0; o < g.m; ++o) std::fill_n(c + o * pixels, part.n, bias[o]);
-                   fn(part);
-                 }
-               });
+  const double work = static_cast<double>(g.m * g.k * std::min(pixels, kRun));
+  parallel_for(s.n * runs, grain_of(0.02 * work), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      GemmArgs part = g;
+      const int64_t image = i / runs, first = i % runs * kRun;
+      part.n = std::min(kRun, pixels - first);
+      part.b = x + image * g.k * pixels + first;
+      float* c = y + image * g.m * pixels + first;
+      part.c = c;
+      if (bias)
+        for (int64_t o = 0; o < g.m; ++o) std::fill_n(c + o * pixels, part.n, bias[o]);
+      fn(part);
+    }
+  });
   return true;
 }
 }  // namespace

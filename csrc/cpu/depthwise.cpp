@@ -1,9 +1,9 @@
-// Depthwise convolutions in 1 and 2 dims, in the memory order of the tensors.
+// Depthwise convolutions, in the memory order of the tensors: forward of 1 to 3 dims, both
+// gradients of 1 and 2.
 //
 //   y[n, o, p]  = bias[o] + sum over t of w[o, t] * x[n, o / m, p * stride - pad + t * dilation]
-//   gx[n, c, i] = sum over o of c, t of w[o, t] * gy[n, o, p]    for i = p * stride - pad + t *
-//   dilation gw[o, t]    = sum over n, p of gy[n, o, p] * x[n, o / m, p * stride - pad + t *
-//   dilation]
+//   gx[n, c, i] = sum over o of c, t of w[o, t] * gy[n, o, p], i = p * stride - pad + t * dilation
+//   gw[o, t]    = sum over n, p of gy[n, o, p] * x[n, o / m, p * stride - pad + t * dilation]
 //
 // A plane is laid out in cache with its zeros around it and its rows end to end, one copy for each
 // remainder of the stride. A tap is then an offset into it, and y is a sum of shifted runs without
@@ -26,39 +26,46 @@ constexpr int kBuffer = 1;             // of the thread's work buffers
 
 // Rows end to end, `pitch` apart, one such block for each remainder of the stride.
 struct Layout {
-  int64_t rows, pitch;
-  int64_t block() const { return rows * pitch; }
+  int64_t rows, pitch, slices = 1;  // of a volume, one behind another
+  int64_t slice() const { return rows * pitch; }
+  int64_t block() const { return slices * slice(); }
 };
 
 struct Tap {
-  int64_t row, col;  // offset among the rows of its block
-  int64_t phase;     // which block
+  int64_t slice, row, col;  // offset among the rows of its block
+  int64_t phase;            // which block
 };
 
 struct Window {
   const ConvShape& s;
   std::vector<Tap> taps;
-  int64_t sh, sw, reach_rows, reach_cols;  // how far taps reach beyond their own row and column
+  int64_t sd, sh, sw;
+  // How far taps reach beyond their own slice, row and column.
+  int64_t reach_slices, reach_rows, reach_cols;
 
-  explicit Window(const ConvShape& shape) : s(shape), sh(s.stride[1]), sw(s.stride[2]) {
-    for (int64_t i = 0; i < s.kernel[1]; ++i)
-      for (int64_t j = 0; j < s.kernel[2]; ++j) {
-        const int64_t r = i * s.dilation[1], c = j * s.dilation[2];
-        taps.push_back({r / sh, c / sw, r % sh * sw + c % sw});
-      }
+  explicit Window(const ConvShape& shape)
+      : s(shape), sd(s.stride[0]), sh(s.stride[1]), sw(s.stride[2]) {
+    for (int64_t k = 0; k < s.kernel[0]; ++k)
+      for (int64_t i = 0; i < s.kernel[1]; ++i)
+        for (int64_t j = 0; j < s.kernel[2]; ++j) {
+          const int64_t z = k * s.dilation[0], r = i * s.dilation[1], c = j * s.dilation[2];
+          taps.push_back({z / sd, r / sh, c / sw, (z % sd * sh + r % sh) * sw + c % sw});
+        }
+    reach_slices = (s.kernel[0] - 1) * s.dilation[0] / sd;
     reach_rows = (s.kernel[1] - 1) * s.dilation[1] / sh;
     reach_cols = (s.kernel[2] - 1) * s.dilation[2] / sw;
   }
-  int64_t phases() const { return sh * sw; }
+  int64_t phases() const { return sd * sh * sw; }
   int64_t count() const { return static_cast<int64_t>(taps.size()); }
   int64_t planes_per_input() const { return s.y_channels / s.x_channels; }
 
   // x as y's sums read it.
-  Layout wide() const { return {s.y[1] + reach_rows, s.y[2] + reach_cols}; }
+  Layout wide() const { return {s.y[1] + reach_rows, s.y[2] + reach_cols, s.y[0] + reach_slices}; }
   std::vector<int64_t> wide_offsets() const {
     const Layout at = wide();
     std::vector<int64_t> offsets;
-    for (const Tap& t : taps) offsets.push_back(t.phase * at.block() + t.row * at.pitch + t.col);
+    for (const Tap& t : taps)
+      offsets.push_back(t.phase * at.block() + t.slice * at.slice() + t.row * at.pitch + t.col);
     return offsets;
   }
   // gy as gx's sums read it: a block of gx has `rows - reach_rows` rows.
@@ -101,9 +108,17 @@ void lay_out(const Window& win, const float* plane, const Layout& at, int64_t a,
   }
 }
 
-void lay_out_all(const Window& win, const float* plane, const Layout& at, float* dst) {
-  for (int64_t a = 0; a < win.sh; ++a)
-    for (int64_t b = 0; b < win.sw; ++b, dst += at.block()) lay_out(win, plane, at, a, b, dst);
+void lay_out_all(const Window& win, const float* volume, const Layout& at, float* dst) {
+  const ConvShape& s = win.s;
+  for (int64_t phase = 0; phase < win.phases(); ++phase)
+    for (int64_t z = 0; z < at.slices; ++z, dst += at.slice()) {
+      const int64_t i = z * win.sd + phase / (win.sh * win.sw) - s.pad[0];
+      if (i < 0 || i >= s.x[0])
+        std::fill(dst, dst + at.slice(), 0.0f);
+      else
+        lay_out(win, volume + i * s.x[1] * s.x[2], at, phase / win.sw % win.sh, phase % win.sw,
+                dst);
+    }
 }
 
 // Vectors vectors of out[q] = start + sum over t of w[t] * from[q + offsets[t]].
@@ -171,8 +186,8 @@ float* buffer(int64_t floats) {
   return static_cast<float*>(thread_buffer(kBuffer, static_cast<size_t>(floats) * sizeof(float)));
 }
 
-// Items of `flops` multiply-adds each that are worth a thread.
-int64_t grain(int64_t flops) { return 1 + 300000 / std::max<int64_t>(flops, 1); }
+// Planes of `flops` multiply-adds each that are worth a thread.
+int64_t grain(int64_t flops) { return grain_of(20 + 0.03 * static_cast<double>(flops)); }
 
 void forward(const ConvShape& s, const float* x, const float* w, const float* bias, float* y) {
   const Window win(s);
@@ -180,20 +195,23 @@ void forward(const ConvShape& s, const float* x, const float* w, const float* bi
   const std::vector<int64_t> offsets = win.wide_offsets();
   const int64_t taps = win.count(), run = s.y[1] * at.pitch, each = win.planes_per_input();
   const int64_t blocks = win.phases() * at.block(), held = room(win, blocks);
-  const int64_t area = s.y_size();
-  parallel_for(s.n * s.x_channels, grain(each * run * taps), [&](int64_t begin, int64_t end) {
-    float* const from = buffer(held + up_to_step(run));
-    float* const sums = from + held;
-    std::fill(from + blocks, from + held, 0.0f);
-    for (int64_t i = begin; i < end; ++i) {
-      lay_out_all(win, x + i * s.x_size(), at, from);
-      for (int64_t j = 0; j < each; ++j) {
-        const int64_t o = i % s.x_channels * each + j;
-        sum_rows(from, offsets.data(), w + o * taps, taps, bias ? bias[o] : 0, at.pitch, s.y[1],
-                 s.y[2], sums, y + (i * each + j) * area);
-      }
-    }
-  });
+  const int64_t area = s.y[1] * s.y[2];
+  parallel_for(s.n * s.x_channels, grain(each * s.y[0] * run * taps),
+               [&](int64_t begin, int64_t end) {
+                 float* const from = buffer(held + up_to_step(run));
+                 float* const sums = from + held;
+                 std::fill(from + blocks, from + held, 0.0f);
+                 for (int64_t i = begin; i < end; ++i) {
+                   lay_out_all(win, x + i * s.x_size(), at, from);
+                   for (int64_t j = 0; j < each; ++j) {
+                     const int64_t o = i % s.x_channels * each + j;
+                     for (int64_t z = 0; z < s.y[0]; ++z)
+                       sum_rows(from + z * at.slice(), offsets.data(), w + o * taps, taps,
+                                bias ? bias[o] : 0, at.pitch, s.y[1], s.y[2], sums,
+                                y + ((i * each + j) * s.y[0] + z) * area);
+                   }
+                 }
+               });
 }
 
 // The taps of one block of gx, over the planes of gy that its channel feeds.

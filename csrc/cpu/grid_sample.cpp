@@ -169,14 +169,15 @@ template <class C, class L, class F>
 void each_block(const Sampling& s, const C* grid, F&& f) {
   const int64_t blocks = (s.places + L::places - 1) / L::places;
   const int64_t work = L::places * (L::K * s.channels + 16);
-  parallel_for(s.batch * blocks, std::max<int64_t>(1, 32768 / work), [&](int64_t i0, int64_t i1) {
-    Block<C, L> b;
-    for (int64_t i = i0; i < i1; ++i) {
-      const int64_t n = i / blocks, p = i % blocks * L::places;
-      prepare(s, grid + (n * s.places + p) * s.dims, std::min(L::places, s.places - p), b);
-      f(b, n, p);
-    }
-  });
+  parallel_for(
+      s.batch * blocks, grain_of(0.15 * static_cast<double>(work)), [&](int64_t i0, int64_t i1) {
+        Block<C, L> b;
+        for (int64_t i = i0; i < i1; ++i) {
+          const int64_t n = i / blocks, p = i % blocks * L::places;
+          prepare(s, grid + (n * s.places + p) * s.dims, std::min(L::places, s.places - p), b);
+          f(b, n, p);
+        }
+      });
 }
 
 template <class C, class L>
@@ -193,7 +194,7 @@ void input_gradient(const Sampling& s, const C* g, const C* grid, C* gx) {
   const int64_t parts = std::clamp<int64_t>(num_threads() / s.batch, 1, s.channels);
   const int64_t work = s.places * (L::K * s.channels + 16) / parts;
   parallel_for(
-      s.batch * parts, std::max<int64_t>(1, 32768 / (work + 1)), [&](int64_t i0, int64_t i1) {
+      s.batch * parts, grain_of(1 + 0.3 * static_cast<double>(work)), [&](int64_t i0, int64_t i1) {
         Block<C, L> b;
         for (int64_t i = i0; i < i1; ++i) {
           const int64_t n = i / parts, part = i % parts;

@@ -7,9 +7,10 @@
 // writes and reads no int64 indices (8 bytes an output). 2x2 windows with stride 2 are one pass
 // that writes every element of the gradient.
 #include <limits>
+#include <optional>
 
-#include "pool.h"
 #include "pool_channels.h"
+#include "row.h"
 
 namespace rl {
 namespace {
@@ -214,33 +215,37 @@ void max_2x2(const Windows& w, const T* x, T* y) {
   }
 }
 
+// The largest of every plane; half types as floats, which compare alike, a plane at a time.
 template <class T>
 void max_forward(const Windows& w, const T* x, T* y, int64_t* where) {
-  const int64_t n = w.out[2];
+  using C = compute_t<T>;
+  const int64_t n = w.out[2], in = w.in_size(), out = w.out_size();
   const bool small = !where && is_2x2(w);
-  const size_t room = small ? 0 : Block<T>::room(w), threads = num_threads();
-  Scratch<T> values(threads * room);
+  const size_t room = small ? 0 : Block<C>::room(w), threads = num_threads();
+  Scratch<C> values(threads * room);
   Scratch<int32_t> places(where ? threads * room : 0);
-  NoGil nogil(w.planes * w.in_size());
-  parallel_for(w.planes, plane_grain(w, 0.3), [&](int64_t p0, int64_t p1) {
-    if (small) {
-      for (int64_t p = p0; p < p1; ++p) max_2x2(w, x + p * w.in_size(), y + p * w.out_size());
-      return;
-    }
+  const ThreadBuffer<T> widened(in + out);
+  NoGil nogil(w.planes * in);
+  parallel_for(w.planes, plane_grain(w, small ? 0.1 : 0.3), [&](int64_t p0, int64_t p1) {
     const size_t mine = omp_get_thread_num() * room;
-    const Block<T> block(w, values.get() + mine, where ? places.get() + mine : nullptr);
+    C* const buffer = widened.mine();
+    std::optional<Block<C>> block;
+    if (!small) block.emplace(w, values.get() + mine, where ? places.get() + mine : nullptr);
     for (int64_t p = p0; p < p1; ++p) {
-      const T* plane = x + p * w.in_size();
-      T* to = y + p * w.out_size();
-      int64_t* at = where + p * w.out_size();
+      const C* plane = load_row(x + p * in, in, buffer);
+      C* to = row_target(y + p * out, buffer ? buffer + in : nullptr);
+      int64_t* at = where ? where + p * out : nullptr;
       const auto keep = [&](int64_t r) {
-        std::copy(block.best, block.best + n, to + r * n);
-        if (where) std::copy(block.at, block.at + n, at + r * n);
+        std::copy(block->best, block->best + n, to + r * n);
+        if (where) std::copy(block->at, block->at + n, at + r * n);
       };
-      if (where)
-        max_plane<T, true>(w, plane, block, keep);
+      if (small)
+        max_2x2(w, plane, to);
+      else if (where)
+        max_plane<C, true>(w, plane, *block, keep);
       else
-        max_plane<T, false>(w, plane, block, keep);
+        max_plane<C, false>(w, plane, *block, keep);
+      store_row(y + p * out, out, to);
     }
   });
 }
@@ -272,33 +277,36 @@ void max_back_2x2(const Windows& w, const T* x, const T* g, T* gx) {
 
 template <class T>
 void max_backward(const Windows& w, const T* x, const T* g, T* gx) {
-  using A = typename accumulate_type<T>::type;
-  const int64_t n = w.out[2];
+  using C = compute_t<T>;
+  const int64_t n = w.out[2], in = w.in_size(), out = w.out_size();
   const bool small = is_2x2(w);
-  const size_t room = small ? 0 : Block<T>::room(w), threads = num_threads();
-  Scratch<T> values(threads * room);
+  const size_t room = small ? 0 : Block<C>::room(w), threads = num_threads();
+  Scratch<C> values(threads * room);
   Scratch<int32_t> places(threads * room);
-  NoGil nogil(w.planes * w.in_size());
-  parallel_for(w.planes, plane_grain(w, 0.5), [&](int64_t p0, int64_t p1) {
-    if (small) {
-      for (int64_t p = p0; p < p1; ++p)
-        max_back_2x2(w, x + p * w.in_size(), g + p * w.out_size(), gx + p * w.in_size());
-      return;
-    }
+  const ThreadBuffer<T> widened(2 * in + out);
+  NoGil nogil(w.planes * in);
+  parallel_for(w.planes, plane_grain(w, small ? 0.2 : 0.8), [&](int64_t p0, int64_t p1) {
     const size_t mine = omp_get_thread_num() * room;
-    const Block<T> block(w, values.get() + mine, places.get() + mine);
+    C* const buffer = widened.mine();
+    std::optional<Block<C>> block;
+    if (!small) block.emplace(w, values.get() + mine, places.get() + mine);
     for (int64_t p = p0; p < p1; ++p) {
-      T* to = gx + p * w.in_size();
-      const T* from = g + p * w.out_size();
-      const int64_t inside = w.in_size();
-      std::fill(to, to + w.in_size(), T(0));
-      max_plane<T, true>(w, x + p * w.in_size(), block, [&](int64_t r) {
-        for (int64_t o = 0; o < n; ++o) {
-          const int64_t at = block.at[o];
-          if (at >= inside) continue;  // a window of padding alone, dilated past the plane
-          to[at] = static_cast<T>(static_cast<A>(to[at]) + static_cast<A>(from[r * n + o]));
-        }
-      });
+      const C* plane = load_row(x + p * in, in, buffer);
+      const C* from = load_row(g + p * out, out, buffer ? buffer + 2 * in : nullptr);
+      C* to = row_target(gx + p * in, buffer ? buffer + in : nullptr);
+      if (small) {
+        max_back_2x2(w, plane, from, to);
+      } else {
+        std::fill(to, to + in, C(0));
+        max_plane<C, true>(w, plane, *block, [&](int64_t r) {
+          for (int64_t o = 0; o < n; ++o) {
+            const int64_t at = block->at[o];
+            if (at >= in) continue;  // a window of padding alone, dilated past the plane
+            to[at] = static_cast<C>(to[at] + from[r * n + o]);
+          }
+        });
+      }
+      store_row(gx + p * in, in, to);
     }
   });
 }
@@ -331,8 +339,7 @@ void max_pool(Call& call, int spatial, bool where) {
   check_plane(call.name(), w);
   if (pools_channels_last(w, input) && input.numel() && !meta_call)
     return max_pool_channels(call, w, input, where);
-  const bool half = is_half(input.dtype());  // comparing floats is exact, and vectorises
-  const Array x = (half ? input.to(DType::F32) : input).contiguous_copy();
+  const Array x = input.contiguous_copy();
   const Array y = Array::empty(x.dtype(), w.out_shape);
   const Array places = where ? Array::empty(DType::I64, w.out_shape) : Array();
   if (y.numel())
@@ -340,7 +347,7 @@ void max_pool(Call& call, int spatial, bool where) {
       using T = decltype(tag);
       max_forward<T>(w, x.data<T>(), y.data<T>(), where ? places.data<int64_t>() : nullptr);
     });
-  call.result(like_input(half ? y.to(input.dtype()) : y, input));
+  call.result(like_input(y, input));
   if (where) call.result(like_input(places, input));
 }
 
@@ -353,8 +360,7 @@ void max_pool_backward(Call& call, int spatial) {
   if (!std::equal(w.out_shape.begin(), w.out_shape.end(), gy.shape().begin(), gy.shape().end()))
     fail(ErrorType::Runtime, "%s: gradient must have the output's shape: got %s, expected %s",
          call.name(), shape_text(gy.shape()).c_str(), shape_text(w.out_shape).c_str());
-  const bool half = is_half(input.dtype());
-  if (!half && pools_channels_last(w, input) && input.numel() && !meta_call) {
+  if (!is_half(input.dtype()) && pools_channels_last(w, input) && input.numel() && !meta_call) {
     const DType t = input.dtype();
     const bool ready = gy.dtype() == t && gy.channels_last();
     const Array g = ready ? gy : channels_last_copy(gy, t);
@@ -366,15 +372,14 @@ void max_pool_backward(Call& call, int spatial) {
     call.result(gx);
     return;
   }
-  const Array x = (half ? input.to(DType::F32) : input).contiguous_copy();
-  const Array g = gy.to(x.dtype()).contiguous_copy();
+  const Array x = input.contiguous_copy(), g = gy.to(x.dtype()).contiguous_copy();
   const Array y = Array::empty(x.dtype(), x.shape());
   if (y.numel())
     visit_pooled("max_pool2d_backward", x.dtype(), [&](auto tag) {
       using T = decltype(tag);
       max_backward<T>(w, x.data<T>(), g.data<T>(), y.data<T>());
     });
-  call.result(like_input(half ? y.to(input.dtype()) : y, input));
+  call.result(like_input(y, input));
 }
 
 }  // namespace
@@ -385,41 +390,5 @@ RL_KERNEL(max_pool2d_with_indices) { max_pool(call, 2, true); }
 RL_KERNEL(max_pool3d_with_indices) { max_pool(call, 3, true); }
 RL_KERNEL(max_pool2d_backward) { max_pool_backward(call, 2); }
 RL_KERNEL(max_pool3d_backward) { max_pool_backward(call, 3); }
-
-// g, indices, input_shape: every g added at its position in a plane of zeros.
-RL_KERNEL(max_pool_scatter) {
-  const Array g = call.tensor(0).contiguous_copy();
-  const Array indices = index_values(call.tensor(1));
-  const IntList shape = call.ints(2);
-  if (!g.same_shape(indices))
-    fail(ErrorType::Runtime, "max_pool: gradient and indices must have one shape: got %s and %s",
-         shape_text(g.shape()).c_str(), shape_text(indices.shape()).c_str());
-  const Array y = Array::empty(g.dtype(), shape);
-  std::memset(y.bytes(), 0, y.nbytes());
-  if (g.numel() && y.numel()) {
-    // Indices count within one plane: the dims that both shapes share are the planes.
-    int64_t planes = 1;
-    for (int d = 0; d < g.ndim() - static_cast<int>(call.integer(3)); ++d) planes *= g.size(d);
-    const int64_t in = y.numel() / planes, out = g.numel() / planes;
-    const int64_t* at = indices.data<int64_t>();
-    for (int64_t i = 0; i < g.numel(); ++i)
-      if (at[i] < 0 || at[i] >= in)
-        fail(ErrorType::Index, "max_pool: index %lld is out of bounds for a plane of %lld elements",
-             static_cast<long long>(at[i]), static_cast<long long>(in));
-    NoGil nogil(y.numel());
-    visit_pooled("max_pool2d_backward", g.dtype(), [&](auto tag) {
-      using T = decltype(tag);
-      using A = typename accumulate_type<T>::type;
-      parallel_for(planes, std::max<int64_t>(1, 16384 / out), [&](int64_t p0, int64_t p1) {
-        for (int64_t i = p0 * out; i < p1 * out; ++i) {
-          T& v = y.data<T>()[i / out * in + at[i]];
-          v = static_cast<T>(static_cast<A>(v) + static_cast<A>(g.data<T>()[i]));
-        }
-      });
-    });
-  }
-  const Array& given = call.tensor(0);
-  call.result(given.ndim() == 4 && y.ndim() == 4 ? like_input(y, given) : y);
-}
 
 }  // namespace rl

@@ -79,8 +79,8 @@ void adaptive_max_channels(const Windows& w, int64_t channels, const T* x, T* y,
   const std::vector<Span> lines = adaptive_spans(w, 1), columns = adaptive_spans(w, 2);
   Scratch<A> tops(static_cast<size_t>(num_threads()) * channels);
   NoGil nogil(w.planes * w.in_size());
-  const int64_t work = w.in_size() / w.out[1] * channels;
-  parallel_for(rows, std::max<int64_t>(1, 32768 / (work + 1)), [&](int64_t r0, int64_t r1) {
+  const double work = static_cast<double>(w.in_size() / w.out[1] * channels);
+  parallel_for(rows, grain_of(0.3 * work + 5), [&](int64_t r0, int64_t r1) {
     A* top = tops.get() + omp_get_thread_num() * channels;
     for (int64_t i = r0 * w.out[2]; i < r1 * w.out[2]; ++i) {
       const Span line = lines[i / w.out[2] % w.out[1]], column = columns[i % w.out[2]];

@@ -8,9 +8,10 @@
 namespace rl {
 namespace {
 
+// Fewer channels make short vectors: they go plane by plane.
 inline bool pools_channels_last(const Windows& w, const Array& x) {
-  return w.spatial == 2 && x.ndim() == 4 && x.channels_last() && !x.contiguous() && w.d[1] == 1 &&
-         w.d[2] == 1 && w.in_size() <= INT32_MAX;
+  return w.spatial == 2 && x.ndim() == 4 && x.size(1) >= 8 && x.channels_last() &&
+         !x.contiguous() && w.d[1] == 1 && w.d[2] == 1 && w.in_size() <= INT32_MAX;
 }
 
 // The array in channels-last order, as it is or as a copy in another type.
@@ -58,8 +59,8 @@ void max_channels(const Windows& w, int64_t channels, const T* x, T* y, int64_t*
   Scratch<int32_t> places(where ? static_cast<size_t>(num_threads()) * channels : 0);
   NoGil nogil(w.planes * w.in_size());
   const int64_t rows = w.planes / channels * w.out[1];
-  const int64_t work = w.out[2] * channels * w.k[1] * w.k[2];
-  parallel_for(rows, std::max<int64_t>(1, 40000 / work), [&](int64_t begin, int64_t end) {
+  const double taps = static_cast<double>(w.out[2] * channels * w.k[1] * w.k[2]);
+  parallel_for(rows, grain_of((where ? 0.3 : 0.1) * taps + 5), [&](int64_t begin, int64_t end) {
     int32_t* at = where ? places.get() + omp_get_thread_num() * channels : nullptr;
     for (int64_t i = begin * w.out[2]; i < end * w.out[2]; ++i) {
       const int64_t row = i / w.out[2], oh = row % w.out[1], ow = i % w.out[2];
@@ -81,22 +82,24 @@ void max_channels_backward(const Windows& w, int64_t channels, const T* x, const
   Scratch<int32_t> places(threads * channels);
   Scratch<T> tops(threads * channels);
   NoGil nogil(w.planes * w.in_size());
-  parallel_for(w.planes / channels, 1, [&](int64_t begin, int64_t end) {
-    int32_t* at = places.get() + omp_get_thread_num() * channels;
-    T* top = tops.get() + omp_get_thread_num() * channels;
-    for (int64_t n = begin; n < end; ++n) {
-      const T *image = x + n * w.in_size() * channels, *from = g + n * w.out_size() * channels;
-      T* to = gx + n * w.in_size() * channels;
-      std::fill(to, to + w.in_size() * channels, T(0));
-      for (int64_t i = 0; i < w.out_size(); ++i, from += channels) {
-        largest_of_window<T, true>(w, channels, image, i / w.out[2], i % w.out[2], top, at);
-        for (int64_t k = 0; k < channels; ++k) {
-          T& sum = to[at[k] * channels + k];
-          sum = static_cast<T>(sum + from[k]);
+  parallel_for(
+      w.planes / channels, plane_grain(w, 0.3 * static_cast<double>(channels)),
+      [&](int64_t begin, int64_t end) {
+        int32_t* at = places.get() + omp_get_thread_num() * channels;
+        T* top = tops.get() + omp_get_thread_num() * channels;
+        for (int64_t n = begin; n < end; ++n) {
+          const T *image = x + n * w.in_size() * channels, *from = g + n * w.out_size() * channels;
+          T* to = gx + n * w.in_size() * channels;
+          std::fill(to, to + w.in_size() * channels, T(0));
+          for (int64_t i = 0; i < w.out_size(); ++i, from += channels) {
+            largest_of_window<T, true>(w, channels, image, i / w.out[2], i % w.out[2], top, at);
+            for (int64_t k = 0; k < channels; ++k) {
+              T& sum = to[at[k] * channels + k];
+              sum = static_cast<T>(sum + from[k]);
+            }
+          }
         }
-      }
-    }
-  });
+      });
 }
 
 }  // namespace

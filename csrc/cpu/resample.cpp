@@ -91,8 +91,9 @@ void gather_row_any(const T* x, T* y, const Columns<T>& c, int64_t most, int64_t
 
 template <class T>
 void along_last(const T* x, T* y, int64_t outer, int64_t n, const Taps& t, const Columns<T>& c) {
-  const int64_t rows = c.rows, work = std::max<int64_t>(1, rows * std::max<int64_t>(1, t.most));
-  parallel_for(outer, std::max<int64_t>(1, 20000 / work), [&](int64_t i0, int64_t i1) {
+  const int64_t rows = c.rows;
+  const double work = 2 + 0.25 * static_cast<double>(rows * t.most);
+  parallel_for(outer, grain_of(work), [&](int64_t i0, int64_t i1) {
     for (int64_t i = i0; i < i1; ++i) {
       const T* from = x + i * n;
       T* to = y + i * rows;
@@ -147,8 +148,8 @@ void add_rows(const T* x, T* y, int64_t inner, const int64_t* index, const T* w,
 template <class T>
 void along_other(const T* x, T* y, int64_t outer, int64_t n, int64_t inner, const Taps& t,
                  const T* w) {
-  const int64_t work = std::max<int64_t>(1, inner * std::max<int64_t>(1, t.most));
-  parallel_for(outer * t.rows, std::max<int64_t>(1, 40000 / work), [&](int64_t r0, int64_t r1) {
+  const double work = 3 + 0.06 * static_cast<double>(inner * t.most);
+  parallel_for(outer * t.rows, grain_of(work), [&](int64_t r0, int64_t r1) {
     int64_t i = r0 / t.rows, o = r0 % t.rows;
     for (int64_t r = r0; r < r1; ++r) {
       const int64_t s = t.starts[o];

@@ -99,17 +99,20 @@ void resample_rows(const uint8_t* x, uint8_t* y, int64_t outer, int64_t n, int64
                    const ByteTaps& t) {
   const int64_t work = std::max<int64_t>(1, inner);
   NoGil nogil(outer * t.rows * inner);
-  parallel_for(outer * t.rows, std::max<int64_t>(1, 80000 / work), [&](int64_t r0, int64_t r1) {
-    for (int64_t r = r0; r < r1; ++r) {
-      const int64_t i = r / t.rows, o = r % t.rows;
-      const uint8_t* from = x + i * n * inner;
-      uint8_t* to = y + i * t.rows * inner;
-      int64_t j = 0;
-      for (; j + 4 * kLanes <= inner; j += 4 * kLanes) sum_columns<4>(from, to, inner, j, o, t);
-      for (; j + kLanes <= inner; j += kLanes) sum_columns<1>(from, to, inner, j, o, t);
-      for (; j < inner; ++j) sum_column(from, to, inner, j, o, t);
-    }
-  });
+  parallel_for(outer * t.rows, grain_of(0.05 * static_cast<double>(work)),
+               [&](int64_t r0, int64_t r1) {
+                 for (int64_t r = r0; r < r1; ++r) {
+                   const int64_t i = r / t.rows, o = r % t.rows;
+                   const uint8_t* from = x + i * n * inner;
+                   uint8_t* to = y + i * t.rows * inner;
+                   int64_t j = 0;
+                   for (; j + 4 * kLanes <= inner; j += 4 * kLanes)
+                     sum_columns<4>(from, to, inner, j, o, t);
+                   for (; j + kLanes <= inner; j += kLanes)
+                     sum_columns<1>(from, to, inner, j, o, t);
+                   for (; j < inner; ++j) sum_column(from, to, inner, j, o, t);
+                 }
+               });
 }
 
 // (a, b, c), contiguous, as (b, a, c).

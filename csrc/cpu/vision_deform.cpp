@@ -79,7 +79,7 @@ void each_block(const Problem& p, const C* offset, int64_t from, int64_t to, F&&
 template <class C>
 void forward(const Problem& p, const C* x, const C* offset, const C* mask, C* columns) {
   const int64_t tasks = p.n * p.groups * p.taps(), work = p.channels() * p.places() * 4 + 1;
-  parallel_for(tasks, std::max<int64_t>(1, 32768 / work), [&](int64_t from, int64_t to) {
+  parallel_for(tasks, grain_of(0.3 * static_cast<double>(work)), [&](int64_t from, int64_t to) {
     each_block<C>(p, offset, from, to,
                   [&](Block<C>& b, int64_t n, int64_t g, int64_t t, int64_t p0, int64_t count) {
                     if (mask) {
@@ -108,35 +108,36 @@ void input_gradient(const Problem& p, const C* gc, const C* offset, const C* mas
   const int64_t pairs = p.n * p.groups;
   const int64_t parts = std::clamp<int64_t>((num_threads() + pairs - 1) / pairs, 1, p.channels());
   const int64_t work = p.channels() * p.taps() * p.places() * 4 / parts + 1;
-  parallel_for(pairs * parts, std::max<int64_t>(1, 32768 / work), [&](int64_t i0, int64_t i1) {
-    for (int64_t i = i0; i < i1; ++i) {
-      const int64_t pair = i / parts, part = i % parts, first = pair % p.groups * p.channels();
-      const int64_t c0 = first + p.channels() * part / parts;
-      const int64_t c1 = first + p.channels() * (part + 1) / parts;
-      each_block<C>(p, offset, pair * p.taps(), (pair + 1) * p.taps(),
-                    [&](Block<C>& b, int64_t n, int64_t g, int64_t t, int64_t p0, int64_t count) {
-                      const C* m =
-                          mask ? mask + ((n * p.groups + g) * p.taps() + t) * p.places() + p0
-                               : nullptr;
-                      for (int64_t c = c0; c < c1; ++c) {
-                        C* plane = gx + (n * p.c + c) * p.h * p.w;
-                        const C* from = gc + ((n * p.c + c) * p.taps() + t) * p.places() + p0;
-                        for (int64_t s = 0; s < count; ++s) {
-                          const C v = m ? from[s] * m[s] : from[s];
-                          for (int q = 0; q < 4; ++q)
-                            if (b.valid[q][s] != 0) plane[b.index[q][s]] += b.weight[q][s] * v;
-                        }
-                      }
-                    });
-    }
-  });
+  parallel_for(
+      pairs * parts, grain_of(0.3 * static_cast<double>(work)), [&](int64_t i0, int64_t i1) {
+        for (int64_t i = i0; i < i1; ++i) {
+          const int64_t pair = i / parts, part = i % parts, first = pair % p.groups * p.channels();
+          const int64_t c0 = first + p.channels() * part / parts;
+          const int64_t c1 = first + p.channels() * (part + 1) / parts;
+          each_block<C>(
+              p, offset, pair * p.taps(), (pair + 1) * p.taps(),
+              [&](Block<C>& b, int64_t n, int64_t g, int64_t t, int64_t p0, int64_t count) {
+                const C* m =
+                    mask ? mask + ((n * p.groups + g) * p.taps() + t) * p.places() + p0 : nullptr;
+                for (int64_t c = c0; c < c1; ++c) {
+                  C* plane = gx + (n * p.c + c) * p.h * p.w;
+                  const C* from = gc + ((n * p.c + c) * p.taps() + t) * p.places() + p0;
+                  for (int64_t s = 0; s < count; ++s) {
+                    const C v = m ? from[s] * m[s] : from[s];
+                    for (int q = 0; q < 4; ++q)
+                      if (b.valid[q][s] != 0) plane[b.index[q][s]] += b.weight[q][s] * v;
+                  }
+                }
+              });
+        }
+      });
 }
 
 template <class C>
 void place_gradient(const Problem& p, const C* gc, const C* x, const C* offset, const C* mask,
                     C* goffset, C* gmask) {
   const int64_t tasks = p.n * p.groups * p.taps(), work = p.channels() * p.places() * 8 + 1;
-  parallel_for(tasks, std::max<int64_t>(1, 32768 / work), [&](int64_t from, int64_t to) {
+  parallel_for(tasks, grain_of(0.3 * static_cast<double>(work)), [&](int64_t from, int64_t to) {
     C sum_y[kBlock], sum_x[kBlock], sum_m[kBlock];
     each_block<C>(p, offset, from, to,
                   [&](Block<C>& b, int64_t n, int64_t g, int64_t t, int64_t p0, int64_t count) {

@@ -187,7 +187,7 @@ template <class C>
 void forward(const Problem& p, const C* x, const C* rois, C* y) {
   const int64_t bins = p.ph * p.pw, outputs = p.by_position ? p.c / bins : p.c;
   const int64_t work = outputs * bins * 16 + 1;
-  parallel_for(p.k, std::max<int64_t>(1, 32768 / work), [&](int64_t k0, int64_t k1) {
+  parallel_for(p.k, grain_of(0.3 * static_cast<double>(work)), [&](int64_t k0, int64_t k1) {
     Region<C> r;
     std::vector<C> line(static_cast<size_t>(p.w + 1));
     for (int64_t k = k0; k < k1; ++k) {
@@ -210,11 +210,11 @@ template <class C>
 void backward(const Problem& p, const C* g, const C* rois, C* gx) {
   const int64_t bins = p.ph * p.pw, outputs = p.by_position ? p.c / bins : p.c;
   std::vector<Region<C>> regions(static_cast<size_t>(p.k));
-  parallel_for(p.k, 64, [&](int64_t k0, int64_t k1) {
+  parallel_for(p.k, grain_of(100), [&](int64_t k0, int64_t k1) {
     for (int64_t k = k0; k < k1; ++k) regions[static_cast<size_t>(k)].make(p, rois + 5 * k);
   });
   const int64_t work = p.k * bins * 16 + 1;
-  parallel_for(outputs, std::max<int64_t>(1, 32768 / work), [&](int64_t c0, int64_t c1) {
+  parallel_for(outputs, grain_of(0.3 * static_cast<double>(work)), [&](int64_t c0, int64_t c1) {
     std::vector<C> line(static_cast<size_t>(p.w + 1));
     for (int64_t k = 0; k < p.k; ++k) {
       const Region<C>& r = regions[static_cast<size_t>(k)];

@@ -73,7 +73,7 @@ void each_bin(const Problem& p, const Region& r, F&& f) {
 template <class C>
 void largest(const Problem& p, const C* x, const C* rois, C* y, int64_t* where) {
   const int64_t bins = p.ph * p.pw, work = p.c * bins * 16 + 1;
-  parallel_for(p.k, std::max<int64_t>(1, 32768 / work), [&](int64_t k0, int64_t k1) {
+  parallel_for(p.k, grain_of(0.3 * static_cast<double>(work)), [&](int64_t k0, int64_t k1) {
     Region r;
     for (int64_t k = k0; k < k1; ++k) {
       r.make(p, rois + 5 * k, false);
@@ -97,7 +97,7 @@ void largest(const Problem& p, const C* x, const C* rois, C* y, int64_t* where) 
 template <class C>
 void mean(const Problem& p, const C* x, const C* rois, C* y, const C* g, C* gx) {
   const int64_t bins = p.ph * p.pw, outputs = p.c / bins, work = p.k * bins * 16 + 1;
-  parallel_for(outputs, std::max<int64_t>(1, 32768 / work), [&](int64_t c0, int64_t c1) {
+  parallel_for(outputs, grain_of(0.3 * static_cast<double>(work)), [&](int64_t c0, int64_t c1) {
     Region r;
     for (int64_t k = 0; k < p.k; ++k) {
       r.make(p, rois + 5 * k, true);

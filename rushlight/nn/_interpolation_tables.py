@@ -15,7 +15,7 @@ import rushlight as torch
 from rushlight import _C
 
 
-def _kept(make: Callable) -> Callable:
+def kept(make: Callable) -> Callable:
     """Keep the last tables: images are resized to the same sizes again and again.
 
     What is kept is an ordinary tensor, whichever mode it was made in. Under interpreters (modes,
@@ -42,26 +42,26 @@ def _nearest(n_in, n_out, ratio, exact, dtype, device):
     return (places * ratio).floor().to(torch.int64).clamp(0, n_in - 1)
 
 
-@_kept
+@kept
 def nearest_places(steps, exact, dtype, device):
     """The places along each dim of `steps` (size in, size out, ratio), one dim after another."""
     return torch.cat([_nearest(*step, exact, dtype, device) for step in steps])
 
 
-@_kept
+@kept
 def nearest_table(n_in, n_out, ratio, exact, dtype, device):
     """A table of one place each, with weight 1."""
     index = _nearest(n_in, n_out, ratio, exact, dtype, device).unsqueeze(1)
     return _table(index, torch.ones_like(index, dtype=dtype))
 
 
-@_kept
+@kept
 def weights_table(mode, antialias, n_in, n_out, ratio, corners, dtype, device):
     """The table of a mode; antialiased, of a filter that widens when the image shrinks."""
     return _table(*_taps(mode, antialias)(n_in, n_out, ratio, corners, dtype, device))
 
 
-@_kept
+@kept
 def byte_table(mode, antialias, n_in, n_out, ratio, corners, device):
     """Starts of rows, places, whole weights and how many bits of these are behind the point."""
     taps = _taps(mode, antialias)

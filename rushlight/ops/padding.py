@@ -45,17 +45,32 @@ class select_by:
         return input
 
     def grad_input(g, input_shape, places, counts):
-        start = 0
-        for k, count in enumerate(counts):
-            dim = k - len(counts)
-            shape = list(g.shape)
-            shape[dim] = input_shape[dim]
-            g = g.new_zeros(shape).index_add(dim, places[start : start + count], g)
-            start += count
-        return g
+        return select_by_backward(g, input_shape, places, counts)
 
     def samples(make):
         from .. import tensor
 
         yield make(2, 4), tensor([1, 0, 1, 2, 3, 2]), [6]
         yield make(2, 3, 4), tensor([2, 1, 0, 0, 0, 1, 2, 3, 3]), [3, 6]
+
+
+@op("")
+class select_by_backward:
+    """Add gradients up at the places that they were selected from."""
+
+    def forward(grad, input_shape, places, counts):
+        lead = grad.shape[: grad.ndim - len(counts)]
+        sums = np.zeros((*lead, *input_shape[len(lead) :]), grad.dtype)
+        starts = np.cumsum([0, *counts])
+        at = [places[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+        np.add.at(sums, (..., *np.ix_(*at)), grad)
+        return sums
+
+    def grad_grad(g, places, counts):
+        return select_by(g, places, counts)
+
+    def samples(make):
+        from .. import tensor
+
+        yield make(2, 6), (2, 4), tensor([1, 0, 1, 2, 3, 2]), [6]
+        yield make(2, 3, 6), (2, 3, 4), tensor([2, 1, 0, 0, 0, 1, 2, 3, 3]), [3, 6]

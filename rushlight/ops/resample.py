@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _C
 from .._lazy import np
 from ..op import op
 
@@ -60,7 +61,20 @@ class resample_bytes:
 
 
 def transposed(starts, index, weight, length):
-    """The table of the transposed map, onto `length` elements."""
+    """The table of the transposed map, onto `length` elements; kept with the table it is made of.
+
+    Interpolation keeps its tables from call to call (nn/_interpolation_tables.py).
+    """
+    known = getattr(index, "_transposed", None)
+    if known and known[0] is starts and known[1] is weight and known[2] == length:
+        return known[3]
+    table = _transpose(starts, index, weight, length)
+    if not _C.interpreters():  # tables made under one would be its own
+        index._transposed = starts, weight, length, table
+    return table
+
+
+def _transpose(starts, index, weight, length):
     from .. import arange, repeat_interleave
 
     if index.is_meta:

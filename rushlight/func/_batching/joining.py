@@ -95,11 +95,24 @@ def select_by(op, size, input, places, counts):
     return op(input.tensor, places, counts)
 
 
+@rule("select_by_backward")
+def select_by_backward(op, size, grad, input_shape, places, counts):
+    if has_lanes(places):
+        return loop(op, size, grad, input_shape, places, counts)
+    return op(full(grad, size), (size, *input_shape), places, counts)
+
+
 @rule("overlap_add")
 def overlap_add(op, size, frames, hop):
     if rank(frames) < 2:
         raise RuntimeError(f"overlap_add: expected frames of 2 dims or more, got {rank(frames)}")
     return op(frames.tensor, hop)
+
+
+@rule("im2col", "col2im")
+def sliding_blocks(op, size, input, *settings):
+    lanes = input.tensor.shape[:2]
+    return op(input.tensor.flatten(0, 1), *settings).unflatten(0, lanes)
 
 
 # -- copies and fills --------------------------------------------------------------------------
