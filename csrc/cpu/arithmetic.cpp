@@ -99,8 +99,8 @@ void with_remainder(char* const* p, int64_t n, const double*) {
 }
 template <auto F>
 void add_with_remainder(const char* name) {
-  add_loop<float, float>(name, with_remainder<F, float>, 1.0);
-  add_loop<double, double>(name, with_remainder<F, double>, 1.5);
+  add_loop<float, float>(name, with_remainder<F, float>, 0.6);
+  add_loop<double, double>(name, with_remainder<F, double>, 0.8);
 }
 
 template <class T>
@@ -143,7 +143,7 @@ void divided(char* const* p, int64_t n, const double*) {
 template <auto F, auto Plain>
 void add_divided(const char* name) {
 #ifdef __AVX512DQ__  // which converts int64 and double in vectors
-  add_loop<int64_t, int64_t>(name, divided<F, Plain>, 1.0);
+  add_loop<int64_t, int64_t>(name, divided<F, Plain>, 0.6);
 #else
   binary<Plain>(name, Types<int64_t>{}, 3.0);
 #endif
@@ -190,7 +190,8 @@ inline T power(T a, T b) {
     return vpow(a, b);
 }
 
-// A power with one real exponent: the common ones are products and roots.
+// A power with one real exponent: the common ones are products and roots, as its cost is. Others
+// take so much longer that they share out their own work.
 template <class Element>
 void power_scalar(char* const* p, int64_t n, const double* c) {
   using T = Computed<Element>;
@@ -210,10 +211,15 @@ void power_scalar(char* const* p, int64_t n, const double* c) {
     if (e == -1) return each([](T x) { return 1 / x; });
     if (e == -2) return each([](T x) { return 1 / (x * x); });
     const T t = static_cast<T>(e);
-    each([t](T x) { return vpow(x, t); });
+    parallel_for(n, grain_of(sizeof(T) == 4 ? 2 : 4), [&](int64_t begin, int64_t end) {
+#pragma omp simd
+      for (int64_t i = begin; i < end; ++i) out[i] = stored<Element>(vpow(load<Element>(a[i]), t));
+    });
   } else if constexpr (is_complex_type<T>) {
     const T t(static_cast<typename T::value_type>(e), 0);
-    each([t](T x) { return complex_power(x, t); });
+    parallel_for(n, grain_of(100), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) out[i] = complex_power(a[i], t);
+    });
   } else {
     if (!(e >= 0) || e != std::trunc(e))
       fail(ErrorType::Runtime,
@@ -230,7 +236,7 @@ void power_scalar(char* const* p, int64_t n, const double* c) {
 
 template <class... Ts>
 void add_power_scalar(Types<Ts...>) {
-  (add_loop<Ts, Ts>("pow_scalar", power_scalar<Ts>, 1.0), ...);
+  (add_loop<Ts, Ts>("pow_scalar", power_scalar<Ts>, loop_cost<1, Ts, Ts>(0)), ...);
 }
 
 template <class T>
@@ -310,20 +316,29 @@ inline T interpolate(T a, T b, T w) {
 }
 
 // a + alpha b. Floats are rounded once where there is an instruction for it, also when b is held
-// and the compiler could take the product out of the loop.
+// and the compiler could take the product out of the loop. Of a complex alpha the imaginary part is
+// 0, which makes NaN of infinite parts.
 template <class T>
 inline T add_scaled(T a, T alpha, T b) {
 #ifdef __FMA__
   if constexpr (std::is_floating_point_v<T>) return std::fma(alpha, b, a);
 #endif
-  return add_values(a, mul_values(alpha, b));
+  if constexpr (is_complex_type<T>)
+    return T(a.real() + (alpha.real() * b.real() - 0 * b.imag()),
+             a.imag() + (alpha.real() * b.imag() + 0 * b.real()));
+  else
+    return add_values(a, mul_values(alpha, b));
 }
 template <class T>
 inline T sub_scaled(T a, T alpha, T b) {
 #ifdef __FMA__
   if constexpr (std::is_floating_point_v<T>) return std::fma(-alpha, b, a);
 #endif
-  return sub_values(a, mul_values(alpha, b));
+  if constexpr (is_complex_type<T>)
+    return T(a.real() - (alpha.real() * b.real() - 0 * b.imag()),
+             a.imag() - (alpha.real() * b.imag() + 0 * b.real()));
+  else
+    return sub_values(a, mul_values(alpha, b));
 }
 
 void register_sums() {
@@ -363,11 +378,11 @@ void register_sums() {
          "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
          "`logical_xor()` operator instead.");
   };
-  add_loop<bool, bool>("sub", no_bools, 0.3);
-  add_loop<bool, bool>("rsub", no_bools, 0.3);
+  add_loop<bool, bool>("sub", no_bools, 1);
+  add_loop<bool, bool>("rsub", no_bools, 1);
   unary<[]<class T>(T a) { return sub_values(T(0), a); }>("neg", Integers{});
   unary<[](auto a) { return -a; }>("neg", RealsComplexes{});
-  add_loop<Brain<true>, Brain<true>>("neg", half_signs<0xffff, 0x8000>, 0.1);
+  add_loop<Brain<true>, Brain<true>>("neg", half_signs<0xffff, 0x8000>, 0.04);
   add_loop<bool, bool>(
       "neg",
       [](char* const*, int64_t, const double*) {
@@ -383,13 +398,13 @@ void register_products() {
   grid<[]<class T>(T a, T b) { return T(static_cast<float>(a) * static_cast<float>(b)); }>(
       "mul", Types<BFloat16>{});
   grid<[](auto a, auto b) { return a / b; }>("div", RealsRounded{});
-  binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Types<c128>{}, 2.0);
-  binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>(
-      "div_trunc", Types<uint8_t, int8_t, int16_t, int32_t, float, double>{}, 1.0);
-  binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", ShortIntegers{}, 3.0);
+  binary<[]<class T>(T a, T b) { return div_values(a, b); }>("div", Types<c128>{}, 2.6);
+  binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>("div_trunc", ShortIntegers{}, 1.5);
+  binary<[]<class T>(T a, T b) { return trunc_quotient(a, b); }>("div_trunc", Reals{});
+  binary<[]<class T>(T a, T b) { return floor_quotient(a, b); }>("div_floor", ShortIntegers{}, 1.6);
   binary<[]<class T>(T a, T b) { return python_remainder(a, b, c_remainder(a, b)); }>(
-      "remainder", ShortIntegers{}, 3.0);
-  binary<[]<class T>(T a, T b) { return c_remainder(a, b); }>("fmod", ShortIntegers{}, 3.0);
+      "remainder", ShortIntegers{}, 1.5);
+  binary<[]<class T>(T a, T b) { return c_remainder(a, b); }>("fmod", ShortIntegers{}, 1.5);
   // r and b with unlike signs: one less, or one divisor more.
   add_divided<[](double q, double r, double b) { return (r < 0) != (b < 0) && r != 0 ? q - 1 : q; },
               [](int64_t a, int64_t b) { return floor_quotient(a, b); }>("div_floor");
@@ -403,25 +418,31 @@ void register_products() {
   add_with_remainder<[]<class T>(T a, T b, T m) { return floor_quotient(a, b, m); }>("div_floor");
   add_with_remainder<[]<class T>(T a, T b, T m) { return python_remainder(a, b, m); }>("remainder");
   add_with_remainder<[]<class T>(T, T, T m) { return m; }>("fmod");
-  binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", AllReal{}, 2.0);
-  binary<[](auto a, auto b) { return complex_power(a, b); }>("pow", Types<c128>{}, 80.0);
+  binary<[](bool a, bool b) { return power(a, b); }>("pow", Types<bool>{});
+  binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", Types<uint8_t, int8_t, int16_t>{},
+                                                        4);
+  binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", Types<int32_t, int64_t>{}, 2.4);
+  binary<[]<class T>(T a, T b) { return power(a, b); }>("pow", Reals{}, 1.9);
+  binary<[](auto a, auto b) { return complex_power(a, b); }>("pow", Types<c128>{}, 110);
   add_power_scalar(Numbers{});
   add_power_scalar(Types<Brain<false>>{});
   unary<[]<class T>(T a) { return mul_values(a, a); }>("square", Numbers{});
   unary<[](float a) { return a * a; }>("square", Types<Brain<false>>{});
   unary<[](bool a) { return a; }, int64_t>("square", Types<bool>{});
   unary<[](auto a) { return 1 / a; }>("reciprocal", RealsRounded{});
-  add_loop<c64, c64>("reciprocal", complex_reciprocals<float>, 1);
+  add_loop<c64, c64>("reciprocal", complex_reciprocals<float>, 0.6);
   add_loop<c128, c128>("reciprocal", complex_reciprocals<double>, 2);
   ternary_with<[]<class T>(const double* c) {
     const T value = parameter<T>(c[0], "value");
     return [=](T x, T a, T b) { return add_values(x, mul_values(mul_values(value, a), b)); };
   }>("addcmul",
      Types<uint8_t, int8_t, int16_t, int32_t, int64_t, float, double, Brain<false>, c64, c128>{});
-  ternary_with<[]<class T>(const double* c) {
+  constexpr auto add_quotient = []<class T>(const double* c) {
     const T value = parameter<T>(c[0], "value");
     return [=](T x, T a, T b) { return x + div_values(mul_values(value, a), b); };
-  }>("addcdiv", Types<float, double, Brain<false>, c64, c128>{});
+  };
+  ternary_with<add_quotient>("addcdiv", RealsRounded{});
+  ternary_with<add_quotient>("addcdiv", Complexes{}, 2);
   add_loop<int64_t, int64_t>(
       "addcdiv",
       [](char* const*, int64_t, const double*) {
@@ -431,10 +452,12 @@ void register_products() {
              "or use addcmul with torch.div(tensor1, tensor2, rounding_mode=...).");
       },
       0.3);
-  binary_with<[]<class T>(const double* c) {
+  constexpr auto interpolation = []<class T>(const double* c) {
     const T w = parameter<T>(c[0], "weight");
     return [=](T a, T b) { return interpolate(a, b, w); };
-  }>("lerp", RealsComplexes{});
+  };
+  binary_with<interpolation>("lerp", Reals{});
+  binary_with<interpolation>("lerp", Complexes{}, 0.7);
   ternary<[]<class T>(T a, T b, T w) { return interpolate(a, b, w); }>("lerp_tensor",
                                                                        RealsComplexes{});
 }
@@ -468,7 +491,7 @@ T greatest_divisor(T a, T b) {
 }
 
 void register_integers() {
-  binary<[]<class T>(T a, T b) { return greatest_divisor(a, b); }>("gcd", Integers{}, 20.0);
+  binary<[]<class T>(T a, T b) { return greatest_divisor(a, b); }>("gcd", Integers{}, 6);
   binary<[]<class T>(T a, T b) {
     const T g = greatest_divisor(a, b);
     if (g == 0) return T(0);
@@ -476,7 +499,7 @@ void register_integers() {
     using Wide = std::conditional_t<(sizeof(T) < 4), int32_t, T>;
     const Wide y = mul_values(static_cast<Wide>(a / g), static_cast<Wide>(b));
     return static_cast<T>(y < 0 ? sub_values(Wide(0), y) : y);
-  }>("lcm", Integers{}, 20.0);
+  }>("lcm", Integers{}, 8);
 }
 
 const struct Registrar {

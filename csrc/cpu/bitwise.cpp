@@ -28,8 +28,10 @@ const struct Registrar {
     binary<[](auto a, auto b) { return a ^ b; }>("bitwise_xor", BoolsIntegers{});
     unary<[](auto a) { return ~a; }>("bitwise_not", Integers{});
     unary<[](bool a) { return !a; }>("bitwise_not", Types<bool>{});
-    binary<[]<class T>(T a, T b) { return shift_left(a, b); }>("bitwise_left_shift", Integers{});
-    binary<[]<class T>(T a, T b) { return shift_right(a, b); }>("bitwise_right_shift", Integers{});
+    binary<[]<class T>(T a, T b) { return shift_left(a, b); }>("bitwise_left_shift", Integers{},
+                                                               0.12);
+    binary<[]<class T>(T a, T b) { return shift_right(a, b); }>("bitwise_right_shift", Integers{},
+                                                                0.12);
   }
 } registrar;
 

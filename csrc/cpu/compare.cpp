@@ -75,19 +75,16 @@ void register_tests() {
   unary<[](auto x) { return infinite(x) && x < decltype(x)(0); }, bool>("isneginf", AllReal{});
   unary<[](auto x) { return x.imag() == 0; }, bool>("isreal", Complexes{});
   unary<[](auto) { return true; }, bool>("isreal", AllReal{});
-  unary<[]<class T>(T x) {
-    if constexpr (std::is_floating_point_v<T>)
-      return std::signbit(x);
-    else
-      return x < T(0);
-  },
-        bool>("signbit", AllReal{});
-  binary_with<[]<class T>(const double* c) {
+  unary<[](auto x) { return std::signbit(x); }, bool>("signbit", Reals{}, 0.1);
+  unary<[](auto x) { return x < decltype(x)(0); }, bool>("signbit", BoolsIntegers{});
+  constexpr auto closeness = []<class T>(const double* c) {
     const double rtol = c[0], atol = c[1];
     const bool equal_nan = c[2] != 0;
     return [=](T a, T b) { return close(a, b, rtol, atol, equal_nan); };
-  },
-              bool>("isclose", Everything{}, 1.0);
+  };
+  binary_with<closeness, bool>("isclose", BoolsIntegers{}, 0.3);
+  binary_with<closeness, bool>("isclose", Reals{}, 0.5);
+  binary_with<closeness, bool>("isclose", Complexes{}, 14);
 }
 
 void register_logic() {

@@ -325,14 +325,15 @@ void gamma_loop(char* const* p, int64_t n, const double*) {
 
 template <class T>
 void register_for() {
-  add_loop<T, T>("lgamma", log_gamma_loop<T>, 5);
+  add_loop<T, T>("lgamma", log_gamma_loop<T>, 3.5);
   add_loop<T, T>(
       "digamma",
-      [](char* const* p, int64_t n, const double*) { by_blocks<T>(p, n, digamma_block); }, 6);
-  add_loop<T, T>("polygamma_of", polygamma_loop<T>, 60);
-  add_loop<T, T>("igamma", gamma_loop<T, false>, 60);
-  add_loop<T, T>("igammac", gamma_loop<T, true>, 60);
-  binary<[](T s, T q) { return static_cast<T>(zeta_of(s, q)); }>("zeta", Types<T>{}, 60);
+      [](char* const* p, int64_t n, const double*) { by_blocks<T>(p, n, digamma_block); }, 4.3);
+  add_loop<T, T>("polygamma_of", polygamma_loop<T>, 8);
+  add_loop<T, T>("igamma", gamma_loop<T, false>, 26);
+  add_loop<T, T>("igammac", gamma_loop<T, true>, 20);
+  constexpr auto zeta = [](T s, T q) { return static_cast<T>(zeta_of(s, q)); };
+  add_loop<T, T>("zeta", loop2<Plain<zeta>{}, T, T>, 90);
 }
 
 const struct Registrar {

@@ -13,7 +13,7 @@
 #include <array>
 #include <type_traits>
 
-#include "../core/kernel.h"
+#include "loops.h"
 #include "special.h"
 
 namespace rl {
@@ -170,15 +170,14 @@ void beta_gradients(char* const* p, int64_t n, const double*) {
     y[i] = static_cast<T>(beta_gradient<T>(x[i], a[i], static_cast<double>(total[i]) - a[i]));
 }
 
-constexpr double kCost = 800;
-const LoopRegistrar gamma_f32("_standard_gamma_grad", RL_LEVEL, DType::F32, DType::F32,
-                              gamma_gradients<float>, kCost);
-const LoopRegistrar gamma_f64("_standard_gamma_grad", RL_LEVEL, DType::F64, DType::F64,
-                              gamma_gradients<double>, kCost);
-const LoopRegistrar beta_f32("_dirichlet_grad", RL_LEVEL, DType::F32, DType::F32,
-                             beta_gradients<float>, kCost);
-const LoopRegistrar beta_f64("_dirichlet_grad", RL_LEVEL, DType::F64, DType::F64,
-                             beta_gradients<double>, kCost);
+const struct Registrar {
+  Registrar() {
+    add_loop<float, float>("_standard_gamma_grad", gamma_gradients<float>, 50);
+    add_loop<double, double>("_standard_gamma_grad", gamma_gradients<double>, 70);
+    add_loop<float, float>("_dirichlet_grad", beta_gradients<float>, 80);
+    add_loop<double, double>("_dirichlet_grad", beta_gradients<double>, 160);
+  }
+} registrar;
 
 }  // namespace
 }  // namespace rl

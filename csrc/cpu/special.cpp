@@ -15,8 +15,9 @@ using Function = double (*)(double);
 
 template <Function F>
 void one_real(const char* name, double cost) {
-  unary<[]<class T>(T x) { return static_cast<T>(F(static_cast<double>(x))); }>(name, Reals{},
-                                                                                cost);
+  constexpr auto in_double = []<class T>(T x) { return static_cast<T>(F(static_cast<double>(x))); };
+  add_loop<float, float>(name, loop1<Plain<in_double>{}, float, float>, cost);
+  add_loop<double, double>(name, loop1<Plain<in_double>{}, double, double>, cost);
 }
 
 inline double entropy(double x) {
@@ -122,20 +123,20 @@ void blocks(const char* name, double cost, Types<Ts...>) {
 }
 
 void register_distributions() {
-  blocks<erfcx_block>("erfcx", 4, Reals{});
+  blocks<erfcx_block>("erfcx", 2, Reals{});
   unary<[](float x) {  // the rounding of z below is nothing beside a float's
     return static_cast<float>(verfc(-x * kSqrtHalf) / 2);
   }>("ndtr", Types<float>{}, 2);
-  unary<[](double x) { return normal_cdf(x); }>("ndtr", Types<double>{}, 3);
-  blocks<normal_log_cdf_block>("log_ndtr", 8, Reals{});
+  unary<[](double x) { return normal_cdf(x); }>("ndtr", Types<double>{}, 1.2);
+  blocks<normal_log_cdf_block>("log_ndtr", 4.4, Reals{});
   unary<[](auto p) { return normal_quantile(p); }>("ndtri", Types<float>{}, 4);
-  blocks<normal_quantile_block>("ndtri", 8, Types<double>{});
-  blocks<inverse_erf_block>("erfinv", 6, Types<double>{});
-  blocks<inverse_erf_block_short>("erfinv", 3, Types<float>{});
-  one_real<entropy>("entr", 10);
+  blocks<normal_quantile_block>("ndtri", 3, Types<double>{});
+  blocks<inverse_erf_block>("erfinv", 2.7, Types<double>{});
+  blocks<inverse_erf_block_short>("erfinv", 2.3, Types<float>{});
+  one_real<entropy>("entr", 1.4);
   binary<[]<class T>(T x, T y) {
     return y != y ? y : x == 0 ? T(0) : static_cast<T>(x * std::log1p(static_cast<double>(y)));
-  }>("xlog1py", Reals{}, 10);
+  }>("xlog1py", Reals{}, 0.8);
 }
 
 // p_0 = 1, p_1 = first, p_(k+1) = next(k, p_k, p_(k-1)); degrees below zero give 0. Degrees above
@@ -241,11 +242,14 @@ double legendre(double x, double n) {
       n, x, [x](double k, double p, double q) { return ((2 * k + 1) * x * p - k * q) / (k + 1); });
 }
 
+// The cost is that of a degree of about 5.
 template <double (*F)(double, double)>
 void polynomial(const char* name) {
-  binary<[]<class T>(T x, T n) {
+  constexpr auto in_double = []<class T>(T x, T n) {
     return static_cast<T>(F(static_cast<double>(x), static_cast<double>(n)));
-  }>(name, Reals{}, 40);
+  };
+  add_loop<float, float>(name, loop2<Plain<in_double>{}, float, float>, 6);
+  add_loop<double, double>(name, loop2<Plain<in_double>{}, double, double>, 6);
 }
 
 void register_polynomials() {
