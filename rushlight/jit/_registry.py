@@ -248,12 +248,20 @@ def signature(function: Any) -> tuple[list[str], int, dict] | None:
     return names, n, defaults
 
 
+# Functions that PyTorch writes in Python: it has no operators of these names.
+COMPOSED = frozenset(
+    "unique cross_entropy dropout1d dropout2d dropout3d logsigmoid softsign tanhshrink "
+    "adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices "
+    "adaptive_max_pool3d_with_indices lobpcg lu pca_lowrank svd_lowrank unravel_index".split()
+)
+
+
 def _derived(leaf: str) -> str | None:
     """A form from the signature of our function; None where there is no function or signature."""
     function = python_function(leaf)
     if not isinstance(function, _C.Op | _C.Front):  # what is no operator, a program cannot call
         return None
-    if leaf == "unique":  # of other operators, by flags: _compile/library/unique.py
+    if leaf in COMPOSED:
         return None
     known = signature(function)
     if known is None:

@@ -121,7 +121,12 @@ def delegates(x):
     return unknown_method(x)
 
 
+def no_operator(x):
+    return torch.svd_lowrank(x, 2)
+
+
 CASES = {
+    "no_operator": "Unknown builtin op: aten::svd_lowrank",
     "two_types": "y is set to type int in the true branch and type str in the false branch",
     "one_branch": "y is not defined in the false branch",
     "other_type_in_a_loop": "Variable 'y' previously had type str but is now being assigned to a",

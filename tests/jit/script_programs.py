@@ -139,6 +139,10 @@ def classes(x):
     return p.total(), p.doubled, p + 3, len(p), p[2], p == z
 
 
+def other_names(x):
+    return torch.nn.functional.logsigmoid(x)
+
+
 def helper(x: int, y: int = 2) -> int:
     return x * y
 
@@ -276,6 +280,7 @@ CASES = {
     "old_named_tuples": (old_named_tuples, [(X, Y)]),
     "enums": (enums, [(Color.RED, 1), (Color.BLUE, 1)]),
     "classes": (classes, [(X,)]),
+    "other_names": (other_names, [(X,)]),
     "calls": (calls, [(3,)]),
     "dictionaries": (dictionaries, [({"a": X, "b": Y}, ["a", "z", "b"])]),
     "lists": (lists, [(X,)]),

@@ -239,12 +239,13 @@ _RENAMED = {
     ("rushlight", "_shape_as_tensor"): "aten::_shape_as_tensor",
     ("rushlight", "device"): "aten::device", ("rushlight", "no_grad"): "",
     ("rushlight", "is_grad_enabled"): "aten::is_grad_enabled",
+    ("rushlight.nn.functional", "logsigmoid"): "aten::log_sigmoid",
 }  # fmt: skip
 
 
 def builtin_named(module: str, name: str) -> Sugared | None:
     """The operator, or the compiled function of ours, that `module.name` is in a program."""
-    from .. import _schema
+    from .. import _registry
     from . import library
 
     if module not in _SPACES:
@@ -255,7 +256,9 @@ def builtin_named(module: str, name: str) -> Sugared | None:
     full = _RENAMED.get((module, name))
     if full is None:
         full = f"aten::{_SPACES[module]}{name}"
-    return Builtin(full) if full and _schema.schemas_of(full) else None
+    # A call of what is no operator is refused by its name, whatever our function is made of.
+    refused = module == "rushlight" and name in _registry.COMPOSED
+    return Builtin(full) if full and (refused or _registry.schemas_of(full)) else None
 
 
 def builtin_of(function) -> Sugared | None:
