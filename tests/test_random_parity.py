@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from random_streams import FLOATS, assert_same, needs_torch, torch
+from random_table import FILLS
 
 import rushlight
 
@@ -15,22 +16,6 @@ SIZES = [1, 2, 15, 16, 17, 100, 623, 624, 625, 4097, 100003]
 @pytest.fixture(autouse=True)
 def seeded():
     rushlight.manual_seed(0)
-
-
-FILLS = {
-    "uniform": lambda x: x.uniform_(),
-    "uniform bounds": lambda x: x.uniform_(-0.3, 0.7),
-    "normal": lambda x: x.normal_(),
-    "normal scaled": lambda x: x.normal_(0.1, 0.02),
-    "exponential": lambda x: x.exponential_(1.7),
-    "cauchy": lambda x: x.cauchy_(0.5, 2.0),
-    "geometric": lambda x: x.geometric_(0.3),
-    "log_normal": lambda x: x.log_normal_(0.1, 0.5),
-    "random": lambda x: x.random_(),
-    "random to": lambda x: x.random_(100),
-    "random from to": lambda x: x.random_(-7, 90),
-    "bernoulli": lambda x: x.bernoulli_(0.3),
-}
 
 
 @needs_torch

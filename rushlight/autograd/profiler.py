@@ -265,44 +265,36 @@ class profile:
         return self._found.self_cpu_time_total
 
 
-class emit_nvtx:
+class _Marks:
+    """Marks on the time line of another tool, which no build of ours has."""
+
+    missing: Exception
+
+    def __init__(self, enabled: bool = True, record_shapes: bool = False):
+        self.enabled = enabled
+        self.entered = False
+        self.record_shapes = record_shapes
+
+    def __enter__(self):
+        if self.enabled:
+            raise self.missing
+
+    def __exit__(self, exc_type, exc_val, exc_tb):
+        return None
+
+
+class emit_nvtx(_Marks):
     """Mark operators on the time line of NVIDIA's tools; needs a build with CUDA."""
 
-    def __init__(self, enabled: bool = True, record_shapes: bool = False):
-        self.enabled = enabled
-        self.entered = False
-        self.record_shapes = record_shapes
-
-    def __enter__(self):
-        if not self.enabled:
-            return None
-        if self.entered:
-            raise RuntimeError("NVTX annotation context manager is not reentrant")
-        raise AssertionError(
-            "Torch not compiled with CUDA enabled: emit_nvtx has no time line to write to"
-        )
-
-    def __exit__(self, exc_type, exc_val, exc_tb):
-        return None
+    missing = AssertionError(
+        "Torch not compiled with CUDA enabled: emit_nvtx has no time line to write to"
+    )
 
 
-class emit_itt:
+class emit_itt(_Marks):
     """Mark operators on the time line of Intel's tools; needs a build with ITT."""
 
-    def __init__(self, enabled: bool = True, record_shapes: bool = False):
-        self.enabled = enabled
-        self.entered = False
-        self.record_shapes = record_shapes
-
-    def __enter__(self):
-        if not self.enabled:
-            return None
-        if self.entered:
-            raise RuntimeError("ITT annotation context manager is not reentrant")
-        raise RuntimeError("emit_itt: ITT functions are not in this build: use profile()")
-
-    def __exit__(self, exc_type, exc_val, exc_tb):
-        return None
+    missing = RuntimeError("emit_itt: ITT functions are not in this build: use profile()")
 
 
 class EnforceUnique:

@@ -17,29 +17,29 @@ def overloads_of(function) -> list:
 
 
 class Overloaded(Sugared):
-    """Several functions: the first that takes the arguments is called."""
+    """Several functions, or methods of one value: the first that takes the arguments is called."""
 
-    said = "overloaded function"
-
-    def __init__(self, functions: list) -> None:
-        self.functions = functions
+    def __init__(self, forms: list) -> None:
+        self.forms = forms
+        self.said = f"overloaded {forms[0].said}"
 
     def call(self, b, at, args: list[Arg], kwargs: list[Arg]) -> Sugared:
         from .calls import plain_values
         from .functions import compiled
         from .match import Misfit, fit
-        from .python_values import Function
+        from .python_values import Method
 
         values, named = plain_values(b, args, kwargs)
         reasons = []
         for convert in (False, True):
-            for function in self.functions:
+            for form in self.forms:
+                given = [form.me, *values] if isinstance(form, Method) else values
                 try:
-                    fit(b, compiled(function, at).schema, at, values, named, None, convert)
+                    fit(b, compiled(form.function, at).schema, at, given, named, None, convert)
                 except Misfit as reason:
-                    reasons.append(f"{function.name}: {reason}")
+                    reasons.append(f"{form.function.name}: {reason}")
                     continue
-                return Function(function).call(b, at, args, kwargs)
+                return form.call(b, at, args, kwargs)
         fail(at, "Arguments for call are not valid.\n" + "\n".join(reasons))
         raise AssertionError
 
@@ -148,30 +148,4 @@ def overloaded_method(module, name: str, found, declared: list) -> Sugared:
         if made is None:
             made = module.concrete.compile(key, found, signature)
         methods.append(Method(module.ir, made, key))
-    return _OverloadedMethod(methods)
-
-
-class _OverloadedMethod(Sugared):
-    said = "overloaded method"
-
-    def __init__(self, methods: list) -> None:
-        self.methods = methods
-
-    def call(self, b, at, args: list[Arg], kwargs: list[Arg]) -> Sugared:
-        from .calls import plain_values
-        from .functions import compiled
-        from .match import Misfit, fit
-
-        values, named = plain_values(b, args, kwargs)
-        reasons = []
-        for convert in (False, True):
-            for method in self.methods:
-                schema = compiled(method.function, at).schema
-                try:
-                    fit(b, schema, at, [method.me, *values], named, None, convert)
-                except Misfit as reason:
-                    reasons.append(f"{method.name}: {reason}")
-                    continue
-                return method.call(b, at, args, kwargs)
-        fail(at, "Arguments for call are not valid.\n" + "\n".join(reasons))
-        raise AssertionError
+    return Overloaded(methods)

@@ -54,7 +54,7 @@ class Unit:
             return Widened(made, wide) if wide else Function(made)
         overloads = overloads_of(function)
         if overloads:
-            return Overloaded([self.function(o, at, function) for o in overloads])
+            return Overloaded([Function(self.function(o, at, function)) for o in overloads])
         return Function(self.function(function, at))
 
     def function(self, function: FunctionType, at=None, body=None) -> ScriptFunction:
