@@ -25,17 +25,19 @@ void add_diagonal(const Array& x, const Array& y) {
     *y.data<T>() = static_cast<T>(sum);
 }
 
+// y[r, c] = f(x[r, c], u[r], v[c]) for contiguous y and v.
 template <class T, class F>
 void each_product(const Array& y, const Array& x, const Array& u, const Array& v, F&& f) {
-  const int64_t rows = y.size(0), columns = y.size(1);
-  const int64_t row = x.stride(0), column = x.stride(1);
-  T* to = y.data<T>();
-  parallel_for(rows, grain_of(0.3 * static_cast<double>(columns)), [&](int64_t r0, int64_t r1) {
+  const int64_t rows = y.size(0), columns = y.size(1), step = x.stride(1);
+  parallel_for(rows, grain_of(0.2 * static_cast<double>(columns)), [&](int64_t r0, int64_t r1) {
     for (int64_t r = r0; r < r1; ++r) {
       const T left = u.data<T>()[r * u.stride(0)];
-      const T *from = x.data<T>() + r * row, *right = v.data<T>();
-      for (int64_t c = 0; c < columns; ++c)
-        to[r * columns + c] = f(from[c * column], left, right[c * v.stride(0)]);
+      const T* __restrict from = x.data<T>() + r * x.stride(0), * __restrict right = v.data<T>();
+      T* __restrict to = y.data<T>() + r * columns;
+      if (step == 1)
+        for (int64_t c = 0; c < columns; ++c) to[c] = f(from[c], left, right[c]);
+      else
+        for (int64_t c = 0; c < columns; ++c) to[c] = f(from[c * step], left, right[c]);
     }
   });
 }
@@ -93,7 +95,7 @@ RL_KERNEL(trace) {  // input
 }
 
 RL_KERNEL(addr) {  // input, vec1, vec2, beta, alpha: of one dtype
-  const Array &u = call.tensor(1), &v = call.tensor(2);
+  const Array &u = call.tensor(1), v = call.tensor(2).contiguous_copy();
   const Array y = Array::empty(u.dtype(), {u.size(0), v.size(0)});
   const Array x = call.tensor(0).expand(y.shape());
   visit_all(u.dtype(), [&](auto tag) {
