@@ -168,7 +168,7 @@ def tile(input, *sizes, dims=None):
 
 def _repeat_index(repeats, output_size=None):
     """(3, 1) -> [0, 0, 0, 1]."""
-    from .. import arange, int32, int64
+    from .. import int32, int64, zeros
 
     if repeats.dtype not in (int32, int64):
         raise RuntimeError("repeats has to be Long or Int tensor")
@@ -184,10 +184,9 @@ def _repeat_index(repeats, output_size=None):
     total = agreed(ends[-1]) if repeats.numel() else 0
     if output_size is not None and output_size != total:
         raise RuntimeError("allocated size does not match required size")
-    places = arange(total, dtype=ends.dtype)
-    from .sorting import searchsorted
-
-    return searchsorted(ends, places, right=True).to(repeats.dtype)
+    # A place belongs to as many elements further on as have ended at it or before.
+    ended = zeros(total + 1, dtype=int64).scatter_add(0, ends, ends.new_ones(ends.shape))
+    return ended[:total].cumsum(0).to(repeats.dtype)
 
 
 @public("torch.repeat_interleave Tensor.repeat_interleave")
