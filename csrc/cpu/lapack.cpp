@@ -300,10 +300,30 @@ RL_KERNEL(linalg_slogdet) {  // A -> sign, log of the absolute value
   call.result(std::move(size));
 }
 
+namespace {
+// Q and, in place of A's copy, R of small square matrices; false where LAPACK has to scale some.
+bool few_qr(const Array& a, const Matrices& m, const Matrices& q) {
+  const Array infos = each_small(a, m, [&](auto size, int64_t i, auto* p) {
+    auto* to = reinterpret_cast<decltype(p)>(q.at(i));
+    return small_qr<size.value>(p, static_cast<int>(m.rows), to) ? 0 : 1;
+  });
+  const int32_t* info = infos.data<int32_t>();
+  return meta_call || std::all_of(info, info + m.count, [](int32_t x) { return x == 0; });
+}
+}  // namespace
+
 RL_KERNEL(linalg_qr) {  // A, mode -> Q, R
   const Array& a = call.tensor(0);
   check(call, a, false);
-  const Matrices m = columns(a);
+  Matrices m = columns(a);
+  if (small(m)) {
+    const Matrices q = made(a.dtype(), a, m.rows, m.rows);
+    if (few_qr(a, m, q)) {
+      call.result(call.string(1) == "r" ? Array::empty(a.dtype(), {0}) : q.view());
+      return call.result(m.view());
+    }
+    m = columns(a);
+  }
   const int64_t rows = m.rows, cols = m.columns, k = std::min(rows, cols);
   const bool complete = call.string(1) == "complete", only_r = call.string(1) == "r";
   const int64_t wide = complete ? rows : k, item = a.item();

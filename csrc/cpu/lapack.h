@@ -169,11 +169,11 @@ template <class F>
 Array each_small(const Array& like, const Matrices& m, F&& f) {
   Array infos = Array::empty(DType::I32, batch_of(like, {}));
   int32_t* info = infos.data<int32_t>();
-  const int64_t n = m.rows, work = 20 + n * n * n;
+  const int64_t n = m.rows, work = 20 + n * n * n;  // nanoseconds, but for the smallest
   const auto run = [&](auto tag) {
     using T = decltype(tag);
     with_size(n, [&](auto size) {
-      parallel_for(m.count, 1 + 30000 / work, [&](int64_t begin, int64_t end) {
+      parallel_for(m.count, grain_of(static_cast<double>(work)), [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i)
           info[i] = static_cast<int32_t>(f(size, i, reinterpret_cast<T*>(m.at(i))));
       });

@@ -1,6 +1,7 @@
 // Eigenvalues and singular values of batches of matrices, by LAPACK, and pseudo-inverses.
 #include "lapack.h"
 #include "matmul.h"
+#include "small_values.h"
 
 namespace rl {
 
@@ -57,6 +58,41 @@ Spectrum eigh(const Call& call, const Array& a, bool vectors, std::string_view h
   return {values, m};
 }
 
+struct SmallEntry {
+  SmallValues kernel;
+  int level = -1;
+};
+SmallEntry& small_entry() {
+  static SmallEntry entry;  // a function's static: registrars run before main in any order
+  return entry;
+}
+
+[[noreturn]] void not_finite() {
+  fail(ErrorType::LinAlg,
+       "linalg.svd: The algorithm failed to converge because the input matrix contained "
+       "non-finite values.");
+}
+
+// Singular values alone of real matrices of a few rows and columns, without LAPACK.
+Array few_values(const Array& a) {
+  const Array x = a.contiguous_copy();
+  const int64_t rows = a.size(-2), cols = a.size(-1), k = std::min(rows, cols);
+  Array values = Array::empty(a.dtype(), batch_of(a, {k}));
+  const auto run = [&](auto tag, auto kernel) {
+    using T = decltype(tag);
+    if (!finite_run(x.data<T>(), x.numel())) not_finite();
+    NoGil nogil(values.numel() * rows * cols, 20000);
+    kernel(x.data<T>(), values.numel() / k, static_cast<int>(rows), static_cast<int>(cols),
+           values.data<T>());
+  };
+  if (meta_call) return values;
+  if (a.dtype() == DType::F32)
+    run(float{}, small_entry().kernel.singles);
+  else
+    run(double{}, small_entry().kernel.doubles);
+  return values;
+}
+
 struct Singular {
   Matrices u;
   Array values;
@@ -64,8 +100,12 @@ struct Singular {
 };
 Singular svd(const Call& call, const Array& a, bool full, bool vectors) {
   const DType t = a.dtype(), real = real_type(t);
+  const int64_t rows = a.size(-2), cols = a.size(-1), k = std::min(rows, cols);
+  // Eight matrices cost as much as one: a single one of 16 rows is LAPACK's.
+  const bool pays = k <= kSmallValues / 2 || a.numel() > 4 * rows * cols;
+  if (!vectors && !complex_type(t) && k > 0 && std::max(rows, cols) <= kSmallValues && pays)
+    return {made(t, a, 1, 1), few_values(a), made(t, a, 1, 1)};
   const Matrices m = columns(a);
-  const int64_t rows = m.rows, cols = m.columns, k = std::min(rows, cols);
   const int64_t u_cols = full ? rows : k, vh_rows = full ? cols : k;
   const Matrices u = vectors ? made(t, a, rows, u_cols) : made(t, a, 1, 1),
                  vh = vectors ? made(t, a, vh_rows, cols) : made(t, a, 1, 1);
@@ -102,10 +142,7 @@ Singular svd(const Call& call, const Array& a, bool full, bool vectors) {
         *info = 1;
     });
     for (int64_t i = 0; i < m.count; ++i)
-      if (infos.data<int32_t>()[i])
-        fail(ErrorType::LinAlg,
-             "linalg.svd: The algorithm failed to converge because the input matrix contained "
-             "non-finite values.");
+      if (infos.data<int32_t>()[i]) not_finite();
   }
   return {u, values, vh};
 }
@@ -155,6 +192,10 @@ void divide_columns(const Matrices& u, const Array& values, const Limit& atol, c
 }
 
 }  // namespace
+
+void register_small_values(int level, const SmallValues& kernel) {
+  if (level <= cpu_level() && level > small_entry().level) small_entry() = {kernel, level};
+}
 
 RL_KERNEL(linalg_eigh) {  // A, UPLO, compute_v -> eigenvalues, eigenvectors; NaN where A has one
   const Array& a = call.tensor(0);

@@ -439,3 +439,30 @@ def test_addr_counts_no_input_where_beta_is_zero():
     u, v = torch.tensor([1.0, 2]), torch.tensor([3.0, 4, 5])
     assert torch.addr(nan, u, v, beta=0, alpha=2).tolist() == [[6, 8, 10], [12, 16, 20]]
     assert torch.addr(torch.tensor(True), u > 1, v > 3).tolist() == [[True] * 3] * 2
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2), (9, 3, 5), (20, 5, 3), (7, 16, 16), (2, 16, 16)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_singular_values_of_few_rows_and_columns(shape, dtype):
+    a = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    a[0, :, 0] = 0
+    a[-1, 1] = a[-1, 0] * 3
+    a[-1] *= 1e30 if dtype == "float32" else 1e200
+    got = torch.linalg.svdvals(torch.tensor(a)).numpy()
+    expected = np.linalg.svd(a.astype("float64"), compute_uv=False)
+    tolerance = (1e-6 if dtype == "float32" else 1e-14) * expected[:, :1]
+    assert (np.abs(got - expected) <= tolerance).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+@pytest.mark.parametrize("scale", [1.0, 1e200])
+def test_qr_of_few_rows_and_columns(size, scale):
+    a = np.random.default_rng(0).standard_normal((4, size, size))
+    a[1] = 0
+    a[2] = np.triu(a[2])
+    q, r = (x.numpy() for x in torch.linalg.qr(torch.tensor(a * scale)))
+    assert (np.tril(r, -1) == 0).all()
+    np.testing.assert_allclose(q @ (r / scale), a, atol=1e-14)
+    np.testing.assert_allclose(q.swapaxes(1, 2) @ q, np.tile(np.eye(size), (4, 1, 1)), atol=1e-14)
+    np.testing.assert_array_equal(r[1], 0)
+    np.testing.assert_array_equal(r[2], a[2] * scale)  # no reflection where nothing is below
