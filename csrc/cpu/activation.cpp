@@ -109,7 +109,7 @@ void celu_loop(char* const* p, int64_t n, const double* c) {
   one_sided<T>(p, n, make_celu<T>(c), [](T x) { return x; });
 }
 
-// Huber's loss: half the square near zero, a line of slope delta further out.
+// Huber's loss: half the square near zero, a line of slope delta further out; g times its slope.
 template <class T>
 auto make_huber(const double* c) {
   const T delta = static_cast<T>(c[0]);
@@ -119,8 +119,19 @@ auto make_huber(const double* c) {
   };
 }
 
+template <class T>
+auto make_huber_backward(const double* c) {
+  const T delta = static_cast<T>(c[0]);
+  return [=](T g, T x, T t) {
+    const T d = x - t;
+    return g * (d < -delta ? -delta : delta < d ? delta : d);
+  };
+}
+
 void register_elu() {
-  binary_with<[]<class T>(const double* c) { return make_huber<T>(c); }>("huber", Reals{}, 0.5);
+  binary_with<[]<class T>(const double* c) { return make_huber<T>(c); }>("huber", Reals{});
+  ternary_with<[]<class T>(const double* c) { return make_huber_backward<T>(c); }>("huber_backward",
+                                                                                   Reals{});
   add_loop<float, float>("elu", elu_loop<float>, 0.5);
   add_loop<double, double>("elu", elu_loop<double>, 1);
   add_loop<float, float>("celu", celu_loop<float>, 0.5);
@@ -147,6 +158,10 @@ void register_gates() {
     return mul_values(g, std::conj(mul_values(s, T(1) + mul_values(x, T(1) - s))));
   }>("silu_backward", Complexes{}, 25);
   binary<[](auto a, auto b) { return a * vsigmoid(b); }>("gated", Reals{}, 0.5);
+  ternary<[]<class T>(T g, T a, T b) {
+    const T s = vsigmoid(b);
+    return g * a * s * (1 - s);
+  }>("gated_backward", Reals{}, 0.5);
   unary<[](auto x) { return x * vtanh(soft_plus(x)); }>("mish", RealsRounded{}, 1.2);
   binary<[]<class T>(T g, T x) {
     const T t = vtanh(soft_plus(x));

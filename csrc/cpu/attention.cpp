@@ -224,29 +224,26 @@ void forward(const Geometry& g, const Array& qa, const Array& ka, const Array& v
   const bool packs = g.queries > 8;
   const int64_t key_size = packs ? packed_size(tools.gemm, g.depth, g.keys) : 0;
   const int64_t value_size = packs ? packed_size(tools.gemm, g.keys, g.value_depth) : 0;
-  const int64_t work =
-      std::max<int64_t>(1, std::min(kQueries, g.queries) * g.keys * (g.depth + g.value_depth));
-  parallel_for(
-      g.batch * g.heads * tiles, std::max<int64_t>(1, 400000 / work),
-      [&](int64_t begin, int64_t end) {
-        T* scores = static_cast<T*>(
-            thread_buffer(2, (key_size + value_size + kQueries * kKeys) * sizeof(T)));
-        T* rest = scores + kQueries * kKeys;
-        const Panels<T> panels{packs ? rest : nullptr, packs ? rest + key_size : nullptr};
-        int64_t packed = -1;
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t tile = i % tiles, h = i / tiles % g.heads, b = i / tiles / g.heads;
-          const int64_t kv = b * g.kv_heads + h / g.group();
-          if (packs && kv != packed) {  // consecutive tiles and grouped heads share their keys
-            panels.fill(g, k, v, b, h / g.group());
-            packed = kv;
-          }
-          const int64_t q0 = tile * kQueries;
-          forward_tile(g, q, k, v, panels, mask, out,
-                       la.data<T>() + (b * g.heads + h) * g.queries + q0, scores, b, h, q0,
-                       std::min(kQueries, g.queries - q0));
-        }
-      });
+  const int64_t rows = std::min(kQueries, g.queries);
+  const double tile_ns = product_ns(rows, g.keys, g.depth + g.value_depth + 20);  // exponentials
+  parallel_for(g.batch * g.heads * tiles, grain_of(tile_ns), [&](int64_t begin, int64_t end) {
+    T* scores =
+        static_cast<T*>(thread_buffer(2, (key_size + value_size + kQueries * kKeys) * sizeof(T)));
+    T* rest = scores + kQueries * kKeys;
+    const Panels<T> panels{packs ? rest : nullptr, packs ? rest + key_size : nullptr};
+    int64_t packed = -1;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t tile = i % tiles, h = i / tiles % g.heads, b = i / tiles / g.heads;
+      const int64_t kv = b * g.kv_heads + h / g.group();
+      if (packs && kv != packed) {  // consecutive tiles and grouped heads share their keys
+        panels.fill(g, k, v, b, h / g.group());
+        packed = kv;
+      }
+      const int64_t q0 = tile * kQueries;
+      forward_tile(g, q, k, v, panels, mask, out, la.data<T>() + (b * g.heads + h) * g.queries + q0,
+                   scores, b, h, q0, std::min(kQueries, g.queries - q0));
+    }
+  });
 }
 
 // -- backward -------------------------------------------------------------------------------------
@@ -294,7 +291,8 @@ void backward(const Geometry& g, const Array& qa, const Array& ka, const Array& 
                 panel_v = packed_size(tools.gemm, g.value_depth, kKeys);
   const int64_t deltas = g.group() * g.queries;
   // A thread owns a key head: nobody else adds to its dK, dV and the dQ of its group.
-  parallel_for(g.batch * g.kv_heads, 1, [&](int64_t begin, int64_t end) {
+  const double head_ns = product_ns(deltas, g.keys, 3 * g.depth + 2 * g.value_depth + 20);
+  parallel_for(g.batch * g.kv_heads, grain_of(head_ns), [&](int64_t begin, int64_t end) {
     T* buffer = static_cast<T*>(
         thread_buffer(2, (panel_k + panel_v + 2 * kQueries * kKeys + deltas) * sizeof(T)));
     T *kp = buffer, *vp = kp + panel_k, *p = vp + panel_v, *dp = p + kQueries * kKeys,

@@ -71,16 +71,23 @@ Array channel_vector(const Array* p, int64_t channels, double absent) {
   return a;
 }
 
-// -- channels outside: N runs of S elements
-// ----------------------------------------------------------- Short runs are gathered into one
-// buffer, so that the vector loops see long ones.
-bool gathers(const Layout& k) { return k.spatial < 64 && k.count() <= 1 << 16; }
+// -- channels outside: N runs of S elements -----------------------------------------------------
+// Short runs are gathered into one buffer, so that the vector loops see long ones.
+bool gathers(const Layout& k) { return k.spatial < 256 && k.count() <= 1 << 16; }
+
+template <class T>
+void put_wide(const T* p, int64_t n, compute_t<T>* out) {
+  if constexpr (std::is_same_v<T, compute_t<T>>) {
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) out[j] = p[j];
+  } else {
+    widen_run(p, n, out);
+  }
+}
 
 template <class T>
 const compute_t<T>* gather_runs(const T* p, int64_t step, const Layout& k, compute_t<T>* buf) {
-  for (int64_t i = 0; i < k.n; ++i)
-    for (int64_t j = 0; j < k.spatial; ++j)
-      buf[i * k.spatial + j] = static_cast<compute_t<T>>(p[i * step + j]);
+  for (int64_t i = 0; i < k.n; ++i) put_wide(p + i * step, k.spatial, buf + i * k.spatial);
   return buf;
 }
 
@@ -170,17 +177,20 @@ void channel_gradient(const T* x, const Rows& g, int64_t c, T* dx, const Layout&
     }
 }
 
-// -- channels innermost: rows of C elements, a block of `width` channels at a time
-// -----------------------
+// -- channels innermost: rows of C elements, a block of `width` channels at a time --------------
 template <class T>
 void normalise_block(const T* x, T* y, int64_t rows, int64_t stride, int64_t width,
                      const compute_t<T>* mean, const compute_t<T>* scale,
                      const compute_t<T>* shift) {
   using C = compute_t<T>;
-  for (int64_t r = 0; r < rows; ++r)
+  C wide[kChannels];
+  for (int64_t r = 0; r < rows; ++r) {
+    const C* in = load_row(x + r * stride, width, wide);
+    C* out = row_target(y + r * stride, wide);
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j)
-      y[r * stride + j] = T((static_cast<C>(x[r * stride + j]) - mean[j]) * scale[j] + shift[j]);
+    for (int64_t j = 0; j < width; ++j) out[j] = (in[j] - mean[j]) * scale[j] + shift[j];
+    store_row(y + r * stride, width, out);
+  }
 }
 
 template <class T>
@@ -208,12 +218,14 @@ void block_gradient(const T* x, const Rows& g, int64_t first, T* dx, int64_t row
                     int64_t width, const compute_t<T>* mean, const compute_t<T>* a,
                     const compute_t<T>* b, const compute_t<T>* d) {
   using C = compute_t<T>;
+  C wide_x[kChannels], wide_g[kChannels];
   for (int64_t r = 0; r < rows; ++r) {
-    const T *xr = x + r * stride, *gr = g.at<T>(r) + first;
+    const C* in = load_row(x + r * stride, width, wide_x);
+    const C* gr = load_row(g.at<T>(r) + first, width, wide_g);
+    C* out = row_target(dx + r * stride, wide_x);
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j)
-      dx[r * stride + j] =
-          T(a[j] * static_cast<C>(gr[j]) + (b[j] * (static_cast<C>(xr[j]) - mean[j]) + d[j]));
+    for (int64_t j = 0; j < width; ++j) out[j] = a[j] * gr[j] + (b[j] * (in[j] - mean[j]) + d[j]);
+    store_row(dx + r * stride, width, out);
   }
 }
 

@@ -77,9 +77,9 @@ void tile(const T* x, int64_t width, const T* other, T p, T* out, int64_t stride
     }
   }
   for (int r = 0; r < R; ++r) {
+    T* row = out + r * stride;
 #pragma omp simd
-    for (int j = 0; j < L; ++j) sums[r][j] = Norm::end(sums[r][j], p);
-    std::copy_n(sums[r], lanes, out + r * stride);
+    for (int j = 0; j < lanes; ++j) row[j] = Norm::end(sums[r][j], p);
   }
 }
 
@@ -292,7 +292,53 @@ void backward(const Sizes& s, const Array& g, const Array& a, const Array& b, co
   });
 }
 
+// The elements above the diagonals of square matrices to one run each, row by row, or back.
+void copy_triangles(const Array& from, const Array& to, int64_t batch, int64_t n, bool back) {
+  const int64_t item = from.item(), runs = n * (n - 1) / 2;
+  const double row_ns = 5 + 0.05 * static_cast<double>(n);
+  NoGil nogil(batch * n * n / 2);
+  parallel_for(batch * n, grain_of(row_ns), [&](int64_t r0, int64_t r1) {
+    for (int64_t r = r0; r < r1; ++r) {
+      const int64_t b = r / n, i = r % n, count = n - 1 - i;
+      const int64_t row = (r * n + i + 1) * item;
+      const int64_t run = (b * runs + i * (2 * n - i - 1) / 2) * item;
+      char* out = to.bytes() + (back ? row : run);
+      if (back) std::memset(out - (i + 1) * item, 0, static_cast<size_t>((i + 1) * item));
+      std::memcpy(out, from.bytes() + (back ? run : row), static_cast<size_t>(count * item));
+    }
+  });
+}
+
 }  // namespace
+
+// square (..., n, n) -> the n (n - 1) / 2 elements above the diagonal of each
+RL_KERNEL(above_diagonal) {
+  const Array x = call.tensor(0).contiguous_copy();
+  if (x.ndim() < 2 || x.size(-1) != x.size(-2))
+    fail(ErrorType::Runtime, "above_diagonal: got shape %s, expected square matrices",
+         shape_text(x.shape()).c_str());
+  const int64_t n = x.size(-1);
+  std::vector<int64_t> shape(x.shape().begin(), x.shape().end() - 1);
+  shape.back() = n * (n - 1) / 2;
+  Array y = Array::empty(x.dtype(), shape);
+  if (y.numel()) copy_triangles(x, y, x.numel() / (n * n), n, false);
+  call.result(std::move(y));
+}
+
+// runs (..., n (n - 1) / 2), n -> the matrices with these above the diagonal and zeros elsewhere
+RL_KERNEL(from_above_diagonal) {
+  const Array x = call.tensor(0).contiguous_copy();
+  const int64_t n = call.integer(1);
+  if (n < 0 || n > 1 << 30 || x.ndim() < 1 || x.size(-1) != n * (n - 1) / 2)
+    fail(ErrorType::Runtime, "from_above_diagonal: got shape %s for %lld rows",
+         shape_text(x.shape()).c_str(), static_cast<long long>(n));
+  std::vector<int64_t> shape(x.shape().begin(), x.shape().end());
+  shape.back() = n;
+  shape.push_back(n);
+  Array y = Array::empty(x.dtype(), shape);
+  if (y.numel()) copy_triangles(x, y, y.numel() / (n * n), n, true);
+  call.result(std::move(y));
+}
 
 RL_KERNEL(cdist) {
   const Array a = call.tensor(0).contiguous_copy(), b = call.tensor(1).contiguous_copy();

@@ -138,10 +138,39 @@ template <class T, class R>
 constexpr bool kExactBlocks = std::is_same_v<T, R> || std::is_integral_v<T>;
 
 // On its own, so that the accumulators have all registers to themselves.
-template <class R, int Vectors>
+template <class R, int Rows, int Vectors>
 [[gnu::noinline]] void packed_tile(int64_t k, const R* a, const R* b,
-                                   typename Vector<R>::type (&acc)[kRows][kVectors]) {
-  micro_kernel<R, kRows, Vectors>(k, a, 1, kRows, b, kTileCols<R>, acc);
+                                   typename Vector<R>::type (&acc)[Rows][kVectors]) {
+  micro_kernel<R, Rows, Vectors>(k, a, 1, kRows, b, kTileCols<R>, acc);
+}
+
+// f<Rows>() with the fewest rows that a tile has and that hold `rows`.
+template <class F>
+void with_rows(int64_t rows, const F& f) {
+  if constexpr (kRows > 4)
+    if (rows <= 4) return f.template operator()<4>();
+  if constexpr (kRows > 8)
+    if (rows <= 8) return f.template operator()<8>();
+  f.template operator()<kRows>();
+}
+
+// One tile of C from a panel of A and one of B, `rows` and `cols` of it wanted.
+template <class T, class R>
+void finish_tile(int64_t k, const R* a, const R* b, T* c, int64_t c_row, int64_t rows, int64_t cols,
+                 const Finish<R>& f, const T* bias) {
+  with_rows(rows, [&]<int Rows>() {
+    if constexpr (std::is_same_v<T, R>) {
+      if (simple(f) && rows == Rows && cols == kTileCols<R>)
+        return whole_tile<R, Rows, kVectors>(k, a, 1, kRows, b, cols, c, c_row, f.beta == R(1),
+                                             bias);
+    }
+    typename Vector<R>::type acc[Rows][kVectors] = {};
+    if (cols <= Vector<R>::lanes)
+      packed_tile<R, Rows, 1>(k, a, b, acc);
+    else
+      packed_tile<R, Rows, kVectors>(k, a, b, acc);
+    store_tile<T, R>(acc, c, c_row, rows, cols, f, bias);
+  });
 }
 
 template <class T>
@@ -170,26 +199,11 @@ void gemm_packed(const GemmArgs& g) {
       for (int64_t i0 = 0; i0 < g.m; i0 += kBlockRows) {
         const int64_t ni = std::min<int64_t>(kBlockRows, g.m - i0);
         pack<T, R>(pa, a + i0 * g.a_row + p0 * g.a_col, ni, np, g.a_row, g.a_col, kRows);
-        for (int64_t j = 0; j < nj; j += cols) {
-          for (int64_t i = 0; i < ni; i += kRows) {
-            if constexpr (std::is_same_v<T, R>) {
-              if (simple(f) && ni - i >= kRows && nj - j >= cols) {
-                whole_tile<R, kRows, kVectors>(np, pa + i * np, 1, kRows, pb + j * np, cols,
-                                               c + (i0 + i) * g.c_row + j0 + j, g.c_row,
-                                               f.beta == R(1), bias ? bias + j : nullptr);
-                continue;
-              }
-            }
-            typename Vector<R>::type acc[kRows][kVectors] = {};
-            if (nj - j <= Vector<R>::lanes)
-              packed_tile<R, 1>(np, pa + i * np, pb + j * np, acc);
-            else
-              packed_tile<R, kVectors>(np, pa + i * np, pb + j * np, acc);
-            store_tile<T, R>(acc, c + (i0 + i) * g.c_row + j0 + j, g.c_row,
-                             std::min<int64_t>(kRows, ni - i), std::min<int64_t>(cols, nj - j), f,
-                             bias ? bias + j : nullptr);
-          }
-        }
+        for (int64_t j = 0; j < nj; j += cols)
+          for (int64_t i = 0; i < ni; i += kRows)
+            finish_tile<T, R>(np, pa + i * np, pb + j * np, c + (i0 + i) * g.c_row + j0 + j,
+                              g.c_row, std::min<int64_t>(kRows, ni - i),
+                              std::min<int64_t>(cols, nj - j), f, bias ? bias + j : nullptr);
       }
     }
   }
@@ -298,6 +312,9 @@ void gemm_outer(const GemmArgs& g) {
     if (beta == R(0) && !bias) {
 #pragma omp simd
       for (int64_t j = 0; j < g.n; ++j) c[j] = x * b[j];
+    } else if (!bias) {
+#pragma omp simd
+      for (int64_t j = 0; j < g.n; ++j) c[j] = x * b[j] + beta * c[j];
     } else {
       for (int64_t j = 0; j < g.n; ++j)
         put<R, R>(c + j, x * b[j], {R(1), beta, beta == R(0)}, bias ? bias + j : nullptr);

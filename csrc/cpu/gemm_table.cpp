@@ -59,8 +59,8 @@ void* thread_buffer(int slot, size_t bytes) {
 
 void gemm_parallel(DType t, const GemmArgs& g) {
   const GemmFn fn = find_gemm(t);
-  const int64_t flops = g.m * g.n * std::max<int64_t>(g.k, 1);
-  const int64_t most = std::min<int64_t>(free_threads(), flops / 200000);  // ~10 us each
+  const double shares = product_ns(g.m, g.n, g.k) / static_cast<double>(grain_of(1));
+  const int64_t most = std::min<int64_t>(free_threads(), static_cast<int64_t>(shares));
   if (most <= 1 || omp_in_parallel()) return fn(g);
   if (g.packed) {  // rows only: a part of the columns would have to start at a panel
     parallel_for(g.m, std::max<int64_t>(12, g.m / most), [&](int64_t begin, int64_t end) {
@@ -84,14 +84,11 @@ void gemm_parallel(DType t, const GemmArgs& g) {
   const auto cut = [](int64_t n, int64_t i, int64_t parts, int64_t unit) {
     return std::min(n, (n * i / parts + unit - 1) / unit * unit);
   };
-  const Region region(true);
-  if (!region) return fn(g);
-#pragma omp parallel for num_threads(static_cast<int>(most)) schedule(static, 1)
-  for (int64_t tile = 0; tile < most; ++tile) {
+  const auto run_tile = [&](int64_t tile) {
     const int64_t r = tile / across, s = tile % across;
     const int64_t i0 = cut(g.m, r, down, 12), i1 = cut(g.m, r + 1, down, 12);
     const int64_t j0 = cut(g.n, s, across, 32), j1 = cut(g.n, s + 1, across, 32);
-    if (i0 >= i1 || j0 >= j1) continue;
+    if (i0 >= i1 || j0 >= j1) return;
     GemmArgs part = g;
     part.m = i1 - i0, part.n = j1 - j0;
     part.a = static_cast<const char*>(g.a) + i0 * g.a_row * item;
@@ -99,7 +96,10 @@ void gemm_parallel(DType t, const GemmArgs& g) {
     part.c = static_cast<char*>(g.c) + (i0 * g.c_row + j0) * item;
     if (g.bias) part.bias = static_cast<const char*>(g.bias) + j0 * item;
     fn(part);
-  }
+  };
+  parallel_for(most, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t tile = begin; tile < end; ++tile) run_tile(tile);
+  });
 }
 
 }  // namespace rl

@@ -98,7 +98,7 @@ inline void micro_kernel(int64_t k, const R* a, int64_t a_row, int64_t a_col, co
 template <class R>
 struct Finish {
   R alpha, beta;
-  bool plain;  // alpha == 1 and beta == 0
+  bool plain;  // alpha == 1
 };
 
 template <class T, class R>

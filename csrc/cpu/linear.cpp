@@ -30,7 +30,7 @@ struct Activation {
 void multiply_rows(DType t, GemmArgs g, const Activation& after) {
   const GemmFn fn = find_gemm(t);
   const int64_t item = itemsize(t), a_row = g.a_row * item, c_row = g.c_row * item;
-  const int64_t grain = std::max<int64_t>(12, 200000 / (g.n * g.k));
+  const int64_t grain = std::max<int64_t>(12, grain_of(product_ns(1, g.n, g.k)));
   parallel_for(g.m, grain, [&](int64_t begin, int64_t end) {
     GemmArgs part = g;
     for (int64_t i = begin; i < end; i += kRowsAtOnce) {

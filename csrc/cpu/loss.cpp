@@ -305,14 +305,17 @@ void entropy_gradient_columns(const Problem& p, const T* x, int64_t first, int64
     scale[j] = static_cast<C>((own[j] + k * even * s.weights) * small_exp(lse[j] - log_sum[j]));
     each[j] = static_cast<C>(k * even);
   }
+  C wide[kColumns];
   for (int64_t c = 0; c < p.classes; ++c) {
     const C wc = w[c];
+    const C* row = load_row(x + c * p.spatial, width, wide);
+    C* out = row_target(dx + c * p.spatial, wide);
 #pragma omp simd
     for (int64_t j = 0; j < width; ++j) {
-      const int64_t i = c * p.spatial + j;
-      const C e = exp_nonpositive(static_cast<C>(x[i]) - lse[j]) * scale[j] - each[j] * wc;
-      dx[i] = T(scale[j] == 0 && each[j] == 0 ? C(0) : e);
+      const C e = exp_nonpositive(row[j] - lse[j]) * scale[j] - each[j] * wc;
+      out[j] = scale[j] == 0 && each[j] == 0 ? C(0) : e;
     }
+    store_row(dx + c * p.spatial, width, out);
   }
   for (int64_t j = 0; j < width; ++j) {
     const int64_t t = p.at(first + j);

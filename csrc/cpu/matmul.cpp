@@ -49,7 +49,8 @@ Array mv_arrays(const Array& a, const Array& v) {
 template <class T>
 void dot_chunks(const T* x, const T* y, int64_t n, T* sums, int64_t chunk) {
   const GemmFn fn = find_gemm(dtype_of<T>::value);
-  parallel_for((n + chunk - 1) / chunk, 4, [&](int64_t begin, int64_t end) {
+  const double each = 0.08 * static_cast<double>(std::min(n, chunk));
+  parallel_for((n + chunk - 1) / chunk, grain_of(each + 1), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       GemmArgs g;
       g.m = g.n = 1, g.k = std::min(chunk, n - i * chunk);

@@ -82,10 +82,9 @@ void multiply_batch(DType t, const GemmArgs& g, int64_t batch, int64_t c_step, O
     return;
   }
   const GemmFn fn = find_gemm(t);
-  parallel_for(batch, std::max<int64_t>(1, 400000 / std::max<int64_t>(work, 1)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) fn(one(i));
-               });
+  parallel_for(batch, grain_of(product_ns(g.m, g.n, g.k)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) fn(one(i));
+  });
 }
 
 inline void multiply_strided(DType t, const GemmArgs& g, int64_t batch, int64_t a_step,
@@ -95,7 +94,8 @@ inline void multiply_strided(DType t, const GemmArgs& g, int64_t batch, int64_t 
   if (tiny && is_tiny(g)) {
     const int64_t item = itemsize(t), work = g.m * g.n * g.k;
     NoGil nogil(batch * work);
-    parallel_for(batch, 1 + 40000 / (work + 8), [&](int64_t begin, int64_t end) {
+    const double each = 2 + 0.15 * static_cast<double>(work);
+    parallel_for(batch, grain_of(each), [&](int64_t begin, int64_t end) {
       GemmArgs part = g;
       part.a = static_cast<const char*>(g.a) + begin * a_step * item;
       part.b = static_cast<const char*>(g.b) + begin * b_step * item;

@@ -81,18 +81,15 @@ struct Forward {
     all.bias = input_bias();
     if (!joined) product<T>(all, x, g.inputs, 1, w_ih, 1, g.inputs, gates, g.width);
     const StepWeights<T> w = joined ? joined_weights() : step_weights(w_hh, n, gh, 1, n, panels);
-    const int64_t work = std::max<int64_t>(1, g.steps * (gh * n + gh * 10));
-    parallel_for(g.batch, std::max<int64_t>(g.batch >= 8 ? 4 : 1, 300000 / work),
-                 [&](int64_t begin, int64_t end) {
-                   const int64_t m = end - begin, side = joined ? g.inputs + n : gh;
-                   T* buffer = joined || g.mode == kGru
-                                   ? static_cast<T*>(thread_buffer(3, m * side * sizeof(T)))
-                                   : nullptr;
-                   for (int64_t s = 0; s < g.steps; ++s) {
-                     multiply(w, static_cast<const T*>(all.bias), buffer, s, begin, m);
-                     for (int64_t b = 0; b < m; ++b) finish(buffer + b * gh, s, begin + b);
-                   }
-                 });
+    parallel_for(g.batch, g.grain(), [&](int64_t begin, int64_t end) {
+      const int64_t m = end - begin, side = joined ? g.inputs + n : gh;
+      T* buffer = joined || g.mode == kGru ? static_cast<T*>(thread_buffer(3, m * side * sizeof(T)))
+                                           : nullptr;
+      for (int64_t s = 0; s < g.steps; ++s) {
+        multiply(w, static_cast<const T*>(all.bias), buffer, s, begin, m);
+        for (int64_t b = 0; b < m; ++b) finish(buffer + b * gh, s, begin + b);
+      }
+    });
   }
 
   const T* before(int64_t s, int64_t b) const {  // the hidden state that step s starts from

@@ -35,6 +35,11 @@ struct Geometry {
   int64_t rows() const { return steps * batch; }
   int64_t row(int64_t t, int64_t b) const { return t * row_step + b * row_batch; }
   int64_t time(int64_t s) const { return reverse ? steps - 1 - s : s; }
+  // Rows of the batch worth a thread; fewer than four would read the weights too often.
+  int64_t grain() const {
+    const double row_ns = static_cast<double>(steps) * (product_ns(1, gh(), hidden) + 1.0 * gh());
+    return std::max<int64_t>(batch >= 8 ? 4 : 1, grain_of(row_ns));
+  }
 };
 
 // A (T, B, H) gradient read through its strides; null for none.

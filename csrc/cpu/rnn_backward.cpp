@@ -50,9 +50,7 @@ struct Backward {
 
   void run() const {
     const StepWeights<T> w = step_weights(w_hh, g.gh(), g.hidden, g.hidden, 1, panels);
-    const int64_t work = std::max<int64_t>(1, g.steps * (g.gh() * g.hidden + g.gh() * 10));
-    parallel_for(g.batch, std::max<int64_t>(g.batch >= 8 ? 4 : 1, 300000 / work),
-                 [&](int64_t begin, int64_t end) { rows(w, begin, end); });
+    parallel_for(g.batch, g.grain(), [&](int64_t begin, int64_t end) { rows(w, begin, end); });
   }
 
   void row(int64_t s, int64_t b) const {

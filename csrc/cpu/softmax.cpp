@@ -46,56 +46,43 @@ template <class T, bool Log>
 void softmax_columns(const T* x, T* y, int64_t n, int64_t inner, int64_t width,
                      compute_t<T>* buf = nullptr) {
   using C = compute_t<T>;
-  if constexpr (!std::is_same_v<T, C>) {
+  constexpr bool kHalf = !std::is_same_v<T, C>;
+  if constexpr (kHalf) {
     if (buf) {
-      for (int64_t i = 0; i < n; ++i) {
-        const T* from = x + i * inner;
-        C* to = buf + i * kColumns;
-#pragma omp simd
-        for (int64_t j = 0; j < width; ++j) to[j] = static_cast<C>(from[j]);
-      }
+      for (int64_t i = 0; i < n; ++i) load_row(x + i * inner, width, buf + i * kColumns);
       softmax_columns<C, Log>(buf, buf, n, kColumns, width);
-      for (int64_t i = 0; i < n; ++i) {
-        T* to = y + i * inner;
-        const C* from = buf + i * kColumns;
-#pragma omp simd
-        for (int64_t j = 0; j < width; ++j) to[j] = T(from[j]);
-      }
+      for (int64_t i = 0; i < n; ++i) store_row(y + i * inner, width, buf + i * kColumns);
       return;
     }
   }
-  constexpr bool kKeeps = !Log && std::is_same_v<T, C>;  // the exponentials, in y
-  C top[kColumns], sum[kColumns];
-  for (int64_t j = 0; j < width; ++j) top[j] = static_cast<C>(x[j]), sum[j] = 0;
-  for (int64_t i = 1; i < n; ++i)
+  C top[kColumns], sum[kColumns], wide[kColumns];
+  const C* first = load_row(x, width, wide);
+  for (int64_t j = 0; j < width; ++j) top[j] = first[j], sum[j] = 0;
+  for (int64_t i = 1; i < n; ++i) {
+    const C* row = load_row(x + i * inner, width, wide);
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j)
-      top[j] = extreme<C, 1>(top[j], static_cast<C>(x[i * inner + j]));
-  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < width; ++j) top[j] = extreme<C, 1>(top[j], row[j]);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const C* row = load_row(x + i * inner, width, wide);
+    C* terms = Log ? wide : row_target(y + i * inner, wide);  // softmax keeps them, if it can
 #pragma omp simd
     for (int64_t j = 0; j < width; ++j) {
-      const C e = exp_nonpositive(static_cast<C>(x[i * inner + j]) - top[j]);
-      if constexpr (kKeeps) y[i * inner + j] = e;
-      sum[j] += e;
+      terms[j] = exp_nonpositive(row[j] - top[j]);
+      sum[j] += terms[j];
     }
-  if constexpr (Log) {
+  }
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j) sum[j] = vlog(sum[j]);
-    for (int64_t i = 0; i < n; ++i)
+  for (int64_t j = 0; j < width; ++j) sum[j] = Log ? vlog(sum[j]) : 1 / sum[j];
+  for (int64_t i = 0; i < n; ++i) {
+    const C* row = load_row((Log || kHalf ? x : y) + i * inner, width, wide);
+    C* out = row_target(y + i * inner, wide);
 #pragma omp simd
-      for (int64_t j = 0; j < width; ++j)
-        y[i * inner + j] = T(static_cast<C>(x[i * inner + j]) - top[j] - sum[j]);
-  } else {
-    for (int64_t j = 0; j < width; ++j) sum[j] = 1 / sum[j];
-    for (int64_t i = 0; i < n; ++i)
-#pragma omp simd
-      for (int64_t j = 0; j < width; ++j) {
-        const int64_t k = i * inner + j;
-        if constexpr (kKeeps)
-          y[k] *= sum[j];
-        else
-          y[k] = T(exp_nonpositive(static_cast<C>(x[k]) - top[j]) * sum[j]);
-      }
+    for (int64_t j = 0; j < width; ++j)
+      out[j] = Log     ? row[j] - top[j] - sum[j]
+               : kHalf ? exp_nonpositive(row[j] - top[j]) * sum[j]
+                       : row[j] * sum[j];
+    store_row(y + i * inner, width, out);
   }
 }
 
@@ -129,22 +116,23 @@ void backward_rows(const T* g_, const T* y_, T* dx_, int64_t rows, int64_t n, co
 }
 
 template <class T, bool Log>
-void backward_columns(const T* g, const T* y, T* dx, int64_t n, int64_t inner, int64_t width) {
+void backward_columns(const T* g_, const T* y_, T* dx_, int64_t n, int64_t inner, int64_t width) {
   using C = compute_t<T>;
-  C sum[kColumns] = {};
-  for (int64_t i = 0; i < n; ++i)
+  C sum[kColumns] = {}, wide_g[kColumns], wide_y[kColumns];
+  for (int64_t i = 0; i < n * inner; i += inner) {
+    const C* g = load_row(g_ + i, width, wide_g);
+    const C* y = Log ? g : load_row(y_ + i, width, wide_y);
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j) {
-      const int64_t k = i * inner + j;
-      sum[j] += Log ? static_cast<C>(g[k]) : static_cast<C>(g[k]) * static_cast<C>(y[k]);
-    }
-  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < width; ++j) sum[j] += Log ? g[j] : g[j] * y[j];
+  }
+  for (int64_t i = 0; i < n * inner; i += inner) {
+    const C *g = load_row(g_ + i, width, wide_g), *y = load_row(y_ + i, width, wide_y);
+    C* dx = row_target(dx_ + i, wide_g);
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j) {
-      const int64_t k = i * inner + j;
-      const C gk = static_cast<C>(g[k]), yk = static_cast<C>(y[k]);
-      dx[k] = T(Log ? gk - exp_nonpositive(yk) * sum[j] : yk * (gk - sum[j]));
-    }
+    for (int64_t j = 0; j < width; ++j)
+      dx[j] = Log ? g[j] - exp_nonpositive(y[j]) * sum[j] : y[j] * (g[j] - sum[j]);
+    store_row(dx_ + i, width, dx);
+  }
 }
 
 // Runs rows(first, count) for inner == 1, else columns(first, width), in threads; `ns` an element.

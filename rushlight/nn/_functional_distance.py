@@ -5,6 +5,7 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops.distance import above_diagonal, cdist_op
 from . import functional as F
 
 __all__ = [
@@ -62,9 +63,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError("pdist only supports non-negative p values")
     if not input.is_floating_point():
         raise RuntimeError(f"pdist only supports floating-point dtypes, got {input.dtype}")
-    rows = input.shape[0]
-    first, second = torch.triu_indices(rows, rows, 1, device=input.device)
-    return torch.cdist(input, input, p).flatten().index_select(0, first * rows + second)
+    return above_diagonal(cdist_op(input, input, float(p)))
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -47,7 +47,8 @@ def smooth_l1_loss(
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
         return reduced((input - target).abs(), reduction)
-    return reduced(huber(input, target, beta) / beta, reduction)
+    loss = huber(input, target, beta)
+    return reduced(loss if beta == 1 else loss / beta, reduction)
 
 
 def huber_loss(

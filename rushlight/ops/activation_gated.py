@@ -8,6 +8,7 @@ from .._lazy import np
 from ..op import op, public
 from .activation import run, wide_samples
 from .activation_gradients import (
+    gated_backward,
     gelu_backward,
     gelu_tanh_backward,
     hardsigmoid_backward,
@@ -111,11 +112,10 @@ class gated:
         return first / (1 + np.exp(-second))
 
     def grad_first(g, second):
-        return g * second.sigmoid()
+        return gated(g, second)
 
     def grad_second(g, first, second):
-        s = second.sigmoid()
-        return g * first * s * (1 - s)
+        return gated_backward(g, first, second)
 
     def samples(make):
         yield make(3, 5), make(3, 5)

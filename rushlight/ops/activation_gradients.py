@@ -115,6 +115,28 @@ class silu_backward:
         yield from gradient_samples(make)
 
 
+@op("", pointwise=3)
+class gated_backward:
+    """The gradient times the slope of first * sigmoid(second) in `second`."""
+
+    def forward(grad_output, first, second):
+        s = 1 / (1 + np.exp(-second))
+        return grad_output * first * s * (1 - s)
+
+    def grad_grad_output(g, first, second):
+        return gated_backward(g, first, second)
+
+    def grad_first(g, grad_output, second):
+        return gated_backward(g, grad_output, second)
+
+    def grad_second(g, grad_output, first, second):
+        s = second.sigmoid()
+        return g * grad_output * first * s * (1 - s) * (1 - 2 * s)
+
+    def samples(make):
+        yield make(3, 5), make(3, 5), make(3, 5)
+
+
 @op("", pointwise=2)
 class mish_backward:
     """The gradient times the slope of mish."""

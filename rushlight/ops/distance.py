@@ -63,6 +63,39 @@ class cdist_backward:
             yield make(4, 3), make(4, 5), make(3, 5), p, make(4, 3, low=0.5, high=2)
 
 
+@op("", node="Pdist")
+class above_diagonal:
+    """The elements above the diagonals of square matrices, row by row."""
+
+    def forward(square):
+        return square[(..., *np.triu_indices(square.shape[-1], 1))]
+
+    def grad_square(g, square_shape):
+        return from_above_diagonal(g, square_shape[-1])
+
+    def samples(make):
+        yield (make(4, 4),)
+        yield (make(2, 3, 3),)
+        yield (make(1, 1),)
+
+
+@op("")
+class from_above_diagonal:
+    """The square matrices of n rows whose `above_diagonal` is `runs`; zeros elsewhere."""
+
+    def forward(runs, n):
+        square = np.zeros((*runs.shape[:-1], n, n), runs.dtype)
+        square[(..., *np.triu_indices(n, 1))] = runs
+        return square
+
+    def grad_runs(g):
+        return above_diagonal(g)
+
+    def samples(make):
+        yield make(6), 4
+        yield make(2, 3), 3
+
+
 def _gradient(g, x1, x2, p, d):
     """The kernel's gradient, or tensor operators where a second derivative is wanted."""
     if p == 0:

@@ -116,3 +116,16 @@ def _same_batches(a, b):
 @rule("cdist_backward")
 def cdist_backward(op, size, gs, x1, x2, p, d):
     return op(full(gs, size), full(x1, size), full(x2, size), p, full(d, size))
+
+
+@rule("above_diagonal")
+def above_diagonal(op, size, square):
+    _need_matrices("above_diagonal", square)
+    return op(square.tensor)
+
+
+@rule("from_above_diagonal")
+def from_above_diagonal(op, size, runs, n):
+    if rank(runs) < 1:
+        raise RuntimeError("from_above_diagonal: got a tensor without dims, expected runs")
+    return op(runs.tensor, n)
