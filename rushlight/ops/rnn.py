@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import _C
 from .._lazy import np
 from ..op import op, public
+from .linear import linear
 
 MODES = {"RNN_TANH": 0, "RNN_RELU": 1, "LSTM": 2, "GRU": 3}
 _INPUTS = ("input", "h0", "c0", "w_ih", "w_hh", "b_ih", "b_hh")
@@ -46,9 +47,8 @@ def _reference(mode, input, h, c, weights, reverse=False):
 
 def _step(mode, projected, h, c, w_hh, b_hh):
     """One step in tensor operators."""
-    from . import matmul
 
-    side = matmul.linear(h, w_hh, b_hh)
+    side = linear(h, w_hh, b_hh)
     if mode == 2:
         i, f, g, o = (projected + side).chunk(4, -1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
@@ -64,10 +64,9 @@ def _step(mode, projected, h, c, w_hh, b_hh):
 def _composed(mode, inputs, reverse):
     """(output, hidden, cell) in tensor operators: differentiable as often as wanted."""
     from .. import stack
-    from . import matmul
 
     input, h, c, w_ih, w_hh, b_ih, b_hh = inputs
-    projected = matmul.linear(input, w_ih, b_ih)
+    projected = linear(input, w_ih, b_ih)
     if input.ndim == 2:
         h, c = _step(mode, projected, h, c, w_hh, b_hh)
         return None, h, c

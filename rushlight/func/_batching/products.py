@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import rushlight as torch
 
-from ...ops.matmul import linear
+from ...ops.linear import linear
 from ._lanes import Lanes, aligned, base_name, behind, full, plain, rank, rule, written
 
 matmul, bmm = torch.matmul, torch.bmm
