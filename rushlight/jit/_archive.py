@@ -7,7 +7,8 @@ import os
 from typing import Any
 
 from ._function import ScriptFunction, ScriptMethod
-from ._script import ModuleObject, ScriptModule
+from ._script import ScriptModule
+from ._script_objects import ModuleObject
 
 
 def save(m: Any, f: Any, _extra_files: dict | None = None) -> None:

@@ -20,7 +20,8 @@ from ..serialization._zip import ArchiveReader, crc32
 from . import _fast_paths
 from . import _types as T
 from ._import import Importer
-from ._script import RecursiveScriptModule, ScriptObject, is_module
+from ._script import RecursiveScriptModule
+from ._script_objects import ScriptObject, is_module
 from ._values import checked
 
 _MAX_CODE = 1 << 28  # bytes of source in one archive

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .. import Tensor
 from ._ir_tensor import elements_text
-from ._script import ScriptModule, is_module
+from ._script import ScriptModule
+from ._script_objects import is_module
 
 
 def dumped(module: ScriptModule, code: bool, attributes: bool, parameters: bool) -> str:

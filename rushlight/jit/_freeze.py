@@ -17,7 +17,8 @@ from ._function_schema import Argument, FunctionSchema
 from ._ir import Graph, Node, Value
 from ._module_tree import ModuleTree, Path
 from ._passes import constant_propagation, cse, dce, inline, peephole
-from ._script import RecursiveScriptModule, ScriptModule, is_module
+from ._script import RecursiveScriptModule, ScriptModule
+from ._script_objects import is_module
 
 
 def freeze_module(

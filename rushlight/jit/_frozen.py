@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ._fold import fold
-from ._script import ModuleObject, RecursiveScriptModule, ScriptModule, is_module
+from ._script import RecursiveScriptModule, ScriptModule
+from ._script_objects import ModuleObject, is_module
 
 
 def freeze(

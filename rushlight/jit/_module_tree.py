@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _types as T
-from ._script import ScriptModule, is_module, value_of
+from ._script import ScriptModule, value_of
+from ._script_objects import is_module
 
 Path = tuple[str, ...]
 

@@ -70,7 +70,7 @@ def _same(w, node) -> None:
 
 
 def _create(w, node, inputs) -> str:
-    from ._script import ScriptObject
+    from ._script_objects import ScriptObject
 
     of = node.output().type()
     return f"{w.shared_name(ScriptObject)}({w.shared_name(of)})"

@@ -250,7 +250,7 @@ class ScriptClass:
         self.__dict__["_type"] = of
 
     def __call__(self, *args, **kwargs):
-        from ._script import ScriptObject
+        from ._script_objects import ScriptObject
 
         made = ScriptObject(self._type)
         initialise = self._type.methods.get("__init__")

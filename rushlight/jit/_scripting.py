@@ -11,7 +11,8 @@ from typing import Any
 
 from ..nn import Module
 from ._function import ScriptFunction
-from ._script import ScriptModule, ScriptObject
+from ._script import ScriptModule
+from ._script_objects import ScriptObject
 from ._state import _enabled
 
 __all__ = ["CompilationUnit", "RecursiveScriptClass", "ScriptWarning", "script", "script_method"]

@@ -123,7 +123,7 @@ def _union(value, of):
 
 
 def _class(value, of):
-    from ._script import ModuleObject
+    from ._script_objects import ModuleObject
 
     if isinstance(value, ModuleObject):
         value = value._module
@@ -134,7 +134,7 @@ def _class(value, of):
         return value
     convert = getattr(of, "python_class", None)
     if convert is not None and isinstance(value, convert):
-        from ._script import ScriptObject
+        from ._script_objects import ScriptObject
 
         made = ScriptObject(of)
         for name, kind in of.attributes.items():
