@@ -303,7 +303,7 @@ def swin_stages(
 ) -> tuple[list[nn.Module], int]:
     """The stages with a merging between them, and the last stage's channels.
 
-    `make_block` gets channels, heads, window, shift and the rate of stochastic depth.
+    `make_block` gets channels and heads, and by name window, shift and rate of stochastic depth.
     """
     layers: list[nn.Module] = []
     total, done, dim = sum(depths), 0, embed_dim
@@ -313,7 +313,15 @@ def swin_stages(
         for j in range(depth):
             rate = stochastic_depth_prob * float(done) / (total - 1)
             shift = [0 if j % 2 == 0 else w // 2 for w in window_size]
-            stage.append(make_block(dim, num_heads[i], window_size, shift, rate))
+            stage.append(
+                make_block(
+                    dim,
+                    num_heads[i],
+                    window_size=window_size,
+                    shift_size=shift,
+                    stochastic_depth_prob=rate,
+                )
+            )
             done += 1
         layers.append(nn.Sequential(*stage))
         if i < len(depths) - 1:
@@ -360,19 +368,13 @@ class SwinTransformer(nn.Module):
             norm_layer(embed_dim),
         )
 
-        def make_block(dim, heads, window, shift, rate):
-            return block(
-                dim,
-                heads,
-                window_size=window,
-                shift_size=shift,
-                mlp_ratio=mlp_ratio,
-                dropout=dropout,
-                attention_dropout=attention_dropout,
-                stochastic_depth_prob=rate,
-                norm_layer=norm_layer,
-            )
-
+        make_block = partial(
+            block,
+            mlp_ratio=mlp_ratio,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+            norm_layer=norm_layer,
+        )
         stages, features = swin_stages(
             embed_dim, depths, num_heads, window_size, stochastic_depth_prob, make_block,
             lambda dim: downsample_layer(dim, norm_layer),

@@ -16,6 +16,15 @@ def check_callable(function) -> None:
         raise TypeError(f"A callable function is expected, but {type(function)} is provided.")
 
 
+def check_pipes(pipes: tuple, kind: type) -> tuple:
+    """The pipes; ValueError where there is none, TypeError where one is of another kind."""
+    if not pipes:
+        raise ValueError("Expected at least one DataPipe, but got nothing")
+    if not all(isinstance(pipe, kind) for pipe in pipes):
+        raise TypeError(f"Expected all inputs to be `{kind.__name__}`")
+    return pipes
+
+
 def apply(function, data, input_col, output_col):
     """`function` of the whole item, or of the columns named, written back or appended."""
     if input_col is None and output_col is None:

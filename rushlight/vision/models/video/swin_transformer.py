@@ -187,19 +187,13 @@ class SwinTransformer3d(nn.Module):
         )
         self.pos_drop = nn.Dropout(p=dropout)
 
-        def make_block(dim, heads, window, shift, rate):
-            return block(
-                dim,
-                heads,
-                window_size=window,
-                shift_size=shift,
-                mlp_ratio=mlp_ratio,
-                dropout=dropout,
-                attention_dropout=attention_dropout,
-                stochastic_depth_prob=rate,
-                norm_layer=norm_layer,
-            )
-
+        make_block = partial(
+            block,
+            mlp_ratio=mlp_ratio,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+            norm_layer=norm_layer,
+        )
         stages, self.num_features = swin_stages(
             embed_dim, depths, num_heads, window_size, stochastic_depth_prob, make_block,
             lambda dim: downsample_layer(dim, norm_layer),

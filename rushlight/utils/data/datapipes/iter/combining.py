@@ -6,17 +6,9 @@ import copy as copying
 from collections import deque
 from collections.abc import Iterator
 
-from .._common import check_callable, length_of
+from .._common import check_callable, check_pipes, length_of
 from .._decorator import functional_datapipe
 from ..datapipe import IterDataPipe
-
-
-def _checked(pipes) -> tuple:
-    if not pipes:
-        raise ValueError("Expected at least one DataPipe, but got nothing")
-    if not all(isinstance(pipe, IterDataPipe) for pipe in pipes):
-        raise TypeError("Expected all inputs to be `IterDataPipe`")
-    return pipes
 
 
 @functional_datapipe("concat")
@@ -24,7 +16,7 @@ class ConcaterIterDataPipe(IterDataPipe):
     """One stream after the other."""
 
     def __init__(self, *datapipes: IterDataPipe) -> None:
-        self.datapipes = _checked(datapipes)
+        self.datapipes = check_pipes(datapipes, IterDataPipe)
 
     def __iter__(self):
         for pipe in self.datapipes:
@@ -39,7 +31,7 @@ class ZipperIterDataPipe(IterDataPipe):
     """Tuples of one item of each stream, as long as all have one."""
 
     def __init__(self, *datapipes: IterDataPipe) -> None:
-        self.datapipes = _checked(datapipes)
+        self.datapipes = check_pipes(datapipes, IterDataPipe)
 
     def __iter__(self):
         yield from zip(*self.datapipes, strict=False)
@@ -53,7 +45,7 @@ class MultiplexerIterDataPipe(IterDataPipe):
     """One item of each stream in turn, as long as all have one."""
 
     def __init__(self, *datapipes: IterDataPipe) -> None:
-        self.datapipes = _checked(datapipes)
+        self.datapipes = check_pipes(datapipes, IterDataPipe)
 
     def __iter__(self):
         for items in zip(*self.datapipes, strict=False):

@@ -7,7 +7,7 @@ import random
 
 import rushlight as torch
 
-from .._common import check_callable
+from .._common import check_callable, check_pipes
 from .._decorator import functional_datapipe
 from ..datapipe import DataChunk, IterDataPipe, MapDataPipe
 
@@ -48,20 +48,12 @@ class MapperMapDataPipe(MapDataPipe):
         return len(self.datapipe)
 
 
-def _checked(pipes) -> tuple:
-    if not pipes:
-        raise ValueError("Expected at least one DataPipe, but got nothing")
-    if not all(isinstance(pipe, MapDataPipe) for pipe in pipes):
-        raise TypeError("Expected all inputs to be `MapDataPipe`")
-    return pipes
-
-
 @functional_datapipe("concat")
 class ConcaterMapDataPipe(MapDataPipe):
     """One sequence behind the other."""
 
     def __init__(self, *datapipes: MapDataPipe) -> None:
-        self.datapipes = _checked(datapipes)
+        self.datapipes = check_pipes(datapipes, MapDataPipe)
 
     def __getitem__(self, index):
         place = index
@@ -80,7 +72,7 @@ class ZipperMapDataPipe(MapDataPipe):
     """Tuples of the items at one place, as long as all sequences have one."""
 
     def __init__(self, *datapipes: MapDataPipe) -> None:
-        self.datapipes = _checked(datapipes)
+        self.datapipes = check_pipes(datapipes, MapDataPipe)
 
     def __getitem__(self, index):
         try:
