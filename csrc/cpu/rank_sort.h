@@ -1,7 +1,7 @@
 // Short lines of entries (see sort_keys.h) sorted without a branch on keys: the place of an entry
 // is the number of those below it, counted in vectors. n^2 comparisons, but none to guess.
 #pragma once
-#include "reduce.h"
+#include "lanes.h"
 #include "sort_keys.h"
 
 namespace rl {

@@ -120,7 +120,7 @@ struct ArgExtreme {
     }
   }
   static constexpr int kBytes = 8 + (sizeof(C) < 8 ? 8 : sizeof(C));
-  static constexpr ReduceLoops loops{kBytes, 0.15, 64, false, init, fold, merge, finish};
+  static constexpr ReduceLoops loops{kBytes, 0.2, 64, false, init, fold, merge, finish};
 };
 
 template <int Sign>

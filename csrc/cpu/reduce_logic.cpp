@@ -41,7 +41,8 @@ struct Quantifier {
     for (int64_t j = 0; j < n; ++j)
       out[0][j * strides[0]] = (static_cast<const uint8_t*>(acc)[j] != 0) == Any;
   }
-  static constexpr ReduceLoops loops{1, 0.05, 24, true, init, fold, merge, finish};
+  static constexpr ReduceLoops loops{1,     0.01 + 0.01 * sizeof(T), 24, true, init, fold, merge,
+                                     finish};
 };
 
 template <bool Any>

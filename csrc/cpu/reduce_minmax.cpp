@@ -107,7 +107,8 @@ struct Extreme {
     for (int64_t j = 0; j < n; ++j)
       o[j * strides[0]] = static_cast<T>(static_cast<const C*>(acc)[j]);
   }
-  static constexpr ReduceLoops loops{sizeof(C), 0.05, 24, true, init, fold, merge, finish};
+  static constexpr ReduceLoops loops{
+      sizeof(C), 0.01 + 0.01 * sizeof(T), 24, true, init, fold, merge, finish};
 };
 
 template <int Sign>

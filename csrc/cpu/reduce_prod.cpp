@@ -165,8 +165,9 @@ struct Product {
         o[j * strides[0]] = static_cast<Out>(s);
     }
   }
-  static constexpr ReduceLoops loops{sizeof(Acc), 0.1,   sizeof(T) == 1 ? 0 : 24, true, init, fold,
-                                     merge,       finish};
+  static constexpr double kNs = sizeof(T) < 4 ? 0.1 : 0.012 * sizeof(T);
+  static constexpr int kTurn = sizeof(T) == 1 ? 0 : 24;
+  static constexpr ReduceLoops loops{sizeof(Acc), kNs, kTurn, true, init, fold, merge, finish};
 };
 
 }  // namespace

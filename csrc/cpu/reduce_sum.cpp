@@ -301,8 +301,9 @@ struct Sum {
     }
   }
 
-  static constexpr double kNs =
-      std::is_floating_point_v<In> || std::is_same_v<In, BFloat16> ? 0.01 * sizeof(In) : 0.1;
+  static constexpr double kNs = kBytes                             ? 0.02
+                                : std::is_same_v<Map, NonZero<In>> ? 0.12
+                                                                   : 0.011 * sizeof(In);
   static constexpr ReduceLoops loops{sizeof(Acc), kNs, 24, true, init, fold, merge, finish};
 };
 

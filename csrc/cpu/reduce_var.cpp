@@ -72,7 +72,8 @@ struct Variance {
       if (mean) mean[j * strides[1]] = narrow(m.count > 0 ? m.mean : nan);
     }
   }
-  static constexpr ReduceLoops loops{sizeof(Moments), 0.1, 24, false, init, fold, merge, finish};
+  static constexpr ReduceLoops loops{
+      sizeof(Moments), 0.03 * sizeof(T), 24, false, init, fold, merge, finish};
 };
 
 void variance(const Array& x, uint64_t mask, const double* params, const Array& var,
