@@ -3,29 +3,18 @@
 //
 //   mse     l = (x - t)^2                                           dx = 2 (x - t) g
 //   bce     l = -w (t log x + (1 - t) log(1 - x)), logs >= -100     dx = w (x - t) / (x (1 - x)) g
-//   logits  l = w ((1 - t) x + q (log(1 + exp(-|x|)) + max(-x, 0))) dx = w (1 - t - q / (1 + e^x))
-//   g
-//           q = 1 + (pos_weight - 1) t
+//   logits  l = w ((1 - t) x + q (log(1 + exp(-|x|)) + max(-x, 0))), q = 1 + (pos_weight - 1) t
+//           dx = w (1 - t - q / (1 + e^x)) g
 //
 // x, t and the weights are broadcast to one shape beforehand; each is read once.
 #include "core/layout.h"
-#include "row.h"
+#include "loss.h"
 #include "soft_plus.h"
 
 namespace rl {
 namespace {
 
 enum class Loss { Mse, Bce, Logits };
-enum class Reduction { None, Mean, Sum };
-
-Reduction reduction_of(const Call& call, int i) {
-  const std::string_view r = call.string(i);
-  if (r == "none") return Reduction::None;
-  if (r == "mean") return Reduction::Mean;
-  if (r == "sum") return Reduction::Sum;
-  fail(ErrorType::Value, "%.*s is not a valid value for reduction", static_cast<int>(r.size()),
-       r.data());
-}
 
 template <class C>
 C magnitude(C x) {
