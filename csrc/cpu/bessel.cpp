@@ -121,6 +121,24 @@ void modified_block(const double* x, double* y) {
     each_of_block(x, y, [](double v) { return modified_k<Order, Scaled>(v, false); });
 }
 
+// I_order(x), even or odd, or that times e^-|x|. Infinite arguments give NaN, as in PyTorch.
+template <int Order, bool Scaled>
+inline double finish_i(double x, double got) {
+  const double size = Scaled ? got : got * growth(std::fabs(x));
+  return Order == 1 ? std::copysign(size, x) : size;
+}
+template <int Order, bool Scaled>
+void bessel_i_block(const double* x, double* y) {
+  if (any_of_block(x, [](double v) { return !(std::fabs(v) <= 4); }))
+    each_of_block(x, y, [](double v) {
+      return finish_i<Order, Scaled>(v, scaled_bessel_i<Order>(std::fabs(v)));
+    });
+  else
+    each_of_block(x, y, [](double v) {
+      return finish_i<Order, Scaled>(v, near_bessel_i<Order>(std::fabs(v)));
+    });
+}
+
 inline double spherical_j0(double x) {
   const double near = 1 - x * x / 6, far = vsin(x) / x;
   return std::isinf(x) ? 0 : std::fabs(x) < 1e-4 ? near : far;
@@ -143,10 +161,10 @@ void one_real(const char* name, double cost) {
 
 const struct Registrar {
   Registrar() {
-    one_real<bessel_i0>("i0", 5);
-    one_real<bessel_i0e>("i0e", 3);
-    one_real<bessel_i1>("i1", 5);
-    one_real<bessel_i1e>("i1e", 3);
+    blocks<bessel_i_block<0, false>>("i0", 3, Reals{});
+    blocks<bessel_i_block<0, true>>("i0e", 2, Reals{});
+    blocks<bessel_i_block<1, false>>("i1", 3, Reals{});
+    blocks<bessel_i_block<1, true>>("i1e", 2, Reals{});
     blocks<modified_block<0, false>>("modified_bessel_k0", 6, Reals{});
     blocks<modified_block<1, false>>("modified_bessel_k1", 6, Reals{});
     blocks<modified_block<0, true>>("scaled_modified_bessel_k0", 6, Reals{});
@@ -156,7 +174,7 @@ const struct Registrar {
     blocks<bessel_block<Kind::Y, 0>>("bessel_y0", 3, Reals{});
     blocks<bessel_block<Kind::Y, 1>>("bessel_y1", 3, Reals{});
     one_real<spherical_j0>("spherical_bessel_j0", 1.3);
-    one_real<airy_ai>("airy_ai", 50);
+    one_real<airy_ai>("airy_ai", 20);
   }
 } registrar;
 

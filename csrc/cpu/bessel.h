@@ -1,5 +1,6 @@
 // Bessel and Airy functions of one real, in double precision.
 #pragma once
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -22,30 +23,30 @@ inline double hankel_series(double order, double x) {
   return sum;
 }
 
-// e^-|x| I_order(|x|) for order 0 or 1, without branches.
+// e^-a I_order(a) for order 0 or 1: for 0 <= a <= 4, and for all a >= 0, without branches.
 template <int Order>
-inline double scaled_bessel_i(double x) {
-  const double a = std::fabs(x), u = 1 / a, y = centered(a, 0, 4);
+inline double near_bessel_i(double a) {
+  const double y = centered(a, 0, 4);
+  return Order == 0 ? polynomial_at(kBesselI0Near, y) : a * polynomial_at(kBesselI1Near, y);
+}
+template <int Order>
+inline double scaled_bessel_i(double a) {
+  const double u = 1 / a;
   const double v = centered(u, 1.0 / 12, 0.25), w = centered(u, 0, 1.0 / 12);
-  const double near =
-      Order == 0 ? polynomial_at(kBesselI0Near, y) : a * polynomial_at(kBesselI1Near, y);
   const double middle =
       Order == 0 ? polynomial_at(kBesselI0Middle, v) : polynomial_at(kBesselI1Middle, v);
   const double far = Order == 0 ? polynomial_at(kBesselI0Far, w) : polynomial_at(kBesselI1Far, w);
-  return a <= 4 ? near : (a < 12 ? middle : far) / std::sqrt(a);
+  return a <= 4 ? near_bessel_i<Order>(a) : (a < 12 ? middle : far) / std::sqrt(a);
 }
-inline double bessel_i0e(double x) { return scaled_bessel_i<0>(x); }
-inline double bessel_i1e(double x) { return std::copysign(scaled_bessel_i<1>(x), x); }
 
-// The same times e^|x|, in two factors, since that may overflow where the product does not.
-// Infinite arguments give NaN, as in PyTorch.
-inline double bessel_i0(double x) {
-  const double a = std::fabs(x), most = a < 700 ? a : 700;
-  return scaled_bessel_i<0>(x) * vexp(most) * vexp(a - most);
+// The same times e^a, in two factors, since that may overflow where the product does not.
+inline double growth(double a) {
+  const double most = a < 700 ? a : 700;
+  return vexp(most) * vexp(a - most);
 }
-inline double bessel_i1(double x) {
-  const double a = std::fabs(x), most = a < 700 ? a : 700;
-  return std::copysign(scaled_bessel_i<1>(x) * vexp(most) * vexp(a - most), x);
+inline double bessel_i0(double x) {
+  const double a = std::fabs(x);
+  return scaled_bessel_i<0>(a) * growth(a);
 }
 
 // sqrt(x) e^x K_order(x) for order 0 or 1 and x > 1, by fits and Hankel's series.
@@ -118,20 +119,26 @@ inline double airy_near(double x) {
                                           {0.3550280538878172393, -0.2588194037928067984},
                                           {0.1352924163128814155, -0.1591474412967932128},
                                           {0.03492413042327437914, -0.0530903844336536317}};
-  const double center = std::nearbyint(x), h = x - center;
-  const double* start = kStarts[static_cast<int>(center) + 12];
-  // Terms a h^n, so that the recurrence a_(n+2) (n+1) (n+2) = center a_n + a_(n-1) needs no powers.
-  double older = 0, old = start[0], now = start[1] * h, sum = old + now;
-  const double square = h * h;
-  for (int n = 0; n < 32; ++n) {
-    const double next = (center * old + older * h) * square / ((n + 1.0) * (n + 2.0));
-    older = old;
-    old = now;
-    now = next;
-    sum += next;
-    if (std::fabs(now) + std::fabs(old) + std::fabs(older) < 1e-18) break;
+  constexpr int kTerms = 28;  // the last is nothing for |h| <= 1/2
+  using Series = std::array<double, kTerms>;
+  static const auto series = [] {
+    std::array<Series, 15> made;
+    for (int i = 0; i < 15; ++i) {
+      Series& a = made[i];
+      a = {kStarts[i][0], kStarts[i][1], (i - 12) * kStarts[i][0] / 2};
+      for (int n = 1; n + 2 < kTerms; ++n)
+        a[n + 2] = ((i - 12) * a[n] + a[n - 1]) / ((n + 1.0) * (n + 2.0));
+    }
+    return made;
+  }();
+  const double center = std::nearbyint(x), h = x - center, square = h * h;
+  const Series& a = series[static_cast<size_t>(static_cast<int>(center) + 12)];
+  double even = 0, odd = 0;
+  for (int n = kTerms - 2; n >= 0; n -= 2) {
+    even = even * square + a[n];
+    odd = odd * square + a[n + 1];
   }
-  return sum;
+  return even + h * odd;
 }
 
 // (2/3) x^(3/2) as a sum of two doubles: a rounding of it would be the result's relative error.

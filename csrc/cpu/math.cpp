@@ -130,9 +130,9 @@ auto make_logit(const double* c) {
   return [=](T x) {
     const T z = x < low ? low : x > high ? high : x;
     const bool near = z > T(0.3) && z < T(0.65);
-    const T above = (2 * z - 1) / (1 - z), u = near ? 1 + above : z / (1 - z), rounded = u - 1;
-    const T mended = rounded == 0 ? above : vlog(u) * (above / rounded);
-    return near ? mended : vlog(u);
+    const T quotient = (near ? 2 * z - 1 : z) / (1 - z), u = near ? 1 + quotient : quotient;
+    const T rounded = u - 1, logarithm = vlog(u);
+    return !near ? logarithm : rounded == 0 ? quotient : logarithm * (quotient / rounded);
   };
 }
 
@@ -176,10 +176,9 @@ void register_logarithmic() {
 
 void register_special() {
   unary<[](auto x) { return verf(x); }>("erf", Reals{}, 0.53);
-  unary<[](float x) {  // libmvec takes what vanishes one by one
-    constexpr float kLast = 10.0541945f;
-    const bool vanishes = (x > kLast);
-    return vanishes ? 0.0f : verfc(vanishes ? 1.0f : x);
+  unary<[](float x) {  // libmvec takes one by one what vanishes, as 0 does here
+    const float limited = (x > 10.054f) ? 10.054f : x, one = (x > 10.0541945f) ? 0.0f : 1.0f;
+    return verfc(limited) * one;
   }>("erfc", Types<float>{}, 1);
   unary<[](double x) { return verfc(x); }>("erfc", Types<double>{}, 0.8);
 }
