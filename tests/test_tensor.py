@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import copy
 import itertools
 import os
@@ -45,6 +46,17 @@ def test_ragged_and_strange_data_is_refused():
         torch.zeros(2, -1)
     with pytest.raises(RuntimeError, match="can't allocate memory"):
         torch.empty(2**60)
+
+
+def test_a_tensor_among_numbers_is_one_number_whatever_its_shape():
+    one = torch.ones(1)
+    assert torch.tensor([one, 2]).tolist() == [1.0, 2.0]
+    assert torch.tensor([torch.ones(1, 1), torch.tensor(3)]).tolist() == [1.0, 3.0]
+    assert torch.as_tensor(([one], [one])).shape == (2, 1)
+    assert torch.Tensor([one, one]).shape == one.new_tensor([one, 0]).shape == (2,)
+    for data in ([torch.ones(2)] * 2, [1, torch.ones(0)], (torch.ones(2, 1, requires_grad=True),)):
+        with pytest.raises(ValueError, match="only one element tensors can be converted"):
+            torch.tensor(data)
 
 
 def test_dtypes_print_and_pickle_as_pytorchs():
@@ -283,6 +295,43 @@ def test_buffers_become_tensors():
 
 
 # -- out=, copies, pickling ------------------------------------------------------------------
+
+
+def test_asarray_shares_what_has_memory():
+    buffer = array.array("f", [1, 2])
+    shared, copied = torch.asarray(buffer, copy=False), torch.asarray(buffer, copy=True)
+    buffer[0] = 7
+    assert shared.tolist() == torch.asarray(buffer).tolist() == [7.0, 2.0]
+    assert copied.tolist() == [1.0, 2.0]
+    assert torch.asarray(bytearray(b"ab"), dtype=torch.uint8).tolist() == [97, 98]
+    assert torch.asarray(buffer, dtype=torch.int32).tolist() == [0x40E00000, 0x40000000]
+    with pytest.raises(ValueError, match="both buffer length"):
+        torch.asarray(array.array("f"))
+    ndarray = np.zeros(2)
+    torch.asarray(ndarray)[0] = 1
+    assert ndarray[0] == 1
+    for given, message in (
+        (torch.asarray(ndarray).float(), "dtype 'Float' into dtype 'Double'"), ([1], "sequence"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"can't alias .*{message}"):
+            torch.asarray(given, dtype=torch.float64, copy=False)
+    with pytest.raises(RuntimeError, match="can't alias NumPy scalars"):
+        torch.asarray(np.float32(1), copy=False)
+
+
+def test_asarray_keeps_a_tensor_and_its_history_unless_told():
+    x = torch.ones(2)
+    assert torch.asarray(x) is x
+    y = torch.ones(2, requires_grad=True) * 2
+    torch.set_warn_always(True)
+    try:
+        with pytest.warns(UserWarning, match="requires_grad now defaults to obj.requires_grad"):
+            assert torch.asarray(y) is y
+    finally:
+        torch.set_warn_always(False)
+    assert torch.asarray(y, copy=True, requires_grad=True).grad_fn is not None
+    assert not torch.asarray(y, requires_grad=False).requires_grad
+    assert torch.asarray([1.0], requires_grad=True).requires_grad
 
 
 def test_out_is_filled_and_returned():

@@ -87,7 +87,7 @@ struct Builder {
     if (PyLong_Check(o) || PyFloat_Check(o)) return false;
     if (PyList_Check(o) || PyTuple_Check(o)) return true;
     if (PyUnicode_Check(o) || PyBytes_Check(o)) return false;
-    if (tensor_check(o)) return as_tensor(o)->array.ndim() > 0;
+    if (tensor_check(o)) return false;  // whatever its shape, one number
     ScalarValue s;
     if (scalar_value(o, &s)) return false;
     return PySequence_Check(o) && PySequence_Size(o) >= 0;
@@ -115,6 +115,8 @@ struct Builder {
   static ScalarValue value_of(PyObject* o) {
     ScalarValue s;
     if (tensor_check(o)) {
+      if (as_tensor(o)->array.numel() != 1)
+        fail(ErrorType::Value, "only one element tensors can be converted to Python scalars");
       Ref item(checked(item_object(elements(as_tensor(o)))));
       scalar_value(item, &s);
       return s;

@@ -90,15 +90,58 @@ def as_tensor(data, dtype=None, device=None):
     return _shown_to_modes(from_data(data, dtype, device))
 
 
-def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
-    """`obj` as a tensor; `copy` True always copies, False never does (ValueError if it must)."""
-    out = as_tensor(obj, dtype, device)
-    shared = isinstance(obj, Tensor) or hasattr(obj, "__array_interface__")
-    if copy and shared:
-        out = out.clone()
-    if copy is False and not (shared and out.data_ptr() == as_tensor(obj).data_ptr()):
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=None):
+    """`obj` as a tensor; `copy` True always copies, False never does (ValueError if it must).
+
+    Shares the memory of tensors, ndarrays, DLPack capsules and buffers where it can; the bytes of
+    a buffer are read as `dtype`, or as the default dtype.
+    """
+    source = obj if isinstance(obj, Tensor) else _shared(obj, dtype)
+    if source is None and copy is False:
+        if hasattr(obj, "__array_interface__") and hasattr(obj, "dtype"):
+            raise RuntimeError(
+                "can't alias NumPy scalars. Either remove copy=False or transform it in a ndarray. "
+            )
         raise ValueError("can't alias arbitrary sequence into a tensor.")
-    return out.requires_grad_(True) if requires_grad else out.detach() if shared else out
+    out = as_tensor(obj if source is None else source, dtype, device)
+    if copy is False and out is not source:
+        raise ValueError(_no_alias(source, out))
+    if copy and out is source:
+        out = out.clone()
+    if requires_grad:
+        return out.requires_grad_(True)
+    if requires_grad is None and source is obj and source.requires_grad:
+        warn_once(
+            "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of "
+            "False. Pass requires_grad=False explicitly to get the old behavior and silence this "
+            "warning."
+        )
+        return out
+    return out.detach() if out.requires_grad else out
+
+
+def _shared(obj, dtype):
+    """A tensor over the memory of `obj`; None where it has none to share."""
+    if (out := _C.over_ndarray(obj)) is not None:
+        return out
+    if hasattr(obj, "__array_interface__"):
+        return from_numpy(obj) if isinstance(obj, np.ndarray) else None
+    if hasattr(obj, "__dlpack__"):
+        from ..utils.dlpack import from_dlpack
+
+        return from_dlpack(obj)
+    try:
+        view = memoryview(obj)
+    except TypeError:
+        return None
+    return frombuffer(view, dtype=_C.get_default_dtype() if dtype is None else dtype)
+
+
+def _no_alias(source, out):
+    if source.device != out.device:
+        return f"can't alias tensor from device '{source.device}' to '{out.device}'."
+    names = source.dtype._scalar_name, out.dtype._scalar_name
+    return "can't alias tensor with dtype '{}' into dtype '{}'.".format(*names)
 
 
 def from_numpy(ndarray):
@@ -111,17 +154,22 @@ def _from_odd_array(ndarray):
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     name = ndarray.dtype.name
-    if not hasattr(_C, name) or not ndarray.dtype.isnative:
+    if not ndarray.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion "
+            "between byte orders is currently not supported."
+        )
+    if not hasattr(_C, name):
         raise TypeError(
-            f"can't convert np.ndarray of type {ndarray.dtype}. The only supported types are: "
-            "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint8, "
-            "and bool."
+            f"can't convert np.ndarray of type numpy.{ndarray.dtype.type.__name__}. The only "
+            "supported types are: float64, float32, float16, complex64, complex128, int64, int32, "
+            "int16, int8, uint64, uint32, uint16, uint8, and bool."
         )
     if any(s < 0 for s in ndarray.strides):
         raise ValueError(
             "At least one stride in the given numpy array is negative, and tensors with negative "
             "strides are not currently supported. (You can probably work around this by making a "
-            "copy of your array with array.copy().)"
+            "copy of your array  with array.copy().) "
         )
     if any(s % ndarray.itemsize for s in ndarray.strides):
         raise ValueError(
@@ -150,6 +198,16 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     """A 1-d tensor over an object with the buffer protocol: `count` elements from byte `offset`."""
     view = memoryview(buffer).cast("B") if not isinstance(buffer, memoryview) else buffer
     length, size = view.nbytes, dtype.itemsize
+    if length == 0 or count == 0:
+        raise ValueError(f"both buffer length ({length}) and count ({count}) must not be 0")
+    if view.readonly:
+        warn_once(
+            "The given buffer is not writable, and PyTorch does not support non-writable tensors. "
+            "This means you can write to the underlying (supposedly non-writable) buffer using the "
+            "tensor. You may want to copy the buffer to protect its data or make it writable "
+            "before converting it to a tensor. This type of warning will be suppressed for the rest of "
+            "this program."
+        )
     if offset < 0 or offset >= length:
         raise ValueError(
             f"offset ({offset} bytes) must be non-negative and no greater than buffer length "
