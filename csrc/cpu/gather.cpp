@@ -195,11 +195,13 @@ void combine_mode(const Lines& lines, int64_t step, Mode mode) {
         return static_cast<T>(static_cast<A>(a) * static_cast<A>(b));
     });
   } else if constexpr (!complex) {
-    const bool up = mode == Mode::Amax;
-    combine<T>(lines, step, [up](T a, T b) {
-      const A x = a, y = b;
-      return is_nan(a) || (up ? x >= y : x <= y) ? a : b;  // a NaN compares as neither
-    });
+    const auto extreme = [&](auto up) {
+      combine<T>(lines, step, [up](T a, T b) {
+        const A x = a, y = b;
+        return is_nan(a) || (up ? x >= y : x <= y) ? a : b;  // a NaN compares as neither
+      });
+    };
+    mode == Mode::Amax ? extreme(std::true_type()) : extreme(std::false_type());
   }
 }
 
@@ -236,13 +238,14 @@ void divide_by_counts(const Array& y, const Array& index, int dim, bool include_
       for (int64_t k = 0; k < n; ++k) {
         T& v = *reinterpret_cast<T*>(p[0] + k * s[0]);
         const int64_t c = *reinterpret_cast<int64_t*>(p[1] + k * s[1]);
-        if (c < 2) continue;
         if constexpr (std::is_integral_v<T>) {
+          if (c < 2) continue;
           const int64_t a = v;
           v = static_cast<T>(a / c - (a % c < 0));
-        } else {
+        } else {  // by 1 as well, since no processor foresees where
           using A = typename accumulate_type<T>::type;
-          v = static_cast<T>(static_cast<A>(v) / static_cast<A>(static_cast<double>(c)));
+          v = static_cast<T>(static_cast<A>(v) /
+                             static_cast<A>(static_cast<double>(std::max<int64_t>(c, 1))));
         }
       }
     });

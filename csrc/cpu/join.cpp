@@ -65,6 +65,10 @@ void join_rows(char* out, const std::vector<Piece>& pieces, int64_t rows, int64_
       const int64_t from = std::max(begin - row * row_bytes, int64_t{0});
       const int64_t to = std::min(end - row * row_bytes, row_bytes);
       char* y = out + row * row_bytes;
+      if (to - from == row_bytes) {
+        for (const Piece& p : pieces) move_row(y + p.at, p.data + row * p.step, p.bytes);
+        continue;
+      }
       for (const Piece& p : pieces) {
         const int64_t a = std::max(from, p.at), b = std::min(to, p.at + p.bytes);
         if (a < b) move_row(y + a, p.data + row * p.step + (a - p.at), b - a);
@@ -91,6 +95,22 @@ int64_t row_step(const Array& x, int dim) {
   return step >= packed ? step * x.item() : -1;
 }
 
+Array join(const char* op, const std::vector<Array>& xs, int64_t wanted_dim, DType dtype);
+
+// All are packed channels last, and so is the result: joined in the order of their memory.
+Array join_channels_last(const char* op, const std::vector<Array>& xs, int dim, DType dtype) {
+  const auto nd = static_cast<size_t>(xs[0].ndim());
+  IntList order(nd), back(nd);  // 0, 2, 3, 1 and 0, 3, 1, 2 with two dims of space
+  for (size_t d = 0; d < nd; ++d) {
+    order[d] = d == 0 ? 0 : d + 1 < nd ? static_cast<int64_t>(d) + 1 : 1;
+    back[static_cast<size_t>(order[d])] = static_cast<int64_t>(d);
+  }
+  std::vector<Array> turned;
+  turned.reserve(xs.size());
+  for (const Array& x : xs) turned.push_back(x.permute(order));
+  return join(op, turned, back[static_cast<size_t>(dim)], dtype).permute(back);
+}
+
 Array join(const char* op, const std::vector<Array>& xs, int64_t wanted_dim, DType dtype) {
   const Array* first = nullptr;
   for (const Array& x : xs)
@@ -111,29 +131,16 @@ Array join(const char* op, const std::vector<Array>& xs, int64_t wanted_dim, DTy
   shape[dim] = 0;
   bool packed = true, even = true, nhwc = true;
   for (const Array& x : xs) {
+    nhwc &= x.channels_last();
     if (legacy_empty(x)) continue;
     shape[dim] += x.sizes()[dim];
-    packed &= x.contiguous() && x.dtype() == dtype;
+    packed &= x.contiguous();
     even = even && x.dtype() == dtype && (x.contiguous() || row_step(x, dim) >= 0);
-    nhwc &= x.channels_last();
   }
-  Array y;
-  if (nhwc && !packed) {
-    IntList order(shape.begin(), shape.end()), strides(shape.size());
-    int64_t step = 1;
-    strides[1] = step;
-    step *= shape[1];
-    for (int d = static_cast<int>(shape.size()) - 1; d >= 0; --d) {
-      if (d == 1) continue;
-      strides[d] = step;
-      step *= shape[d];
-    }
-    y = Array::empty_strided(dtype, shape, strides);
-  } else {
-    y = Array::empty(dtype, shape);
-  }
+  if (nhwc && !packed) return join_channels_last(op, xs, dim, dtype);
+  const Array y = Array::empty(dtype, shape);
   if (y.numel() == 0) return y;
-  if (even && y.contiguous()) {
+  if (even) {
     const int64_t rows = product(Shape(shape.data(), dim));
     std::vector<Piece> pieces;
     pieces.reserve(xs.size());
@@ -237,7 +244,8 @@ Array roll_one(const Array& x, int64_t shift, int dim) {
   if (x.numel() == 0) return y;
   const int64_t k = ((shift % n) + n) % n;
   if (x.contiguous()) {
-    const int64_t inner = x.stride(dim) * x.item(), row = n * inner, head = (n - k) * inner;
+    const int64_t inner = product(x.shape().subspan(static_cast<size_t>(dim) + 1)) * x.item(),
+                  row = n * inner, head = (n - k) * inner;
     const std::vector<Piece> pieces = {{x.bytes() + head, k * inner, 0, row},
                                        {x.bytes(), head, k * inner, row}};
     join_rows(y.bytes(), pieces, x.nbytes() / row, row);

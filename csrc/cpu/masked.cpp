@@ -250,32 +250,29 @@ RL_KERNEL(masked_scatter) {  // input, mask, source
          shape_text(x.shape()).c_str(), shape_text(shape).c_str());
   Array source = call.tensor(2).contiguous_copy();
   const Array m = as_bytes(mask.expand(shape));
-  if (!m.is_meta() && count_set(m.data<uint8_t>(), m.numel()) > source.numel())
+  const uint8_t* set = m.data<uint8_t>();
+  Starts starts(m.numel());
+  starts.count(set);
+  if (!meta_call && starts.total() > source.numel())
     fail(ErrorType::Runtime,
          "masked_scatter: expected number of elements in mask to be at most the number of elements "
          "in source, got %lld elements for %lld in source",
-         static_cast<long long>(count_set(m.data<uint8_t>(), m.numel())),
-         static_cast<long long>(source.numel()));
+         static_cast<long long>(starts.total()), static_cast<long long>(source.numel()));
   const Array whole = x.expand(shape);
   const Array y = in_place ? x : whole.contiguous() ? whole.clone() : whole.contiguous_copy();
   if (may_overlap(source, y)) source = source.clone();
-  Walk<2> walk;
-  walk.push_all(shape, {&y, &m});
-  NoGil nogil(walk.numel);
+  const Array packed = y.contiguous_copy();  // y itself, nearly always
   visit_size(y.item(), [&](auto tag) {
     using T = decltype(tag);
-    const T *from = source.data<T>(), *last = from + source.numel() - 1;
-    if (last < from) return;
-    walk.range(0, walk.numel, [&](char* const* p, const int64_t* s, int64_t n) {
-      for (int64_t i = 0; i < n; ++i) {
-        const bool set = p[1][i * s[1]] != 0;
-        T& y = *reinterpret_cast<T*>(p[0] + i * s[0]);
-        const T next = *std::min(from, last);
-        y = set ? next : y;
-        from += set;
-      }
+    T* to = packed.data<T>();
+    starts.each(1, [&](int64_t i, int64_t begin, int64_t end) {
+      int32_t list[Starts::kBlock];
+      list_set(set + i, 0, list, list + (end - begin));
+      const T* from = source.data<T>() + begin;
+      for (int64_t k = 0; k < end - begin; ++k) to[i + list[k]] = from[k];
     });
   });
+  if (!same_place(packed, y)) copy_into(y, packed);
   call.result(y);
 }
 

@@ -112,29 +112,37 @@ void check_search(const Array& line, const Array& values, const Array* sorter, b
            static_cast<long long>(v[i]), static_cast<long long>(line.size(-1)));
 }
 
-// y[v[i]] += weight(i) from zeros. Four tables in turn where bins are few, since an addition to the
-// same bin as the one before waits for it.
+// y[v[i]] += weight(i) for i in [begin, end). Four tables in turn, since an addition to the same
+// bin as the one before waits for it.
 template <class T, class F>
-void count_into(T* y, int64_t bins, const int64_t* v, int64_t n, F&& weight) {
-  std::fill_n(y, bins, T(0));
-  if (bins > 4096 || n < 4 * bins) {
-    NoGil nogil(n);
-    for (int64_t i = 0; i < n; ++i) y[v[i]] += weight(i);
-    return;
+void count_part(T* y, int64_t bins, const int64_t* v, int64_t begin, int64_t end, F&& weight) {
+  int64_t i = begin;
+  if (bins <= 2048 && end - begin >= 16 * bins) {
+    std::vector<T> tables(static_cast<size_t>(4 * bins));
+    T *a = tables.data(), *b = a + bins, *c = b + bins, *d = c + bins;
+    for (; i + 4 <= end; i += 4) {
+      a[v[i]] += weight(i);
+      b[v[i + 1]] += weight(i + 1);
+      c[v[i + 2]] += weight(i + 2);
+      d[v[i + 3]] += weight(i + 3);
+    }
+#pragma omp critical(rl_bincount)
+    for (int64_t k = 0; k < bins; ++k) y[k] += (a[k] + b[k]) + (c[k] + d[k]);
   }
-  const Scratch<T> tables(static_cast<size_t>(3 * bins));
-  T *a = tables.get(), *b = a + bins, *c = b + bins;
-  std::fill_n(a, 3 * bins, T(0));
-  NoGil nogil(n);
-  int64_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    y[v[i]] += weight(i);
-    a[v[i + 1]] += weight(i + 1);
-    b[v[i + 2]] += weight(i + 2);
-    c[v[i + 3]] += weight(i + 3);
-  }
-  for (; i < n; ++i) y[v[i]] += weight(i);
-  for (int64_t k = 0; k < bins; ++k) y[k] += a[k] + (b[k] + c[k]);
+#pragma omp critical(rl_bincount)
+  for (; i < end; ++i) y[v[i]] += weight(i);
+}
+
+// From zeros; numbers without a weight in threads, since these add up to the same in any order.
+template <class T, class F>
+void count_all(const Array& y, const Array& x, F&& weight) {
+  T* to = y.data<T>();
+  const int64_t *v = x.data<int64_t>(), n = x.numel(), bins = y.numel();
+  NoGil nogil(n + bins);
+  std::fill_n(to, bins, T(0));
+  const bool threads = std::is_integral_v<T> && bins <= 2048;
+  parallel_elastic(n, threads ? std::max(grain_of(0.8), 16 * bins) : n + 1,
+                   [&](int64_t i0, int64_t i1) { count_part(to, bins, v, i0, i1, weight); });
 }
 
 }  // namespace
@@ -197,13 +205,11 @@ RL_KERNEL(bincount) {  // input, weights, minlength
   const Array y = Array::empty(t, {std::max(least, top + 1)});
   const Array w = weights ? weights->to(t).contiguous_copy() : Array();
   if (t == DType::I64)
-    count_into(y.data<int64_t>(), y.numel(), v, x.numel(), [](int64_t) { return int64_t{1}; });
+    count_all<int64_t>(y, x, [](int64_t) { return int64_t{1}; });
   else if (t == DType::F32)
-    count_into(y.data<float>(), y.numel(), v, x.numel(),
-               [from = w.data<float>()](int64_t i) { return from[i]; });
+    count_all<float>(y, x, [from = w.data<float>()](int64_t i) { return from[i]; });
   else
-    count_into(y.data<double>(), y.numel(), v, x.numel(),
-               [from = w.data<double>()](int64_t i) { return from[i]; });
+    count_all<double>(y, x, [from = w.data<double>()](int64_t i) { return from[i]; });
   call.result(y);
 }
 

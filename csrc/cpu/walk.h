@@ -149,13 +149,31 @@ inline void move_run(char* to, int64_t ts, const char* from, int64_t fs, int64_t
   }
 }
 
-// A row of some cache lines, without a call.
+// n bytes, w to 2 w of them.
+template <int w>
+inline void move_ends(char* to, const char* from, int64_t n) {
+  typedef char Part __attribute__((vector_size(w), aligned(1), may_alias));
+  const Part first = *reinterpret_cast<const Part*>(from),
+             last = *reinterpret_cast<const Part*>(from + n - w);
+  *reinterpret_cast<Part*>(to) = first;
+  *reinterpret_cast<Part*>(to + n - w) = last;
+}
+
+// A row of up to some cache lines, without a call.
 inline void move_row(char* to, const char* from, int64_t n) {
   typedef char Line __attribute__((vector_size(64), aligned(1), may_alias));
-  if (n < 64 || n > 1024) return copy_bytes(to, from, n);
-  for (int64_t i = 0; i < n - 64; i += 64)
-    *reinterpret_cast<Line*>(to + i) = *reinterpret_cast<const Line*>(from + i);
-  *reinterpret_cast<Line*>(to + n - 64) = *reinterpret_cast<const Line*>(from + n - 64);
+  if (n > 1024) return copy_bytes(to, from, n);
+  if (n >= 64) {
+    for (int64_t i = 0; i < n - 64; i += 64)
+      *reinterpret_cast<Line*>(to + i) = *reinterpret_cast<const Line*>(from + i);
+    *reinterpret_cast<Line*>(to + n - 64) = *reinterpret_cast<const Line*>(from + n - 64);
+  } else if (n >= 16) {
+    n >= 32 ? move_ends<32>(to, from, n) : move_ends<16>(to, from, n);
+  } else if (n >= 4) {
+    n >= 8 ? move_ends<8>(to, from, n) : move_ends<4>(to, from, n);
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i];
+  }
 }
 
 // Elements of plain moving worth a thread.
