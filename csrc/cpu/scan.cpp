@@ -93,7 +93,7 @@ struct Times {
   }
 };
 struct LogAddExp {
-  static constexpr double kRowNs = 25, kColumnNs = 3;
+  static constexpr double kRowNs = 4, kColumnNs = 3;
   template <class A>
   static A identity() {
     return A(-std::numeric_limits<double>::infinity());
@@ -126,8 +126,10 @@ V repeat_lane(const V& v, std::integer_sequence<int, I...>) {
 // Eight floats multiply without overflow in float64.
 template <class T, class Op>
 constexpr bool kScansVectors =
-    std::is_same_v<Op, Plus> ? std::is_floating_point_v<T> || std::is_same_v<T, int64_t>
-                             : std::is_same_v<Op, Times> && std::is_same_v<T, float>;
+    std::is_same_v<Op, Plus>
+        ? std::is_floating_point_v<T> || std::is_same_v<T, int64_t>
+        : std::is_same_v<Op, Times> &&
+              (std::is_same_v<T, float> || (std::is_same_v<T, int64_t> && kVecBytes == 64));
 
 template <class T, class Op>
 int64_t scan_vectors(const T* x, T* y, int64_t n, scan_acc_t<T>& acc) {
@@ -160,9 +162,38 @@ int64_t scan_vectors(const T* x, T* y, int64_t n, scan_acc_t<T>& acc) {
   return i;
 }
 
+// log(exp(acc) + exp(x[0]) + ...) of n <= kLogRun floats, counted from the largest. False where
+// some are not finite, or so far below it that they would vanish.
+constexpr int64_t kLogRun = 256;
+inline bool log_run(const float* x, float* y, int64_t n, double& acc) {
+  constexpr double kFar = 600;
+  float least = x[0], most = x[0];
+  uint32_t odd = 0;
+#pragma omp simd reduction(min : least) reduction(max : most) reduction(| : odd)
+  for (int64_t i = 0; i < n; ++i) {
+    least = std::min(least, x[i]), most = std::max(most, x[i]);
+    odd |= static_cast<uint32_t>(!(std::abs(x[i]) <= std::numeric_limits<float>::max()));
+  }
+  const double top = std::max<double>(most, acc);
+  if (odd || !(acc <= std::numeric_limits<double>::max()) || top - least > kFar) return false;
+  alignas(64) double sums[kLogRun];
+  double sum = std::exp(acc - top);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) sums[i] = vexp(x[i] - top);
+  int64_t i = scan_vectors<double, Plus>(sums, sums, n, sum);
+  for (; i < n; ++i) sums[i] = sum += sums[i];
+#pragma omp simd
+  for (int64_t k = 0; k < n; ++k) y[k] = static_cast<float>(top + vlog(sums[k]));
+  acc = top + std::log(sum);
+  return true;
+}
+
 template <class T, class Op>
 void scan_run(const T* x, T* y, int64_t n, scan_acc_t<T>& acc) {
   int64_t i = 0;
+  if constexpr (std::is_same_v<T, float> && std::is_same_v<Op, LogAddExp>)
+    while (i < n && log_run(x + i, y + i, std::min(kLogRun, n - i), acc))
+      i += std::min(kLogRun, n - i);
   if constexpr (kScansVectors<T, Op>) i = scan_vectors<T, Op>(x, y, n, acc);
   for (; i < n; ++i) {
     acc = Op::apply(acc, widen<T>(x[i]));

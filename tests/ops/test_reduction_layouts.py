@@ -165,3 +165,19 @@ def test_kth_and_median_of_numbers_of_both_signs(dtype, threads):
         for k in (1, n // 2 + 1, n):
             assert np.array_equal(x.kthvalue(k, 1).values.numpy(), ordered[:, k - 1])
         assert np.array_equal(x.median(1).values.numpy(), ordered[:, (n - 1) // 2])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_running_logsumexp(dtype):
+    torch.manual_seed(4)
+    x = torch.randn(3, 700).mul(20).to(getattr(torch, dtype))
+    x[1, 0] = x[1, 300] = -float("inf")
+    x[2, :300] = -3000.0
+    want = np.logaddexp.accumulate(x.double().numpy(), axis=1)
+    near = 1e-2 if dtype == "bfloat16" else 1e-6
+    assert np.allclose(x.logcumsumexp(1).double().numpy(), want, near, near)
+    assert x.t().contiguous().logcumsumexp(0).double().numpy() == pytest.approx(want.T, near, near)
+    x[0, 40], x[1, 60] = float("nan"), float("inf")
+    y = x.logcumsumexp(1)
+    assert y[0, :40].isfinite().all() and y[0, 40:].isnan().all()
+    assert y[1, 60:].isinf().all() and not y[1, :60].isnan().any()
