@@ -35,7 +35,7 @@ _MODULES = {
     """,
     "jit._concrete": "ConcreteModuleType ConcreteModuleTypeBuilder",
     "jit._function": "ScriptFunction ScriptMethod",
-    "jit._script": "ScriptObject",
+    "jit._script_objects": "ScriptObject",
     "jit": "CompilationUnit",
     "serialization._containers": """
         DeserializationStorageContext PyTorchFileReader PyTorchFileWriter
