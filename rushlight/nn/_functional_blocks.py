@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import rushlight as torch
 from rushlight import Tensor
 
-from . import functional as F
+from ..ops.blocks import block_counts, col2im, im2col
 from ._functional_padding import in_format_of
 
 __all__ = [
@@ -33,23 +32,6 @@ def _settings(kernel_size, dilation, padding, stride):
     return settings
 
 
-def _counts(size, kernel, dilation, padding, stride):
-    """How many blocks fit in each dimension."""
-    return tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, d, p, s in zip(size, kernel, dilation, padding, stride, strict=True)
-    )
-
-
-def _windows(x, kernel, dilation, stride):
-    """(..., rows, columns, kernel, kernel): a view of every block of the last two dims."""
-    for k, d, s in zip(kernel, dilation, stride, strict=True):
-        x = x.unfold(x.dim() - 2, d * (k - 1) + 1, s)  # the block goes last
-        if d > 1:
-            x = x[..., ::d]
-    return x
-
-
 def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tensor:
     """The sliding blocks of (N, C, H, W) as columns (N, C k, L); also without N."""
     kernel, dilation, padding, stride = _settings(kernel_size, dilation, padding, stride)
@@ -62,18 +44,14 @@ def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tenso
         )
     single = input.dim() == 3
     x = input.unsqueeze(0) if single else input
-    counts = _counts(x.shape[2:], kernel, dilation, padding, stride)
+    counts = block_counts(x.shape[2:], kernel, dilation, padding, stride)
     if min(counts) < 1:
         raise RuntimeError(
             f"Given input with spatial size {tuple(x.shape[2:])}, kernel_size={kernel}, "
             f"dilation={dilation}, padding={padding}, calculated shape of the array of sliding "
             f"blocks as {counts}, but its components must be at least one."
         )
-    if any(padding):
-        x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
-    blocks = _windows(x, kernel, dilation, stride)  # (N, C, rows, columns, k, k)
-    n, c = x.shape[:2]
-    columns = blocks.permute(0, 1, 4, 5, 2, 3).reshape(n, c * math.prod(kernel), math.prod(counts))
+    columns = im2col(x, kernel, dilation, padding, stride)
     return columns.squeeze(0) if single else columns
 
 
@@ -89,15 +67,7 @@ def fold(input: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=
     single = input.dim() == 2
     x = input.unsqueeze(0) if single else input
     _check_fold(input, x, size, kernel, dilation, padding, stride)
-    per_block = math.prod(kernel)
-    n, c = x.shape[0], x.shape[1] // per_block
-    padded = tuple(s + 2 * p for s, p in zip(size, padding, strict=True))
-    places = torch.arange(math.prod(padded), device=x.device).reshape(padded)
-    index = _windows(places, kernel, dilation, stride).permute(2, 3, 0, 1).reshape(-1)
-    image = x.new_zeros((n, c, math.prod(padded)))
-    image = image.index_add(2, index, x.reshape(n, c, -1)).reshape(n, c, *padded)
-    image = image[:, :, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
-    image = image.contiguous()
+    image = col2im(x, size, kernel, dilation, padding, stride)
     return image.squeeze(0) if single else image
 
 
@@ -108,7 +78,7 @@ def _check_fold(input, x, size, kernel, dilation, padding, stride):
             f"Expected size of input's dimension {channel} to be divisible by the product of "
             f"kernel_size, but got input.size({channel})={x.shape[1]} and kernel_size={kernel}."
         )
-    counts = _counts(size, kernel, dilation, padding, stride)
+    counts = block_counts(size, kernel, dilation, padding, stride)
     total = counts[0] * counts[1]
     given = (
         f"Given output_size={size}, kernel_size={kernel}, dilation={dilation}, "

@@ -200,7 +200,7 @@ def _contract(inputs, output, operands):
         i, j = _next_pair(pairs, output, sizes)
         right, left = pairs.pop(j), pairs.pop(i)
         keep = set(output).union(*(s for _, s in pairs))
-        pairs.insert(0 if not pairs else i, _multiply(left, right, keep, sizes))
+        pairs.insert(0 if not pairs else i, _multiply(left, right, keep, output, sizes))
     x, labels = pairs[0]
     extra = [i for i, s in enumerate(labels) if s not in output]
     if extra:
@@ -237,8 +237,8 @@ def _next_pair(pairs, output, sizes):
     return best[1], best[2]
 
 
-def _multiply(left, right, keep, sizes):
-    """One product of two operands as a batched matrix product."""
+def _multiply(left, right, keep, output, sizes):
+    """One product of two operands: of matrices, or of elements where nothing is summed."""
     (a, a_labels), (b, b_labels) = left, right
     if a.dtype is not b.dtype:
         raise RuntimeError(
@@ -251,8 +251,11 @@ def _multiply(left, right, keep, sizes):
     inner = [s for s in a_labels if s in b_labels and s not in keep]
     rows = [s for s in a_labels if s not in b_labels]
     cols = [s for s in b_labels if s not in a_labels]
-    if not inner and not (rows and cols):
-        return _pointwise(a, a_labels, b, b_labels, batch + rows + cols)
+    if not inner:
+        labels = batch + rows + cols
+        order = [s for s in output if s in labels]
+        order += [s for s in labels if s not in output]
+        return _pointwise(a, a_labels, b, b_labels, order)
     left = _as_matrices(a, a_labels, batch, rows, inner, sizes)
     right = _as_matrices(b, b_labels, batch, inner, cols, sizes)
     order = batch + rows + cols

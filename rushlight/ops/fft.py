@@ -92,7 +92,7 @@ class fft_c2r:
         yield make(3, 5, dtype=_C.complex128, grad=False), [1, 0], 0.5, False, 5
 
 
-@op("")
+@op("", kernel="overlap_add")
 class overlap_add:
     """Frames (..., count, size), each `hop` later than the one before, added up."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .._lazy import np
 from ..op import op, public
+from .fft import overlap_add
+from .padding import constant_pad
 
 _python_slice = slice  # the operator below takes the name
 
@@ -175,18 +177,11 @@ class unfold:
         return windows[(_python_slice(None),) * (dimension % max(input.ndim, 1)) + (every,)]
 
     def grad_input(g, input_shape, dimension, size, step):
-        from .. import arange, zeros
-
-        n = len(input_shape)
-        if n == 0:
+        if not input_shape:
             return g.reshape(())
-        d = dimension % n
-        count = g.shape[d]
-        starts = arange(count, device=g.device) * step
-        places = starts.unsqueeze(1) + arange(size, device=g.device)
-        moved = g.movedim(-1, d + 1).flatten(d, d + 1)
-        out = zeros(input_shape, dtype=g.dtype, device=g.device)
-        return out.index_add(d, places.reshape(-1), moved)
+        summed = overlap_add(g.movedim(dimension % len(input_shape), -2), step)
+        rest = input_shape[dimension] - summed.shape[-1]
+        return (constant_pad(summed, (0, rest)) if rest else summed).movedim(-1, dimension)
 
     def samples(make):
         yield make(7), 0, 3, 2

@@ -254,3 +254,18 @@ def test_grouped_products_equal_products_of_the_groups():
             F.grouped_mm(a, b, offs=rushlight.tensor(wrong, dtype=rushlight.int32))
     with pytest.raises(RuntimeError, match="Have to provide offsets"):
         F.grouped_mm(a, b)
+
+
+def test_fold_of_an_empty_batch_and_of_integers():
+    assert F.fold(rushlight.ones(0, 8, 9), 4, 2).shape == (0, 2, 4, 4)
+    assert F.fold(rushlight.ones(1, 8, 9, dtype=rushlight.bool), 4, 2).all()
+    with pytest.raises(NotImplementedError, match="not implemented for 'Long'"):
+        F.unfold(rushlight.ones(1, 2, 4, 4, dtype=rushlight.int64), 2)
+    with pytest.raises(NotImplementedError, match="not implemented for 'Byte'"):
+        F.fold(rushlight.ones(1, 8, 9, dtype=rushlight.uint8), 4, 2)
+
+
+def test_blocks_are_one_node_of_the_graph():
+    columns = F.unfold(rushlight.ones(1, 2, 4, 4, requires_grad=True), 2)
+    assert type(columns.grad_fn).__name__ == "Im2ColBackward0"
+    assert type(F.fold(columns, 4, 2).grad_fn).__name__ == "Col2ImBackward0"

@@ -246,3 +246,18 @@ def test_long_sums_stay_accurate():
     exact = np.float64(np.float32(0.1)) * (1 << 20)
     for got in (x @ torch.ones(1 << 20, 3), torch.dot(x[0], torch.ones(1 << 20))):
         assert abs(as_numpy(got).ravel()[0] / exact - 1) < 3e-5  # one running sum: 4e-2
+
+
+@pytest.mark.parametrize(
+    "equation, shapes, strides",
+    [
+        ("i,j->ji", [(3,), (4,)], (3, 1)),
+        ("bn,bm->bmn", [(2, 3), (2, 4)], (12, 3, 1)),
+        ("...ct,...et->...tce", [(2, 3, 5), (2, 3, 5)], (45, 1, 15, 5)),
+    ],
+)
+def test_einsum_without_a_sum_multiplies_elements_in_their_order(equation, shapes, strides):
+    a, b = (torch.from_numpy(normal(*s)) for s in shapes)
+    got = torch.einsum(equation, a, b)
+    wanted = torch.from_numpy(np.einsum(equation, a.numpy(), b.numpy()))
+    assert torch.equal(got, wanted) and got.stride() == strides

@@ -66,6 +66,17 @@ def test_of_one_pixel(shape):
     assert_rounding_only(F.conv2d, (x, w))
 
 
+@pytest.mark.parametrize("signals, kernel, stride", [(1, 64, 16), (2, 25, 7), (4, 16, 16)])
+def test_filter_banks(signals, kernel, stride):
+    """Long filters over few signals, and the sums of frames that undo them."""
+    torch.manual_seed(5)
+    x, w, bias = torch.randn(3, signals, 400), torch.randn(20, signals, kernel), torch.randn(20)
+    settings = {"stride": stride, "padding": 5}
+    assert_rounding_only(F.conv1d, (x, w, bias), **settings)
+    frames = F.conv1d(x, w, bias, **settings)
+    assert_rounding_only(F.conv_transpose1d, (frames, w), **settings)
+
+
 def test_infinite_pixels_stay_with_their_windows():
     x, w = torch.zeros(1, 16, 300, 300), torch.ones(16, 1, 3, 3)
     x[0, 3, 10, 299] = torch.inf
