@@ -202,3 +202,10 @@ def test_powers_with_numbers_of_numpy_are_tensors():
             assert got.tolist() == wanted
     assert x.lerp(x + 2, np.float32(0.5)).tolist() == [2.0, 3.0, 4.0]
     assert torch.gradient(x, spacing=np.float32(2))[0].tolist() == [0.5, 0.5, 0.5]
+
+
+def test_keywords_need_not_be_the_strings_of_the_source():
+    given = {"".join(("dev", "ice")): "meta", "".join(("dty", "pe")): torch.float64}
+    for make in (torch.empty, torch.zeros, torch.arange, torch.rand):
+        made = make(3, **given)
+        assert made.is_meta and made.dtype is torch.float64

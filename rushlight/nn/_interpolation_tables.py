@@ -14,6 +14,8 @@ from typing import Any
 import rushlight as torch
 from rushlight import _C
 
+from ..ops.sampling import cubic_weights
+
 
 def kept(make: Callable) -> Callable:
     """Keep the last tables: images are resized to the same sizes again and again.
@@ -113,23 +115,11 @@ def _linear_taps(n_in, n_out, ratio, corners, dtype, device):
     return index, torch.stack((1 - fraction, fraction), 1)
 
 
-def _cubic_weights(t, a=-0.75):
-    """Keys' weights of the four neighbours at a fraction t past the second."""
-
-    def near(x):
-        return ((a + 2) * x - (a + 3)) * x * x + 1
-
-    def far(x):
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-
-    return far(t + 1), near(t), near(1 - t), far(2 - t)
-
-
 def _cubic_taps(n_in, n_out, ratio, corners, dtype, device):
     source = _source(n_out, ratio, corners, dtype, device)
     left = source.floor()
     index = left.to(torch.int64).unsqueeze(1) + torch.arange(-1, 3, device=device)
-    return index.clamp(0, n_in - 1), torch.stack(_cubic_weights(source - left), 1)
+    return index.clamp(0, n_in - 1), torch.stack(cubic_weights(source - left), 1)
 
 
 def _triangle(x):

@@ -36,7 +36,8 @@ def sampled(m, input, grid, mode, padding, corners):
         if len(sizes) == 3:  # in a plane a place that is NaN gives NaN, in a volume 0
             weight = m.where(inside, weight, 0)
         sample = m.arange(batch).reshape((-1, 1))
-        values = rows[sample, m.asarray(index, dtype=m.int64)]
+        places = index.long() if isinstance(index, _C.Tensor) else index.astype(np.int64)
+        values = rows[sample, places]
         weight = weight * m.ones_like(index)
         total = total + m.where(inside[..., None], values, 0) * weight[..., None]
     return total.swapaxes(1, 2).reshape((batch, channels, *grid.shape[1:-1]))
@@ -48,7 +49,7 @@ def _taps(m, x, size, nan_place, mode, padding, corners):
     how = size, nan_place, padding, corners
     if mode == 2:
         low = m.floor(x)
-        weights = _cubic_weights(x - low)
+        weights = cubic_weights(x - low)
         return [(_kept_inside(m, low + k - 1, *how), w) for k, w in enumerate(weights)]
     x = _kept_inside(m, x, *how)
     if mode == 1:
@@ -57,7 +58,7 @@ def _taps(m, x, size, nan_place, mode, padding, corners):
     return [(low, 1 - (x - low)), (low + 1, x - low)]
 
 
-def _cubic_weights(t, a=-0.75):
+def cubic_weights(t, a=-0.75):
     """Keys' weights of the four neighbours at a fraction t past the second."""
 
     def near(x):
