@@ -1,27 +1,20 @@
 // Max pooling: y[o] = max over the window of x, windows of k elements, `d` apart, every `s`.
 //
-// x (planes, D, H, W), y (planes, OD, OH, OW). One row of outputs at a time: first the largest of
-// the rows under the windows, column by column, then of the columns of each window, both as vector
-// steps. Ties keep the first element of the plane and NaN wins, as in PyTorch.
-// Without indices the backward pass finds the winners again from x: that reads x once more but
-// writes and reads no int64 indices (8 bytes an output). 2x2 windows with stride 2 are one pass
-// that writes every element of the gradient.
+// x (planes, D, H, W), y (planes, OD, OH, OW). Values alone come one row of outputs at a time:
+// first the largest of the rows under the windows, column by column, then of the columns of each
+// window, both as vector steps. With places: pool_places.h. Ties keep the first element of the
+// plane and NaN wins, as in PyTorch. Without indices the backward pass finds the winners again from
+// x: that reads x once more but writes and reads no int64 indices (8 bytes an output). 2x2 windows
+// with stride 2 are one pass that writes every element of the gradient.
 #include <limits>
 #include <optional>
 
 #include "pool_channels.h"
+#include "pool_places.h"
 #include "row.h"
 
 namespace rl {
 namespace {
-
-template <class T>
-T lowest() {
-  if constexpr (std::numeric_limits<T>::is_integer)
-    return std::numeric_limits<T>::min();
-  else
-    return static_cast<T>(-std::numeric_limits<float>::infinity());
-}
 
 // The larger of two, NaN above all. Two plain selections: GCC vectorises these, but no `bool`.
 template <class A>
@@ -37,53 +30,27 @@ B when_larger(A v, A b, B f, B g) {
   return v != v ? f : one;
 }
 
-// The larger of two rows, element by element; equal ones keep the earlier row.
-template <class T, bool Where>
-void merge_rows(T* best, int32_t* at, const T* x, int32_t base, int64_t n) {
-  using A = typename accumulate_type<T>::type;
+// The larger of two rows, element by element.
+template <class T>
+void merge_rows(T* best, const T* x, int64_t n) {
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const A v = x[i], b = best[i];
-    best[i] = static_cast<T>(larger(v, b));
-    if constexpr (Where) at[i] = when_larger(v, b, base + static_cast<int32_t>(i), at[i]);
-  }
+  for (int64_t i = 0; i < n; ++i) best[i] = larger(x[i], best[i]);
 }
 
-// One column of every window: S is the stride when known, else 0. Of equal values the one that
-// stands first in the plane wins, of NaNs the last.
-template <class T, int S, bool Where>
-void merge_columns(T* best, int32_t* at, const T* x, const int32_t* from, int64_t stride,
-                   int64_t n) {
-  using A = typename accumulate_type<T>::type;
+// One column of every window: S is the stride when known, else 0.
+template <class T, int S>
+void merge_columns(T* best, const T* x, int64_t stride, int64_t n) {
   const int64_t s = S ? S : stride;
 #pragma omp simd
-  for (int64_t o = 0; o < n; ++o) {
-    const A v = x[o * s], b = best[o];
-    best[o] = static_cast<T>(larger(v, b));
-    if constexpr (Where) {
-      const int32_t i = from[o * s], j = at[o];
-      const int32_t tied = v == b ? std::min(i, j) : j, bigger = v > b ? i : tied;
-      const int32_t nan = b == b ? i : std::max(i, j);
-      at[o] = v != v ? nan : bigger;
-    }
-  }
+  for (int64_t o = 0; o < n; ++o) best[o] = larger(x[o * s], best[o]);
 }
 
-// All columns of windows of three, for values alone; neighbours in the window are `step` apart.
+// All columns of windows of three; neighbours in the window are `step` apart.
 template <class T, int S>
 void take_three(T* best, const T* x, int64_t step, int64_t n) {
-  using A = typename accumulate_type<T>::type;
 #pragma omp simd
-  for (int64_t o = 0; o < n; ++o) {
-    const A a = x[o * S], b = x[o * S + step], c = x[o * S + 2 * step];
-    best[o] = static_cast<T>(larger(c, larger(b, a)));
-  }
-}
-
-int64_t first_inside(const Windows& w, int d, int64_t o) {
-  int64_t at = o * w.s[d] - w.p[d];
-  if (at < 0) at += (-at + w.d[d] - 1) / w.d[d] * w.d[d];
-  return at;
+  for (int64_t o = 0; o < n; ++o)
+    best[o] = larger(x[o * S + 2 * step], larger(x[o * S + step], x[o * S]));
 }
 
 // Scratch of one thread, for blocks of output rows. A row of `column` holds the largest of the rows
@@ -95,7 +62,6 @@ class Block {
  public:
   static constexpr int64_t kRows = 8;
   T *best, *column;
-  int32_t *at, *column_at, *first;
   int64_t n, pitch;  // outputs of a row, in whole vectors; elements of a row of `column`
 
   static int64_t outputs(const Windows& w) { return (w.out[2] + 15) / 16 * 16; }
@@ -103,28 +69,21 @@ class Block {
     return (std::max((outputs(w) + 1) * w.s[2] + w.k[2] * w.d[2], w.p[2] + w.in[2]) + 31) / 16 * 16;
   }
   static size_t room(const Windows& w) {
-    return static_cast<size_t>(2 * outputs(w) + 32 + kRows * columns(w));
+    return static_cast<size_t>(outputs(w) + 16 + kRows * columns(w));
   }
 
-  Block(const Windows& w, T* values, int32_t* places)
-      : best(values), at(places), n(outputs(w)), pitch(columns(w)) {
+  Block(const Windows& w, T* values) : best(values), n(outputs(w)), pitch(columns(w)) {
     column = values + n + 16;
     std::fill(column, column + kRows * pitch, lowest<T>());
-    if (!places) return;
-    first = places + n + 16;
-    column_at = places + 2 * n + 32;
-    for (int64_t o = 0; o < n; ++o) first[o] = static_cast<int32_t>(first_inside(w, 2, o));
-    std::fill(column_at, column_at + kRows * pitch, std::numeric_limits<int32_t>::max());
   }
 };
 
 // The largest of the rows under one row of windows, into row `slot` of the block.
-template <class T, bool Where>
+template <class T>
 void max_of_rows(const Windows& w, const T* plane, int64_t od, int64_t oh, const Block<T>& block,
                  int64_t slot) {
   const int64_t wide = w.in[2];
   T* column = block.column + slot * block.pitch + w.p[2];
-  int32_t* at = Where ? block.column_at + slot * block.pitch + w.p[2] : nullptr;
   bool first = true;
   for (int64_t a = 0; a < w.k[0]; ++a) {
     const int64_t z = od * w.s[0] - w.p[0] + a * w.d[0];
@@ -132,63 +91,48 @@ void max_of_rows(const Windows& w, const T* plane, int64_t od, int64_t oh, const
     for (int64_t b = 0; b < w.k[1]; ++b) {
       const int64_t y = oh * w.s[1] - w.p[1] + b * w.d[1];
       if (y < 0 || y >= w.in[1]) continue;
-      const int64_t from = (z * w.in[1] + y) * wide;
-      if (!first) {
-        merge_rows<T, Where>(column, at, plane + from, static_cast<int32_t>(from), wide);
-        continue;
-      }
+      const T* row = plane + (z * w.in[1] + y) * wide;
+      if (first)
+        std::copy(row, row + wide, column);
+      else
+        merge_rows(column, row, wide);
       first = false;
-      std::copy(plane + from, plane + from + wide, column);
-      if constexpr (Where)
-        for (int64_t i = 0; i < wide; ++i) at[i] = static_cast<int32_t>(from + i);
     }
   }
   if (first) std::fill(column, column + wide, lowest<T>());  // windows in the padding altogether
 }
 
-// Then the largest of the columns of each window: block.best and, if asked, block.at.
-template <class T, bool Where>
-void max_of_columns(const Windows& w, int64_t od, int64_t oh, const Block<T>& block, int64_t slot) {
+// Then the largest of the columns of each window: block.best.
+template <class T>
+void max_of_columns(const Windows& w, const Block<T>& block, int64_t slot) {
   const int64_t n = block.n, s = w.s[2];
-  if (!Where && w.k[2] == 3 && s <= 2) {
-    const T* x = block.column + slot * block.pitch;
-    if (s == 1)
-      take_three<T, 1>(block.best, x, w.d[2], n);
-    else
-      take_three<T, 2>(block.best, x, w.d[2], n + 1);
-    return;
-  }
+  const T* row = block.column + slot * block.pitch;
+  if (w.k[2] == 3 && s == 1) return take_three<T, 1>(block.best, row, w.d[2], n);
+  if (w.k[2] == 3 && s == 2) return take_three<T, 2>(block.best, row, w.d[2], n + 1);
   std::fill(block.best, block.best + n, lowest<T>());
-  if constexpr (Where) {
-    const int32_t row =
-        static_cast<int32_t>((first_inside(w, 0, od) * w.in[1] + first_inside(w, 1, oh)) * w.in[2]);
-    for (int64_t o = 0; o < n; ++o) block.at[o] = row + block.first[o];
-  }
   for (int64_t c = 0; c < w.k[2]; ++c) {
-    const int64_t shift = slot * block.pitch + c * w.d[2];
-    const T* x = block.column + shift;
-    const int32_t* from = Where ? block.column_at + shift : nullptr;
+    const T* x = row + c * w.d[2];
     // One more than whole vectors: GCC leaves the last vector of a strided run to single steps.
     if (s == 1)
-      merge_columns<T, 1, Where>(block.best, block.at, x, from, s, n);
+      merge_columns<T, 1>(block.best, x, s, n);
     else if (s == 2)
-      merge_columns<T, 2, Where>(block.best, block.at, x, from, s, n + 1);
+      merge_columns<T, 2>(block.best, x, s, n + 1);
     else
-      merge_columns<T, 0, Where>(block.best, block.at, x, from, s, n);
+      merge_columns<T, 0>(block.best, x, s, n);
   }
 }
 
-// f(row of outputs) for each row of a plane, with its result in the block.
-template <class T, bool Where, class F>
-void max_plane(const Windows& w, const T* plane, const Block<T>& block, F&& f) {
-  const int64_t rows = w.out[0] * w.out[1];
+// A plane by blocks of rows.
+template <class T>
+void max_plane(const Windows& w, const T* plane, const Block<T>& block, T* y) {
+  const int64_t rows = w.out[0] * w.out[1], n = w.out[2];
   for (int64_t r0 = 0; r0 < rows; r0 += Block<T>::kRows) {
     const int64_t r1 = std::min(rows, r0 + Block<T>::kRows);
     for (int64_t r = r0; r < r1; ++r)
-      max_of_rows<T, Where>(w, plane, r / w.out[1], r % w.out[1], block, r - r0);
+      max_of_rows(w, plane, r / w.out[1], r % w.out[1], block, r - r0);
     for (int64_t r = r0; r < r1; ++r) {
-      max_of_columns<T, Where>(w, r / w.out[1], r % w.out[1], block, r - r0);
-      f(r);
+      max_of_columns(w, block, r - r0);
+      std::copy(block.best, block.best + n, y + r * n);
     }
   }
 }
@@ -217,34 +161,52 @@ void max_2x2(const Windows& w, const T* x, T* y) {
 
 // The largest of every plane; half types as floats, which compare alike, a plane at a time.
 template <class T>
-void max_forward(const Windows& w, const T* x, T* y, int64_t* where) {
+void max_forward(const Windows& w, const T* x, T* y) {
   using C = compute_t<T>;
-  const int64_t n = w.out[2], in = w.in_size(), out = w.out_size();
-  const bool small = !where && is_2x2(w);
-  const size_t room = small ? 0 : Block<C>::room(w), threads = num_threads();
-  Scratch<C> values(threads * room);
-  Scratch<int32_t> places(where ? threads * room : 0);
+  const int64_t in = w.in_size(), out = w.out_size();
+  const bool small = is_2x2(w);
+  const size_t room = small ? 0 : Block<C>::room(w);
+  Scratch<C> values(static_cast<size_t>(num_threads()) * room);
   const ThreadBuffer<T> widened(in + out);
   NoGil nogil(w.planes * in);
   parallel_for(w.planes, plane_grain(w, small ? 0.1 : 0.3), [&](int64_t p0, int64_t p1) {
-    const size_t mine = omp_get_thread_num() * room;
     C* const buffer = widened.mine();
     std::optional<Block<C>> block;
-    if (!small) block.emplace(w, values.get() + mine, where ? places.get() + mine : nullptr);
+    if (!small) block.emplace(w, values.get() + omp_get_thread_num() * room);
     for (int64_t p = p0; p < p1; ++p) {
       const C* plane = load_row(x + p * in, in, buffer);
       C* to = row_target(y + p * out, buffer ? buffer + in : nullptr);
-      int64_t* at = where ? where + p * out : nullptr;
-      const auto keep = [&](int64_t r) {
-        std::copy(block->best, block->best + n, to + r * n);
-        if (where) std::copy(block->at, block->at + n, at + r * n);
-      };
       if (small)
         max_2x2(w, plane, to);
-      else if (where)
-        max_plane<C, true>(w, plane, *block, keep);
       else
-        max_plane<C, false>(w, plane, *block, keep);
+        max_plane(w, plane, *block, to);
+      store_row(y + p * out, out, to);
+    }
+  });
+}
+
+// The same and the places.
+template <class T>
+void max_places(const Windows& w, const T* x, T* y, int64_t* where) {
+  using C = compute_t<T>;
+  const int64_t n = w.out[2], in = w.in_size(), out = w.out_size();
+  const PlaceFinder finder(w);
+  const size_t threads = num_threads(), room = finder.room(), held = finder.places();
+  Scratch<C> values(threads * room);
+  Scratch<int32_t> places(threads * held);
+  const ThreadBuffer<T> widened(in + out);
+  NoGil nogil(w.planes * in);
+  parallel_for(w.planes, plane_grain(w, 0.6), [&](int64_t p0, int64_t p1) {
+    const size_t mine = omp_get_thread_num();
+    C* const buffer = widened.mine();
+    for (int64_t p = p0; p < p1; ++p) {
+      const C* plane = load_row(x + p * in, in, buffer);
+      C* to = row_target(y + p * out, buffer ? buffer + in : nullptr);
+      finder.each_row(plane, values.get() + mine * room, places.get() + mine * held,
+                      [&](int64_t r, const C* best, const int32_t* at) {
+                        std::copy(best, best + n, to + r * n);
+                        std::copy(at, at + n, where + p * out + r * n);
+                      });
       store_row(y + p * out, out, to);
     }
   });
@@ -280,16 +242,17 @@ void max_backward(const Windows& w, const T* x, const T* g, T* gx) {
   using C = compute_t<T>;
   const int64_t n = w.out[2], in = w.in_size(), out = w.out_size();
   const bool small = is_2x2(w);
-  const size_t room = small ? 0 : Block<C>::room(w), threads = num_threads();
+  const std::optional<PlaceFinder> finder =
+      small ? std::nullopt : std::make_optional<PlaceFinder>(w);
+  const size_t threads = num_threads(), room = small ? 0 : finder->room(),
+               held = small ? 0 : finder->places();
   Scratch<C> values(threads * room);
-  Scratch<int32_t> places(threads * room);
+  Scratch<int32_t> places(threads * held);
   const ThreadBuffer<T> widened(2 * in + out);
   NoGil nogil(w.planes * in);
   parallel_for(w.planes, plane_grain(w, small ? 0.2 : 0.8), [&](int64_t p0, int64_t p1) {
-    const size_t mine = omp_get_thread_num() * room;
+    const size_t mine = omp_get_thread_num();
     C* const buffer = widened.mine();
-    std::optional<Block<C>> block;
-    if (!small) block.emplace(w, values.get() + mine, places.get() + mine);
     for (int64_t p = p0; p < p1; ++p) {
       const C* plane = load_row(x + p * in, in, buffer);
       const C* from = load_row(g + p * out, out, buffer ? buffer + 2 * in : nullptr);
@@ -298,13 +261,12 @@ void max_backward(const Windows& w, const T* x, const T* g, T* gx) {
         max_back_2x2(w, plane, from, to);
       } else {
         std::fill(to, to + in, C(0));
-        max_plane<C, true>(w, plane, *block, [&](int64_t r) {
-          for (int64_t o = 0; o < n; ++o) {
-            const int64_t at = block->at[o];
-            if (at >= in) continue;  // a window of padding alone, dilated past the plane
-            to[at] = static_cast<C>(to[at] + from[r * n + o]);
-          }
-        });
+        finder->each_row(plane, values.get() + mine * room, places.get() + mine * held,
+                         [&](int64_t r, const C*, const int32_t* at) {
+                           for (int64_t o = 0; o < n; ++o)
+                             if (at[o] < in)  // not in padding alone, dilated past the plane
+                               to[at[o]] = static_cast<C>(to[at[o]] + from[r * n + o]);
+                         });
       }
       store_row(gx + p * in, in, to);
     }
@@ -345,7 +307,10 @@ void max_pool(Call& call, int spatial, bool where) {
   if (y.numel())
     visit_pooled("max_pool2d", x.dtype(), [&](auto tag) {
       using T = decltype(tag);
-      max_forward<T>(w, x.data<T>(), y.data<T>(), where ? places.data<int64_t>() : nullptr);
+      if (where)
+        max_places<T>(w, x.data<T>(), y.data<T>(), places.data<int64_t>());
+      else
+        max_forward<T>(w, x.data<T>(), y.data<T>());
     });
   call.result(like_input(y, input));
   if (where) call.result(like_input(places, input));
