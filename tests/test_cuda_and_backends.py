@@ -96,3 +96,22 @@ def test_settings_are_checked_and_restored():
 def test_version():
     assert torch.__version__.startswith("2.13.0") and torch.version.cuda is None
     assert tuple(map(int, torch.__version__.split("+")[0].split("."))) >= (2, 0, 0)
+
+
+def test_the_old_choice_of_attention_lasts_for_its_block():
+    cuda = backends.cuda
+    with pytest.warns(FutureWarning, match="sdpa_kernel"), cuda.sdp_kernel(enable_flash=False):
+        assert not cuda.flash_sdp_enabled() and cuda.math_sdp_enabled()
+    assert cuda.flash_sdp_enabled() and not cuda.is_flash_attention_available()
+    with pytest.warns(FutureWarning), cuda.sdp_kernel(enable_math=False):
+        q = torch.ones(1, 2, 4)
+        assert torch.nn.functional.scaled_dot_product_attention(q, q, q).tolist() == q.tolist()
+
+
+def test_libraries_of_linear_algebra_on_gpus_are_absent():
+    choose = backends.cuda.preferred_linalg_library
+    assert repr(choose()) == repr(choose("default")) == "<_LinalgBackend.Default: 0>"
+    with pytest.raises(RuntimeError, match="not been compiled with MAGMA"):
+        choose("magma")
+    with pytest.raises(RuntimeError, match="Choose from: default, cusolver, magma"):
+        choose("other")
