@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _C
 from ..op import operators
+from ..ops.loss import REDUCTIONS
 from . import OpOverload, aten, schemas
 from .schemas import REQUIRED, default_of, kind_of
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ..jit._function_schema import Argument, FunctionSchema
 
 Tensor = _C.Tensor
-REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
 
 class Call(NamedTuple):
@@ -196,7 +196,7 @@ def fit_kind(argument: Argument, value: Any, exact: bool) -> Any:
     if kind == "ScalarType":
         return value if isinstance(value, _C.dtype) else REQUIRED
     if kind == "int" and isinstance(value, str):
-        return REDUCTIONS.get(value, REQUIRED)
+        return REDUCTIONS.index(value) if value in REDUCTIONS else REQUIRED
     if kind in ("int", "Scalar", "float", "bool") and not isinstance(
         value, (bool, int, float, complex)
     ):
@@ -338,7 +338,7 @@ def _nll_loss(name):
     def call(given):
         args = (
             given["input"], given["target"], given["weight"],
-            REDUCTIONS[given["reduction"]], given["ignore_index"],
+            REDUCTIONS.index(given["reduction"]), given["ignore_index"],
         )  # fmt: skip
         return Call(getattr(aten, name).default, args, {})
 

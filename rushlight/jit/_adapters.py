@@ -8,8 +8,7 @@ from typing import Any
 import rushlight as torch
 
 from ..nn import functional as F  # noqa: N812 (the name that everybody gives it)
-
-_REDUCTIONS = ("none", "mean", "sum")
+from ..ops.loss import REDUCTIONS
 
 
 def _convolution(
@@ -56,14 +55,14 @@ def _elu(input, alpha=1, scale=1, input_scale=1):
 
 def _cross_entropy(input, target, weight=None, reduction=1, ignore_index=-100, smoothing=0.0):
     return F.cross_entropy(
-        input, target, weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction],
+        input, target, weight, ignore_index=ignore_index, reduction=REDUCTIONS[reduction],
         label_smoothing=smoothing,
     )  # fmt: skip
 
 
 def _nll_loss(input, target, weight=None, reduction=1, ignore_index=-100):
     return F.nll_loss(
-        input, target, weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction]
+        input, target, weight, ignore_index=ignore_index, reduction=REDUCTIONS[reduction]
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from ..ops.loss import REDUCTIONS
 from . import _scalar_ops
 from ._constants import DTYPE_OF, layout_of, memory_format_of
 from ._function_schema import FunctionSchema
 from ._registry import custom_run, is_plain, python_function, signature
 
-REDUCTIONS = ("none", "mean", "sum")
 _UNUSED = ("layout", "pin_memory", "cudnn_enable", "cudnn_enabled", "implicit")
 
 

@@ -121,8 +121,9 @@ def call(node, inputs, writer) -> str:
 
 def _direct(schema, inputs, writer) -> str | None:
     """A call of our own function, without what stands in front of it; None where that is needed."""
+    from ..ops.loss import REDUCTIONS
     from ._adapters import ADAPTERS
-    from ._operators import REDUCTIONS, _is_dtype, meanings_of, plan_of
+    from ._operators import _is_dtype, meanings_of, plan_of
     from ._prim_runs import RUNS
     from ._registry import custom_run, is_plain, python_function
 

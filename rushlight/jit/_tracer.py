@@ -12,6 +12,7 @@ from functools import cache
 from threading import get_ident
 
 from .. import _C
+from ..ops.loss import REDUCTIONS
 from . import _trace_rules
 from . import _types as T
 from ._constants import as_number
@@ -166,7 +167,7 @@ class Tracer:
         if isinstance(of, T.NumberType) and isinstance(item, bool):
             return int(item)
         if isinstance(of, T.IntType):
-            return _REDUCTIONS[item] if isinstance(item, str) else int(item)
+            return REDUCTIONS.index(item) if isinstance(item, str) else int(item)
         return item
 
     def constant(self, item):
@@ -319,9 +320,6 @@ class Tracer:
         from ._trace_indexing import setitem
 
         setitem(self, tensor, index, value)
-
-
-_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
 
 class _Switched:

@@ -8,8 +8,8 @@ import rushlight as torch
 from rushlight import _C, Tensor
 
 from ..ops.ctc import _ctc_loss
+from ..ops.loss import chosen_reduction
 from . import functional as F
-from ._reduction import chosen
 
 __all__ = ["LinearCrossEntropyOptions", "ctc_loss", "linear_cross_entropy"]
 
@@ -28,7 +28,7 @@ def ctc_loss(
     log_probs is (T, N, C) or (T, C); targets (N, S), or all in one row. As in PyTorch the gradient
     is that of log-probabilities that come out of log_softmax, and it has no derivative.
     """
-    reduction = chosen(reduction)
+    reduction = chosen_reduction(reduction)
     single = log_probs.dim() == 2
     if single:
         log_probs = log_probs.unsqueeze(1)

@@ -10,9 +10,9 @@ import rushlight as torch
 from rushlight import Tensor
 
 from ..ops._lanes import some
+from ..ops.loss import REDUCTIONS, chosen_reduction, legacy_reduction, reduce_loss
 from ..ops.loss_elements import huber
 from . import functional as F
-from ._reduction import chosen, legacy_reduction, reduced
 
 __all__ = [
     "cosine_embedding_loss", "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss",
@@ -42,13 +42,13 @@ def smooth_l1_loss(
 ) -> Tensor:
     """0.5 d^2 / beta where d = |input - target| is below beta, else d - 0.5 beta."""
     _same_size(input, target)
-    reduction = chosen(reduction, size_average, reduce)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
-        return reduced((input - target).abs(), reduction)
+        return reduce_loss((input - target).abs(), reduction)
     loss = huber(input, target, beta)
-    return reduced(loss if beta == 1 else loss / beta, reduction)
+    return reduce_loss(loss if beta == 1 else loss / beta, reduction)
 
 
 def huber_loss(
@@ -60,13 +60,13 @@ def huber_loss(
 ) -> Tensor:
     """0.5 d^2 where d = |input - target| is at most delta, else delta (d - 0.5 delta)."""
     _same_size(input, target)
-    reduction = chosen(reduction)
+    reduction = chosen_reduction(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     if weight is not None and weight.size() != input.size():
         raise ValueError("Weights and input must have the same size.")
     loss = huber(input, target, delta)
-    return reduced(loss if weight is None else loss * weight, reduction)
+    return reduce_loss(loss if weight is None else loss * weight, reduction)
 
 
 def kl_div(
@@ -88,14 +88,14 @@ def kl_div(
                 stacklevel=2,
             )
         per_batch = reduction == "batchmean"
-        reduction = "sum" if per_batch else chosen(reduction)
+        reduction = "sum" if per_batch else chosen_reduction(reduction)
     else:
         per_batch, reduction = False, legacy_reduction(size_average, reduce)
     if log_target:
         loss = target.exp() * (target - input)
     else:
         loss = torch.xlogy(target, target) - target * input
-    loss = reduced(loss, reduction)
+    loss = reduce_loss(loss, reduction)
     return loss / input.size(0) if per_batch and input.dim() != 0 else loss
 
 
@@ -112,7 +112,7 @@ def poisson_nll_loss(
     """exp(input) - target input; with `full` the Stirling term is added where target > 1."""
     if size_average is not None or reduce is not None:
         reduction = legacy_reduction(size_average, reduce)
-    reduction = chosen(reduction)
+    reduction = chosen_reduction(reduction)
     if log_input:
         loss = input.exp() - target * input
     else:
@@ -120,7 +120,7 @@ def poisson_nll_loss(
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
         loss = loss + stirling.masked_fill(target <= 1, 0)
-    return reduced(loss, reduction)
+    return reduce_loss(loss, reduction)
 
 
 def gaussian_nll_loss(
@@ -147,7 +147,7 @@ def gaussian_nll_loss(
             and any(a != b and b == 1 for a, b in zip(input.size(), var.size(), strict=True))
         ):
             raise ValueError("var is of incorrect size")
-    if reduction not in ("none", "mean", "sum"):
+    if reduction not in REDUCTIONS:
         raise ValueError(reduction + " is not valid")
     var = var.clone()
     with torch.no_grad():
@@ -155,7 +155,7 @@ def gaussian_nll_loss(
     loss = 0.5 * (torch.log(var) + (input - target) ** 2 / var)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
-    return reduced(loss, reduction)
+    return reduce_loss(loss, reduction)
 
 
 def hinge_embedding_loss(
@@ -167,10 +167,10 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """input for target 1, max(0, margin - input) for target -1; other targets get both."""
-    reduction = chosen(reduction, size_average, reduce)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     zeros = torch.zeros_like(input)
     apart = torch.where(target != 1, (margin - input).clamp_min(0), zeros)
-    return reduced(apart + torch.where(target != -1, input, zeros), reduction)
+    return reduce_loss(apart + torch.where(target != -1, input, zeros), reduction)
 
 
 def cosine_embedding_loss(
@@ -183,7 +183,7 @@ def cosine_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """1 - cos for target 1, max(0, cos - margin) for target -1."""
-    reduction = chosen(reduction, size_average, reduce)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     dims = target.dim()
     if dims > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
@@ -199,7 +199,7 @@ def cosine_embedding_loss(
     zeros = torch.zeros_like(cos)
     together = torch.where(target == 1, 1 - cos, zeros)
     apart = torch.where(target == -1, (cos - margin).clamp_min(0), zeros)
-    return reduced(together + apart, reduction)
+    return reduce_loss(together + apart, reduction)
 
 
 def margin_ranking_loss(
@@ -212,13 +212,13 @@ def margin_ranking_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, -target (input1 - input2) + margin)."""
-    reduction = chosen(reduction, size_average, reduce)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
-    return reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
+    return reduce_loss((-target * (input1 - input2) + margin).clamp_min(0), reduction)
 
 
 def soft_margin_loss(
@@ -229,8 +229,8 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + exp(-target input))."""
-    reduction = chosen(reduction, size_average, reduce)
-    return reduced((-input * target).exp().log1p(), reduction)
+    reduction = chosen_reduction(reduction, size_average, reduce)
+    return reduce_loss((-input * target).exp().log1p(), reduction)
 
 
 def _scalar_name(tensor):
@@ -251,7 +251,7 @@ def multi_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Mean over the classes of max(0, margin - input[target] + input[class])^p."""
-    reduction = chosen(reduction, size_average, reduce)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
@@ -291,7 +291,7 @@ def multi_margin_loss(
         excess = excess * weight[labels].unsqueeze(1)
     others = torch.ones_like(rows).scatter(1, column, 0.0)
     loss = (excess * others).sum(1) / classes
-    return reduced(loss.squeeze(0) if single and target.dim() == 0 else loss, reduction)
+    return reduce_loss(loss.squeeze(0) if single and target.dim() == 0 else loss, reduction)
 
 
 def multilabel_margin_loss(
@@ -302,7 +302,7 @@ def multilabel_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Hinge between each label before the first -1 of a row and each class that is none."""
-    reduction = chosen(reduction, size_average, reduce)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     if input.dim() > 2 or input.shape[-1:] == (0,):
         raise RuntimeError(
             "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
@@ -326,7 +326,7 @@ def multilabel_margin_loss(
     excess = 1 - rows.gather(1, places).unsqueeze(2) + rows.unsqueeze(1)
     counted = given.unsqueeze(2) & ~is_label.unsqueeze(1) & (excess > 0)
     loss = excess.masked_fill(~counted, 0).sum((1, 2)) / classes
-    return reduced(loss.squeeze(0) if single else loss, reduction)
+    return reduce_loss(loss.squeeze(0) if single else loss, reduction)
 
 
 def multilabel_soft_margin_loss(
@@ -338,12 +338,12 @@ def multilabel_soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Binary cross entropy of logits, averaged over the last dimension."""
-    reduction = chosen(reduction, size_average, reduce)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     loss = -(target * F.logsigmoid(input) + (1 - target) * F.logsigmoid(-input))
     if weight is not None:
         loss = loss * weight
     dim = input.dim() - 1
-    return reduced(loss.sum(dim) / input.size(dim), reduction)
+    return reduce_loss(loss.sum(dim) / input.size(dim), reduction)
 
 
 def _same_dims(anchor, positive, negative):
@@ -368,7 +368,7 @@ def triplet_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, |anchor - positive| - |anchor - negative| + margin) under the p-norm."""
-    reduction = chosen(reduction, size_average, reduce)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     _same_dims(anchor, positive, negative)
@@ -376,7 +376,7 @@ def triplet_margin_loss(
     far = F.pairwise_distance(anchor, negative, p, eps)
     if swap:
         far = torch.minimum(far, F.pairwise_distance(positive, negative, p, eps))
-    return reduced((margin + near - far).clamp_min(0), reduction)
+    return reduce_loss((margin + near - far).clamp_min(0), reduction)
 
 
 def triplet_margin_with_distance_loss(
@@ -390,7 +390,7 @@ def triplet_margin_with_distance_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """The triplet loss under any distance; the Euclidean one when none is given."""
-    reduction = chosen(reduction)
+    reduction = chosen_reduction(reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     _same_dims(anchor, positive, negative)
@@ -398,4 +398,4 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = torch.minimum(far, distance(positive, negative))
-    return reduced((margin + near - far).clamp_min(0), reduction)
+    return reduce_loss((margin + near - far).clamp_min(0), reduction)

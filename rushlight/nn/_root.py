@@ -9,11 +9,10 @@ from __future__ import annotations
 import rushlight as torch
 from rushlight import Tensor
 
+from ..ops.loss import REDUCTIONS
 from . import functional as F
 from ._functional_rnn import run_network
 from .utils.parametrizations import norm_except_dim as _norms
-
-_REDUCTIONS = ("none", "mean", "sum")
 
 bilinear = F.bilinear
 channel_shuffle = F.channel_shuffle
@@ -29,7 +28,7 @@ def _word(reduction):
     """The name of a reduction given by number."""
     if isinstance(reduction, str) or not 0 <= reduction <= 2:
         raise RuntimeError(f"reduction must be 0, 1 or 2: got {reduction!r}")
-    return _REDUCTIONS[reduction]
+    return REDUCTIONS[reduction]
 
 
 def rrelu(

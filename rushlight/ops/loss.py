@@ -8,25 +8,32 @@ from .. import _C
 from .._lazy import np
 from ..op import op, public
 
-_REDUCTIONS = ("none", "mean", "sum")
+REDUCTIONS = ("none", "mean", "sum")
 
 
-def resolve_reduction(size_average, reduce, reduction):
-    """The reduction that the old `size_average` and `reduce` arguments mean."""
-    if size_average is not None or reduce is not None:
-        size_average = True if size_average is None else size_average
-        reduce = True if reduce is None else reduce
-        reduction = ("mean" if size_average else "sum") if reduce else "none"
+def legacy_reduction(size_average, reduce, emit_warning=True):
+    """The reduction that the old arguments `size_average` and `reduce` mean."""
+    size_average = True if size_average is None else size_average
+    reduce = True if reduce is None else reduce
+    name = "none" if not reduce else "mean" if size_average else "sum"
+    if emit_warning:
         warnings.warn(
             "size_average and reduce args will be deprecated, please use "
-            f"reduction='{reduction}' instead.",
-            stacklevel=3,
+            f"reduction='{name}' instead.",
+            stacklevel=4,
         )
+    return name
+
+
+def chosen_reduction(reduction, size_average=None, reduce=None):
+    """The reduction asked for in the new or the old way, checked."""
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce)
     return check_reduction(reduction)
 
 
 def check_reduction(reduction):
-    if reduction not in _REDUCTIONS:
+    if reduction not in REDUCTIONS:
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return reduction
 
@@ -46,7 +53,7 @@ def _unreduced(g, shape, reduction):
 
 
 def _pair_samples(make):
-    for reduction in _REDUCTIONS:
+    for reduction in REDUCTIONS:
         yield make(3, 5), make(3, 5), reduction
 
 
@@ -108,7 +115,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     if input.shape != target.shape:
         _warn_sizes(input, target)
     if size_average is not None or reduce is not None:
-        reduction = resolve_reduction(size_average, reduce, reduction)
+        reduction = chosen_reduction(reduction, size_average, reduce)
     if weight is not None:
         return _weighted(_mse_loss(input, target, "none"), weight, check_reduction(reduction))
     return _mse_loss(input, target, reduction)
@@ -119,6 +126,6 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
     """The mean absolute error; `reduction` is "mean", "sum" or "none"."""
     if input.shape != target.shape:
         _warn_sizes(input, target)
-    reduction = resolve_reduction(size_average, reduce, reduction)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     loss = (input - target).abs()
     return reduce_loss(loss, reduction) if weight is None else _weighted(loss, weight, reduction)

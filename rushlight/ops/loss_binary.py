@@ -6,15 +6,15 @@ from .. import _C
 from .._lazy import np
 from ..op import op, public
 from .loss import (
-    _REDUCTIONS,
+    REDUCTIONS,
     _reduce,
     _unreduced,
-    resolve_reduction,
+    chosen_reduction,
 )
 
 
 def _bce_samples(make):
-    for reduction in _REDUCTIONS:
+    for reduction in REDUCTIONS:
         yield make(3, 4, low=0.1, high=0.9), make(3, 4, low=0.1, high=0.9), None, reduction
 
 
@@ -60,7 +60,7 @@ def binary_cross_entropy(
     input, target, weight=None, size_average=None, reduce=None, reduction="mean"
 ):
     """Binary cross entropy of probabilities; both arguments lie in [0, 1]."""
-    reduction = resolve_reduction(size_average, reduce, reduction)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     if target.shape != input.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size "
@@ -129,7 +129,7 @@ def binary_cross_entropy_with_logits(
     pos_weight=None,
 ):
     """Binary cross entropy of logits; `pos_weight` weighs the positive class."""
-    reduction = resolve_reduction(size_average, reduce, reduction)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     if target.shape != input.shape:
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"

@@ -7,7 +7,7 @@ from .._lazy import np
 from ..op import op, public
 from .loss import (
     check_reduction,
-    resolve_reduction,
+    chosen_reduction,
 )
 
 
@@ -118,7 +118,7 @@ def nll_loss(
     reduction="mean",
 ):
     """The negative log likelihood of class indices under log-probabilities (N, C, ...)."""
-    reduction = resolve_reduction(size_average, reduce, reduction)
+    reduction = chosen_reduction(reduction, size_average, reduce)
     if weight is not None and weight.dtype != input.dtype:
         raise RuntimeError(
             "nll_loss: weight has another dtype than input: expected scalar type "
@@ -286,7 +286,7 @@ def cross_entropy(
 ):
     """Cross entropy of logits (N, C, ...) against class indices or class probabilities."""
     if size_average is not None or reduce is not None:
-        reduction = resolve_reduction(size_average, reduce, reduction)
+        reduction = chosen_reduction(reduction, size_average, reduce)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     ndim = input.ndim

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rushlight import Tensor
 
-from .._reduction import legacy_reduction
+from ...ops.loss import legacy_reduction
 from .module import Module
 
 
