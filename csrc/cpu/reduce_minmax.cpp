@@ -104,8 +104,12 @@ struct Extreme {
   static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
                      const double*) {
     T* o = reinterpret_cast<T*>(out[0]);
-    for (int64_t j = 0; j < n; ++j)
-      o[j * strides[0]] = static_cast<T>(static_cast<const C*>(acc)[j]);
+    const C* best = static_cast<const C*>(acc);
+    if (strides[0] == 1)
+#pragma omp simd
+      for (int64_t j = 0; j < n; ++j) o[j] = static_cast<T>(best[j]);
+    else
+      for (int64_t j = 0; j < n; ++j) o[j * strides[0]] = static_cast<T>(best[j]);
   }
   static constexpr ReduceLoops loops{
       sizeof(C), 0.01 + 0.01 * sizeof(T), 24, true, init, fold, merge, finish};

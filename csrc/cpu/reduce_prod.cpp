@@ -157,13 +157,18 @@ struct Product {
   static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
                      const double*) {
     Out* o = reinterpret_cast<Out*>(out[0]);
-    for (int64_t j = 0; j < n; ++j) {
-      const Acc s = static_cast<const Acc*>(acc)[j];
+    const Acc* product = static_cast<const Acc*>(acc);
+    const auto narrow = [](Acc x) {
       if constexpr (is_half(dtype_of<T>::value))
-        o[j * strides[0]] = Out(static_cast<float>(s));
+        return Out(static_cast<float>(x));
       else
-        o[j * strides[0]] = static_cast<Out>(s);
-    }
+        return static_cast<Out>(x);
+    };
+    if (strides[0] == 1)
+#pragma omp simd
+      for (int64_t j = 0; j < n; ++j) o[j] = narrow(product[j]);
+    else
+      for (int64_t j = 0; j < n; ++j) o[j * strides[0]] = narrow(product[j]);
   }
   static constexpr double kNs = sizeof(T) < 4 ? 0.1 : 0.012 * sizeof(T);
   static constexpr int kTurn = sizeof(T) == 1 ? 0 : 24;
