@@ -143,13 +143,19 @@ bool is_2x2(const Windows& w) {
          w.out[2] * 2 <= w.in[2];
 }
 
-// One 2x2 plane: the largest of each four, in one pass.
+// The same of single lines.
+bool is_1x2(const Windows& w) {
+  return w.in[0] * w.in[1] == 1 && w.k[0] * w.k[1] == 1 && w.k[2] == 2 && w.s[2] == 2 &&
+         w.p[0] + w.p[1] + w.p[2] == 0 && w.d[2] == 1 && w.out[2] * 2 <= w.in[2];
+}
+
+// One such plane: the largest of each four (a line is both rows), in one pass.
 template <class T>
 void max_2x2(const Windows& w, const T* x, T* y) {
   using A = typename accumulate_type<T>::type;
   const int64_t wide = w.in[2], n = w.out[2];
   for (int64_t r = 0; r < w.out[1]; ++r) {
-    const T *x0 = x + 2 * r * wide, *x1 = x0 + wide;
+    const T *x0 = x + 2 * r * wide, *x1 = w.k[1] == 2 ? x0 + wide : x0;
     T* to = y + r * n;
 #pragma omp simd
     for (int64_t o = 0; o < n; ++o) {
@@ -164,7 +170,7 @@ template <class T>
 void max_forward(const Windows& w, const T* x, T* y) {
   using C = compute_t<T>;
   const int64_t in = w.in_size(), out = w.out_size();
-  const bool small = is_2x2(w);
+  const bool small = is_2x2(w) || is_1x2(w);
   const size_t room = small ? 0 : Block<C>::room(w);
   Scratch<C> values(static_cast<size_t>(num_threads()) * room);
   const ThreadBuffer<T> widened(in + out);

@@ -5,6 +5,7 @@
 //
 // x (planes, D, H, W), y and places (planes, OD, OH, OW). One pass over x, windows that overlap
 // twice; images in channels-last order take all channels of an adaptive window at once.
+#include "pixels.h"
 #include "pool.h"
 #include "row.h"
 
@@ -120,7 +121,7 @@ void adaptive_max_pool(Call& call, int spatial) {
            call.name(), static_cast<long long>(size[i]));
     w.out[3 - spatial + i] = w.out_shape[w.out_shape.size() - spatial + i] = size[i];
   }
-  if (spatial == 2 && input.ndim() == 4 && input.channels_last() && !input.contiguous()) {
+  if (spatial == 2 && in_pixels(input) && input.size(1) >= 8) {  // fewer make short vectors
     const IntList shape{w.out_shape[0], w.out[1], w.out[2], w.out_shape[1]};
     const Array y = Array::empty(input.dtype(), shape), places = Array::empty(DType::I64, shape);
     if (y.numel())
