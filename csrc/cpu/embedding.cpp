@@ -147,11 +147,12 @@ RL_KERNEL(embedding_dense_backward) {  // g, input, rows, padding_idx, scale_gra
 namespace {
 
 struct Bags {
-  Array ids, bounds;
+  Array ids, bounds, factors;  // of each id, or empty: once
   bool mean;
   int64_t skip, count;  // an id that does not count, or -1; how many bags
 
-  Bags(const Array& input, const Array& given, int64_t rows, bool mean_, int64_t skip_)
+  Bags(const Array& input, const Array& given, int64_t rows, bool mean_, int64_t skip_,
+       const Array* weights, DType dtype)
       : ids(index_values(input)), bounds(index_values(given)), mean(mean_), skip(skip_) {
     const int64_t *v = ids.data<int64_t>(), *b = bounds.data<int64_t>(), n = ids.numel();
     count = bounds.numel() - 1;
@@ -165,6 +166,19 @@ struct Bags {
         fail(ErrorType::Runtime,
              "Index %lld of input takes value %lld which is not in the valid range [0, %lld)",
              static_cast<long long>(i), static_cast<long long>(v[i]), static_cast<long long>(rows));
+    if (!weights) return;
+    if (is_complex(dtype)) unsupported_dtype(dtype);
+    if (weights->ndim() != 1 || weights->size(0) != n)
+      fail(ErrorType::Runtime, "embedding_bag: got per_sample_weights of shape %s for %lld ids",
+           shape_text(weights->shape()).c_str(), static_cast<long long>(n));
+    factors = weights->to(dtype).contiguous_copy();
+  }
+  // How many times id k counts.
+  template <class A, class T>
+  A factor(int64_t k) const {
+    if constexpr (std::is_convertible_v<T, double>)
+      if (factors.numel()) return static_cast<A>(factors.data<T>()[k]);
+    return A(1);
   }
   // What a row of bag `i` counts for.
   double share(int64_t i) const {
@@ -174,58 +188,64 @@ struct Bags {
   }
 };
 
-// y[bag] = sum of rows, a block of columns at a time, in the accumulating type.
+// to = the sum (or mean) of bag i over `width` columns, kBlock at most: sums stay in registers
+// where the compiler knows how many there are.
+constexpr int64_t kBlock = 64;
+template <class T, class W>
+void sum_bag(const Bags& s, int64_t i, const T* weight, int64_t row, T* to, W width) {
+  using A = typename accumulate_type<T>::type;
+  const int64_t *v = s.ids.data<int64_t>(), *b = s.bounds.data<int64_t>();
+  A sum[kBlock] = {};
+  for (int64_t k = b[i]; k < b[i + 1]; ++k) {
+    if (v[k] == s.skip) continue;
+    const T* from = weight + v[k] * row;
+    const A by = s.factor<A, T>(k);
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      const auto* bits = reinterpret_cast<const uint16_t*>(from);
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) sum[j] += by * widened(bits[j]);
+    } else {
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) sum[j] += by * static_cast<A>(from[j]);
+    }
+  }
+  if (const double share = s.share(i); share != 1)
+    for (int64_t j = 0; j < width; ++j) sum[j] /= static_cast<A>(1 / share);
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    auto* bits = reinterpret_cast<uint16_t*>(to);
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) bits[j] = narrowed(sum[j]);
+  } else {
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) to[j] = static_cast<T>(sum[j]);
+  }
+}
+
 template <class T>
 void sum_bags(const Bags& s, const Array& weight, const Array& y) {
-  using A = typename accumulate_type<T>::type;
-  constexpr int64_t block = 512;
   const int64_t width = weight.size(1);
-  const int64_t *v = s.ids.data<int64_t>(), *b = s.bounds.data<int64_t>();
-  const int64_t work =
-      std::max<int64_t>(1, width * (s.ids.numel() / std::max(s.count, int64_t{1})));
-  parallel_elastic(s.count, grain_of(0.1 * static_cast<double>(work)), [&](int64_t i0, int64_t i1) {
-    for (int64_t i = i0; i < i1; ++i) {
-      const double share = s.share(i);
-      for (int64_t j0 = 0; j0 < width; j0 += block) {
-        const int64_t m = std::min(block, width - j0);
-        A sum[block];
-        std::fill_n(sum, m, A(0));
-        for (int64_t k = b[i]; k < b[i + 1]; ++k) {
-          if (v[k] == s.skip) continue;
-          const T* row = weight.data<T>() + v[k] * width + j0;
-          if constexpr (std::is_same_v<T, BFloat16>) {
-            const auto* bits = reinterpret_cast<const uint16_t*>(row);
-#pragma omp simd
-            for (int64_t j = 0; j < m; ++j) sum[j] += widened(bits[j]);
-          } else {
-#pragma omp simd
-            for (int64_t j = 0; j < m; ++j) sum[j] += static_cast<A>(row[j]);
-          }
-        }
-        T* to = y.data<T>() + i * width + j0;
-        const A count = static_cast<A>(1 / share);
-        if (share != 1)
-          for (int64_t j = 0; j < m; ++j) sum[j] /= count;
-        if constexpr (std::is_same_v<T, BFloat16>) {
-          auto* bits = reinterpret_cast<uint16_t*>(to);
-#pragma omp simd
-          for (int64_t j = 0; j < m; ++j) bits[j] = narrowed(sum[j]);
-        } else {
-#pragma omp simd
-          for (int64_t j = 0; j < m; ++j) to[j] = static_cast<T>(sum[j]);
-        }
-      }
-    }
-  });
+  const double ids = static_cast<double>(s.ids.numel()) / static_cast<double>(y.size(0));
+  parallel_elastic(s.count, grain_of((ids + 1) * (2 + 0.1 * static_cast<double>(width))),
+                   [&](int64_t i0, int64_t i1) {
+                     for (int64_t i = i0; i < i1; ++i) {
+                       const T* from = weight.data<T>();
+                       T* to = y.data<T>() + i * width;
+                       int64_t j = 0;
+                       for (; j + kBlock <= width; j += kBlock)
+                         sum_bag(s, i, from + j, width, to + j,
+                                 std::integral_constant<int64_t, kBlock>());
+                       if (j < width) sum_bag(s, i, from + j, width, to + j, width - j);
+                     }
+                   });
 }
 
 }  // namespace
 
-RL_KERNEL(embedding_bags) {  // input, weight, bounds, mean, padding_idx
+RL_KERNEL(embedding_bags) {  // input, weight, bounds, mean, padding_idx, factors
   const Array weight = call.tensor(1).contiguous_copy();
   if (weight.ndim() != 2) fail(ErrorType::Runtime, "'weight' must be 2-D");
   const Bags bags(call.tensor(0), call.tensor(2), weight.size(0), call.boolean(3),
-                  call.none(4) ? -1 : call.integer(4));
+                  call.none(4) ? -1 : call.integer(4), call.tensor_or_null(5), weight.dtype());
   const Array y = Array::empty(weight.dtype(), {bags.count, weight.size(1)});
   visit_float("embedding_bag", weight.dtype(), [&](auto tag) {
     NoGil nogil(bags.ids.numel() * weight.size(1) + y.numel());
@@ -234,11 +254,11 @@ RL_KERNEL(embedding_bags) {  // input, weight, bounds, mean, padding_idx
   call.result(y);
 }
 
-RL_KERNEL(embedding_bags_backward) {  // g, input, rows, bounds, mean, padding_idx
+RL_KERNEL(embedding_bags_backward) {  // g, input, rows, bounds, mean, padding_idx, factors
   const Array g = call.tensor(0).contiguous_copy();
   const int64_t rows = call.integer(2), width = g.ndim() == 2 ? g.size(1) : 0;
   const Bags bags(call.tensor(1), call.tensor(3), rows, call.boolean(4),
-                  call.none(5) ? -1 : call.integer(5));
+                  call.none(5) ? -1 : call.integer(5), call.tensor_or_null(6), g.dtype());
   if (g.ndim() != 2 || g.size(0) != bags.count)
     fail(ErrorType::Runtime, "embedding_bag: gradient of shape %s does not fit %lld bags",
          shape_text(g.shape()).c_str(), static_cast<long long>(bags.count));
@@ -256,7 +276,8 @@ RL_KERNEL(embedding_bags_backward) {  // g, input, rows, bounds, mean, padding_i
         const double share = bags.share(i);
         for (int64_t k = b[i]; k < b[i + 1]; ++k)
           if (v[k] >= r0 && v[k] < r1 && v[k] != bags.skip)
-            add_row(to + v[k] * width, g.data<T>() + i * width, width, share);
+            add_row(to + v[k] * width, g.data<T>() + i * width, width,
+                    share * bags.template factor<double, T>(k));
       }
     });
   });

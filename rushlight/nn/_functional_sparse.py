@@ -58,13 +58,15 @@ def embedding_bag(
         )
     rows = weight.shape[0]
     plain = mode != "max" and max_norm is None and not (scale_grad_by_freq or sparse)
-    if plain and per_sample_weights is None and not _in_lanes(input, weight, offsets):
+    plain &= per_sample_weights is None or weight.is_floating_point()
+    if plain and not _in_lanes(input, weight, offsets, per_sample_weights):
         bounds = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
         whole = counts.is_meta or int(all_lanes(counts.sum())) == input.shape[0]
         if weight.dim() == 2 and whole:
             if padding_idx is not None and padding_idx < 0:
                 padding_idx %= rows
-            return embedding_bags(input, weight, bounds, mode == "mean", padding_idx)
+            mean = mode == "mean"
+            return embedding_bags(input, weight, bounds, mean, padding_idx, per_sample_weights)
     _check_range(input, rows)
     bags = torch.arange(counts.shape[0], device=input.device)
     bags = torch.repeat_interleave(bags, counts, output_size=input.shape[0])

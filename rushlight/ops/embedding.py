@@ -63,42 +63,66 @@ def _bag_of(bounds, count, input, padding_idx):
 class embedding_bags:
     """Sums (or means) of the rows of `weight` at the ids bounds[i] to bounds[i + 1].
 
-    `bounds` goes from 0 to the number of ids; ids equal to `padding_idx` are left out.
+    `bounds` goes from 0 to the number of ids; ids equal to `padding_idx` are left out; each id's
+    row counts `factors` times, once without them.
     """
 
-    def forward(input, weight, bounds, mean, padding_idx=None):
+    def forward(input, weight, bounds, mean, padding_idx=None, factors=None):
         bags, kept, sizes = _bag_of(bounds, len(input), input, padding_idx)
+        rows = weight[input[kept]]
+        if factors is not None:
+            rows = rows * factors[kept][:, None]
         out = np.zeros((len(bounds) - 1, weight.shape[1]), weight.dtype)
-        np.add.at(out, bags, weight[input[kept]])
+        np.add.at(out, bags, rows)
         return (out / np.maximum(sizes, 1)[:, None]).astype(out.dtype) if mean else out
 
-    def grad_weight(g, input, weight_shape, bounds, mean, padding_idx):
-        return embedding_bags_backward(g, input, weight_shape[0], bounds, mean, padding_idx)
+    def grad_weight(g, input, weight_shape, bounds, mean, padding_idx, factors):
+        return embedding_bags_backward(
+            g, input, weight_shape[0], bounds, mean, padding_idx, factors
+        )
+
+    def grad_factors(g, input, weight, bounds, padding_idx):
+        return _of_factors(g, weight, input, bounds, padding_idx)
 
     def samples(make):
         ids, bounds = make(5, dtype="int64", low=0, high=6), _C.from_data([0, 2, 2, 5], _C.int64)
         yield ids, make(6, 3), bounds, False
         yield ids, make(6, 3), bounds, True, 2
+        yield ids, make(6, 3), bounds, False, 2, make(5)
+
+
+def _of_factors(per_bag, per_row, input, bounds, padding_idx):
+    """For every id the product of what its bag and its row have."""
+    from .. import arange, repeat_interleave
+
+    bags = arange(bounds.numel() - 1)
+    bags = repeat_interleave(bags, bounds.diff(), output_size=input.shape[0])
+    products = (per_bag.index_select(0, bags) * per_row.index_select(0, input)).sum(1)
+    return products if padding_idx is None else products.masked_fill(input == padding_idx, 0)
 
 
 @op("")
 class embedding_bags_backward:
     """The gradient of a (rows, width) table that embedding_bags read."""
 
-    def forward(grad, input, rows, bounds, mean, padding_idx=None):
+    def forward(grad, input, rows, bounds, mean, padding_idx=None, factors=None):
         bags, kept, sizes = _bag_of(bounds, len(input), input, padding_idx)
         if mean:
             grad = (grad / np.maximum(sizes, 1)[:, None]).astype(grad.dtype)
         out = np.zeros((rows, grad.shape[1]), grad.dtype)
-        np.add.at(out, input[kept], grad[bags])
+        np.add.at(out, input[kept], grad[bags] * (1 if factors is None else factors[kept][:, None]))
         return out
 
-    def grad_grad(g, input, bounds, mean, padding_idx):
-        return embedding_bags(input, g, bounds, mean, padding_idx)
+    def grad_grad(g, input, bounds, mean, padding_idx, factors):
+        return embedding_bags(input, g, bounds, mean, padding_idx, factors)
+
+    def grad_factors(g, grad, input, bounds, padding_idx):
+        return _of_factors(grad, g, input, bounds, padding_idx)
 
     def samples(make):
         ids, bounds = make(5, dtype="int64", low=0, high=6), _C.from_data([0, 2, 2, 5], _C.int64)
         yield make(3, 3), ids, 6, bounds, True, 2
+        yield make(3, 3), ids, 6, bounds, False, 2, make(5)
 
 
 @op("torch.embedding_renorm_")
