@@ -16,7 +16,7 @@
 namespace rl {
 namespace {
 
-constexpr double kQuick = 20000;  // ns; less work than that is done on the spot
+constexpr double kQuick = 8000;  // ns; less than two threads' shares of work is done on the spot
 
 struct Operand {
   const Array* array = nullptr;  // null: a Python number

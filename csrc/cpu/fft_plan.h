@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "../core/elastic.h"
 #include "../core/kernel.h"
 #include "fft_lanes.h"
 
@@ -178,10 +179,10 @@ class LinePlan {
     const auto grain = [](int64_t length) {
       return grain_of(element_cost<T>(length) * static_cast<double>(length * W));
     };
-    parallel_for((columns_ + W - 1) / W, grain(rows_), [&](int64_t first, int64_t last) {
+    parallel_elastic((columns_ + W - 1) / W, grain(rows_), [&](int64_t first, int64_t last) {
       for (int64_t g = first; g < last; ++g) go_down(g * W, from, swap, room, work);
     });
-    parallel_for((rows_ + W - 1) / W, grain(columns_), [&](int64_t first, int64_t last) {
+    parallel_elastic((rows_ + W - 1) / W, grain(columns_), [&](int64_t first, int64_t last) {
       for (int64_t g = first; g < last; ++g) go_across(g * W, to, swap, re, im, room, work);
     });
   }

@@ -14,6 +14,7 @@
 #include <cmath>
 #include <memory>
 
+#include "../core/elastic.h"
 #include "../core/generator.h"
 #include "../core/kernel.h"
 
@@ -136,7 +137,7 @@ void draw_chunks(Generator& g, int64_t n, int per, F&& f) {
   }
 }
 
-constexpr int64_t kDrawBatch = 1 << 16;  // words drawn for all threads at once, which L2 holds
+constexpr int64_t kDrawBatch = 1 << 18;  // words drawn for all threads at once, as L2 holds
 
 // The same in any order where the transform, `ns` an element, costs more than the drawing: threads
 // share the transform of each batch of words.
@@ -148,7 +149,7 @@ void draw_batches(Generator& g, int64_t n, int per, double ns, F&& f) {
   for (int64_t i = 0; i < n; i += most) {
     const int64_t count = std::min(most, n - i);
     draw_words(g, words.get(), count * per);
-    parallel_for(count, grain, [&](int64_t begin, int64_t end) {
+    parallel_elastic(count, grain, [&](int64_t begin, int64_t end) {
       f(words.get() + begin * per, i + begin, end - begin);
     });
   }
