@@ -69,7 +69,7 @@ _LAZY = set(
     storage types cpu compiler overrides futures masked package export fx library nested signal
     functional quantization ao mps xpu accelerator vision torch_version __config__ __future__
     monitor quasirandom mtia _dynamo _inductor _functorch _guards _higher_order_ops _ops
-    _logging _subclasses _tensor _utils
+    _logging _subclasses _tensor _utils _vmap_internals
     """.split()
 )  # fmt: skip
 # Names that come from a module which loads on first use.

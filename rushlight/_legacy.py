@@ -26,7 +26,7 @@ class _TypedMeta(type):
             if isinstance(data, _C.Size):
                 return empty(tuple(data), dtype=cls.dtype)
             if isinstance(data, Tensor):
-                return data.to(cls.dtype)
+                return Tensor(data.to(cls.dtype))
             return from_data(data, cls.dtype, None)
         return empty(tuple(args) or (0,), dtype=cls.dtype)
 

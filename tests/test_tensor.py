@@ -379,6 +379,31 @@ def test_subclasses_stay_subclasses():
     assert type(torch.mul(x, 2)) is Loud and seen[-1] == "mul"
 
 
+class _Marked(torch.Tensor):
+    asked = 0
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        cls.asked += 1
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+@pytest.mark.parametrize("make", (torch.Tensor, torch.FloatTensor, torch.ones(1).new, _Marked))
+def test_a_tensor_made_of_a_tensor_keeps_its_history(make):
+    w = torch.ones(2, requires_grad=True)
+    for source in (w, w * 2):
+        made = make(source)
+        assert made is not source and made.data_ptr() == source.data_ptr()
+        assert type(made) is (_Marked if make is _Marked else torch.Tensor)
+        w.grad = None
+        made.square().sum().backward()
+        assert w.grad.tolist() == ([2.0, 2.0] if source is w else [8.0, 8.0])
+    assert make(source).grad_fn.name() == "AliasBackward0"
+    assert not make(source.detach()).requires_grad
+    before = _Marked.asked
+    assert type(torch.Tensor(_Marked(w))) is torch.Tensor and _Marked.asked == before
+
+
 def test_tensors_take_attributes_and_weak_references():
     import weakref
 

@@ -23,9 +23,11 @@ PyObject* tensor_tp_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (PyTuple_GET_SIZE(args) == 0 && (!kwargs || PyDict_GET_SIZE(kwargs) == 0)) {
       return as_object(tensor_new(Array::empty(default_dtype(), Shape(zero, 1)), type));
     }
-    if (type != TensorType && PyTuple_GET_SIZE(args) >= 1 &&
-        tensor_check(PyTuple_GET_ITEM(args, 0)) && !kwargs) {
-      return as_object(tensor_new(elements(as_tensor(PyTuple_GET_ITEM(args, 0))), type));
+    PyObject* first = PyTuple_GET_SIZE(args) >= 1 && !kwargs ? PyTuple_GET_ITEM(args, 0) : nullptr;
+    if (first && tensor_check(first)) {
+      if (as_tensor(first)->requires_grad && modes.grad)  // a view, with its history
+        return PyObject_CallFunctionObjArgs(helper("seen_as"), first, type, nullptr);
+      if (type != TensorType) return as_object(tensor_new(elements(as_tensor(first)), type));
     }
     Ref made(PyObject_Call(helper("legacy_tensor"), args, kwargs));
     checked(made);

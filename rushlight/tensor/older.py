@@ -72,7 +72,7 @@ def new(self, *args, device=None, size=None):
     if isinstance(data, Tensor):
         if data.dtype is not self.dtype:
             raise TypeError(f"new(): expected a tensor of {self.dtype}, got {data.dtype}")
-        return data.detach()
+        return Tensor(data)
     if is_storage(data):
         return empty(0, dtype=self.dtype).set_(data)
     if isinstance(data, str):

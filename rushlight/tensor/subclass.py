@@ -39,13 +39,31 @@ def wrap_subclass(result, cls):
 @method
 def as_subclass(self, cls):
     """The same data, history and storage, as an instance of a subclass of Tensor."""
-    alias = operators["alias"]
-    seen = alias(self) if self.requires_grad and _C.is_grad_enabled() else self._raw_detach()
+    recorded = self.requires_grad and _C.is_grad_enabled()
+    seen = operators["alias"](self) if recorded else self._raw_detach()
+    return _instance(seen, cls)
+
+
+def _instance(seen, cls):
+    """The tensor `seen` as an instance of `cls`."""
     out = Tensor._make_subclass(cls, seen)
     if seen.requires_grad:
         node = _Identity()
         _C.connect(node, (seen,), (out,))
     return out
+
+
+def _seen_as(tensor, cls):
+    """What `cls(tensor)` makes of a tensor with a history: a view of it; no class is asked."""
+    asked = _C.set_torch_function(False)
+    try:
+        seen = operators["alias"](tensor)
+        return seen if cls is Tensor and type(seen) is Tensor else _instance(seen, cls)
+    finally:
+        _C.set_torch_function(asked)
+
+
+_C.set_helper("seen_as", _seen_as)
 
 
 def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_format=None,

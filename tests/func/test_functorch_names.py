@@ -113,3 +113,15 @@ def test_under_pytorchs_names():
         [sys.executable, "-m", "rushlight", "-"], input=code, capture_output=True, text=True
     )
     assert done.stdout.split() == ["False", "-1", "False", "True"], done.stderr
+
+
+def test_vmap_stands_where_it_stood_before_func():
+    from rushlight._vmap_internals import _vmap
+
+    x = torch.arange(6.0).reshape(3, 2)
+    assert _vmap(lambda row: row.sum())(x).tolist() == [1.0, 5.0, 9.0]
+    doubled, nothing = _vmap(lambda row: (row * 2, None), allow_none_pass_through=True)(x)
+    assert nothing is None and torch.equal(doubled, x * 2)
+    with pytest.warns(FutureWarning, match="use torch.vmap instead"):
+        together = torch._vmap_internals.vmap(torch.dot, in_dims=(0, None))
+    assert together(x, x[0]).tolist() == [1.0, 3.0, 5.0]
