@@ -187,14 +187,23 @@ void forward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& k, c
       tools.dots(rows, n, g.depth, q.at(b, h, q0), q.row, k.at(b, h / g.group(), s0), k.row, scores,
                  kKeys, g.scale);
     const bool masked = mask.add || mask.keep || (g.causal && s0 + n > q0 + 1);
+    // Behind the diagonal only what fills a vector is looked at.
+    const auto used_of = [&](int64_t i) {
+      const int64_t seen = g.causal ? std::clamp<int64_t>(q0 + i + 1 - s0, 0, n) : n;
+      return std::min(n, (seen + 15) / 16 * 16);
+    };
+    // All rows first: a vector read back at once would wait for the numbers stored in it.
+    for (int64_t i = 0; masked && i < rows; ++i)
+      mask_row(scores + i * kKeys, g, mask, b, h, q0 + i, s0, used_of(i));
     for (int64_t i = 0; i < rows; ++i) {
       T* s = scores + i * kKeys;
-      if (masked) mask_row(s, g, mask, b, h, q0 + i, s0, n);
-      const T next = row_max(s, n, top[i]);
+      const int64_t used = used_of(i);
+      const T next = row_max(s, used, top[i]);
       // Nothing to see yet: all scores are -inf, and their exponentials 0.
       const T shift = next == never ? T(0) : next;
       const T rescale = vexp(top[i] - shift);
-      sum[i] = sum[i] * rescale + exp_row(s, n, shift);
+      sum[i] = sum[i] * rescale + exp_row(s, used, shift);
+      std::fill(s + used, s + n, T(0));
       top[i] = next;
       if (s0 > 0 && rescale != T(1))
         for (int64_t j = 0; j < g.value_depth; ++j) o[i * out.row + j] *= rescale;
@@ -263,9 +272,10 @@ void backward_tile(const Geometry& g, const Operand<T>& q, const Operand<T>& k,
   tools.packed(rows, n, g.depth, q.at(b, h, q0), q.row, key_panels, p, kKeys, g.scale);
   tools.packed(rows, n, g.value_depth, go.at(b, h, q0), go.row, value_panels, dp, kKeys, 1);
   const bool masked = mask.add || mask.keep || (g.causal && s0 + n > q0 + 1);
+  for (int64_t i = 0; masked && i < rows; ++i)
+    mask_row(p + i * kKeys, g, mask, b, h, q0 + i, s0, n);
   for (int64_t i = 0; i < rows; ++i) {
     T *s = p + i * kKeys, *d = dp + i * kKeys;
-    if (masked) mask_row(s, g, mask, b, h, q0 + i, s0, n);
     const T shift = lse[i], subtract = delta[i];
 #pragma omp simd
     for (int64_t j = 0; j < n; ++j) {
