@@ -169,3 +169,22 @@ def test_without_strict_mode_there_are_zeros():
 def test_arguments_are_checked(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_pieces_that_libraries_build_jacobians_with():
+    pieces = torch.autograd.functional
+    x, y = torch.ones(2, 1), torch.ones(3, dtype=torch.float64)
+    first, second = pieces._construct_standard_basis_for((x, y), (2, 3))
+    assert second.dtype is torch.float64
+    assert torch.equal(torch.cat([first, second], 1), torch.eye(5, dtype=torch.float64))
+    assert pieces._as_tuple(x, "inputs", "f") == (False, (x,))
+    assert pieces._as_tuple((x, y), "inputs", "f") == (True, (x, y))
+    with pytest.raises(TypeError, match="must be either a Tensor or a tuple of Tensors"):
+        pieces._as_tuple(1, "inputs", "f")
+    rows = ((x,), (y,))
+    assert pieces._tuple_postprocess(rows, (True, False)) == (x, y)
+    assert pieces._tuple_postprocess(rows[:1], (False, False)) is x
+    assert pieces._tuple_postprocess((x,), True) == (x,)
+    history = torch.ones(1, requires_grad=True) * 2
+    assert pieces._grad_postprocess(((history,),), False)[0][0].grad_fn is None
+    assert pieces._grad_postprocess((history,), True)[0] is history

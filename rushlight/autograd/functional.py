@@ -12,13 +12,19 @@ import rushlight as torch
 
 from .. import Tensor
 from . import grad
+from ._jacobian_parts import (  # noqa: F401 (libraries import them from here)
+    _as_tuple,
+    _construct_standard_basis_for,
+    _grad_postprocess,
+    _tuple_postprocess,
+)
 from ._strict import check_depends, check_differentiable
 from .grad_mode import enable_grad
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
 
-def _as_tuple(value, what: str, name: str) -> tuple[bool, tuple]:
+def _tensors_of(value, what: str, name: str) -> tuple[bool, tuple]:
     """Whether one tensor was given, and the tensors; TypeError for anything else."""
     single = not isinstance(value, tuple)
     values = (value,) if single else value
@@ -35,7 +41,7 @@ def _as_tuple(value, what: str, name: str) -> tuple[bool, tuple]:
 
 def _as_inputs(inputs, create_graph: bool, name: str) -> tuple[bool, tuple]:
     """Inputs that record: views of those given, or new leaves."""
-    single, values = _as_tuple(inputs, "inputs", name)
+    single, values = _tensors_of(inputs, "inputs", name)
     return single, tuple(
         [
             v.view_as(v) if create_graph and v.requires_grad else v.detach().requires_grad_()
@@ -70,7 +76,7 @@ def _as_vectors(v, like: tuple, single: bool, source: str, name: str) -> tuple:
                 "element."
             )
         return (torch.ones_like(like[0]),)
-    _, vectors = _as_tuple(v, "v", name)
+    _, vectors = _tensors_of(v, "v", name)
     vectors = tuple([vector.detach() if not vector.requires_grad else vector for vector in vectors])
     if len(vectors) != len(like):
         if single:
@@ -220,7 +226,7 @@ def _check_combination(create_graph, strict, vectorize, strategy) -> bool:
 def _forward_jacobian(func, inputs):
     from ..func import jacfwd
 
-    single, values = _as_tuple(inputs, "inputs", "jacobian")
+    single, values = _tensors_of(inputs, "inputs", "jacobian")
 
     def checked(*args):
         single_out, outputs = _as_outputs(func(*args), "jacobian")
@@ -284,7 +290,7 @@ def hessian(
     """The Hessian of a `func` with one number as output, nested by input and input."""
     if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
         raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
-    single, values = _as_tuple(inputs, "inputs", "hessian")
+    single, values = _tensors_of(inputs, "inputs", "hessian")
 
     def scalar(*args):
         return _one_number(func(*args), "hessian")
