@@ -351,7 +351,7 @@ void combine_plan(const Plan& plan, const Array& x, const Array& values_in, F&& 
   walk.base[1] = values.bytes();
   const int64_t count = plan.positions();
   const int64_t* offsets = plan.offsets.data<int64_t>();
-  if (count == 0 || walk.numel == 0) return;
+  if (count == 0 || walk.numel == 0 || meta_call) return;
   NoGil nogil(count * walk.numel);
   const auto row = [&](char* const* p, const int64_t* s, int64_t n, int64_t j) {
     combine_run<T>(p[0] + offsets[j], s[0], p[1] + j * value_step, s[1], n, f);

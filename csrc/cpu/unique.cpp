@@ -177,7 +177,7 @@ RL_KERNEL(isin_few) {  // input, values (1-d, same dtype), invert
     using T = decltype(tag);
     const T *v = x.data<T>(), *t = tests.data<T>();
     uint8_t* out = y.data<uint8_t>();
-    parallel_elastic(n, grain_of(0.1 * static_cast<double>(count)),
+    parallel_elastic(n, grain_of(0.1 * static_cast<double>(count + 1)),
                      [&](int64_t begin, int64_t end) {
                        for (int64_t i0 = begin; i0 < end; i0 += 1024) {
                          const int64_t i1 = std::min(end, i0 + 1024);
