@@ -19,7 +19,15 @@ struct Product {
 
   static void init(void* acc, int64_t n) { std::fill_n(static_cast<Acc*>(acc), n, Acc(1)); }
   static void merge(void* acc, const void* other, int64_t n) {
-    for (int64_t j = 0; j < n; ++j) static_cast<Acc*>(acc)[j] *= static_cast<const Acc*>(other)[j];
+    Acc* a = static_cast<Acc*>(acc);
+    for (int64_t j = 0; j < n; ++j) a[j] = times(a[j], static_cast<const Acc*>(other)[j]);
+  }
+  // Integers wrap around.
+  static Acc times(Acc a, Acc b) {
+    if constexpr (kInteger)
+      return static_cast<Acc>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+    else
+      return a * b;
   }
   static Acc term(T x) { return static_cast<Acc>(static_cast<C>(x)); }
 
@@ -67,13 +75,17 @@ struct Product {
       for (; r + 4 <= rows; r += 4) {
         const T* a = p + r * rstride;
 #pragma omp simd
-        for (int64_t j = 0; j < width; ++j)
-          acc[j] = acc[j] * term(a[j]) * term(a[j + rstride]) * term(a[j + 2 * rstride]) *
-                   term(a[j + 3 * rstride]);
+        for (int64_t j = 0; j < width; ++j) {
+          const Acc two = times(times(acc[j], term(a[j])), term(a[j + rstride]));
+          acc[j] = times(times(two, term(a[j + 2 * rstride])), term(a[j + 3 * rstride]));
+        }
       }
     }
     for (; r < rows; ++r)
-      for (int64_t j = 0; j < width; ++j) acc[j] *= term(p[j * wstride + r * rstride]);
+      for (int64_t j = 0; j < width; ++j) {
+        const int64_t at = j * wstride + r * rstride;
+        acc[j] = times(acc[j], term(p[at]));
+      }
   }
 
   // The product of a run of floats in vectors of four and eight; false where some lie outside.
@@ -136,12 +148,13 @@ struct Product {
       columns(lane, p, kLanes, 1, n / kLanes, kLanes);
     } else {
       for (int64_t i = 0; i < whole; i += kLanes)
-        for (int l = 0; l < kLanes; ++l) lane[l] *= term(p[(i + l) * stride]);
+        for (int l = 0; l < kLanes; ++l) lane[l] = times(lane[l], term(p[(i + l) * stride]));
     }
-    for (int64_t i = whole; i < n; ++i) lane[i - whole] *= term(p[i * stride]);
+    for (int64_t i = whole; i < n; ++i)
+      lane[i - whole] = times(lane[i - whole], term(p[i * stride]));
 #pragma GCC unroll 6
     for (int half = kLanes / 2; half > 0; half /= 2)
-      for (int l = 0; l < half; ++l) lane[l] *= lane[l + half];
+      for (int l = 0; l < half; ++l) lane[l] = times(lane[l], lane[l + half]);
     return lane[0];
   }
 
@@ -152,7 +165,8 @@ struct Product {
     if (wstride == 1 || (sizeof(T) == 1 && rows < 2 * kLanes && width >= 8))
       columns(acc, p, width, wstride, rows, rstride);
     else
-      for (int64_t j = 0; j < width; ++j) acc[j] *= row(p + j * wstride, rows, rstride);
+      for (int64_t j = 0; j < width; ++j)
+        acc[j] = times(acc[j], row(p + j * wstride, rows, rstride));
   }
   static void finish(char* const* out, const int64_t* strides, const void* acc, int64_t n,
                      const double*) {
