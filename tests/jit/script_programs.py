@@ -271,7 +271,19 @@ def tensors():
 
 X, Y = tensors()
 
+
+def spelt_slices(x, numbers: list[int], three: tuple[int, float, str]):
+    i, j = 1, 2
+    x[slice(0, i)] += 1
+    return (
+        x[slice(1, None, None)], x.shape[slice(None, -1, None)], x[(slice(None, None, None), 1)],
+        x[..., slice(i, j)], numbers[slice(2)], numbers[slice(i, None, 1)], three[slice(0, 2)],
+        three[1:], three[::2],
+    )  # fmt: skip
+
+
 CASES = {
+    "spelt_slices": (spelt_slices, [(X, [1, 2, 3], (1, 2.0, "a"))]),
     "containers": (containers, [([1, 2, 3], {"a": 1, "b": 2})]),
     "tensor_operators": (tensor_operators, [(X, 1)]),
     "indexing": (indexing, [(X, 1)]),

@@ -15,20 +15,38 @@ def subscript(b, node: ast.Subscript, hint) -> Sugared:
 
     at = b.source.range(node)
     owner = b.expression(node.value)
+    index = _spelt_out(node.slice)
     if not isinstance(owner, Simple) or isinstance(owner, ModuleValue):
-        return _sugared_item(b, at, owner, node.slice, hint)
+        return _sugared_item(b, at, owner, index, hint)
     value = owner.value(b, at)
     t = value.type()
     if isinstance(t, T.TensorType):
-        return Simple(_tensor_item(b, at, value, node.slice))
-    if isinstance(node.slice, ast.Slice):
+        return Simple(_tensor_item(b, at, value, index))
+    if isinstance(index, ast.Slice):
         if isinstance(t, T.TupleType):
-            return Simple(_tuple_slice(b, at, value, node.slice))
-        return Simple(_sliced(b, at, value, node.slice))
+            return Simple(_tuple_slice(b, at, value, index))
+        return Simple(_sliced(b, at, value, index))
     if isinstance(t, T.ClassType):
-        index = b.expression(node.slice)
-        return owner.attr(b, at, "__getitem__").call(b, at, [Arg(index, at)], [])
-    return owner.item(b, at, index_value(b, node.slice), hint)
+        item = b.expression(index)
+        return owner.attr(b, at, "__getitem__").call(b, at, [Arg(item, at)], [])
+    return owner.item(b, at, index_value(b, index), hint)
+
+
+def _spelt_out(index: ast.expr) -> ast.expr:
+    """The index `slice(a, b, c)`, as code that was made from a graph says it, as `a:b:c`."""
+    if not (isinstance(index, ast.Call) and isinstance(index.func, ast.Name)):
+        return index
+    if index.func.id != "slice" or index.keywords or not 1 <= len(index.args) <= 3:
+        return index
+    bounds = [ast.Constant(None), *index.args] if len(index.args) == 1 else index.args
+    wholes = (0, 2**63 - 1, 1)  # what PyTorch's graphs have for None
+    lower, upper, step = (
+        ast.copy_location(ast.Constant(whole), index)
+        if isinstance(bound, ast.Constant) and bound.value is None
+        else bound
+        for bound, whole in zip((*bounds, ast.Constant(None))[:3], wholes, strict=True)
+    )
+    return ast.copy_location(ast.Slice(lower, upper, step), index)
 
 
 def _sugared_item(b, at, owner: Sugared, index: ast.expr, hint) -> Sugared:
@@ -101,16 +119,10 @@ def tuple_item(b, at, value, index):
 def _tuple_slice(b, at, value, node: ast.Slice):
     bounds = [None if e is None else _number(b, e) for e in (node.lower, node.upper, node.step)]
     elements = value.type().elements()
-    start, stop, step = slice(*bounds).indices(len(elements))
-    if step != 1:
-        parts = b.emit("prim::TupleUnpack", [value], elements, at)
-        return b.tuple(parts[start:stop:step], at)
-    made = b.node("prim::TupleSlice", [value], at, 1)
-    made.i_("beg", start)
-    made.i_("end", max(stop, start))
-    output = made.output()
-    output.setType(T.TupleType(elements[start:stop]))
-    return output
+    parts = []
+    for i in range(*slice(*bounds).indices(len(elements))):
+        parts.append(b.emit1("prim::TupleIndex", [value, b.constant(i, at)], elements[i], at))
+    return b.tuple(parts, at)
 
 
 # -- tensors ---------------------------------------------------------------------------------
@@ -169,7 +181,7 @@ def _index_parts(b, node: ast.expr) -> list[tuple[str, object]]:
     elements = node.elts if isinstance(node, ast.Tuple) else [node]
     parts: list[tuple[str, object]] = []
     for element in elements:
-        parts += _index_part(b, element)
+        parts += _index_part(b, _spelt_out(element))
     return parts
 
 
