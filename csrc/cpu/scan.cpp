@@ -70,6 +70,15 @@ T narrow(scan_acc_t<T> x) {
     return static_cast<T>(x);
 }
 
+// f(a, b), where integers wrap around.
+template <class A, class F>
+A wrapping(A a, A b, F f) {
+  if constexpr (std::is_same_v<A, int64_t>)
+    return static_cast<A>(f(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+  else
+    return f(a, b);
+}
+
 struct Plus {
   static constexpr double kRowNs = 0.4, kColumnNs = 0.2;  // an element takes
   template <class A>
@@ -78,7 +87,7 @@ struct Plus {
   }
   template <class A>
   static A apply(A a, A b) {
-    return a + b;
+    return wrapping(a, b, [](auto x, auto y) { return x + y; });
   }
 };
 struct Times {
@@ -89,7 +98,7 @@ struct Times {
   }
   template <class A>
   static A apply(A a, A b) {
-    return a * b;
+    return wrapping(a, b, [](auto x, auto y) { return x * y; });
   }
 };
 struct LogAddExp {
