@@ -50,7 +50,7 @@ HOMES: dict[str, tuple[str, str | None]] = {
 # Those that have another name there.
 HOMES |= {
     "JITException": ("jit._run_errors", "Error"),
-    "ScriptModule": ("jit._script", "ModuleObject"),
+    "ScriptModule": ("jit._script_objects", "ModuleObject"),
     "bit": ("_C", "uint1"),
     "cpp": ("_cpp", None),
     "parse_schema": ("jit._jit_bindings", "parse_schema"),
