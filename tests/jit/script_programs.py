@@ -282,7 +282,19 @@ def spelt_slices(x, numbers: list[int], three: tuple[int, float, str]):
     )  # fmt: skip
 
 
+def names_of_other_types(x: Tensor, y: Tensor):
+    z: Tensor = x + y
+    w = z * 2
+    x = None
+    z = None
+    y = 3
+    if y > 2:
+        y = 4
+    return w, y
+
+
 CASES = {
+    "names_of_other_types": (names_of_other_types, [(X, Y)]),
     "spelt_slices": (spelt_slices, [(X, [1, 2, 3], (1, 2.0, "a"))]),
     "containers": (containers, [([1, 2, 3], {"a": 1, "b": 2})]),
     "tensor_operators": (tensor_operators, [(X, 1)]),

@@ -255,6 +255,7 @@ class Builder:
     def _as_annotated(self, name: str, given: Sugared, at, annotated) -> Sugared:
         """What is assigned, as an annotation of the name wants it."""
         frame: Frame | None = self.frame
+        again = annotated is None and name in self.frame.annotated
         while annotated is None and frame is not None:
             annotated = frame.annotated.get(name)
             frame = frame.parent
@@ -263,6 +264,9 @@ class Builder:
         if type(given) is not Simple:
             fail(at, f"{given.said} cannot be used as a value")
         made = convert_to(self, given.ir, annotated, at, False)
+        if made is None and again:  # in the same block a name may take on another type
+            del self.frame.annotated[name]
+            return given
         if made is None:
             fail(
                 at,
