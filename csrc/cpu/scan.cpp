@@ -142,17 +142,19 @@ constexpr bool kScansVectors =
 
 template <class T, class Op>
 int64_t scan_vectors(const T* x, T* y, int64_t n, scan_acc_t<T>& acc) {
-  using Wide = typename VecN<scan_acc_t<T>, kDoubles>::type;
-  using Thin = typename VecN<T, kDoubles>::type;
+  constexpr bool integer = std::is_same_v<T, int64_t>;  // unsigned, it wraps around
+  using Lane = std::conditional_t<integer, uint64_t, scan_acc_t<T>>;
+  using Wide = typename VecN<Lane, kDoubles>::type;
+  using Thin = typename VecN<std::conditional_t<integer, uint64_t, T>, kDoubles>::type;
   constexpr std::make_integer_sequence<int, kDoubles> lanes{};
-  const Wide first = Wide{} + Op::template identity<scan_acc_t<T>>();
+  const Wide first = Wide{} + Op::template identity<Lane>();
   const auto take = [](Wide& a, const Wide& b) {
     if constexpr (std::is_same_v<Op, Plus>)
       a += b;
     else
       a *= b;
   };
-  Wide carry = Wide{} + acc;
+  Wide carry = Wide{} + static_cast<Lane>(acc);
   int64_t i = 0;
   for (; i + kDoubles <= n; i += kDoubles) {
     Thin thin;
@@ -167,7 +169,7 @@ int64_t scan_vectors(const T* x, T* y, int64_t n, scan_acc_t<T>& acc) {
     thin = __builtin_convertvector(v, Thin);
     __builtin_memcpy(y + i, &thin, sizeof thin);
   }
-  acc = carry[0];
+  acc = static_cast<scan_acc_t<T>>(carry[0]);
   return i;
 }
 
