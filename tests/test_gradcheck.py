@@ -217,3 +217,12 @@ def test_what_the_checks_draw_from_the_callers_random_numbers():
     assert next_after(gradgradcheck, x) == 0.088477
     assert next_after(gradgradcheck, w) == next_after(gradgradcheck, w, fast_mode=True) == 0.022326
     assert next_after(gradgradcheck, w, gen_non_contig_grad_outputs=True) == 0.419408
+
+
+@pytest.mark.parametrize("fast", (False, True))
+def test_what_is_checked_may_ask_for_gradients_itself(fast):
+    def slope(x):
+        (found,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
+        return x * found
+
+    assert gradcheck(slope, (torch.rand(3, dtype=torch.float64).requires_grad_(),), fast_mode=fast)

@@ -12,7 +12,7 @@ import rushlight as torch
 
 from .. import Tensor
 from . import grad
-from .grad_mode import no_grad
+from .grad_mode import enable_grad, no_grad
 
 
 def tensors(value) -> list[Tensor]:
@@ -95,12 +95,22 @@ def steps_of(tensor: Tensor) -> tuple:
     return (1, 1j) if tensor.is_complex() else (1,)
 
 
+def _values(run, parts) -> list[Tensor]:
+    """The parts of the outputs now; what is checked may itself ask for gradients."""
+    found = []
+    for part in parts:
+        with enable_grad():
+            outputs = run()
+        found.append(part.of(outputs).detach().clone())
+    return found
+
+
 def _difference(run, parts, data: Tensor, index, step, eps: float) -> list[Tensor]:
     original = data[index].item()
     data[index] = original + step * eps
-    above = [part.of(run()).clone() for part in parts]
+    above = _values(run, parts)
     data[index] = original - step * eps
-    below = [part.of(run()).clone() for part in parts]
+    below = _values(run, parts)
     data[index] = original
     return [(a - b).reshape(-1) / (2 * eps) for a, b in zip(above, below, strict=True)]
 
@@ -126,9 +136,9 @@ def numerical_slopes(run, parts, tensor: Tensor, direction: Tensor, eps: float) 
     original = data.clone()
     with no_grad():
         data.copy_(original + eps * direction)
-        above = [part.of(run()).clone() for part in parts]
+        above = _values(run, parts)
         data.copy_(original - eps * direction)
-        below = [part.of(run()).clone() for part in parts]
+        below = _values(run, parts)
         data.copy_(original)
     return [(a - b) / (2 * eps) for a, b in zip(above, below, strict=True)]
 
