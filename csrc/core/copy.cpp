@@ -7,7 +7,7 @@
 
 #include "array.h"
 #include "convert.h"
-#include "elastic.h"
+#include "parallel.h"
 
 namespace rl {
 namespace {
@@ -89,7 +89,7 @@ int64_t outer_count(const Walk& w, int dims) {
 
 // One long run: threads take pieces of it.
 void copy_run(const Walk& w, char* dst, const char* src, ConvertFn fn, int bytes) {
-  parallel_elastic(w.sizes[0], grain_of(kByte * bytes), [&](int64_t a, int64_t b) {
+  parallel_for(w.sizes[0], grain_of(kByte * bytes), [&](int64_t a, int64_t b) {
     fn(dst + a * w.dst[0], w.dst[0], src + a * w.src[0], w.src[0], b - a);
   });
 }
@@ -97,12 +97,12 @@ void copy_run(const Walk& w, char* dst, const char* src, ConvertFn fn, int bytes
 void copy_rows(const Walk& w, char* dst, const char* src, ConvertFn fn, int bytes) {
   const int last = w.ndim - 1;
   const int64_t row = w.sizes[last];
-  parallel_elastic(outer_count(w, last), grain_of(kByte * static_cast<double>(bytes * row)),
-                   [&](int64_t a, int64_t b) {
-                     each_outer(w, last, a, b, dst, src, [&](char* d, const char* s) {
-                       fn(d, w.dst[last], s, w.src[last], row);
-                     });
-                   });
+  parallel_for(outer_count(w, last), grain_of(kByte * static_cast<double>(bytes * row)),
+               [&](int64_t a, int64_t b) {
+                 each_outer(w, last, a, b, dst, src, [&](char* d, const char* s) {
+                   fn(d, w.dst[last], s, w.src[last], row);
+                 });
+               });
 }
 
 // Rows of a few elements, two dims at a time.
@@ -116,16 +116,16 @@ void copy_short_rows(const Walk& w, char* dst, const char* src, int item) {
   };
   const int64_t count = outer_count(w, outer);
   if (count >= 2 * num_threads()) {
-    parallel_elastic(count, grain_of(kByte * static_cast<double>(item * rows * cols)),
-                     [&](int64_t a, int64_t b) {
-                       each_outer(w, outer, a, b, dst, src,
-                                  [&](char* d, const char* s) { some(d, s, 0, rows); });
-                     });
+    parallel_for(count, grain_of(kByte * static_cast<double>(item * rows * cols)),
+                 [&](int64_t a, int64_t b) {
+                   each_outer(w, outer, a, b, dst, src,
+                              [&](char* d, const char* s) { some(d, s, 0, rows); });
+                 });
     return;
   }
   each_outer(w, outer, 0, count, dst, src, [&](char* d, const char* s) {
-    parallel_elastic(rows, grain_of(kByte * static_cast<double>(item * cols)),
-                     [&](int64_t a, int64_t b) { some(d, s, a, b); });
+    parallel_for(rows, grain_of(kByte * static_cast<double>(item * cols)),
+                 [&](int64_t a, int64_t b) { some(d, s, a, b); });
   });
 }
 
@@ -148,16 +148,16 @@ void each_block(const Walk& w, int other, char* dst, const char* src, int bytes,
   const int64_t rows = w.sizes[other], cols = w.sizes[w.ndim - 1];
   const int64_t count = outer_count(outer, outer.ndim);
   if (count >= 2 * num_threads()) {
-    parallel_elastic(count, grain_of(kByte * static_cast<double>(bytes * rows * cols)),
-                     [&](int64_t a, int64_t b) {
-                       each_outer(outer, outer.ndim, a, b, dst, src,
-                                  [&](char* d, const char* s) { block(d, s, 0, rows); });
-                     });
+    parallel_for(count, grain_of(kByte * static_cast<double>(bytes * rows * cols)),
+                 [&](int64_t a, int64_t b) {
+                   each_outer(outer, outer.ndim, a, b, dst, src,
+                              [&](char* d, const char* s) { block(d, s, 0, rows); });
+                 });
     return;
   }
   each_outer(outer, outer.ndim, 0, count, dst, src, [&](char* d, const char* s) {
-    parallel_elastic(rows, grain_of(kByte * static_cast<double>(bytes * cols)),
-                     [&](int64_t a, int64_t b) { block(d, s, a, b); });
+    parallel_for(rows, grain_of(kByte * static_cast<double>(bytes * cols)),
+                 [&](int64_t a, int64_t b) { block(d, s, a, b); });
   });
 }
 
@@ -282,11 +282,10 @@ void fill_value(const Array& dst, V value, DType type) {
   NoGil nogil(dst.numel(), 100000);
   if (w.ndim == 1 && w.dst[0] == dst.item() && zero) {
     char* p = dst.bytes();
-    parallel_elastic(dst.nbytes(), grain_of(kByte), [&](int64_t a, int64_t b) {
-      std::memset(p + a, 0, static_cast<size_t>(b - a));
-    });
+    parallel_for(dst.nbytes(), grain_of(kByte),
+                 [&](int64_t a, int64_t b) { std::memset(p + a, 0, static_cast<size_t>(b - a)); });
   } else if (w.ndim == 1) {
-    parallel_elastic(w.sizes[0], grain_of(kByte * dst.item()), [&](int64_t a, int64_t b) {
+    parallel_for(w.sizes[0], grain_of(kByte * dst.item()), [&](int64_t a, int64_t b) {
       same(dst.bytes() + a * w.dst[0], w.dst[0], v, 0, b - a);
     });
   } else {

@@ -1,11 +1,6 @@
 // Registries of kernels, loops and functions, and how a kernel reads its arguments.
 #include "kernel.h"
 
-#ifndef _WIN32
-#include <pthread.h>
-#endif
-
-#include <atomic>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -56,77 +51,11 @@ int detect_level() {
 #endif
 }
 
-int g_threads = 0;
-bool g_forked = false;   // in a child, where the threads of the parent's pool are missing
-bool g_started = false;  // the pool has threads
-std::atomic<int> g_regions{0};
-std::atomic<int> g_crowded{0};  // regions that still run alone since two Python threads met
-
-// MKL_NUM_THREADS, then OMP_NUM_THREADS, then the processors: never more than there are of those.
-int default_threads() {
-  int n = omp_get_max_threads();
-  if (const char* given = getenv("MKL_NUM_THREADS"); given && atoi(given) > 0) n = atoi(given);
-  return std::max(1, std::min(n, omp_get_num_procs()));
-}
-
-void forget_pool() {
-  g_forked = true;
-  if (!g_started) return;  // the child may begin one of its own
-  g_threads = 1;
-  g_regions = 0;
-  omp_set_num_threads(1);
-}
-
 }  // namespace
 
 int cpu_level() {
   static const int level = detect_level();
   return level;
-}
-
-int num_threads() {
-  if (!g_threads) set_num_threads(default_threads());
-  return g_threads;
-}
-void set_num_threads(int n) {
-#ifndef _WIN32
-  [[maybe_unused]] static const int watched = pthread_atfork(nullptr, nullptr, forget_pool);
-#endif
-  if (g_forked && g_started) n = 1;  // a region would wait for threads that are not there
-  g_threads = n;
-  omp_set_num_threads(n);
-}
-
-// A thread that is inside one may begin another: a primitive's loops, say.
-static thread_local int t_regions = 0;
-
-bool Region::enter() {
-  if (t_regions > 0) {
-    ++t_regions;
-    return true;
-  }
-  if (g_crowded.load(std::memory_order_relaxed) > 0) {
-    g_crowded.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
-  if (g_regions.fetch_add(1, std::memory_order_acquire) == 0) {
-    g_started = true;
-    t_regions = 1;
-    return true;
-  }
-  g_regions.fetch_sub(1, std::memory_order_relaxed);
-  g_crowded.store(64, std::memory_order_relaxed);
-  return false;
-}
-void Region::leave() {
-  if (--t_regions == 0) g_regions.fetch_sub(1, std::memory_order_release);
-}
-
-int free_threads() {
-  if (t_regions > 0) return num_threads();
-  const bool alone = g_regions.load(std::memory_order_relaxed) == 0 &&
-                     g_crowded.load(std::memory_order_relaxed) <= 0;
-  return alone ? num_threads() : 1;
 }
 
 void register_kernel(const char* name, int level, Kernel fn) {

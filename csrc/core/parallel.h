@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <exception>
 
@@ -15,10 +16,14 @@ namespace rl {
 
 int num_threads();  // what set_num_threads said; 1 in forked workers
 void set_num_threads(int n);
+void keep_threads(bool keep);  // whether num_threads() stays what it is for this thread
 
 // A parallel region of one Python thread. When several compute at once, each runs its work alone:
-// their own threads would only crowd out the others.
+// their own threads would only crowd out the others. So does one whose threads came late: on a
+// processor that others use they begin a whole time slice after it, milliseconds for microseconds.
 class Region {
+  int64_t begun_ = 0;  // by the clock
+  std::atomic<bool> late_{false};
   bool entered_;
 
  public:
@@ -29,10 +34,11 @@ class Region {
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
   explicit operator bool() const { return entered_; }
+  void arrive();  // called by each thread of the pool as it begins
 
  private:
-  static bool enter();
-  static void leave();
+  bool enter();
+  void leave();
 };
 int free_threads();  // num_threads(), or 1 while other Python threads compute
 
@@ -50,7 +56,7 @@ void parallel_for(int64_t n, int64_t grain, F&& f) {
   if (n <= 0 || meta_call) return;
   const int64_t most = grain > 0 ? n / grain : n;
   const int threads = static_cast<int>(std::min<int64_t>(num_threads(), most));
-  const Region region(threads > 1 && !omp_in_parallel());
+  Region region(threads > 1 && !omp_in_parallel());
   if (!region) {
     f(int64_t{0}, n);
     return;
@@ -59,6 +65,7 @@ void parallel_for(int64_t n, int64_t grain, F&& f) {
 #pragma omp parallel num_threads(threads)
   {
     const int64_t t = omp_get_thread_num(), count = omp_get_num_threads();
+    if (t > 0) region.arrive();
     const int64_t begin = n * t / count, end = n * (t + 1) / count;
     try {
       if (begin < end) f(begin, end);
@@ -87,10 +94,14 @@ class NoGil {
 
  public:
   explicit NoGil(int64_t work, int64_t threshold = 50000) {
-    if (work >= threshold && !meta_call) state_ = PyEval_SaveThread();
+    if (work < threshold || meta_call) return;
+    keep_threads(true);  // memory was made for so many; another Python thread may set the number
+    state_ = PyEval_SaveThread();
   }
   ~NoGil() {
-    if (state_) take_gil(state_);
+    if (!state_) return;
+    take_gil(state_);
+    keep_threads(false);
   }
   NoGil(const NoGil&) = delete;
   NoGil& operator=(const NoGil&) = delete;

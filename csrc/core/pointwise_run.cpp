@@ -2,7 +2,7 @@
 // operands are gathered, or in tiles where an operand is a transposed matrix.
 #include <algorithm>
 
-#include "elastic.h"
+#include "parallel.h"
 #include "pointwise_plan.h"
 
 namespace rl {
@@ -274,7 +274,7 @@ void execute_tiles(const Plan& p, double cost) {
   const int64_t rows = p.sizes[outer], count = p.numel / p.sizes[p.ndim - 1];
   const int64_t grain = grain_of(cost * static_cast<double>(p.sizes[p.ndim - 1]));
   NoGil nogil(p.numel, 20000);
-  parallel_elastic(count, std::max(grain, kTileRows), [&](int64_t a, int64_t b) {
+  parallel_for(count, std::max(grain, kTileRows), [&](int64_t a, int64_t b) {
     while (a < b) {
       const int64_t row = a % rows, stop = std::min(rows, row + b - a);
       char* base[kMaxOperands];
@@ -301,12 +301,12 @@ void execute(const Plan& p, double cost) {
   NoGil nogil(static_cast<int64_t>(work), 20000);
   const Rows rows(p);
   if (rows.fit()) {
-    parallel_elastic(p.numel, grain_of(cost), [&](int64_t a, int64_t b) { rows.run(a, b); });
+    parallel_for(p.numel, grain_of(cost), [&](int64_t a, int64_t b) { rows.run(a, b); });
     return;
   }
   const Blocks blocks(p);
   const double each = (cost + 0.3) * static_cast<double>(blocks.elements());
-  parallel_elastic(blocks.count(), grain_of(each), [&](int64_t a, int64_t b) { blocks.run(a, b); });
+  parallel_for(blocks.count(), grain_of(each), [&](int64_t a, int64_t b) { blocks.run(a, b); });
 }
 
 }  // namespace rl

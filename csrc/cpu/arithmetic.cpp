@@ -5,7 +5,6 @@
 //
 // Integers wrap around; an integer division by zero raises. remainder and div_floor follow the
 // sign of the divisor (as Python), fmod and div_trunc that of the dividend (as C).
-#include "../core/elastic.h"
 #include "loops.h"
 #include "vecmath.h"
 
@@ -212,13 +211,13 @@ void power_scalar(char* const* p, int64_t n, const double* c) {
     if (e == -1) return each([](T x) { return 1 / x; });
     if (e == -2) return each([](T x) { return 1 / (x * x); });
     const T t = static_cast<T>(e);
-    parallel_elastic(n, grain_of(sizeof(T) == 4 ? 2 : 4), [&](int64_t begin, int64_t end) {
+    parallel_for(n, grain_of(sizeof(T) == 4 ? 2 : 4), [&](int64_t begin, int64_t end) {
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i) out[i] = stored<Element>(vpow(load<Element>(a[i]), t));
     });
   } else if constexpr (is_complex_type<T>) {
     const T t(static_cast<typename T::value_type>(e), 0);
-    parallel_elastic(n, grain_of(100), [&](int64_t begin, int64_t end) {
+    parallel_for(n, grain_of(100), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) out[i] = complex_power(a[i], t);
     });
   } else {

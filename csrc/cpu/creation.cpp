@@ -4,7 +4,6 @@
 // a new tensor. A dtype of None means what the value implies: a float makes the default type.
 #include <cmath>
 
-#include "core/elastic.h"
 #include "core/levels.h"
 #include "walk.h"
 
@@ -81,8 +80,8 @@ void set_all(const Array& a, PyObject* value) {
   if (zero && a.dense()) {
     char* p = a.bytes();
     NoGil nogil(a.nbytes() / 4);
-    parallel_elastic(a.nbytes(), grain_of(0.02),
-                     [&](int64_t b, int64_t e) { std::memset(p + b, 0, e - b); });
+    parallel_for(a.nbytes(), grain_of(0.02),
+                 [&](int64_t b, int64_t e) { std::memset(p + b, 0, e - b); });
   } else if (PyFloat_CheckExact(value) && a.dtype() >= DType::F32 && !is_extended(a.dtype())) {
     check_fits(value, a.dtype());
     fill(a, PyFloat_AS_DOUBLE(value));
@@ -140,7 +139,7 @@ Bound bound_of(PyObject* o) {
 template <class T>
 void fill_arange(const Array& y, const Bound& start, const Bound& step) {
   T* p = y.data<T>();
-  parallel_elastic(y.numel(), grain_of(0.15), [&](int64_t i0, int64_t i1) {
+  parallel_for(y.numel(), grain_of(0.15), [&](int64_t i0, int64_t i1) {
     if constexpr (std::is_integral_v<T>) {
       if (!start.is_float && !step.is_float) {
         for (int64_t i = i0; i < i1; ++i) p[i] = static_cast<T>(start.exact + i * step.exact);
@@ -183,7 +182,7 @@ void fill_spaced(const Array& y, const Bound& start, const Bound& end, F&& f) {
   }
   const A step = n > 1 ? (b - a) / static_cast<A>(static_cast<double>(n - 1)) : A(0);
   T* p = y.data<T>();
-  parallel_elastic(n, grain_of(0.5), [&](int64_t i0, int64_t i1) {
+  parallel_for(n, grain_of(0.5), [&](int64_t i0, int64_t i1) {
     for (int64_t i = i0; i < i1; ++i)
       p[i] = static_cast<T>(f(n == 1 ? a : spaced(a, b, step, i, n)));
   });

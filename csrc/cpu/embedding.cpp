@@ -99,11 +99,10 @@ RL_KERNEL(embedding) {  // input, weight, padding_idx, scale_grad_by_freq
   if (y.numel()) {
     NoGil nogil(y.numel());
     const int64_t* v = ids.data<int64_t>();
-    parallel_elastic(n, grain_of(2 + 0.03 * static_cast<double>(bytes)),
-                     [&](int64_t i0, int64_t i1) {
-                       for (int64_t i = i0; i < i1; ++i)
-                         move_row(y.bytes() + i * bytes, weight.bytes() + v[i] * bytes, bytes);
-                     });
+    parallel_for(n, grain_of(2 + 0.03 * static_cast<double>(bytes)), [&](int64_t i0, int64_t i1) {
+      for (int64_t i = i0; i < i1; ++i)
+        move_row(y.bytes() + i * bytes, weight.bytes() + v[i] * bytes, bytes);
+    });
   }
   call.result(y);
 }
@@ -130,7 +129,7 @@ RL_KERNEL(embedding_dense_backward) {  // g, input, rows, padding_idx, scale_gra
   NoGil nogil(y.numel() + g.numel());
   visit_float("embedding_dense_backward", g.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    parallel_elastic(rows, gradient_grain(y, n), [&](int64_t r0, int64_t r1) {
+    parallel_for(rows, gradient_grain(y, n), [&](int64_t r0, int64_t r1) {
       T* to = y.data<T>();
       std::memset(static_cast<void*>(to + r0 * width), 0, (r1 - r0) * width * sizeof(T));
       each_between(v, n, r0, r1, [&](int64_t i) {
@@ -225,18 +224,18 @@ template <class T>
 void sum_bags(const Bags& s, const Array& weight, const Array& y) {
   const int64_t width = weight.size(1);
   const double ids = static_cast<double>(s.ids.numel()) / static_cast<double>(y.size(0));
-  parallel_elastic(s.count, grain_of((ids + 1) * (2 + 0.1 * static_cast<double>(width))),
-                   [&](int64_t i0, int64_t i1) {
-                     for (int64_t i = i0; i < i1; ++i) {
-                       const T* from = weight.data<T>();
-                       T* to = y.data<T>() + i * width;
-                       int64_t j = 0;
-                       for (; j + kBlock <= width; j += kBlock)
-                         sum_bag(s, i, from + j, width, to + j,
-                                 std::integral_constant<int64_t, kBlock>());
-                       if (j < width) sum_bag(s, i, from + j, width, to + j, width - j);
-                     }
-                   });
+  parallel_for(s.count, grain_of((ids + 1) * (2 + 0.1 * static_cast<double>(width))),
+               [&](int64_t i0, int64_t i1) {
+                 for (int64_t i = i0; i < i1; ++i) {
+                   const T* from = weight.data<T>();
+                   T* to = y.data<T>() + i * width;
+                   int64_t j = 0;
+                   for (; j + kBlock <= width; j += kBlock)
+                     sum_bag(s, i, from + j, width, to + j,
+                             std::integral_constant<int64_t, kBlock>());
+                   if (j < width) sum_bag(s, i, from + j, width, to + j, width - j);
+                 }
+               });
 }
 
 }  // namespace
@@ -269,7 +268,7 @@ RL_KERNEL(embedding_bags_backward) {  // g, input, rows, bounds, mean, padding_i
     const int64_t work = y.numel() + bags.ids.numel() * width;
     const int64_t *v = bags.ids.template data<int64_t>(), *b = bags.bounds.template data<int64_t>();
     NoGil nogil(work);
-    parallel_elastic(rows, gradient_grain(y, bags.ids.numel()), [&](int64_t r0, int64_t r1) {
+    parallel_for(rows, gradient_grain(y, bags.ids.numel()), [&](int64_t r0, int64_t r1) {
       T* to = y.data<T>();
       std::memset(static_cast<void*>(to + r0 * width), 0, (r1 - r0) * width * sizeof(T));
       for (int64_t i = 0; i < bags.count; ++i) {

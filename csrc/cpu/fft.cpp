@@ -56,15 +56,15 @@ struct Lines {
   void by_lanes(int64_t n, F&& f) const {
     constexpr int width = kWidth<T>;
     const int64_t groups = (lanes + width - 1) / width;
-    parallel_elastic(groups * outer_count,
-                     grain_of(element_cost<T>(n) * static_cast<double>(n * width)),
-                     [&](int64_t first, int64_t last) {
-                       for (int64_t g = first; g < last; ++g) {
-                         const int64_t lane = g % groups * width;
-                         const auto [a, b] = start(g / groups, lane);
-                         f(a, b, static_cast<int>(std::min<int64_t>(width, lanes - lane)));
-                       }
-                     });
+    parallel_for(groups * outer_count,
+                 grain_of(element_cost<T>(n) * static_cast<double>(n * width)),
+                 [&](int64_t first, int64_t last) {
+                   for (int64_t g = first; g < last; ++g) {
+                     const int64_t lane = g % groups * width;
+                     const auto [a, b] = start(g / groups, lane);
+                     f(a, b, static_cast<int>(std::min<int64_t>(width, lanes - lane)));
+                   }
+                 });
   }
   // f(in offset, out offset) for every line; few lines share out their own work instead.
   template <class T, class F>
@@ -78,7 +78,7 @@ struct Lines {
     if (count() < num_threads())
       some(0, count());
     else
-      parallel_elastic(count(), grain_of(element_cost<T>(n) * static_cast<double>(n)), some);
+      parallel_for(count(), grain_of(element_cost<T>(n) * static_cast<double>(n)), some);
   }
 };
 

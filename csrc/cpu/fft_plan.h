@@ -11,7 +11,6 @@
 #include <memory>
 #include <vector>
 
-#include "../core/elastic.h"
 #include "../core/kernel.h"
 #include "fft_lanes.h"
 
@@ -179,10 +178,10 @@ class LinePlan {
     const auto grain = [](int64_t length) {
       return grain_of(element_cost<T>(length) * static_cast<double>(length * W));
     };
-    parallel_elastic((columns_ + W - 1) / W, grain(rows_), [&](int64_t first, int64_t last) {
+    parallel_for((columns_ + W - 1) / W, grain(rows_), [&](int64_t first, int64_t last) {
       for (int64_t g = first; g < last; ++g) go_down(g * W, from, swap, room, work);
     });
-    parallel_elastic((rows_ + W - 1) / W, grain(columns_), [&](int64_t first, int64_t last) {
+    parallel_for((rows_ + W - 1) / W, grain(columns_), [&](int64_t first, int64_t last) {
       for (int64_t g = first; g < last; ++g) go_across(g * W, to, swap, re, im, room, work);
     });
   }

@@ -26,7 +26,7 @@ void check_bounds(const Array& index, int64_t size, int dim) {  // contiguous in
   std::atomic<bool> inside{true};
   {
     NoGil nogil(n);
-    parallel_elastic(n, grain_of(0.1), [&](int64_t begin, int64_t end) {
+    parallel_for(n, grain_of(0.1), [&](int64_t begin, int64_t end) {
       if (!all_within(v + begin, end - begin, size)) inside.store(false, std::memory_order_relaxed);
     });
   }
@@ -356,7 +356,7 @@ RL_KERNEL(gather) {  // input, dim, index
             *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from + i * by);
           });
         };
-        parallel_elastic(y.numel(), grain_of(0.5), [&](int64_t begin, int64_t end) {
+        parallel_for(y.numel(), grain_of(0.5), [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; i += block) {
             const int64_t stop = std::min(end, i + block);
             if (packed && !all_within(picks.index.data<int64_t>() + i, stop - i, size))

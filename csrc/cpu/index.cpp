@@ -131,7 +131,7 @@ void offsets_under_strides(const Array& positions, const Array& y) {
   int64_t* o = positions.data<int64_t>();
   const int64_t count = positions.numel(), item = y.item();
   NoGil nogil(count);
-  parallel_elastic(count, grain_of(2.0 * y.ndim()), [&](int64_t j0, int64_t j1) {
+  parallel_for(count, grain_of(2.0 * y.ndim()), [&](int64_t j0, int64_t j1) {
     for (int64_t j = j0; j < j1; ++j) {
       int64_t bytes = 0;
       if (y.numel() < (int64_t{1} << 32)) {  // 32-bit divisions take half the time
@@ -238,14 +238,14 @@ void combine_last(const Array& y, const Array& at, const Array& source, F f) {
   const int64_t n = y.size(-1), count = at.numel(), rows = n ? y.numel() / n : 0;
   const int64_t* index = at.data<int64_t>();
   NoGil nogil(source.numel());
-  parallel_elastic(rows, grain_of(0.5 * static_cast<double>(std::max<int64_t>(1, count))),
-                   [&](int64_t i0, int64_t i1) {
-                     for (int64_t i = i0; i < i1; ++i) {
-                       T* to = y.data<T>() + i * n;
-                       const T* from = source.data<T>() + i * count;
-                       for (int64_t k = 0; k < count; ++k) to[index[k]] = f(to[index[k]], from[k]);
-                     }
-                   });
+  parallel_for(rows, grain_of(0.5 * static_cast<double>(std::max<int64_t>(1, count))),
+               [&](int64_t i0, int64_t i1) {
+                 for (int64_t i = i0; i < i1; ++i) {
+                   T* to = y.data<T>() + i * n;
+                   const T* from = source.data<T>() + i * count;
+                   for (int64_t k = 0; k < count; ++k) to[index[k]] = f(to[index[k]], from[k]);
+                 }
+               });
 }
 
 }  // namespace

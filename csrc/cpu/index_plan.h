@@ -54,7 +54,7 @@ inline Array checked_offsets(const Array& index, int64_t size, int64_t step, boo
   std::atomic<bool> inside{true};
   {
     NoGil nogil(n);
-    parallel_elastic(n, grain_of(0.15), [&](int64_t begin, int64_t end) {
+    parallel_for(n, grain_of(0.15), [&](int64_t begin, int64_t end) {
       if (!offsets_run(v, o, begin, end, size, span, step))
         inside.store(false, std::memory_order_relaxed);
     });
@@ -319,11 +319,10 @@ void combine_shares(const Walk<2>& walk, const int64_t* offsets, int64_t count, 
   }
   const int64_t span = high - low + 1, steps[] = {walk.stride[0][0], walk.stride[1][0]};
   const double work = (2 + 0.1 * static_cast<double>(walk.numel)) * static_cast<double>(count);
-  parallel_elastic(span, grain_of(work / static_cast<double>(span)),
-                   [&](int64_t begin, int64_t end) {
-                     each_between(offsets, count, low + begin, low + end,
-                                  [&](int64_t j) { row(walk.base, steps, walk.numel, j); });
-                   });
+  parallel_for(span, grain_of(work / static_cast<double>(span)), [&](int64_t begin, int64_t end) {
+    each_between(offsets, count, low + begin, low + end,
+                 [&](int64_t j) { row(walk.base, steps, walk.numel, j); });
+  });
 }
 
 // x[offset] = f(x[offset], value) for every value, in order. T is the stored type.

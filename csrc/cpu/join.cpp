@@ -46,7 +46,7 @@ void interleave(char* out, const std::vector<Piece>& pieces, int64_t rows, int64
   visit_size(static_cast<int>(item), [&](auto tag) {
     using T = decltype(tag);
     const int64_t grain = grain_of(0.4 * static_cast<double>(pieces.size()));
-    parallel_elastic(rows, std::max(grain, block), [&](int64_t begin, int64_t end) {
+    parallel_for(rows, std::max(grain, block), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; r += block)
         for (const Piece& p : pieces)
           move_run<T>(out + r * row_bytes + p.at, row_bytes, p.data + r * p.step, p.step,
@@ -60,7 +60,7 @@ void interleave(char* out, const std::vector<Piece>& pieces, int64_t rows, int64
 void join_rows(char* out, const std::vector<Piece>& pieces, int64_t rows, int64_t row_bytes) {
   const int64_t total = rows * row_bytes;
   NoGil nogil(total / 4);
-  parallel_elastic(total, grain_of(0.03), [&](int64_t begin, int64_t end) {
+  parallel_for(total, grain_of(0.03), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin / row_bytes; row * row_bytes < end; ++row) {
       const int64_t from = std::max(begin - row * row_bytes, int64_t{0});
       const int64_t to = std::min(end - row * row_bytes, row_bytes);
@@ -198,7 +198,7 @@ void triangle(const Array& y, const Array& x, int64_t diagonal, bool upper) {
   const bool in_place = y.bytes() == x.bytes();
   NoGil nogil(x.numel());
   const int64_t batch = walk.numel;
-  parallel_elastic(
+  parallel_for(
       batch * m, grain_of(2 + 0.03 * static_cast<double>(n * x.item())), [&](int64_t b, int64_t e) {
         for (int64_t at = b; at < e;) {
           const int64_t row0 = at % m, rows = std::min(m - row0, e - at);
@@ -299,21 +299,20 @@ RL_KERNEL(block_diag) {  // matrices
   const Array y = Array::empty(dtype, {rows, columns});
   const int64_t item = y.item(), width = columns * item;
   NoGil nogil(y.numel());
-  parallel_elastic(rows, grain_of(2 + 0.03 * static_cast<double>(width)),
-                   [&](int64_t r0, int64_t r1) {
-                     int64_t first = 0, left = 0;  // row and byte column of a block
-                     for (const Array& x : xs) {
-                       const int64_t bytes = x.size(1) * item, end = first + x.size(0);
-                       for (int64_t r = std::max(first, r0); r < std::min(end, r1); ++r) {
-                         char* to = y.bytes() + r * width;
-                         std::memset(to, 0, left);
-                         if (bytes) std::memcpy(to + left, x.bytes() + (r - first) * bytes, bytes);
-                         std::memset(to + left + bytes, 0, width - left - bytes);
-                       }
-                       first = end;
-                       left += bytes;
-                     }
-                   });
+  parallel_for(rows, grain_of(2 + 0.03 * static_cast<double>(width)), [&](int64_t r0, int64_t r1) {
+    int64_t first = 0, left = 0;  // row and byte column of a block
+    for (const Array& x : xs) {
+      const int64_t bytes = x.size(1) * item, end = first + x.size(0);
+      for (int64_t r = std::max(first, r0); r < std::min(end, r1); ++r) {
+        char* to = y.bytes() + r * width;
+        std::memset(to, 0, left);
+        if (bytes) std::memcpy(to + left, x.bytes() + (r - first) * bytes, bytes);
+        std::memset(to + left + bytes, 0, width - left - bytes);
+      }
+      first = end;
+      left += bytes;
+    }
+  });
   call.result(y);
 }
 

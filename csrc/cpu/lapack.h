@@ -8,7 +8,6 @@
 #include <map>
 #include <type_traits>
 
-#include "../core/elastic.h"
 #include "../core/kernel.h"
 #include "small_matrix.h"
 
@@ -174,11 +173,10 @@ Array each_small(const Array& like, const Matrices& m, F&& f) {
   const auto run = [&](auto tag) {
     using T = decltype(tag);
     with_size(n, [&](auto size) {
-      parallel_elastic(
-          m.count, grain_of(static_cast<double>(work)), [&](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; ++i)
-              info[i] = static_cast<int32_t>(f(size, i, reinterpret_cast<T*>(m.at(i))));
-          });
+      parallel_for(m.count, grain_of(static_cast<double>(work)), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          info[i] = static_cast<int32_t>(f(size, i, reinterpret_cast<T*>(m.at(i))));
+      });
     });
   };
   NoGil nogil(m.count * work, 20000);

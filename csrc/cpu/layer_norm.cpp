@@ -266,26 +266,29 @@ void backward_kernel(Call& call) {
     const Array w = affine<C>(weight, cols, 1);
     dw = Array::empty(dtype_of<C>::value, Shape(call.ints(2)));
     db = Array::empty(dtype_of<C>::value, Shape(call.ints(2)));
-    const int threads = num_threads();
+    const int64_t rows = cols ? x.numel() / cols : 0, sums_size = 2 * cols;
+    // As many parts as threads would be worth it: the sums are the same whoever comes.
+    const int64_t parts = std::clamp<int64_t>(rows / row_grain(cols, 0.4), 1, num_threads());
     const ThreadBuffer<T> buffer(2 * cols * group_of<C>(cols));
-    const Scratch<C> parts(work.affine ? threads * 2 * cols : 0);
-    const bool many = cols && x.numel() / cols > 64;
-    const Scratch<double> totals(work.affine && many ? threads * 2 * cols : 0);
-    if (work.affine) std::fill_n(parts.get(), threads * 2 * cols, C(0));
-    if (totals.get()) std::fill_n(totals.get(), threads * 2 * cols, 0.0);
+    const Scratch<C> partial(work.affine ? parts * sums_size : 0);
+    const bool many = rows > 64;
+    const Scratch<double> totals(work.affine && many ? parts * sums_size : 0);
+    if (work.affine) std::fill_n(partial.get(), parts * sums_size, C(0));
+    if (totals.get()) std::fill_n(totals.get(), parts * sums_size, 0.0);
     NoGil nogil(x.numel(), 20000);
-    if (cols)
-      parallel_for(x.numel() / cols, row_grain(cols, 0.4), [&](int64_t r0, int64_t r1) {
-        const int64_t at = work.affine ? omp_get_thread_num() * 2 * cols : 0;
-        ColumnSums<C> sums{parts.get() + at, many ? totals.get() + at : nullptr, 2 * cols};
-        backward_rows<T>(work, x.data<T>(), g, w.data<C>(), dx.data<T>(), buffer.mine(), sums, r0,
-                         r1);
+    parallel_for(rows ? parts : 0, 1, [&](int64_t p0, int64_t p1) {
+      for (int64_t p = p0; p < p1; ++p) {
+        const int64_t at = work.affine ? p * sums_size : 0;
+        ColumnSums<C> sums{partial.get() + at, many ? totals.get() + at : nullptr, sums_size};
+        backward_rows<T>(work, x.data<T>(), g, w.data<C>(), dx.data<T>(), buffer.mine(), sums,
+                         rows * p / parts, rows * (p + 1) / parts);
         if (work.affine) sums.flush();
-      });
+      }
+    });
     if (!work.affine) return;
-    for (int64_t i = 0; i < 2 * cols; ++i) {
+    for (int64_t i = 0; i < sums_size; ++i) {
       double s = 0;
-      for (int64_t t = i; t < threads * 2 * cols; t += 2 * cols) s += many ? totals[t] : parts[t];
+      for (int64_t t = i; t < parts * sums_size; t += sums_size) s += many ? totals[t] : partial[t];
       (i < cols ? dw.data<C>()[i] : db.data<C>()[i - cols]) = static_cast<C>(s);
     }
   });

@@ -95,7 +95,7 @@ class Starts {
   template <class T>
   void count(const T* v) {
     NoGil nogil(n_);
-    parallel_elastic(blocks_, grain_of(0.05 * sizeof(T) * kBlock), [&](int64_t b0, int64_t b1) {
+    parallel_for(blocks_, grain_of(0.05 * sizeof(T) * kBlock), [&](int64_t b0, int64_t b1) {
       for (int64_t b = b0; b < b1; ++b)
         before_[b + 1] = count_set(v + b * kBlock, std::min(kBlock, n_ - b * kBlock));
     });
@@ -108,7 +108,7 @@ class Starts {
   template <class F>
   void each(double ns, F&& f) const {
     NoGil nogil(n_);
-    parallel_elastic(blocks_, grain_of(ns * kBlock), [&](int64_t b0, int64_t b1) {
+    parallel_for(blocks_, grain_of(ns * kBlock), [&](int64_t b0, int64_t b1) {
       for (int64_t b = b0; b < b1; ++b) f(b * kBlock, before_[b], before_[b + 1]);
     });
   }

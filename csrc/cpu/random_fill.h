@@ -14,7 +14,6 @@
 #include <cmath>
 #include <memory>
 
-#include "../core/elastic.h"
 #include "../core/generator.h"
 #include "../core/kernel.h"
 
@@ -149,7 +148,7 @@ void draw_batches(Generator& g, int64_t n, int per, double ns, F&& f) {
   for (int64_t i = 0; i < n; i += most) {
     const int64_t count = std::min(most, n - i);
     draw_words(g, words.get(), count * per);
-    parallel_elastic(count, grain, [&](int64_t begin, int64_t end) {
+    parallel_for(count, grain, [&](int64_t begin, int64_t end) {
       f(words.get() + begin * per, i + begin, end - begin);
     });
   }

@@ -44,7 +44,7 @@ void search_lines(const Array& line, const Array& sorter, const Array& values, c
   const bool shared = line.ndim() == 1;
   const int64_t per_line = shared ? total : values.size(-1);
   const double each = 1 + 0.3 * std::bit_width(static_cast<uint64_t>(n));
-  parallel_elastic(total, grain_of(each), [&](int64_t i0, int64_t i1) {
+  parallel_for(total, grain_of(each), [&](int64_t i0, int64_t i1) {
     while (i0 < i1) {
       const int64_t l = i0 / per_line, end = std::min(i1, (l + 1) * per_line),
                     at = shared ? 0 : l * n;
@@ -141,8 +141,8 @@ void count_all(const Array& y, const Array& x, F&& weight) {
   NoGil nogil(n + bins);
   std::fill_n(to, bins, T(0));
   const bool threads = std::is_integral_v<T> && bins <= 2048;
-  parallel_elastic(n, threads ? std::max(grain_of(0.8), 16 * bins) : n + 1,
-                   [&](int64_t i0, int64_t i1) { count_part(to, bins, v, i0, i1, weight); });
+  parallel_for(n, threads ? std::max(grain_of(0.8), 16 * bins) : n + 1,
+               [&](int64_t i0, int64_t i1) { count_part(to, bins, v, i0, i1, weight); });
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 #include <functional>
 #include <type_traits>
 
-#include "../core/elastic.h"
+#include "../core/parallel.h"
 
 namespace rl {
 namespace {
@@ -117,7 +117,7 @@ void all_values(const T* a, int64_t count, int rows, int columns, T* values) {
   const int64_t n = std::min(rows, columns), cells = static_cast<int64_t>(rows) * columns;
   const double rotation = 15 + 2 * static_cast<double>(std::max(rows, columns));
   const double ns = 100 + static_cast<double>(3 * n * (n - 1)) * rotation;
-  parallel_elastic((count + kLanes - 1) / kLanes, grain_of(ns), [&](int64_t begin, int64_t end) {
+  parallel_for((count + kLanes - 1) / kLanes, grain_of(ns), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * kLanes; i < std::min(end * kLanes, count); i += kLanes)
       some_values(a + i * cells, std::min<int64_t>(kLanes, count - i), rows, columns,
                   values + i * n);

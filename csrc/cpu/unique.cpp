@@ -137,7 +137,7 @@ RL_KERNEL(unique_runs) {  // input (1-d), order or None, return_inverse, return_
     Scratch<int64_t> first(static_cast<size_t>(blocks) + 1);
     {
       NoGil nogil(n);
-      parallel_elastic(blocks, grain_of(0.1 * kBlock), [&](int64_t b0, int64_t b1) {
+      parallel_for(blocks, grain_of(0.1 * kBlock), [&](int64_t b0, int64_t b1) {
         for (int64_t b = b0; b < b1; ++b)
           first[b + 1] = count_starts(v, b * kBlock, std::min(n, (b + 1) * kBlock));
       });
@@ -151,7 +151,7 @@ RL_KERNEL(unique_runs) {  // input (1-d), order or None, return_inverse, return_
                 call.boolean(3) ? counts.data<int64_t>() : nullptr,
                 order.defined() ? order.data<int64_t>() : nullptr};
     NoGil nogil(n);
-    parallel_elastic(blocks, grain_of(0.5 * kBlock), [&](int64_t b0, int64_t b1) {
+    parallel_for(blocks, grain_of(0.5 * kBlock), [&](int64_t b0, int64_t b1) {
       for (int64_t b = b0; b < b1; ++b)
         write_runs(v, b * kBlock, std::min(n, (b + 1) * kBlock), first[b], first[b + 1], out);
     });
@@ -177,23 +177,23 @@ RL_KERNEL(isin_few) {  // input, values (1-d, same dtype), invert
     using T = decltype(tag);
     const T *v = x.data<T>(), *t = tests.data<T>();
     uint8_t* out = y.data<uint8_t>();
-    parallel_elastic(n, grain_of(0.1 * static_cast<double>(count + 1)),
-                     [&](int64_t begin, int64_t end) {
-                       for (int64_t i0 = begin; i0 < end; i0 += 1024) {
-                         const int64_t i1 = std::min(end, i0 + 1024);
-                         std::memset(out + i0, invert, static_cast<size_t>(i1 - i0));
-                         for (int64_t k = 0; k < count; ++k) {
-                           const T one = t[k];
-                           if (invert) {
+    parallel_for(n, grain_of(0.1 * static_cast<double>(count + 1)),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i0 = begin; i0 < end; i0 += 1024) {
+                     const int64_t i1 = std::min(end, i0 + 1024);
+                     std::memset(out + i0, invert, static_cast<size_t>(i1 - i0));
+                     for (int64_t k = 0; k < count; ++k) {
+                       const T one = t[k];
+                       if (invert) {
 #pragma omp simd
-                             for (int64_t i = i0; i < i1; ++i) out[i] &= differ(v[i], one);
-                           } else {
+                         for (int64_t i = i0; i < i1; ++i) out[i] &= differ(v[i], one);
+                       } else {
 #pragma omp simd
-                             for (int64_t i = i0; i < i1; ++i) out[i] |= !differ(v[i], one);
-                           }
-                         }
+                         for (int64_t i = i0; i < i1; ++i) out[i] |= !differ(v[i], one);
                        }
-                     });
+                     }
+                   }
+                 });
   });
   call.result(y);
 }
@@ -213,7 +213,7 @@ RL_FUNCTION(equal_elements) {
     visit_all(a.dtype(), [&](auto tag) {
       using T = decltype(tag);
       const T *x = a.data<T>(), *y = b.data<T>();
-      parallel_elastic(a.numel(), grain_of(0.03 * sizeof(T)), [&](int64_t begin, int64_t end) {
+      parallel_for(a.numel(), grain_of(0.03 * sizeof(T)), [&](int64_t begin, int64_t end) {
         for (int64_t i0 = begin; i0 < end && same; i0 += 4096) {
           const int64_t i1 = std::min(end, i0 + 4096);
           int64_t count = 0;

@@ -7,7 +7,6 @@
 #include <array>
 #include <cmath>
 
-#include "core/elastic.h"
 #include "core/kernel.h"
 #include "move.h"
 
@@ -83,7 +82,7 @@ class Walk {
   // f(pointers, byte strides, length) for every run, in threads over [0, numel).
   template <class F>
   void run(int64_t grain, F&& f) const {
-    parallel_elastic(numel, grain, [&](int64_t begin, int64_t end) { range(begin, end, f); });
+    parallel_for(numel, grain, [&](int64_t begin, int64_t end) { range(begin, end, f); });
   }
 
   template <class F>
