@@ -85,10 +85,10 @@ int64_t row_step(const Array& x, int dim) {
     if (x.sizes()[d] != 1 && x.strides()[d] != packed) return -1;
     packed *= x.sizes()[d];
   }
-  int64_t step = packed, even = 0;  // of the innermost of the dims before; what the next must have
+  int64_t step = packed, even = -1;  // of the innermost of the dims before; what the next must have
   for (int d = dim - 1; d >= 0; --d) {
     if (x.sizes()[d] == 1) continue;
-    if (even == 0) step = even = x.strides()[d];
+    if (even < 0) step = even = x.strides()[d];
     if (x.strides()[d] != even) return -1;
     even *= x.sizes()[d];
   }

@@ -75,8 +75,9 @@ inline std::string plane_text(Shape s, int spatial) {
 inline Windows windows_of(Call& call, int first, const Array& x, int spatial, bool dilated) {
   const char* op = call.name();
   const IntList k = call.ints(first, spatial);
-  const bool no_stride = call.none(first + 1) || (PySequence_Check(call.args[first + 1]) &&
-                                                  PySequence_Size(call.args[first + 1]) == 0);
+  PyObject* stride = call.args[first + 1];
+  const bool list = PyTuple_Check(stride) || PyList_Check(stride);
+  const bool no_stride = stride == Py_None || (list && Py_SIZE(stride) == 0);
   const IntList s = no_stride ? k : call.ints(first + 1, spatial);
   const IntList p = call.ints(first + 2, spatial);
   const IntList d = dilated ? call.ints(first + 3, spatial) : IntList(spatial, 1);

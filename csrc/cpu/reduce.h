@@ -99,11 +99,15 @@ inline Array reduced_result(const Array& x, uint64_t mask, bool keepdim, DType t
   return Array::empty(t, Shape(sizes, n));
 }
 
+inline bool no_dims(PyObject* o) {  // (), []; what else is a sequence may have no size
+  return (PyTuple_Check(o) || PyList_Check(o)) && Py_SIZE(o) == 0;
+}
+
 // Dims of an argument as a bit mask. None and () mean every dim.
 inline uint64_t reduce_mask(const Call& call, int i, int ndim) {
   if (i >= call.nargs || call.none(i)) return ~uint64_t{0};
   if (PyLong_CheckExact(call.args[i])) return uint64_t{1} << call.dim(i, ndim);
-  if (PySequence_Check(call.args[i]) && PySequence_Size(call.args[i]) == 0) return ~uint64_t{0};
+  if (no_dims(call.args[i])) return ~uint64_t{0};
   uint64_t mask = 0;
   for (const int64_t d : call.dims(i, ndim)) mask |= uint64_t{1} << d;
   return mask;

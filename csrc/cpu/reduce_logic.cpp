@@ -48,8 +48,8 @@ struct Quantifier {
 template <bool Any>
 void quantify(Call& call) {  // input, dim, keepdim
   const Array& x = call.tensor(0);
-  const bool no_dims = PySequence_Check(call.args[1]) && PySequence_Size(call.args[1]) == 0;
-  const uint64_t mask = no_dims ? 0 : reduce_mask(call, 1, x.ndim());  // here () means no dim
+  // Here () means no dim.
+  const uint64_t mask = no_dims(call.args[1]) ? 0 : reduce_mask(call, 1, x.ndim());
   // PyTorch keeps uint8 for uint8 inputs, from before it had bool.
   const DType t = x.dtype() == DType::U8 ? DType::U8 : DType::Bool;
   Array out = reduced_result(x, mask, flag(call, 2), t);

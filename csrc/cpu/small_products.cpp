@@ -64,7 +64,7 @@ T factor(Call& call, int i) {
   else if constexpr (std::is_same_v<T, bool>)
     return call.real(i) != 0;
   else if constexpr (std::is_integral_v<T>)
-    return T(call.integer(i));
+    return PyFloat_Check(call.args[i]) ? T(call.real(i)) : T(call.integer(i));
   else
     return T(call.real(i));
 }

@@ -74,9 +74,9 @@ def pad_places(mode, shape, amounts, device):
     """The places that each padded dim takes, one dim after another, and how many of each."""
     index_of = {"reflect": _reflect, "replicate": _replicate, "circular": _circular}[mode]
     places = []
-    for dim in range(len(shape) - len(amounts) // 2, len(shape)):
-        low, high = amounts[2 * (len(shape) - 1 - dim) :][:2]
-        places.append(index_of(shape, dim, low, high, device))
+    for k in range(0, len(amounts), 2):  # from the innermost dim on: the first that fails is named
+        dim = len(shape) - 1 - k // 2
+        places.insert(0, index_of(shape, dim, amounts[k], amounts[k + 1], device))
     return torch.cat(places), [len(p) for p in places]
 
 

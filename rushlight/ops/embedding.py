@@ -95,7 +95,7 @@ def _of_factors(per_bag, per_row, input, bounds, padding_idx):
     """For every id the product of what its bag and its row have."""
     from .. import arange, repeat_interleave
 
-    bags = arange(bounds.numel() - 1)
+    bags = arange(bounds.numel() - 1, device=bounds.device)
     bags = repeat_interleave(bags, bounds.diff(), output_size=input.shape[0])
     products = (per_bag.index_select(0, bags) * per_row.index_select(0, input)).sum(1)
     return products if padding_idx is None else products.masked_fill(input == padding_idx, 0)

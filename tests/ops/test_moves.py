@@ -151,3 +151,12 @@ def test_bincount(n, top):
     assert (torch.bincount(index).numpy() == np.bincount(at)).all()
     made = torch.bincount(index, torch.tensor(weights), minlength=50)
     assert np.allclose(made.numpy(), np.bincount(at, weights, minlength=50))
+
+
+def test_stack_of_repeated_rows():
+    x, y = np.arange(6.0).reshape(3, 2).T, np.arange(3.0)
+    wide = [torch.from_numpy(x), torch.tensor([[1.0], [2.0]], dtype=torch.float64).expand(2, 3)]
+    for dim in range(3):
+        assert np.array_equal(torch.stack(wide, dim), np.stack([t.numpy() for t in wide], dim))
+    rows = [torch.from_numpy(y).expand(4, 3), torch.ones(4, 3, dtype=torch.float64)]
+    assert np.array_equal(torch.cat(rows, 1), np.concatenate([t.numpy() for t in rows], 1))

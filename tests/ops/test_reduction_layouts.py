@@ -181,3 +181,10 @@ def test_running_logsumexp(dtype):
     y = x.logcumsumexp(1)
     assert y[0, :40].isfinite().all() and y[0, 40:].isnan().all()
     assert y[1, 60:].isinf().all() and not y[1, :60].isnan().any()
+
+
+@pytest.mark.parametrize("name", ["sum", "amax", "logsumexp", "norm", "any"])
+def test_a_dim_may_be_an_array_of_no_dims(name):
+    x = torch.arange(6.0).reshape(2, 3)
+    made = getattr(x, name)(dim=np.array(1))
+    assert torch.equal(made, getattr(x, name)(dim=1))

@@ -134,7 +134,7 @@ def linalg_cross(op, size, input, other, *, dim=-1):
     n = rank(input)
     if n != rank(other):
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-    return op(aligned(input, n), aligned(other, n), dim=behind(dim, n) - n - 1)
+    return op(full(input, size), full(other, size), dim=behind(dim, n))
 
 
 @rule("matmul_batched", "matmul_folded", "matmul_row")
