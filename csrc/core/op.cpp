@@ -24,8 +24,7 @@ struct Bound {
 
 void bind(const OpSpec& s, PyObject* const* args, Py_ssize_t n, PyObject* kwnames, Bound& b) {
   std::fill(b.values, b.values + s.nparams, nullptr);
-  if (s.varargs >= 0 && n > s.varargs + 1 &&
-      PyIndex_Check(args[s.varargs])) {
+  if (s.varargs >= 0 && n > s.varargs + 1 && PyIndex_Check(args[s.varargs])) {
     b.packed = Ref(checked(PyTuple_New(n - s.varargs)));
     for (Py_ssize_t i = s.varargs; i < n; ++i)
       PyTuple_SET_ITEM(b.packed.p, i - s.varargs, Py_NewRef(args[i]));
