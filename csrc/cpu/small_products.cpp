@@ -94,10 +94,14 @@ RL_KERNEL(trace) {  // input
   call.result(y);
 }
 
-RL_KERNEL(addr) {  // input, vec1, vec2, beta, alpha: of one dtype
-  const Array &u = call.tensor(1), v = call.tensor(2).contiguous_copy();
+RL_KERNEL(addr) {  // input, vec1, vec2, beta, alpha; computed in the dtype of vec1
+  for (int i = 1; i < 3; ++i)
+    if (call.tensor(i).ndim() != 1)
+      fail(ErrorType::Runtime, "addr: Expected 1-D argument vec%d, but got %d-D", i,
+           call.tensor(i).ndim());
+  const Array &u = call.tensor(1), v = call.tensor(2).to(u.dtype()).contiguous_copy();
   const Array y = Array::empty(u.dtype(), {u.size(0), v.size(0)});
-  const Array x = call.tensor(0).expand(y.shape());
+  const Array x = call.tensor(0).to(u.dtype()).expand(y.shape());
   visit_all(u.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T beta = factor<T>(call, 3), alpha = factor<T>(call, 4);

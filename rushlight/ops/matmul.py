@@ -224,9 +224,6 @@ _addr_ = inplace_form(_addr)
 
 def _common(input, vec1, vec2, beta, alpha):
     """The operands in their common dtype, which the factors must suit."""
-    if vec1.ndim != 1 or vec2.ndim != 1:
-        which, got = ("vec1", vec1.ndim) if vec1.ndim != 1 else ("vec2", vec2.ndim)
-        raise RuntimeError(f"addr: Expected 1-D argument {which}, but got {got}-D")
     if input.dtype is vec1.dtype is vec2.dtype and type(beta) is int is type(alpha):
         return input, vec1, vec2
     dtype = _C.result_type(input, vec1, vec2)
